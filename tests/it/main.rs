@@ -1,0 +1,1 @@
+//! woci as a user calls it.
