@@ -1,0 +1,74 @@
+//! What surrounds the process: environment, home folder, clock and randomness. Pure code is handed
+//! their values; nothing else reads them.
+#![expect(clippy::disallowed_methods, reason = "this is the one home of these calls")]
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::error::{Error, Result};
+use crate::time::UnixTime;
+
+/// The process's surroundings as they were at its start.
+pub struct Host {
+    pub args: Vec<OsString>,
+    pub env: Env,
+    home: Option<PathBuf>,
+}
+
+impl Host {
+    pub fn of_this_process() -> Self {
+        Self {
+            args: std::env::args_os().skip(1).collect(),
+            env: Env(std::env::vars_os().collect()),
+            home: home::home_dir().filter(|home| home.is_absolute()),
+        }
+    }
+
+    pub fn home(&self) -> Result<&Path> {
+        self.home.as_deref().ok_or(Error::NoHome)
+    }
+
+    /// `path` with a leading `~` replaced by the home folder, made absolute by the working folder.
+    pub fn absolute(&self, path: &Path) -> Result<PathBuf> {
+        let path = match path.strip_prefix("~") {
+            Ok(rest) => self.home()?.join(rest),
+            Err(_) => path.to_owned(),
+        };
+        std::path::absolute(&path).map_err(|e| Error::File { doing: "resolve", path, why: e.to_string() })
+    }
+}
+
+/// The environment as a value.
+pub struct Env(Vec<(OsString, OsString)>);
+
+impl Env {
+    #[cfg(test)]
+    pub fn of(pairs: &[(&str, &str)]) -> Self {
+        Self(pairs.iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+
+    /// A variable's value; one that is empty counts as unset.
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
+        self.0.iter().find(|(n, value)| n == name && !value.is_empty()).map(|(_, value)| value.as_os_str())
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+    }
+}
+
+/// The wall clock.
+pub fn now() -> UnixTime {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => UnixTime(i64::try_from(since.as_secs()).unwrap_or(i64::MAX)),
+        Err(before) => UnixTime(-i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX)),
+    }
+}
+
+/// Bytes from the system's random source.
+pub fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|e| Error::Random { why: e.to_string() })?;
+    Ok(bytes)
+}

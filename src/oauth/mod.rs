@@ -1,0 +1,29 @@
+//! What goes over the wire: to the identity provider (RFC 6749, 7636) and to the OCI identity
+//! domain (RFC 8693 with OCI's additions). It knows nothing of profiles or files.
+
+use crate::secret::Secret;
+
+/// The identity provider, as one client of it sees it.
+pub struct Provider {
+    /// The authorization endpoint, perhaps with a query of its own.
+    pub authorization_url: String,
+    pub token_url: String,
+    pub client_id: String,
+    /// None for a public client.
+    pub client_secret: Option<Secret>,
+    pub scope: String,
+}
+
+/// The OCI identity domain's exchange, as its client sees it.
+pub struct Domain {
+    pub url: String,
+    pub client_id: String,
+    pub client_secret: Secret,
+}
+
+/// What a token endpoint hands out (RFC 6749 section 5.1).
+pub struct Tokens {
+    pub access_token: Secret,
+    /// Absent where the provider gave none, or where the old one stays in force.
+    pub refresh_token: Option<Secret>,
+}
