@@ -1,7 +1,8 @@
 //! The rooms of woci. `main` is its only door; what each room owns stands at the head of its `mod.rs`.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 mod cli;
+mod config;
 mod error;
 mod files;
 mod host;
@@ -9,6 +10,7 @@ mod jwt;
 mod log;
 mod oauth;
 mod secret;
+mod session;
 mod time;
 
 pub fn main() -> std::process::ExitCode {

@@ -1,6 +1,8 @@
 //! What goes over the wire: to the identity provider (RFC 6749, 7636) and to the OCI identity
 //! domain (RFC 8693 with OCI's additions). It knows nothing of profiles or files.
 
+pub mod url;
+
 use crate::secret::Secret;
 
 /// The identity provider, as one client of it sees it.

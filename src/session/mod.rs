@@ -1,0 +1,3 @@
+//! The session of one profile.
+
+pub mod oci_config;
