@@ -1,6 +1,5 @@
 //! INI text, line by line and by Python's rules: `RawConfigParser._read` of CPython 3.11 with
-//! interpolation off and `strict` on, which is what oci reads `~/.oci/config` with. Pure. An edit
-//! changes its keys in one section and leaves every other byte where it is.
+//! interpolation off and `strict` on, which is what oci reads `~/.oci/config` with. Pure.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -22,8 +21,8 @@ impl Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line<'a> {
     pub number: usize,
-    whole: &'a str,
-    indent: &'a str,
+    pub whole: &'a str,
+    pub indent: &'a str,
     pub is: Is<'a>,
 }
 
@@ -84,7 +83,7 @@ enum At {
 impl<'a> Lines<'a> {
     /// The next line as it stands. A lone carriage return ends one too: Python opens files with
     /// universal newlines.
-    fn take_line(&mut self) -> Option<&'a str> {
+    pub fn next_line(&mut self) -> Option<&'a str> {
         if self.rest.is_empty() {
             return None;
         }
@@ -101,7 +100,7 @@ impl<'a> Lines<'a> {
     }
 
     fn count_lines(mut self) -> usize {
-        while self.take_line().is_some() {}
+        while self.next_line().is_some() {}
         self.number
     }
 
@@ -150,7 +149,7 @@ impl<'a> Iterator for Lines<'a> {
     type Item = Result<Line<'a>, Fault>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let whole = self.take_line()?;
+        let whole = self.next_line()?;
         let unindented = whole.trim_start_matches(is_space);
         let indent = &whole[..whole.len() - unindented.len()];
         let is = self.what(whole, indent, unindented.trim_end_matches(is_space));
@@ -166,11 +165,11 @@ fn section_name(body: &str) -> Option<&str> {
 }
 
 /// Python's `str.isspace`: Unicode's white space and four separators that Unicode leaves out.
-fn is_space(c: char) -> bool {
+pub fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
 }
 
-fn characters(indent: &str) -> usize {
+pub fn characters(indent: &str) -> usize {
     if indent.is_ascii() { indent.len() } else { indent.chars().count() }
 }
 
@@ -216,183 +215,4 @@ pub fn check<'a>(
         }
     }
     Ok(sections)
-}
-
-/// What becomes of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change<'a> {
-    /// To a value of one line, without white space around it.
-    Set(&'a str),
-    /// Where it is there more than once, all but the first go.
-    Once,
-    Remove,
-}
-
-/// The text with these keys (in lower case) of one section changed. New ones come after what the
-/// section holds, a new section comes last.
-pub fn edit(text: &str, section: &str, changes: &[(&str, Change<'_>)]) -> Result<String, Fault> {
-    let line_end = lines(text).take_line().map_or("\n", line_end);
-    // A missing last line end is put there for the work and taken away after it.
-    let unended = !text.is_empty() && self::line_end(text).is_empty();
-    let text = if unended { Cow::Owned(format!("{text}{line_end}")) } else { Cow::Borrowed(text) };
-
-    let lines = lines(&text).collect::<Result<Vec<_>, _>>()?;
-    let mut edited = Edited {
-        text: String::with_capacity(text.len() + 512),
-        level: None,
-        inside: Inside::Other,
-        place: None,
-    };
-    let mut done: Vec<&str> = Vec::new();
-    let mut dropping = false;
-    for (at, line) in lines.iter().enumerate() {
-        match line.is {
-            Is::Blank | Is::Comment => edited.text.push_str(line.whole),
-            Is::Section(name) => {
-                dropping = false;
-                edited.section(line, name == section);
-            }
-            Is::Key { name, before, value, after } => {
-                let key = lower(name);
-                let change = changes.iter().find(|(k, _)| *k == key && edited.inside != Inside::Other);
-                let replaced = match change {
-                    None => None,
-                    Some((_, Change::Remove)) => Some(None),
-                    Some((k, _)) if done.contains(k) => Some(None),
-                    Some((k, change)) => {
-                        done.push(k);
-                        match change {
-                            Change::Set(new) if *new != value || is_continued(&lines[at + 1..]) => {
-                                let gap =
-                                    if value.is_empty() && before.ends_with(['=', ':']) { " " } else { "" };
-                                Some(Some(format!("{before}{gap}{new}{after}")))
-                            }
-                            _ => None,
-                        }
-                    }
-                };
-                dropping = replaced.is_some();
-                match replaced {
-                    None => edited.key(line, line.whole),
-                    Some(Some(new)) => edited.key(line, &new),
-                    Some(None) => {}
-                }
-            }
-            Is::More(_) if dropping => {}
-            Is::More(_) => edited.more(line),
-        }
-    }
-
-    let new: Vec<_> = changes
-        .iter()
-        .filter_map(|(key, change)| match change {
-            Change::Set(value) if !done.contains(key) => Some((*key, *value)),
-            _ => None,
-        })
-        .collect();
-    let mut edited = edited.with(section, &new, line_end);
-    if unended {
-        edited.truncate(edited.len() - self::line_end(&edited).len());
-    }
-    Ok(edited)
-}
-
-fn line_end(line: &str) -> &'static str {
-    ["\r\n", "\n", "\r"].into_iter().find(|end| line.ends_with(end)).unwrap_or("")
-}
-
-/// Whether the value above goes on in these lines.
-fn is_continued(lines: &[Line<'_>]) -> bool {
-    let next = lines.iter().find(|line| !matches!(line.is, Is::Blank | Is::Comment));
-    next.is_some_and(|line| matches!(line.is, Is::More(_)))
-}
-
-/// The text as it grows.
-struct Edited {
-    text: String,
-    /// The indentation of the last key, if no section came after it: what is deeper continues it.
-    level: Option<usize>,
-    inside: Inside,
-    place: Option<Place>,
-}
-
-#[derive(PartialEq)]
-enum Inside {
-    Other,
-    /// The section's first part: Python lets `[DEFAULT]` come in several.
-    First,
-    Further,
-}
-
-/// Where new keys go, and how deep.
-struct Place {
-    at: usize,
-    indent: Option<String>,
-}
-
-impl Edited {
-    fn section(&mut self, line: &Line<'_>, is_it: bool) {
-        // An empty section's new keys must not be shallower than the next section, or that would
-        // become part of their last value.
-        if let (Inside::First, Some(place)) = (&self.inside, &mut self.place) {
-            place.indent.get_or_insert_with(|| line.indent.to_owned());
-        }
-        self.push(line, line.whole);
-        self.level = None;
-        self.inside = match (is_it, &self.place) {
-            (false, _) => Inside::Other,
-            (true, None) => Inside::First,
-            (true, Some(_)) => Inside::Further,
-        };
-        if self.inside == Inside::First {
-            self.place = Some(Place { at: self.text.len(), indent: None });
-        }
-    }
-
-    fn key(&mut self, line: &Line<'_>, text: &str) {
-        let indent = self.push(line, text);
-        self.level = Some(characters(indent));
-        if self.inside == Inside::First {
-            self.place = Some(Place { at: self.text.len(), indent: Some(indent.to_owned()) });
-        }
-    }
-
-    fn more(&mut self, line: &Line<'_>) {
-        self.text.push_str(line.whole);
-        if let (Inside::First, Some(place)) = (&self.inside, &mut self.place) {
-            place.at = self.text.len();
-        }
-    }
-
-    /// Where a deeper key before this line was removed, the line moves left, lest it continue the
-    /// key before that one. Returns its indentation.
-    fn push<'a>(&mut self, line: &Line<'a>, text: &str) -> &'a str {
-        let deepest = self.level.unwrap_or(usize::MAX);
-        let indent = match line.indent.char_indices().nth(deepest) {
-            Some((cut, _)) => &line.indent[..cut],
-            None => line.indent,
-        };
-        self.text.push_str(indent);
-        self.text.push_str(&text[line.indent.len()..]);
-        indent
-    }
-
-    /// The text with these keys put in.
-    fn with(mut self, section: &str, keys: &[(&str, &str)], line_end: &str) -> String {
-        let put = |indent: &str| {
-            keys.iter().map(|(key, value)| format!("{indent}{key} = {value}{line_end}")).collect::<String>()
-        };
-        match self.place {
-            Some(Place { at, indent }) => self.text.insert_str(at, &put(indent.as_deref().unwrap_or(""))),
-            None if keys.is_empty() => {}
-            None => {
-                let is_blank = |line: &str| line.trim_matches(is_space).is_empty();
-                if !self.text.is_empty() && !self.text.lines().last().is_some_and(is_blank) {
-                    self.text.push_str(line_end);
-                }
-                self.text.push_str(&format!("[{section}]{line_end}{}", put("")));
-            }
-        }
-        self.text
-    }
 }

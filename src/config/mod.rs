@@ -5,6 +5,9 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 pub mod ini;
+pub mod ini_edit;
+#[cfg(test)]
+mod ini_oracle;
 mod manager;
 mod profile;
 mod settings;

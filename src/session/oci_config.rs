@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::config::ini::{self, Change, Fault, Is};
+use crate::config::ini::{self, Fault, Is};
+use crate::config::ini_edit::{Change, edit};
 use crate::config::{DEFAULT, ProfileName};
 use crate::error::{Error, Result};
 use crate::files;
@@ -236,7 +237,7 @@ impl Write<'_> {
         let old = files::read(self.path)?.unwrap_or_default();
         let (text, sections) = checked(self.path, &old, self.profile)?;
         let found = find(text, self.profile.as_str()).map_err(|fault| refused(self.path, fault))?;
-        let new = ini::edit(text, self.profile.as_str(), &self.changes(&found)?)
+        let new = edit(text, self.profile.as_str(), &self.changes(&found)?)
             .map_err(|fault| refused(self.path, fault))?;
         if new == text {
             return Ok(None);

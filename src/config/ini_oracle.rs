@@ -1,0 +1,282 @@
+//! Python's configparser as the judge of `ini`, `ini_edit` and `manager`: thousands of made-up texts
+//! are read, refused and edited by both. Where there is no python3 these tests say so and prove nothing.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::ini::{self, Is};
+use super::ini_edit::{Change, edit};
+use super::manager::Manager;
+
+/// Reads a JSON array of texts, each as oci reads its file, or with the defaults under a name that no
+/// file has. Answers each with its sections, or with where and how it is refused.
+const PYTHON: &str = r#"
+import configparser, io, json, sys
+def read(text):
+    parser = configparser.ConfigParser(interpolation=None, default_section=sys.argv[1])
+    try:
+        parser.read_file(io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8"))
+    except configparser.MissingSectionHeaderError as e:
+        return {"line": e.lineno, "exact": True}
+    except configparser.ParsingError as e:
+        return {"line": e.errors[0][0], "exact": True}
+    except (configparser.DuplicateSectionError, configparser.DuplicateOptionError) as e:
+        return {"line": e.lineno, "exact": False}
+    sections = {name: dict(keys) for name, keys in parser._sections.items()}
+    if parser._defaults:
+        sections[sys.argv[1]] = dict(parser._defaults)
+    return {"sections": sections}
+json.dump([read(text) for text in json.load(sys.stdin)], sys.stdout)
+"#;
+
+type Sections = BTreeMap<String, BTreeMap<String, String>>;
+
+fn python(default_section: &str, texts: &[String]) -> Option<Vec<Value>> {
+    let started = Command::new("python3")
+        .args(["-c", PYTHON, default_section])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = started else {
+        let _ = writeln!(std::io::stderr(), "skipped: there is no python3");
+        return None;
+    };
+    let question = serde_json::to_vec(texts).unwrap();
+    child.stdin.take().unwrap().write_all(&question).unwrap();
+    let answer = child.wait_with_output().unwrap();
+    assert!(answer.status.success());
+    Some(serde_json::from_slice(&answer.stdout).unwrap())
+}
+
+fn sections_of(answer: &Value) -> Option<Sections> {
+    answer.get("sections").map(|sections| serde_json::from_value(sections.clone()).unwrap())
+}
+
+/// What `ini` reads.
+fn read(text: &str, defaults: Option<&str>) -> Result<Sections, ini::Fault> {
+    ini::check(text, defaults, |_, _| false)?;
+    let mut sections = Sections::new();
+    let (mut section, mut key, mut blanks) = (String::new(), String::new(), 0);
+    for line in ini::lines(text) {
+        match line?.is {
+            Is::Section(name) => {
+                name.clone_into(&mut section);
+                if defaults != Some(name) {
+                    sections.entry(section.clone()).or_default();
+                }
+            }
+            Is::Key { name, value, .. } => {
+                key = ini::lower(name).into_owned();
+                blanks = 0;
+                sections.entry(section.clone()).or_default().insert(key.clone(), value.to_owned());
+            }
+            Is::Blank => blanks += 1,
+            Is::Comment => {}
+            Is::More(more) => {
+                let value = sections.get_mut(&section).unwrap().get_mut(&key).unwrap();
+                value.push_str(&"\n".repeat(blanks + 1));
+                value.push_str(more);
+                blanks = 0;
+            }
+        }
+    }
+    Ok(sections)
+}
+
+/// A small generator of the same numbers every time.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % n as u64).unwrap()
+    }
+
+    fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
+        of[self.below(of.len())]
+    }
+
+    /// Mostly what people write, with something odd in every other text.
+    fn text(&mut self) -> String {
+        let mut text = String::new();
+        if self.below(20) > 0 {
+            text.push_str(self.one(&[
+                "[prod]\n",
+                "[prod]\n",
+                "[DEFAULT]\n",
+                "# c\n[prod]\n",
+                "\n[COMMON]\r\n",
+                " [prod]\n",
+            ]));
+        }
+        let odd_texts = self.below(2) == 0;
+        let line_end = self.one(&["\n", "\n", "\n", "\r\n", "\r"]);
+        for n in 0..self.below(12) {
+            text.push_str(match self.below(6) {
+                0 => self.one(&[" ", "  ", "    ", "\t", "\u{a0}", "\x1c", "\u{2003} ", "\x0b"]),
+                _ => "",
+            });
+            match self.below(if odd_texts { 14 } else { 10 }) {
+                0 => text.push_str(self.one(&["[dev]", "[DEFAULT]", "[prod]", "[COMMON]", "[x] y", "[ a ]"])),
+                1 => text.push_str(self.one(&["", "", "   ", "\x1f", "\u{85}"])),
+                2 => text.push_str(self.one(&["# c", "; c", "#", ";=", "# [x]"])),
+                3..=5 => text
+                    .push_str(&format!("k{n}{}v{n}", self.one(&["=", " = ", ":", " : ", "\u{a0}=\u{2003}"]))),
+                6 | 7 => {
+                    let key = [
+                        "key_file",
+                        "user",
+                        "region",
+                        "token_url",
+                        "scope",
+                        "USER",
+                        "client_secret",
+                        "Token_URL",
+                    ];
+                    let value = ["", "/x", "a b", "s3#;%=:x", "%% ; y", "[v]", "ü ", "\x1d1", "a\x0bb"];
+                    text.push_str(&format!(
+                        "{}{}{}",
+                        self.one(&key),
+                        self.one(&["=", " = ", ":"]),
+                        self.one(&value)
+                    ));
+                }
+                8 => text.push_str(self.one(&["  more", "\tmore = x", "  [more]", "   # c", " %%"])),
+                9 => {}
+                10 => text.push_str(self.one(&["nothing", "= x", ":", "[", "[]", "]", "\u{feff}"])),
+                11 => text.push_str(self.one(&["[x = 1", "[]]", "[a]b]", "[]=1", "[[a]", "a[b]=c", "[x]=y"])),
+                12 => text.push_str(self.one(&[
+                    "İ=1",
+                    "i̇=2",
+                    "Σ=1",
+                    "ΑΣ=2",
+                    "\u{212a}=3",
+                    "K=4",
+                    "k=5",
+                    "ключ = ы",
+                ])),
+                _ => text.push_str(self.one(&[
+                    "a\rb=c",
+                    "a=b\r\rc=d",
+                    "\0=\0",
+                    "x==y",
+                    "x=:y",
+                    "x:=y",
+                    "\\=\\",
+                    "'q'='q'",
+                ])),
+            }
+            text.push_str(match self.below(40) {
+                0 => self.one(&["", "\r\r\n", " \n", "\x0c\n"]),
+                _ => line_end,
+            });
+        }
+        text
+    }
+
+    fn texts(&mut self, count: usize) -> Vec<String> {
+        (0..count).map(|_| self.text()).collect()
+    }
+}
+
+const COUNT: usize = 20_000;
+
+#[test]
+fn what_python_reads_and_refuses_ini_reads_and_refuses() {
+    let texts = Dice(0x9e37_79b9_7f4a_7c15).texts(COUNT);
+    for defaults in ["DEFAULT", "no file can name\nthis"] {
+        let Some(answers) = python(defaults, &texts) else { return };
+        let mut read_by_both = 0;
+        for (text, answer) in texts.iter().zip(&answers) {
+            match (read(text, Some(defaults)), sections_of(answer)) {
+                (Ok(ours), Some(theirs)) => {
+                    read_by_both += 1;
+                    assert_eq!(ours, theirs, "{text:?}");
+                }
+                (Err(fault), None) => {
+                    let (line, exact) = (answer["line"].as_u64().unwrap(), answer["exact"] == true);
+                    let ours = fault.line as u64;
+                    assert!(if exact { ours == line } else { ours <= line }, "{text:?}: {fault:?}, {answer}");
+                }
+                (ours, theirs) => panic!("{text:?}: {ours:?}, {theirs:?}"),
+            }
+        }
+        assert!(read_by_both > COUNT / 10, "{read_by_both}");
+    }
+}
+
+#[test]
+fn the_manager_config_has_the_values_that_python_reads() {
+    let texts = Dice(0x0123_4567_89ab_cdef).texts(COUNT);
+    let Some(answers) = python("no file can name\nthis", &texts) else { return };
+    for (text, answer) in texts.iter().zip(&answers) {
+        let (manager, theirs) = (Manager::read(Path::new("/m"), text.as_bytes()), sections_of(answer));
+        let Some(theirs) = theirs else {
+            assert!(manager.is_err(), "{text:?}");
+            continue;
+        };
+        let manager = manager.unwrap_or_else(|fault| panic!("{text:?}: {fault:?}"));
+        for profile in ["prod", "dev", "DEFAULT"] {
+            let sections = manager.sections_of(profile);
+            for key in ["token_url", "scope", "client_secret", "region"] {
+                let of = |section: &str| theirs.get(section).and_then(|keys| keys.get(key));
+                let theirs =
+                    of(profile).or_else(|| of("COMMON")).map(|value| value.trim_start_matches(ini::is_space));
+                let ours = sections.get(profile, key).map(|(value, _)| value);
+                assert_eq!(ours.as_deref(), theirs, "{text:?} [{profile}] {key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_edited_text_is_to_python_the_old_one_with_the_changes() {
+    let mut dice = Dice(0xfeed_face_cafe_beef);
+    let texts = dice.texts(COUNT);
+    let changes = [
+        ("key_file", Change::Set("/new")),
+        ("region", Change::Once),
+        ("fingerprint", Change::Set("a:b")),
+        ("user", Change::Remove),
+    ];
+    let sections = ["prod", "dev", "DEFAULT", "new"];
+    let edited: Vec<(usize, &str, String)> = texts
+        .iter()
+        .enumerate()
+        .filter(|(_, text)| read(text, Some("DEFAULT")).is_ok())
+        .map(|(n, text)| {
+            let section = dice.one(&sections);
+            (n, section, edit(text, section, &changes).unwrap())
+        })
+        .collect();
+    assert!(edited.len() > COUNT / 10);
+    let after: Vec<String> = edited.iter().map(|(_, _, text)| text.clone()).collect();
+    let Some(answers) = python("DEFAULT", &after) else { return };
+    for ((n, section, after), answer) in edited.iter().zip(&answers) {
+        let before = &texts[*n];
+        let mut wanted = read(before, Some("DEFAULT")).unwrap();
+        let keys = wanted.entry((*section).to_owned()).or_default();
+        keys.remove("user");
+        keys.insert("key_file".to_owned(), "/new".to_owned());
+        keys.insert("fingerprint".to_owned(), "a:b".to_owned());
+        assert_eq!(sections_of(answer).as_ref(), Some(&wanted), "{before:?} [{section}] {after:?}");
+        assert_eq!(edit(after, section, &changes).as_ref(), Ok(after), "a second edit changes nothing");
+        assert_eq!(
+            before.ends_with(['\n', '\r']) || before.is_empty(),
+            after.ends_with(['\n', '\r']),
+            "{before:?}"
+        );
+        assert!(
+            before
+                .split(['\n', '\r'])
+                .filter(|line| line.trim_start().starts_with(['#', ';']))
+                .all(|line| after.contains(line))
+        );
+    }
+}
