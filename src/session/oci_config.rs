@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::ini::{self, Fault, Is};
 use crate::config::ini_edit::{Change, edit};
-use crate::config::{DEFAULT, ProfileName};
+use crate::config::{DEFAULT, ProfileName, Region, Source};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::host::Host;
@@ -20,8 +20,8 @@ const KEYS: [&str; 5] = ["fingerprint", "key_file", "tenancy", "region", "securi
 /// With these in the section, the Go SDK and Terraform would sign as the API key.
 const KEYS_OF_API_KEY: [&str; 2] = ["user", "pass_phrase"];
 
-/// What the profile's section says. A key that stands there twice is as good as absent: oci refuses
-/// it, and the next write mends it.
+/// What the profile's section says. One of woci's keys that stands there twice is as good as absent:
+/// oci refuses it, and the next write mends it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Section {
     pub exists: bool,
@@ -103,10 +103,9 @@ fn find(text: &str, profile: &str) -> std::result::Result<Found, Fault> {
 impl Found {
     /// Whether no later line can add anything. `[DEFAULT]` may come in several parts.
     fn is_complete(&self, profile: &str) -> bool {
-        let has = |key: &str| self.keys.iter().any(|(k, _)| k == key);
         match profile {
-            DEFAULT => KEYS.into_iter().all(has),
-            _ => self.exists && (has("region") || self.inherited_region.is_some()),
+            DEFAULT => KEYS.into_iter().all(|key| self.first(key).is_some()),
+            _ => self.exists && (self.first("region").is_some() || self.inherited_region.is_some()),
         }
     }
 
@@ -119,9 +118,13 @@ impl Found {
         }
     }
 
+    fn first(&self, key: &str) -> Option<&str> {
+        self.keys.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
+    }
+
     /// An empty region hides the one of `[DEFAULT]`.
     fn region(&self) -> Option<&str> {
-        self.get("region").or(self.inherited_region.as_deref()).filter(|region| !region.is_empty())
+        self.first("region").or(self.inherited_region.as_deref()).filter(|region| !region.is_empty())
     }
 
     fn section(&self, host: &Host) -> Result<Section> {
@@ -134,8 +137,8 @@ impl Found {
             fingerprint: text("fingerprint"),
             tenancy: text("tenancy"),
             region: self.region().map(str::to_owned),
-            user: self.keys.iter().find(|(key, _)| key == "user").map(|(_, value)| value.clone()),
-            has_pass_phrase: self.keys.iter().any(|(key, _)| key == "pass_phrase"),
+            user: self.first("user").map(str::to_owned),
+            has_pass_phrase: self.first("pass_phrase").is_some(),
         })
     }
 }
@@ -169,15 +172,10 @@ pub struct Entry<'a> {
     pub fingerprint: &'a str,
     /// From the UPST, if it has one.
     pub tenancy: Option<&'a str>,
-    pub region: Option<RegionChange<'a>>,
-}
-
-#[derive(Clone, Copy)]
-pub enum RegionChange<'a> {
-    /// Where oci would find none.
-    IfMissing(&'a str),
-    /// By `session authenticate` and from the manager config.
-    Set(&'a str),
+    /// As set for woci.
+    pub region: Option<&'a Region>,
+    /// After `session authenticate`, which says anew where the profile works.
+    pub region_replaces: bool,
 }
 
 /// Makes the profile's section name this session. Writes nothing where it does already.
@@ -189,7 +187,8 @@ pub fn write(
     entry: &Entry<'_>,
 ) -> Result<()> {
     let write = Write { host, path, profile, session_folder, entry };
-    if write.plan()?.is_none() {
+    let plan = || write.plan(files::read(path)?.unwrap_or_default());
+    if plan()?.is_none() {
         return Ok(());
     }
     let file = followed(path);
@@ -198,7 +197,7 @@ pub fn write(
     let _lock = lock(folder)?;
     files::remove_strays(folder);
     // Another profile may have been written since.
-    let Some(plan) = write.plan()? else { return Ok(()) };
+    let Some(plan) = plan()? else { return Ok(()) };
     if plan.replaces_api_key {
         let backup = keep_backup(path, profile, &plan.old)?;
         log::warning(format_args!(
@@ -233,8 +232,7 @@ struct Plan {
 
 impl Write<'_> {
     /// What is to be written, or None where nothing changes.
-    fn plan(&self) -> Result<Option<Plan>> {
-        let old = files::read(self.path)?.unwrap_or_default();
+    fn plan(&self, old: Vec<u8>) -> Result<Option<Plan>> {
         let (text, sections) = checked(self.path, &old, self.profile)?;
         let found = find(text, self.profile.as_str()).map_err(|fault| refused(self.path, fault))?;
         let new = edit(text, self.profile.as_str(), &self.changes(&found)?)
@@ -254,9 +252,11 @@ impl Write<'_> {
             None => Change::Once,
         };
         let region = match entry.region {
-            Some(RegionChange::Set(region)) => Change::Set(self.plain("the region", region)?),
-            Some(RegionChange::IfMissing(region)) if found.region().is_none() => {
-                Change::Set(self.plain("the region", region)?)
+            // A `--region` for one command must not move the profile.
+            Some(region)
+                if entry.region_replaces || region.source == Source::Manager || found.region().is_none() =>
+            {
+                Change::Set(self.plain("the region", &region.name)?)
             }
             _ => Change::Once,
         };
@@ -366,4 +366,281 @@ fn keep_backup(path: &Path, profile: &ProfileName, old: &[u8]) -> Result<PathBuf
         .expect("some number is free");
     files::replace(&backup, old)?;
     Ok(backup)
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test makes the files that it is about")]
+mod tests {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/oci");
+
+    fn profile(name: &str) -> ProfileName {
+        ProfileName::new(name).unwrap()
+    }
+
+    fn region(name: &str, source: Source) -> Region {
+        Region { name: name.to_owned(), source }
+    }
+
+    /// A home folder that goes when the test is over.
+    struct Home(PathBuf);
+
+    impl Home {
+        fn new() -> Self {
+            static COUNT: AtomicU32 = AtomicU32::new(0);
+            let n = COUNT.fetch_add(1, Ordering::Relaxed);
+            let home = std::env::temp_dir().join(format!("woci-oci-config-{}-{n}", std::process::id()));
+            fs::create_dir_all(home.join(".oci")).unwrap();
+            Self(home)
+        }
+
+        fn config(&self) -> PathBuf {
+            self.0.join(".oci/config")
+        }
+
+        fn sessions(&self, profile: &str) -> PathBuf {
+            self.0.join(".oci/sessions").join(profile)
+        }
+
+        fn write(&self, name: &str, region: Option<&Region>) -> Result<()> {
+            let folder = self.sessions(name);
+            let entry = Entry {
+                key_file: &folder.join("private_key.pem"),
+                security_token_file: &folder.join("token"),
+                fingerprint: "aa:bb:cc",
+                tenancy: Some("ocid1.tenancy.oc1..new"),
+                region,
+                region_replaces: false,
+            };
+            write(&Host::of(&self.0, &[]), &self.config(), &profile(name), &folder, &entry)
+        }
+
+        fn read(&self, name: &str) -> Result<Section> {
+            read(&Host::of(&self.0, &[]), &self.config(), &profile(name))
+        }
+
+        fn names(&self) -> Vec<String> {
+            let entries = fs::read_dir(self.0.join(".oci")).unwrap();
+            let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        }
+    }
+
+    impl Drop for Home {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// The edit of a text for profile `prod` of /home/ada, and whether an API key was replaced.
+    fn edited(before: &str, region: &Region, region_replaces: bool) -> Result<Option<(String, bool)>> {
+        let folder = Path::new("/home/ada/.oci/sessions/prod");
+        let entry = Entry {
+            key_file: &folder.join("private_key.pem"),
+            security_token_file: &folder.join("token"),
+            fingerprint: "aa:bb:cc",
+            tenancy: Some("ocid1.tenancy.oc1..new"),
+            region: Some(region),
+            region_replaces,
+        };
+        let write = Write {
+            host: &Host::of(Path::new("/home/ada"), &[]),
+            path: Path::new("/home/ada/.oci/config"),
+            profile: &profile("prod"),
+            session_folder: folder,
+            entry: &entry,
+        };
+        Ok(write.plan(before.as_bytes().to_vec())?.map(|plan| (plan.new, plan.replaces_api_key)))
+    }
+
+    #[test]
+    fn the_fixtures_before_become_those_after() {
+        let flag = region("eu-zurich-1", Source::Flag);
+        let mut count = 0;
+        for entry in fs::read_dir(FIXTURES).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "before") {
+                continue;
+            }
+            count += 1;
+            let before = fs::read_to_string(&path).unwrap();
+            let after = fs::read_to_string(path.with_extension("after")).unwrap();
+            let (new, _) = edited(&before, &flag, false).unwrap().unwrap_or((before, false));
+            assert_eq!(new, after, "{}", path.display());
+            assert_eq!(edited(&after, &flag, false), Ok(None), "{}: once is enough", path.display());
+        }
+        assert!(count >= 9);
+    }
+
+    #[test]
+    fn only_a_sign_in_and_the_manager_config_replace_a_region() {
+        let before = "[prod]\nregion = uk-london-1\n";
+        let of = |region: &Region, replaces| edited(before, region, replaces).unwrap().unwrap().0;
+        assert!(
+            of(&region("eu-zurich-1", Source::Flag), false).starts_with("[prod]\nregion = uk-london-1\n")
+        );
+        assert!(
+            of(&region("eu-zurich-1", Source::Variable), false).starts_with("[prod]\nregion = uk-london-1\n")
+        );
+        assert!(of(&region("eu-zurich-1", Source::Flag), true).starts_with("[prod]\nregion = eu-zurich-1\n"));
+        assert!(
+            of(&region("eu-zurich-1", Source::Manager), false).starts_with("[prod]\nregion = eu-zurich-1\n")
+        );
+    }
+
+    #[test]
+    fn an_api_key_is_known_by_its_user_its_passphrase_or_its_place() {
+        let flag = region("eu-zurich-1", Source::Flag);
+        for (text, is_one) in [
+            ("user = u", true),
+            ("pass_phrase = p", true),
+            ("key_file = ~/.oci/ada.pem", true),
+            ("key_file = /home/ada/.oci/sessions/prod/../../ada.pem", true),
+            ("key_file = ~/.oci/sessions/prod/oci_api_key.pem", false),
+            ("region = x", false),
+        ] {
+            let (_, replaces_api_key) = edited(&format!("[prod]\n{text}\n"), &flag, false).unwrap().unwrap();
+            assert_eq!(replaces_api_key, is_one, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_oci_refuses_is_reported_with_its_line_and_not_made_worse() {
+        let flag = region("eu-zurich-1", Source::Flag);
+        for (text, line) in [
+            ("[prod]\n[a]\n[prod]\n", 3),
+            ("[prod]\nx = 1\nx = 2\n", 3),
+            ("[prod]\n[a]\nuser = u\nuser = v\n", 4),
+            ("[prod]\nnothing\n", 2),
+            ("a = b\n", 1),
+            ("\u{feff}[prod]\n", 1),
+        ] {
+            let Err(Error::OciConfig { line: reported, .. }) = edited(text, &flag, false) else {
+                panic!("{text:?} was taken")
+            };
+            assert_eq!(reported, line, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn no_value_can_write_lines_of_its_own() {
+        let home = Home::new();
+        for bad in ["x\n[DEFAULT]\nuser = evil", "x\r", "", " x", "x\0"] {
+            assert!(matches!(
+                home.write("prod", Some(&region(bad, Source::Manager))),
+                Err(Error::File { .. })
+            ));
+        }
+        assert_eq!(home.names(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_new_file_is_private_and_an_old_one_keeps_its_mode() {
+        let home = Home::new();
+        home.write("prod", None).unwrap();
+        let mode = || fs::metadata(home.config()).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(), 0o600);
+        fs::set_permissions(home.config(), fs::Permissions::from_mode(0o640)).unwrap();
+        home.write("dev", None).unwrap();
+        assert_eq!(mode(), 0o640);
+        assert!(home.read("prod").unwrap().exists && home.read("dev").unwrap().exists);
+    }
+
+    #[test]
+    fn nothing_is_written_where_nothing_changes() {
+        let home = Home::new();
+        home.write("prod", None).unwrap();
+        let before = fs::metadata(home.config()).unwrap().ino();
+        home.write("prod", None).unwrap();
+        assert_eq!(fs::metadata(home.config()).unwrap().ino(), before);
+    }
+
+    #[test]
+    fn links_are_followed_also_to_a_file_that_is_not_there_yet() {
+        let home = Home::new();
+        fs::create_dir(home.0.join("dotfiles")).unwrap();
+        symlink("../dotfiles/oci", home.config()).unwrap();
+        home.write("prod", None).unwrap();
+        home.write("dev", None).unwrap();
+        assert!(fs::symlink_metadata(home.config()).unwrap().is_symlink());
+        let text = fs::read_to_string(home.0.join("dotfiles/oci")).unwrap();
+        assert!(text.contains("[prod]") && text.contains("[dev]"));
+    }
+
+    #[test]
+    fn profiles_written_at_once_all_arrive() {
+        let home = Home::new();
+        std::thread::scope(|scope| {
+            for n in 0..16 {
+                let home = &home;
+                scope.spawn(move || home.write(&format!("p{n}"), None).unwrap());
+            }
+        });
+        for n in 0..16 {
+            assert!(home.read(&format!("p{n}")).unwrap().security_token_file.is_some(), "p{n}");
+        }
+        assert_eq!(home.names(), [".woci-config.lock", "config"]);
+    }
+
+    #[test]
+    fn each_backup_of_an_api_key_has_a_name_of_its_own() {
+        let home = Home::new();
+        let section = |name: &str| format!("[{name}]\nuser = u\nkey_file = ~/{name}.pem\n");
+        let old = section("prod") + &section("dev");
+        fs::write(home.config(), &old).unwrap();
+        home.write("prod", None).unwrap();
+        home.write("dev", None).unwrap();
+        fs::write(home.config(), section("dev")).unwrap();
+        home.write("dev", None).unwrap();
+        let backups = ["config.woci-backup", "config.woci-backup-dev", "config.woci-backup-dev-2"];
+        assert_eq!(home.names(), [&[".woci-config.lock", "config"], &backups[..]].concat());
+        let first = home.0.join(".oci").join(backups[0]);
+        assert_eq!(fs::read_to_string(&first).unwrap(), old);
+        assert_eq!(fs::metadata(&first).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn an_api_key_that_others_inherit_is_replaced_only_when_default_was_named() {
+        let home = Home::new();
+        let check = |text: &str, name: &str, was_named| {
+            fs::write(home.config(), text).unwrap();
+            let host = Host::of(&home.0, &[]);
+            check_default_api_key(&host, &home.config(), &profile(name), &home.sessions(name), was_named)
+        };
+        let shared = "[DEFAULT]\nuser = u\n[dev]\n";
+        assert_eq!(check(shared, "DEFAULT", false), Err(Error::DefaultHoldsApiKey { path: home.config() }));
+        assert_eq!(check(shared, "DEFAULT", true), Ok(()));
+        assert_eq!(check(shared, "dev", false), Ok(()));
+        assert_eq!(check("[DEFAULT]\nuser = u\n", "DEFAULT", false), Ok(()));
+        assert_eq!(check("[DEFAULT]\nregion = r\n[dev]\n", "DEFAULT", false), Ok(()));
+        assert!(matches!(check("[dev]\n[dev]\n", "DEFAULT", false), Err(Error::OciConfig { line: 2, .. })));
+    }
+
+    #[test]
+    fn a_section_is_read_with_the_region_it_inherits() {
+        let home = Home::new();
+        let region = |text: &str, name: &str| {
+            fs::write(home.config(), text).unwrap();
+            home.read(name).unwrap().region
+        };
+        assert_eq!(region("[DEFAULT]\nregion = a\n[prod]\n", "prod").as_deref(), Some("a"));
+        assert_eq!(region("[prod]\nx = 1\n[DEFAULT]\nregion = a\n", "prod").as_deref(), Some("a"));
+        assert_eq!(region("[DEFAULT]\nregion = a\n[prod]\nREGION: b", "prod").as_deref(), Some("b"));
+        assert_eq!(region("[DEFAULT]\nregion = a\n[prod]\nregion =\n", "prod"), None);
+        assert_eq!(region("[DEFAULT]\nregion = a\n", "new").as_deref(), Some("a"));
+        assert_eq!(region("[DEFAULT]\nx = 1\n[a]\n[DEFAULT]\nregion = a", "DEFAULT").as_deref(), Some("a"));
+        assert_eq!(region("[dev]\nregion = a\n", "prod"), None);
+        fs::write(home.config(), "[prod]\nkey_file = ~/k\nkey_file = ~/l\ntenancy = t\nuser = u\n").unwrap();
+        let section = home.read("prod").unwrap();
+        assert_eq!((section.key_file, section.tenancy.as_deref()), (None, Some("t")));
+        fs::remove_file(home.config()).unwrap();
+        assert_eq!(home.read("prod"), Ok(Section::default()));
+        fs::create_dir(home.config()).unwrap();
+        assert!(matches!(home.read("prod"), Err(Error::File { .. })));
+    }
 }
