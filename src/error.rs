@@ -139,6 +139,12 @@ pub enum Error {
         error: Option<String>,
         description: Option<String>,
     },
+    /// The provider no longer takes the refresh token, or wants the person first.
+    RefreshTokenDead {
+        url: String,
+        error: String,
+        description: Option<String>,
+    },
     BadAnswer {
         what: &'static str,
         url: String,
@@ -240,6 +246,7 @@ impl Error {
                 None => format!("cannot use the {what} {url}: it answered HTTP {status}"),
                 Some(_) => format!("cannot use the {what} {url}: it answered {} (HTTP {status})", oauth_words(error.as_deref(), description.as_deref())),
             }, refused_advice(*status, error.as_deref()).into()),
+            Self::RefreshTokenDead { url, error, description } => (1, format!("cannot refresh the session: {url} answered {}", oauth_words(Some(error), description.as_deref())), "run `woci session authenticate`".into()),
             Self::BadAnswer { what, url, why } => (1, format!("cannot use the answer of the {what} {url}: {why}"), "check that the URL is right and that no proxy or sign-in page answers in its place".into()),
             Self::Certificates { why } => (1, format!("cannot load the certificate authorities: {why}"), "install the system's CA certificates, or name a file of them with SSL_CERT_FILE".into()),
             Self::OpaqueToken => (1, "cannot exchange the access token: it is opaque, and the exchange needs a JWT".into(),

@@ -9,6 +9,7 @@ mod jwt;
 mod log;
 mod oauth;
 mod secret;
+mod signin;
 mod time;
 
 pub fn main() -> std::process::ExitCode {
