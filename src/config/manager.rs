@@ -1,0 +1,135 @@
+//! woci_manager.ini: its sections, and the values of one profile with those of `[COMMON]`.
+//!
+//! Which line is what, `ini` says, by Python's rules. The configparser crate reads the values; by
+//! itself it would take duplicates, `[x]` inside a value and keys without a section, all of which
+//! Python refuses or reads otherwise, so it is given lines that leave nothing to decide.
+
+use std::path::{Path, PathBuf};
+
+use configparser::ini::Ini;
+
+use super::ini::{self, Fault, Is};
+use super::profile::COMMON;
+use crate::cli::options;
+
+pub struct Manager {
+    pub path: PathBuf,
+    /// In their order, `COMMON` among them.
+    pub sections: Vec<String>,
+    text: String,
+}
+
+/// What a profile's section and `[COMMON]` say.
+pub struct Sections {
+    ini: Ini,
+    pub warnings: Vec<String>,
+}
+
+impl Manager {
+    /// `[DEFAULT]` is a section like any other here.
+    pub fn read(path: &Path, bytes: &[u8]) -> Result<Self, Fault> {
+        let text = ini::text(bytes)?;
+        let sections = ini::check(text, None, |_, _| false)?;
+        let sections = sections.into_iter().map(str::to_owned).collect();
+        Ok(Self { path: path.to_owned(), sections, text: text.to_owned() })
+    }
+
+    pub fn sections_of(&self, profile: &str) -> Sections {
+        let mut plain = String::new();
+        let mut warnings = Vec::new();
+        let mut section = None;
+        let mut is_known = false;
+        let mut blanks = 0;
+        for line in ini::lines(&self.text).map_while(Result::ok) {
+            match line.is {
+                Is::Section(name) => {
+                    section = [COMMON, profile].into_iter().find(|looked_for| *looked_for == name);
+                    is_known = false;
+                    if section.is_some() {
+                        plain.push_str(&format!("\n[{name}]"));
+                    }
+                }
+                Is::Key { name, value, .. } => {
+                    is_known = false;
+                    blanks = 0;
+                    let Some(section) = section else { continue };
+                    let key = ini::lower(name);
+                    if options::find_key(&key).is_some() {
+                        is_known = true;
+                        plain.push_str(&format!("\n{key}={value}"));
+                    } else if key != IGNORED {
+                        warnings.push(self.unknown(&key, section));
+                    }
+                    if is_known && value.contains("%%") {
+                        warnings.push(format!(
+                            "{key} in [{section}] of {} holds %%, which the older tool read as %; woci takes it as it is",
+                            self.path.display()
+                        ));
+                    }
+                }
+                Is::Blank => blanks += 1,
+                Is::Comment => {}
+                Is::More(more) if is_known => {
+                    // No value holds a carriage return, since that ends a line: here it is a line's end.
+                    plain.extend(std::iter::repeat_n(LINE_END_IN_VALUE, blanks + 1));
+                    plain.push_str(more);
+                    blanks = 0;
+                }
+                Is::More(_) => {}
+            }
+        }
+
+        let mut ini = Ini::new_cs();
+        ini.set_inline_comment_symbols(Some(&[]));
+        ini.read(plain).expect("the lines are sections and `key=value` only");
+        Sections { ini, warnings }
+    }
+
+    fn unknown(&self, key: &str, section: &str) -> String {
+        let hint = match nearest(key) {
+            Some(known) => format!("; did you mean {known}?"),
+            None => String::new(),
+        };
+        format!("woci does not know the key {key} in [{section}] of {}{hint}", self.path.display())
+    }
+}
+
+/// The older tool's key for what the section's name says.
+const IGNORED: &str = "profile_name";
+const LINE_END_IN_VALUE: char = '\r';
+
+impl Sections {
+    pub fn none() -> Self {
+        Self { ini: Ini::new_cs(), warnings: Vec::new() }
+    }
+
+    /// The value, perhaps empty, and the section that it is from: an empty one hides `[COMMON]`'s.
+    pub fn get<'a>(&self, profile: &'a str, key: &str) -> Option<(String, &'a str)> {
+        [profile, COMMON].into_iter().find_map(|section| {
+            let value = self.ini.get(section, key)?;
+            Some((value.replace(LINE_END_IN_VALUE, "\n"), section))
+        })
+    }
+}
+
+/// The known key that differs least, if one is close.
+fn nearest(key: &str) -> Option<&'static str> {
+    let known = options::OPTIONS.iter().filter_map(|opt| opt.key);
+    let (distance, nearest) = known.map(|known| (distance(key, known), known)).min()?;
+    (distance * 3 <= nearest.len()).then_some(nearest)
+}
+
+/// Levenshtein's: how many characters to put in, take out or change.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.chars().enumerate() {
+            let changed = diagonal + usize::from(from != to);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.chars().count()]
+}

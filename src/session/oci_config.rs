@@ -1,0 +1,368 @@
+//! The profile's section of the OCI config: what it says, and the edit that makes oci, the SDKs and
+//! Terraform use the session (contract section 4, "OCI config"; the keys are those that `oci session
+//! authenticate` 3.95 writes).
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::config::ini::{self, Change, Fault, Is};
+use crate::config::{DEFAULT, ProfileName};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::host::Host;
+use crate::log;
+
+/// In the order in which a new section has them.
+const KEYS: [&str; 5] = ["fingerprint", "key_file", "tenancy", "region", "security_token_file"];
+/// With these in the section, the Go SDK and Terraform would sign as the API key.
+const KEYS_OF_API_KEY: [&str; 2] = ["user", "pass_phrase"];
+
+/// What the profile's section says. A key that stands there twice is as good as absent: oci refuses
+/// it, and the next write mends it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Section {
+    pub exists: bool,
+    /// Absolute.
+    pub key_file: Option<PathBuf>,
+    /// Absolute.
+    pub security_token_file: Option<PathBuf>,
+    pub fingerprint: Option<String>,
+    pub tenancy: Option<String>,
+    /// As oci reads it: from `[DEFAULT]` where the section has none.
+    pub region: Option<String>,
+    pub user: Option<String>,
+    pub has_pass_phrase: bool,
+}
+
+impl Section {
+    fn holds_api_key(&self, session_folder: &Path) -> bool {
+        self.user.is_some()
+            || self.has_pass_phrase
+            || self.key_file.as_ref().is_some_and(|key| !lies_in(key, session_folder))
+    }
+}
+
+/// Reads one section, and of the file no more than it must.
+pub fn read(host: &Host, path: &Path, profile: &ProfileName) -> Result<Section> {
+    match files::read(path)? {
+        Some(bytes) => {
+            let text = ini::text(&bytes).map_err(|fault| refused(path, fault))?;
+            let found = find(text, profile.as_str()).map_err(|fault| refused(path, fault))?;
+            found.section(host)
+        }
+        None => Ok(Section::default()),
+    }
+}
+
+/// The text of a section.
+#[derive(Default)]
+struct Found {
+    exists: bool,
+    keys: Vec<(String, String)>,
+    /// What `[DEFAULT]` says.
+    inherited_region: Option<String>,
+}
+
+fn find(text: &str, profile: &str) -> std::result::Result<Found, Fault> {
+    let mut found = Found::default();
+    let mut section = "";
+    let mut value: Option<&mut String> = None;
+    for line in ini::lines(text) {
+        match line?.is {
+            Is::Section(name) => {
+                if found.is_complete(profile) {
+                    break;
+                }
+                section = name;
+                found.exists |= name == profile;
+                value = None;
+            }
+            Is::Key { name, value: text, .. } if section == profile => {
+                found.keys.push((ini::lower(name).into_owned(), text.to_owned()));
+                value = found.keys.last_mut().map(|(_, value)| value);
+            }
+            Is::Key { name, value: text, .. } if section == DEFAULT && ini::lower(name) == "region" => {
+                value = Some(found.inherited_region.insert(text.to_owned()));
+            }
+            Is::Key { .. } => value = None,
+            Is::More(text) => {
+                if let Some(value) = &mut value {
+                    value.push('\n');
+                    value.push_str(text);
+                }
+            }
+            Is::Blank | Is::Comment => {}
+        }
+    }
+    Ok(found)
+}
+
+impl Found {
+    /// Whether no later line can add anything. `[DEFAULT]` may come in several parts.
+    fn is_complete(&self, profile: &str) -> bool {
+        let has = |key: &str| self.keys.iter().any(|(k, _)| k == key);
+        match profile {
+            DEFAULT => KEYS.into_iter().all(has),
+            _ => self.exists && (has("region") || self.inherited_region.is_some()),
+        }
+    }
+
+    /// The value where the key is there once.
+    fn get(&self, key: &str) -> Option<&str> {
+        let mut values = self.keys.iter().filter(|(k, _)| k == key).map(|(_, value)| value.as_str());
+        match (values.next(), values.next()) {
+            (Some(value), None) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// An empty region hides the one of `[DEFAULT]`.
+    fn region(&self) -> Option<&str> {
+        self.get("region").or(self.inherited_region.as_deref()).filter(|region| !region.is_empty())
+    }
+
+    fn section(&self, host: &Host) -> Result<Section> {
+        let text = |key| self.get(key).filter(|value| !value.is_empty()).map(str::to_owned);
+        let path = |key| text(key).map(|path| host.absolute(Path::new(&path))).transpose();
+        Ok(Section {
+            exists: self.exists,
+            key_file: path("key_file")?,
+            security_token_file: path("security_token_file")?,
+            fingerprint: text("fingerprint"),
+            tenancy: text("tenancy"),
+            region: self.region().map(str::to_owned),
+            user: self.keys.iter().find(|(key, _)| key == "user").map(|(_, value)| value.clone()),
+            has_pass_phrase: self.keys.iter().any(|(key, _)| key == "pass_phrase"),
+        })
+    }
+}
+
+/// Refuses to put a session into a `[DEFAULT]` that holds an API key which other sections inherit,
+/// unless that was asked for in so many words. Also refuses a file that oci refuses: better before a
+/// sign-in than after it.
+pub fn check_default_api_key(
+    host: &Host,
+    path: &Path,
+    profile: &ProfileName,
+    session_folder: &Path,
+    default_was_named: bool,
+) -> Result<()> {
+    let Some(bytes) = files::read(path)? else { return Ok(()) };
+    let (text, sections) = checked(path, &bytes, profile)?;
+    if profile.as_str() != DEFAULT || default_was_named || others(&sections).next().is_none() {
+        return Ok(());
+    }
+    let section = find(text, DEFAULT).map_err(|fault| refused(path, fault))?.section(host)?;
+    if section.holds_api_key(session_folder) {
+        return Err(Error::DefaultHoldsApiKey { path: path.to_owned() });
+    }
+    Ok(())
+}
+
+/// What a stored session puts into its section.
+pub struct Entry<'a> {
+    pub key_file: &'a Path,
+    pub security_token_file: &'a Path,
+    pub fingerprint: &'a str,
+    /// From the UPST, if it has one.
+    pub tenancy: Option<&'a str>,
+    pub region: Option<RegionChange<'a>>,
+}
+
+#[derive(Clone, Copy)]
+pub enum RegionChange<'a> {
+    /// Where oci would find none.
+    IfMissing(&'a str),
+    /// By `session authenticate` and from the manager config.
+    Set(&'a str),
+}
+
+/// Makes the profile's section name this session. Writes nothing where it does already.
+pub fn write(
+    host: &Host,
+    path: &Path,
+    profile: &ProfileName,
+    session_folder: &Path,
+    entry: &Entry<'_>,
+) -> Result<()> {
+    let write = Write { host, path, profile, session_folder, entry };
+    if write.plan()?.is_none() {
+        return Ok(());
+    }
+    let file = followed(path);
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    files::make_folder(folder)?;
+    let _lock = lock(folder)?;
+    files::remove_strays(folder);
+    // Another profile may have been written since.
+    let Some(plan) = write.plan()? else { return Ok(()) };
+    if plan.replaces_api_key {
+        let backup = keep_backup(path, profile, &plan.old)?;
+        log::warning(format_args!(
+            "[{profile}] of {} held an API key and now holds the session; the file as it was is kept as {}",
+            path.display(),
+            backup.display()
+        ));
+    }
+    if plan.others_inherit {
+        log::warning(format_args!(
+            "[DEFAULT] of {} is written: every other profile there inherits what it does not set itself",
+            path.display()
+        ));
+    }
+    files::replace_keeping_mode(&file, plan.new.as_bytes())
+}
+
+struct Write<'a> {
+    host: &'a Host,
+    path: &'a Path,
+    profile: &'a ProfileName,
+    session_folder: &'a Path,
+    entry: &'a Entry<'a>,
+}
+
+struct Plan {
+    old: Vec<u8>,
+    new: String,
+    replaces_api_key: bool,
+    others_inherit: bool,
+}
+
+impl Write<'_> {
+    /// What is to be written, or None where nothing changes.
+    fn plan(&self) -> Result<Option<Plan>> {
+        let old = files::read(self.path)?.unwrap_or_default();
+        let (text, sections) = checked(self.path, &old, self.profile)?;
+        let found = find(text, self.profile.as_str()).map_err(|fault| refused(self.path, fault))?;
+        let new = ini::edit(text, self.profile.as_str(), &self.changes(&found)?)
+            .map_err(|fault| refused(self.path, fault))?;
+        if new == text {
+            return Ok(None);
+        }
+        let replaces_api_key = found.section(self.host)?.holds_api_key(self.session_folder);
+        let others_inherit = self.profile.as_str() == DEFAULT && others(&sections).next().is_some();
+        Ok(Some(Plan { new, replaces_api_key, others_inherit, old }))
+    }
+
+    fn changes(&self, found: &Found) -> Result<Vec<(&'static str, Change<'_>)>> {
+        let entry = self.entry;
+        let tenancy = match entry.tenancy {
+            Some(tenancy) => Change::Set(self.plain("the tenancy", tenancy)?),
+            None => Change::Once,
+        };
+        let region = match entry.region {
+            Some(RegionChange::Set(region)) => Change::Set(self.plain("the region", region)?),
+            Some(RegionChange::IfMissing(region)) if found.region().is_none() => {
+                Change::Set(self.plain("the region", region)?)
+            }
+            _ => Change::Once,
+        };
+        let [fingerprint, key_file, tenancy_key, region_key, token_file] = KEYS;
+        let [user, pass_phrase] = KEYS_OF_API_KEY;
+        Ok(vec![
+            (fingerprint, Change::Set(self.plain("the fingerprint", entry.fingerprint)?)),
+            (key_file, Change::Set(self.plain_path(entry.key_file)?)),
+            (tenancy_key, tenancy),
+            (region_key, region),
+            (token_file, Change::Set(self.plain_path(entry.security_token_file)?)),
+            (user, Change::Remove),
+            (pass_phrase, Change::Remove),
+        ])
+    }
+
+    /// A line break in a value would let whoever chose it write lines of their own.
+    fn plain<'a>(&self, what: &str, value: &'a str) -> Result<&'a str> {
+        if value.is_empty() || value.contains(char::is_control) || value.trim() != value {
+            let why = format!("{what} is empty, begins or ends with a blank, or holds a control character");
+            return Err(Error::File { doing: "write", path: self.path.to_owned(), why });
+        }
+        Ok(value)
+    }
+
+    fn plain_path<'a>(&self, path: &'a Path) -> Result<&'a str> {
+        match path.to_str() {
+            Some(path) => self.plain("a path of the session", path),
+            None => {
+                let why = format!("oci cannot read the path {}: it is not UTF-8 text", path.display());
+                Err(Error::File { doing: "write", path: self.path.to_owned(), why })
+            }
+        }
+    }
+}
+
+/// The text, if oci will take it once the profile's keys are there no more than once; and its sections.
+fn checked<'a>(path: &Path, bytes: &'a [u8], profile: &ProfileName) -> Result<(&'a str, Vec<&'a str>)> {
+    let mended = |section: &str, key: &str| {
+        section == profile.as_str() && (KEYS.contains(&key) || KEYS_OF_API_KEY.contains(&key))
+    };
+    ini::text(bytes)
+        .and_then(|text| Ok((text, ini::check(text, Some(DEFAULT), mended)?)))
+        .map_err(|fault| refused(path, fault))
+}
+
+fn refused(path: &Path, fault: Fault) -> Error {
+    Error::OciConfig { path: path.to_owned(), line: fault.line, why: fault.why }
+}
+
+fn others<'a>(sections: &'a [&str]) -> impl Iterator<Item = &'a str> {
+    sections.iter().copied().filter(|name| *name != DEFAULT)
+}
+
+/// Whether a file lies directly in a folder, also where one of the two is reached by a link.
+fn lies_in(file: &Path, folder: &Path) -> bool {
+    let Some(parent) = file.parent() else { return false };
+    if parent == folder {
+        return true;
+    }
+    matches!((fs::canonicalize(parent), fs::canonicalize(folder)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// The file that a path leads to, through links, also where that file does not exist yet.
+fn followed(path: &Path) -> PathBuf {
+    const LINKS_AT_MOST: usize = 40;
+    let mut file = path.to_owned();
+    for _ in 0..LINKS_AT_MOST {
+        match fs::read_link(&file) {
+            Ok(target) => file = file.with_file_name("").join(target),
+            Err(_) => break,
+        }
+    }
+    file
+}
+
+/// One lock for all OCI configs of a folder, since its holder also clears away what killed runs left there.
+fn lock(folder: &Path) -> Result<File> {
+    const WAIT: Duration = Duration::from_secs(10);
+    const PAUSE: Duration = Duration::from_millis(10);
+    let path = folder.join(".woci-config.lock");
+    let file = files::open_kept(&path)?;
+    let since = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if since.elapsed() < WAIT => thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => {
+                let holder = "another woci, writing the OCI config,".to_owned();
+                return Err(Error::Locked { path, holder, seconds: WAIT.as_secs() });
+            }
+            Err(TryLockError::Error(e)) => return Err(files::file_error("lock", &path, &e)),
+        }
+    }
+}
+
+/// The old file beside the new one, under the first of its names that is free.
+fn keep_backup(path: &Path, profile: &ProfileName, old: &[u8]) -> Result<PathBuf> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let first = [format!("{name}.woci-backup"), format!("{name}.woci-backup-{profile}")];
+    let numbered = (2..).map(|n: u32| format!("{name}.woci-backup-{profile}-{n}"));
+    let backup = first
+        .into_iter()
+        .chain(numbered)
+        .map(|name| path.with_file_name(name))
+        .find(|backup| fs::symlink_metadata(backup).is_err())
+        .expect("some number is free");
+    files::replace(&backup, old)?;
+    Ok(backup)
+}
