@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use super::key::PrivateKey;
-use super::oci_config::{self, Entry};
+use super::oci_config::{self, Entry, RegionChange};
 use super::record::Record;
 use super::store::Locked;
 use super::{Engine, Session, Source, Upst};
+use crate::config;
 use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
@@ -74,14 +75,17 @@ impl Engine<'_> {
     /// Makes the profile's section name this session, if it does not.
     pub fn write_oci_config(&self, session: &Session) -> Result<()> {
         let Engine { settings, .. } = self;
+        let region = settings.region.as_ref().map(|region| {
+            let is_set = session.source == Source::Authenticated || region.source == config::Source::Manager;
+            if is_set { RegionChange::Set(&region.name) } else { RegionChange::IfMissing(&region.name) }
+        });
         let entry = Entry {
             key_file: &session.key_file,
             security_token_file: &session.token_file,
             fingerprint: &session.public_key.fingerprint(),
             tenancy: session.upst.tenant(),
-            region: settings.region.as_ref(),
-            region_replaces: session.source == Source::Authenticated,
+            region,
         };
-        oci_config::write(&settings.oci_config, &settings.profile, &self.dir.path, &entry)
+        oci_config::write(self.host, &settings.oci_config, &settings.profile, &self.dir.path, &entry)
     }
 }

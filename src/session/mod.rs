@@ -86,7 +86,7 @@ impl<'a> Engine<'a> {
 
     /// The profile's section of the OCI config as it is now.
     pub fn section(&self) -> Result<Section> {
-        oci_config::read(&self.settings.oci_config, &self.settings.profile)
+        oci_config::read(self.host, &self.settings.oci_config, &self.settings.profile)
     }
 
     fn look(&self) -> Result<Found> {

@@ -30,7 +30,13 @@ pub fn sign_in(
         may_ask(engine, &found.record, why)?;
     }
     let settings = engine.settings;
-    oci_config::check_default(&settings.oci_config, &settings.profile, settings.profile_was_named)?;
+    oci_config::check_default_api_key(
+        engine.host,
+        &settings.oci_config,
+        &settings.profile,
+        &engine.dir.path,
+        settings.profile_by_flag,
+    )?;
     let successor = refresh_token::prepare(&engine.dir.refresh_token_file(), &mut engine.passphrase)?;
     locked.lock.says(Doing::SignIn);
     let _port = engine.dir.lock_port(settings.redirect_port)?;
