@@ -119,6 +119,8 @@ pub enum Error {
     Unanswered {
         minutes: u64,
     },
+    /// No browser opens, and nobody is there to open the URL by hand.
+    NoBrowser,
     /// A sign-in is needed, and `why` says what forbids to ask for one.
     NobodyToAsk {
         profile: String,
@@ -239,6 +241,7 @@ impl Error {
             Self::Denied { error, description } => (1, format!("cannot sign in: the provider answered {}", oauth_words(Some(error), description.as_deref())),
                 "see what the provider asks for, then run `woci session authenticate`".into()),
             Self::Unanswered { minutes } => (1, format!("cannot sign in: nobody answered in the browser within {minutes} minutes"), "run `woci session authenticate` and finish the sign-in there".into()),
+            Self::NoBrowser => (1, "cannot sign in: no browser could be opened, and there is no terminal to ask at".into(), "set BROWSER to a browser's command, or run `woci session authenticate` and open its Auth URL yourself".into()),
             Self::NobodyToAsk { profile, why } => (1, format!("cannot go on without a sign-in: {why}"), format!("run `woci --profile {profile} session authenticate`")),
 
             Self::Unreachable { what, url, why } => (1, format!("cannot reach the {what} {url}: {why}"), "check the network, the proxy and the URL, then run woci again; the session is kept".into()),

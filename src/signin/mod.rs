@@ -4,6 +4,12 @@ use crate::error::Result;
 use crate::host::Host;
 use crate::oauth::{Provider, Tokens};
 
+mod callback;
+mod listener;
+mod loopback;
+mod opener;
+mod page;
+
 /// How the person is reached.
 pub struct Plan {
     /// Of the redirect URI `http://127.0.0.1:<port>/callback`.
@@ -12,6 +18,6 @@ pub struct Plan {
     pub wait_without_browser: bool,
 }
 
-pub fn sign_in(_host: &Host, _provider: &Provider, _plan: &Plan) -> Result<Tokens> {
-    todo!()
+pub fn sign_in(host: &Host, provider: &Provider, plan: &Plan) -> Result<Tokens> {
+    loopback::sign_in(host, provider, plan)
 }
