@@ -5,11 +5,12 @@ use crate::error::Result;
 use crate::log;
 
 impl Engine<'_> {
-    /// A session as wanted.
+    /// A session as it is wanted.
     ///
     /// # Errors
     /// Whatever kept it from being had; the stored session is then as good as before.
-    pub fn ensure(&mut self, want: Want) -> Result<Session> {
+    pub fn ensure(&mut self) -> Result<Session> {
+        let want = self.want;
         let found = self.look()?;
         let seen = found.upst.as_ref().map(|upst| upst.token().to_owned());
         if want == Want::Valid
@@ -44,6 +45,6 @@ impl Engine<'_> {
         };
         // A refusal has just been written down, perhaps.
         let found = self.look()?;
-        person::sign_in(self, &locked, found, &renewal, &why, want == Want::SignedIn)
+        person::sign_in(self, &locked, found, &renewal, &why)
     }
 }

@@ -67,6 +67,7 @@ pub const USABLE_SECONDS: i64 = 60;
 pub struct Engine<'a> {
     host: &'a Host,
     settings: &'a Settings,
+    want: Want,
     dir: SessionDir,
     passphrase: Passphrase<'a>,
     /// A person sees what is printed and may act on it.
@@ -74,18 +75,36 @@ pub struct Engine<'a> {
 }
 
 impl<'a> Engine<'a> {
-    pub fn new(host: &'a Host, settings: &'a Settings) -> Self {
+    pub fn new(host: &'a Host, settings: &'a Settings, want: Want) -> Self {
         Self {
             host,
             settings,
+            want,
             dir: SessionDir { path: settings.session_folder.clone() },
             passphrase: Passphrase::new(&settings.passphrase, host),
             has_terminal: std::io::stdin().is_terminal() || std::io::stderr().is_terminal(),
         }
     }
 
+    /// The OCI region: as set for woci, else as the profile's section has it.
+    pub fn region(&self) -> Result<Option<String>> {
+        match &self.settings.region {
+            Some(region) => Ok(Some(region.name.clone())),
+            None => Ok(self.section()?.region),
+        }
+    }
+
+    /// Makes the profile's section name this session where it names another or none.
+    pub fn name_in_oci_config(&self, session: &Session) -> Result<()> {
+        let section = self.section()?;
+        let names_it = section.key_file.as_ref() == Some(&session.key_file)
+            && section.security_token_file.as_ref() == Some(&session.token_file);
+        let lacks_region = section.region.is_none() && self.settings.region.is_some();
+        if names_it && !lacks_region { Ok(()) } else { self.write_oci_config(session) }
+    }
+
     /// The profile's section of the OCI config as it is now.
-    pub fn section(&self) -> Result<Section> {
+    fn section(&self) -> Result<Section> {
         oci_config::read(self.host, &self.settings.oci_config, &self.settings.profile)
     }
 

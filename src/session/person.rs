@@ -7,7 +7,7 @@ use super::key::PrivateKey;
 use super::lock::Doing;
 use super::record::{FailedSignIn, Outcome, Record};
 use super::store::{Found, Locked};
-use super::{Engine, Session, Source, oci_config, refresh_token, renew};
+use super::{Engine, Session, Source, Want, oci_config, refresh_token, renew};
 use crate::config::{Renewal, SignIn};
 use crate::error::{Error, Result};
 use crate::host;
@@ -24,8 +24,8 @@ pub fn sign_in(
     found: Found,
     renewal: &Renewal,
     why: &str,
-    is_asked_for: bool,
 ) -> Result<Session> {
+    let is_asked_for = engine.want == Want::SignedIn;
     if !is_asked_for {
         may_ask(engine, &found.record, why)?;
     }
