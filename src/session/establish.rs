@@ -54,7 +54,11 @@ pub fn establish(
     engine.write_oci_config(&session)?;
     locked.remove_strays();
     let Engine { settings, .. } = engine;
-    log::info(format_args!("The session of profile {} is good until {}", settings.profile, session.upst.expiration()));
+    log::info(format_args!(
+        "The session of profile {} is good until {}",
+        settings.profile,
+        session.upst.expiration()
+    ));
     Ok(session)
 }
 

@@ -10,10 +10,8 @@ use crate::host::{self, Host};
 use crate::log;
 
 mod ensure;
-mod envelope;
 mod establish;
 mod key;
-mod legacy;
 mod lock;
 pub mod oci_config;
 mod passphrase;

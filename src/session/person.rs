@@ -42,10 +42,8 @@ pub fn sign_in(
     let _port = engine.dir.lock_port(settings.redirect_port)?;
     log::info(format_args!("Signing in for profile {}: {why}", settings.profile));
 
-    let plan = Plan {
-        port: settings.redirect_port,
-        wait_without_browser: is_asked_for || engine.has_terminal,
-    };
+    let plan =
+        Plan { port: settings.redirect_port, wait_without_browser: is_asked_for || engine.has_terminal };
     let is_stored = found.key.is_some();
     let (key, tokens) = thread::scope(|scope| {
         // Ready before a person could have typed a password.

@@ -65,7 +65,9 @@ impl SessionDir {
         let own = self.path.join("private_key.pem");
         let key = match files::read(&own)? {
             None => None,
-            Some(bytes) => Some(PrivateKey::parse(&bytes).map_err(|why| Error::Key { path: own.clone(), why })?),
+            Some(bytes) => {
+                Some(PrivateKey::parse(&bytes).map_err(|why| Error::Key { path: own.clone(), why })?)
+            }
         };
         Ok((own, key))
     }

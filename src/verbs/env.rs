@@ -44,7 +44,8 @@ pub fn run(host: &Host, settings: &Settings, shell: Shell) -> Result<Output> {
     let set: Vec<(&str, String)> =
         SET.into_iter().zip(values).filter_map(|(name, value)| Some((name, value?))).collect();
     let unset = OVERRIDING.into_iter().filter(|name| set.iter().all(|(n, _)| n != name));
-    let lines = unset.map(|name| unset_line(shell, name)).chain(set.iter().map(|(n, v)| set_line(shell, n, v)));
+    let lines =
+        unset.map(|name| unset_line(shell, name)).chain(set.iter().map(|(n, v)| set_line(shell, n, v)));
     Ok(Output::Text(lines.collect()))
 }
 

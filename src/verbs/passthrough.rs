@@ -32,6 +32,6 @@ pub fn run(host: &Host, flags: &Flags, words: Vec<OsString>, bare: bool) -> Resu
     }
     program.args(words);
     program.without(&env::OVERRIDING);
-    program.without(&settings.passphrase.variable.as_deref().as_slice());
+    program.without(settings.passphrase.variable.as_deref().as_slice());
     match program.exec()? {}
 }
