@@ -10,6 +10,8 @@ pub struct Ledger {
     pub refresh_tokens: HashMap<String, RefreshToken>,
     pub families: Vec<Family>,
     pub secrets: Vec<String>,
+    /// A code or a refresh token was presented a second time.
+    pub reused: bool,
     serial: u32,
 }
 
@@ -34,9 +36,30 @@ pub struct Family {
     pub revoked: bool,
 }
 
+/// What a refresh token is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Live,
+    /// Its successor was given out.
+    Spent,
+    Revoked,
+    Unknown,
+}
+
 impl Ledger {
-    pub fn is_live(&self, token: &RefreshToken) -> bool {
-        !token.used && !self.families[token.family].revoked
+    pub fn standing(&self, token: &str) -> Standing {
+        match self.refresh_tokens.get(token) {
+            None => Standing::Unknown,
+            Some(token) if self.families[token.family].revoked => Standing::Revoked,
+            Some(token) if token.used => Standing::Spent,
+            Some(_) => Standing::Live,
+        }
+    }
+
+    /// Somebody presents what was used before: thief or owner, the whole family ends (RFC 9700 4.14.2).
+    pub fn revoke_reused(&mut self, family: usize) {
+        self.families[family].revoked = true;
+        self.reused = true;
     }
 
     pub fn new_family(&mut self, scope: &str) -> usize {

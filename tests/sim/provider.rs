@@ -4,7 +4,7 @@
 use super::endpoint::{self, Refused, basic, token_request};
 use super::http::{self, Pairs, Request, Response};
 use super::jwt::{self, Key};
-use super::ledger::{Ledger, RefreshToken};
+use super::ledger::{Ledger, RefreshToken, Standing};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -106,16 +106,25 @@ impl Provider {
     /// Those that a refresh would be given for, in no order.
     pub fn live_refresh_tokens(&self) -> Vec<String> {
         let ledger = self.ledger();
-        let live = ledger.refresh_tokens.iter().filter(|(_, token)| ledger.is_live(token));
-        live.map(|(text, _)| text.clone()).collect()
+        let tokens = ledger.refresh_tokens.keys();
+        tokens.filter(|text| ledger.standing(text) == Standing::Live).cloned().collect()
     }
 
     /// The last sign-in's live refresh token.
     pub fn live_refresh_token(&self) -> Option<String> {
         let ledger = self.ledger();
         let last = ledger.families.len().checked_sub(1)?;
-        let mut tokens = ledger.refresh_tokens.iter();
-        tokens.find(|(_, token)| token.family == last && ledger.is_live(token)).map(|(text, _)| text.clone())
+        let mut tokens = ledger.refresh_tokens.iter().filter(|(_, token)| token.family == last);
+        tokens.find(|(text, _)| ledger.standing(text) == Standing::Live).map(|(text, _)| text.clone())
+    }
+
+    pub fn standing(&self, refresh_token: &str) -> Standing {
+        self.ledger().standing(refresh_token)
+    }
+
+    /// Was anything of one use presented twice?
+    pub fn saw_reuse(&self) -> bool {
+        self.ledger().reused
     }
 
     /// A refresh token of a family of its own, as if a person had signed in.
@@ -181,7 +190,7 @@ impl Provider {
         let code = ledger.codes.get_mut(get("code")).ok_or(Refused::new("invalid_grant", "unknown code"))?;
         let family = code.family;
         if std::mem::replace(&mut code.used, true) {
-            ledger.families[family].revoked = true;
+            ledger.revoke_reused(family);
             return Err(Refused::new("invalid_grant", "the code was used before"));
         }
         if code.expires <= jwt::now() {
@@ -207,7 +216,7 @@ impl Provider {
             return dead("is unknown");
         };
         if used {
-            ledger.families[family].revoked = true;
+            ledger.revoke_reused(family);
             return dead("was used before; its family is revoked");
         }
         if ledger.families[family].revoked {

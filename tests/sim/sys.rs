@@ -1,7 +1,11 @@
 //! The few things std has no call for: signals and a TCP reset.
 
+use std::fs::File;
+use std::io;
 use std::net::TcpStream;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 /// Closes with RST in place of FIN: `SO_LINGER` of zero seconds.
 pub fn reset(stream: TcpStream) {
@@ -64,8 +68,40 @@ pub fn detach() {
     unsafe { libc::setsid() };
 }
 
-/// File permissions that new files are born without.
-pub fn umask(bits: u32) {
-    // SAFETY: no memory is touched.
-    unsafe { libc::umask(libc::mode_t::try_from(bits).expect("a mode is small")) };
+/// The program starts with this umask.
+pub fn with_umask(command: &mut Command, bits: libc::mode_t) {
+    // SAFETY: umask is async-signal-safe.
+    unsafe {
+        command.pre_exec(move || {
+            libc::umask(bits);
+            Ok(())
+        });
+    }
+}
+
+/// A terminal: what a person sees and types into, and what a program has as its stdin and stderr.
+pub fn terminal() -> (File, File) {
+    let (mut person, mut program) = (-1, -1);
+    let (name, settings, size) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: both pointers are to living integers, the others may be null; the descriptors are new and ours.
+    unsafe {
+        let made = libc::openpty(&raw mut person, &raw mut program, name, settings, size);
+        assert_eq!(made, 0, "no terminal: {}", io::Error::last_os_error());
+        // Another test's child must not hold this terminal open.
+        libc::fcntl(person, libc::F_SETFD, libc::FD_CLOEXEC);
+        libc::fcntl(program, libc::F_SETFD, libc::FD_CLOEXEC);
+        (File::from_raw_fd(person), File::from_raw_fd(program))
+    }
+}
+
+/// The program's stdin becomes the terminal of a session of its own, so that /dev/tty is it.
+pub fn with_own_terminal(command: &mut Command) {
+    // SAFETY: setsid and ioctl are async-signal-safe.
+    unsafe {
+        command.pre_exec(|| {
+            libc::setsid();
+            libc::ioctl(0, libc::TIOCSCTTY, 0);
+            Ok(())
+        });
+    }
 }
