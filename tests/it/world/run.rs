@@ -1,6 +1,6 @@
 //! woci as a child: how it is started, what it said, how it ended.
 
-use super::{World, sim_program};
+use super::World;
 use crate::sim::sys;
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
@@ -300,9 +300,4 @@ impl fmt::Display for Run {
 /// `WOCI_BIN`: the release or the static build runs the same tests.
 pub fn woci_program() -> PathBuf {
     std::env::var_os("WOCI_BIN").map_or(env!("CARGO_BIN_EXE_woci").into(), PathBuf::from)
-}
-
-/// The stand-in for `oci`, to be run under another name or from another PATH.
-pub fn oci_program() -> PathBuf {
-    sim_program()
 }
