@@ -14,9 +14,8 @@ define find_target
 		*-linux-*) musl=$${host%%-*}-unknown-linux-musl ;; \
 		*) echo $$host; exit ;; \
 	esac; \
-	if [ -d "$$(rustc --print target-libdir --target $$musl 2>/dev/null)" ] \
-		|| rustup target add $$musl >&2; \
-	then echo $$musl; else echo $$host; fi
+	there() { [ -d "$$(rustc --print target-libdir --target $$musl 2>/dev/null)" ]; }; \
+	if there || { rustup target add $$musl >&2; there; }; then echo $$musl; else echo $$host; fi
 endef
 
 WOCI = $(TARGET_DIR)/$(TARGET)/release/woci
@@ -26,7 +25,7 @@ SIM = $(TARGET_DIR)/debug/examples/sim
 .PHONY: help build sim demo test test-static lint bench bless e2e install clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## woci for this machine: static on Linux (TARGET=… for another)
 	cargo build --locked --release --bin woci --target $(TARGET)
