@@ -119,6 +119,8 @@ pub enum Error {
     Unanswered {
         minutes: u64,
     },
+    /// No browser opens, and nobody is there to open the URL by hand.
+    NoBrowser,
     /// A sign-in is needed, and `why` says what forbids to ask for one.
     NobodyToAsk {
         profile: String,
@@ -137,6 +139,12 @@ pub enum Error {
         url: String,
         status: u16,
         error: Option<String>,
+        description: Option<String>,
+    },
+    /// The provider no longer takes the refresh token, or wants the person first.
+    RefreshTokenDead {
+        url: String,
+        error: String,
         description: Option<String>,
     },
     BadAnswer {
@@ -233,6 +241,7 @@ impl Error {
             Self::Denied { error, description } => (1, format!("cannot sign in: the provider answered {}", oauth_words(Some(error), description.as_deref())),
                 "see what the provider asks for, then run `woci session authenticate`".into()),
             Self::Unanswered { minutes } => (1, format!("cannot sign in: nobody answered in the browser within {minutes} minutes"), "run `woci session authenticate` and finish the sign-in there".into()),
+            Self::NoBrowser => (1, "cannot sign in: no browser could be opened, and there is no terminal to ask at".into(), "set BROWSER to a browser's command, or run `woci session authenticate` and open its Auth URL yourself".into()),
             Self::NobodyToAsk { profile, why } => (1, format!("cannot go on without a sign-in: {why}"), format!("run `woci --profile {profile} session authenticate`")),
 
             Self::Unreachable { what, url, why } => (1, format!("cannot reach the {what} {url}: {why}"), "check the network, the proxy and the URL, then run woci again; the session is kept".into()),
@@ -240,6 +249,7 @@ impl Error {
                 None => format!("cannot use the {what} {url}: it answered HTTP {status}"),
                 Some(_) => format!("cannot use the {what} {url}: it answered {} (HTTP {status})", oauth_words(error.as_deref(), description.as_deref())),
             }, refused_advice(*status, error.as_deref()).into()),
+            Self::RefreshTokenDead { url, error, description } => (1, format!("cannot refresh the session: {url} answered {}", oauth_words(Some(error), description.as_deref())), "run `woci session authenticate`".into()),
             Self::BadAnswer { what, url, why } => (1, format!("cannot use the answer of the {what} {url}: {why}"), "check that the URL is right and that no proxy or sign-in page answers in its place".into()),
             Self::Certificates { why } => (1, format!("cannot load the certificate authorities: {why}"), "install the system's CA certificates, or name a file of them with SSL_CERT_FILE".into()),
             Self::OpaqueToken => (1, "cannot exchange the access token: it is opaque, and the exchange needs a JWT".into(),

@@ -11,7 +11,6 @@ use crate::time::UnixTime;
 
 /// The process's surroundings as they were at its start.
 pub struct Host {
-    pub args: Vec<OsString>,
     pub env: Env,
     home: Option<PathBuf>,
 }
@@ -19,7 +18,6 @@ pub struct Host {
 impl Host {
     pub fn of_this_process() -> Self {
         Self {
-            args: std::env::args_os().skip(1).collect(),
             env: Env(std::env::vars_os().collect()),
             home: home::home_dir().filter(|home| home.is_absolute()),
         }
@@ -61,6 +59,11 @@ impl Env {
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
+}
+
+/// The command line, without the program's name.
+pub fn args() -> Vec<OsString> {
+    std::env::args_os().skip(1).collect()
 }
 
 /// The wall clock.

@@ -1,18 +1,35 @@
 //! The rooms of woci. `main` is its only door; what each room owns stands at the head of its `mod.rs`.
-#![allow(dead_code, unused_imports)]
+#![allow(dead_code)]
 
 mod cli;
 mod config;
 mod error;
 mod files;
+mod fresh;
 mod host;
 mod jwt;
 mod log;
 mod oauth;
 mod secret;
 mod session;
+mod signin;
+mod sys;
 mod time;
+mod verbs;
 
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+use std::process::ExitCode;
+
+use host::Host;
+
+/// One run of woci, from the arguments to the exit code.
+pub fn main() -> ExitCode {
+    let host = Host::of_this_process();
+    let code = cli::parse(host::args())
+        .and_then(|invocation| verbs::run(&host, invocation))
+        .and_then(|output| verbs::print(&output))
+        .unwrap_or_else(|e| {
+            log::line(format_args!("woci: {e}"));
+            e.say().code
+        });
+    ExitCode::from(code)
 }

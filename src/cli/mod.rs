@@ -2,14 +2,51 @@
 
 use std::ffi::OsString;
 
+pub mod help;
 pub mod options;
+mod parse;
 
-/// The options that were given, each once, values as typed (UTF-8).
+pub use parse::parse;
+
+/// A command line, understood.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Invocation {
+    pub flags: Flags,
+    pub verb: Verb,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verb {
+    Help,
+    Version,
+    Credential,
+    Env {
+        shell: Shell,
+        unset: bool,
+    },
+    SessionAuthenticate,
+    SessionRefresh,
+    /// Run oci with these words. A bare one is none of woci's business: no profile, no session.
+    Passthrough {
+        words: Vec<OsString>,
+        bare: bool,
+    },
+}
+
+/// Whose syntax `env` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shell {
+    Sh,
+    Fish,
+    Pwsh,
+}
+
+/// The options that were given, each once, with their values as typed.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Flags(pub Vec<(&'static str, String)>);
+pub struct Flags(Vec<(&'static str, String)>);
 
 impl Flags {
-    /// The value given for the option of this name; an empty text for one of `Kind::Flag`.
+    /// The value given for the option of this name; an empty text for one that takes none.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
     }
@@ -17,10 +54,10 @@ impl Flags {
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
-}
 
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Invocation {
-    pub flags: Flags,
-    pub words: Vec<OsString>,
+    /// Sets an option, over the value it had.
+    pub fn set(&mut self, name: &'static str, value: String) {
+        self.0.retain(|(n, _)| *n != name);
+        self.0.push((name, value));
+    }
 }

@@ -14,7 +14,7 @@ mod settings;
 mod values;
 
 pub use profile::{DEFAULT, ProfileName};
-pub use settings::{Origin, PassphraseSource, Region, Renewal, Settings, SignIn};
+pub use settings::{Origin, PassphraseSource, Renewal, Settings, SignIn};
 pub use values::Source;
 
 use crate::cli::Flags;

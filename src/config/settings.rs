@@ -14,7 +14,7 @@ use crate::secret::Secret;
 pub struct Settings {
     pub profile: ProfileName,
     /// By `--profile`: not by a variable, nor as the only choice.
-    pub profile_was_named: bool,
+    pub profile_by_flag: bool,
     /// Absolute.
     pub oci_config: PathBuf,
     /// Then oci has to be told.
@@ -123,7 +123,7 @@ impl Settings {
         Ok(Self {
             session_folder: places.home.join(".oci/sessions").join(profile.as_str()),
             profile,
-            profile_was_named: values.flags.has("--profile"),
+            profile_by_flag: values.flags.has("--profile"),
             oci_config: places.oci_config,
             oci_config_from_manager: places.oci_config_from_manager,
             region: values.get("region")?.map(|(name, source)| Region { name, source }),

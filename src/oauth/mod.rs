@@ -1,9 +1,14 @@
 //! What goes over the wire: to the identity provider (RFC 6749, 7636) and to the OCI identity
 //! domain (RFC 8693 with OCI's additions). It knows nothing of profiles or files.
 
-pub mod url;
-
+use crate::error::Result;
 use crate::secret::Secret;
+
+pub mod exchange;
+pub mod http;
+pub mod pkce;
+pub mod token;
+pub mod url;
 
 /// The identity provider, as one client of it sees it.
 pub struct Provider {
@@ -23,9 +28,10 @@ pub struct Domain {
     pub client_secret: Secret,
 }
 
-/// What a token endpoint hands out (RFC 6749 section 5.1).
+/// What a token endpoint hands out (RFC 6749 section 5.1). Its halves are apart, so that a rotated
+/// refresh token is stored even where the rest of the answer is of no use.
 pub struct Tokens {
-    pub access_token: Secret,
+    pub access_token: Result<Secret>,
     /// Absent where the provider gave none, or where the old one stays in force.
     pub refresh_token: Option<Secret>,
 }

@@ -1,35 +1,211 @@
-//! Which URLs woci sends anything to: https, or http to this machine.
+//! Which URLs are allowed, and the encoding of forms and queries
+//! (application/x-www-form-urlencoded, RFC 6749 appendix B).
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-/// Says why a URL is refused, without repeating it: it may hold a password.
+/// Why a URL is not one to send tokens to: it has to be https, or http to this machine.
 pub fn check(url: &str) -> Result<(), String> {
-    let refuse = |why: &str| Err(why.to_owned());
-    if url.contains(|c: char| c.is_control() || c.is_whitespace()) {
-        return refuse("it holds a blank or a control character");
+    if url.contains(|c: char| c.is_control() || c.is_whitespace() || !c.is_ascii()) {
+        return Err("it holds blanks, control or non-ASCII characters".into());
     }
+    let (scheme, rest) = url.split_once("://").ok_or("it does not begin with https://")?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if url.contains('#') {
-        return refuse("it has a fragment");
+        return Err("it has a fragment".into());
     }
-    let lower = url.to_ascii_lowercase();
-    let (secure, rest) = match (lower.strip_prefix("https://"), lower.strip_prefix("http://")) {
-        (Some(rest), _) => (true, rest),
-        (_, Some(rest)) => (false, rest),
-        _ => return refuse("it does not begin with https://"),
-    };
-    let authority = rest.split(['/', '?', '\\']).next().unwrap_or("");
     if authority.contains('@') {
-        return refuse("it has a user name or password in it");
+        return Err("it holds a user name or a password".into());
     }
-    let host = match authority.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or(""),
-        None => authority.split(':').next().unwrap_or(""),
+    let (host, port) = split_port(authority);
+    if host.is_empty() || host == "[]" {
+        return Err("it names no host".into());
+    }
+    if port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) {
+        return Err("its port is not a number from 1 to 65535".into());
+    }
+    if host.contains(|c: char| !c.is_ascii_alphanumeric() && !"-._:[]".contains(c)) {
+        return Err("its host name is not one".into());
+    }
+    match scheme.to_ascii_lowercase().as_str() {
+        "https" => Ok(()),
+        "http" if is_loopback(host) => Ok(()),
+        "http" => Err("it is http, which is allowed to this machine only; use https".into()),
+        _ => Err("it does not begin with https://".into()),
+    }
+}
+
+/// The host of a URL that passed [`check`]; an IPv6 address with its brackets.
+pub fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    split_port(rest.split(['/', '?', '#']).next().unwrap_or_default()).0
+}
+
+/// A host that is this machine by any resolver's rule.
+pub fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        // The colons of an IPv6 address stand inside its brackets.
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
+    }
+}
+
+/// A form's body: `name=value` pairs, a blank as `+`.
+pub fn form(pairs: &[(&str, &str)]) -> String {
+    let encoded: Vec<String> = pairs.iter().map(|(k, v)| format!("{}={}", encode(k), encode(v))).collect();
+    encoded.join("&")
+}
+
+/// One text, form-encoded (also inside HTTP Basic: RFC 6749 section 2.3.1).
+pub fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => encoded.push(byte.into()),
+            b' ' => encoded.push('+'),
+            _ => {
+                encoded.push('%');
+                encoded.push_str(&format!("{byte:02X}"));
+            }
+        }
+    }
+    encoded
+}
+
+/// `base` with `pairs` in its query. What the query holds already stays, but for the names given here.
+pub fn with_query(base: &str, pairs: &[(&str, &str)]) -> String {
+    let (path, query) = base.split_once('?').unwrap_or((base, ""));
+    let is_ours = |part: &str| {
+        let name = part.split('=').next().unwrap_or_default();
+        decode(name.as_bytes()).is_some_and(|name| pairs.iter().any(|(ours, _)| *ours == name))
     };
-    let is_loopback =
-        host == "localhost" || host == "::1" || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
-    match (host.is_empty(), secure || is_loopback) {
-        (true, _) => refuse("it names no host"),
-        (_, false) => refuse("plain http is for this machine only (localhost, 127.0.0.1)"),
-        _ => Ok(()),
+    let mut parts: Vec<String> =
+        query.split('&').filter(|part| !part.is_empty() && !is_ours(part)).map(str::to_owned).collect();
+    // In a query some providers take `+` for a plus sign; `%20` is a blank to all.
+    parts.push(form(pairs).replace('+', "%20"));
+    format!("{path}?{}", parts.join("&"))
+}
+
+/// The pairs of a query or form; `None` where an escape is broken or the text is not UTF-8.
+pub fn parse_form(text: &[u8]) -> Option<Vec<(String, String)>> {
+    text.split(|b| *b == b'&')
+        .filter(|part| !part.is_empty())
+        .map(|part| {
+            let cut = part.iter().position(|b| *b == b'=').unwrap_or(part.len());
+            Some((decode(&part[..cut])?, decode(part.get(cut + 1..).unwrap_or_default())?))
+        })
+        .collect()
+}
+
+fn decode(text: &[u8]) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.iter();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => hex(*rest.next()?)? << 4 | hex(*rest.next()?)?,
+            other => *other,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn https_anywhere_and_http_to_this_machine() {
+        for url in [
+            "https://idp.example.com/token",
+            "HTTPS://idp.example.com:8443",
+            "https://idp.example.com?a=b",
+            "http://localhost:1/x",
+            "http://127.0.0.1/x",
+            "http://127.1.2.3:80/x",
+            "http://[::1]:8080/x",
+        ] {
+            assert_eq!(check(url), Ok(()), "{url}");
+        }
+    }
+
+    #[test]
+    fn refused_urls() {
+        for url in [
+            "",
+            "idp.example.com",
+            "http://idp.example.com/token",
+            "http://localhost.example.com/",
+            "http://127.0.0.1.example.com/",
+            "ftp://localhost/",
+            "https://",
+            "https:///path",
+            "https://user:pass@idp.example.com/",
+            "https://idp.example.com/#x",
+            "https://idp.example.com:0/",
+            "https://idp.example.com:port/",
+            "https://idp.example.com:99999/",
+            "https://a b/",
+            "https://a\nb/",
+            "https://ä/",
+            "https://a\\b/",
+        ] {
+            assert!(check(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn encodes_the_example_of_the_rfc() {
+        assert_eq!(encode(" %&+£€"), "+%25%26%2B%C2%A3%E2%82%AC");
+    }
+
+    #[test]
+    fn a_query_is_kept_and_added_to() {
+        assert_eq!(with_query("https://a/b", &[("x", "1 2")]), "https://a/b?x=1%202");
+        assert_eq!(
+            with_query("https://a/b?prompt=consent&x=old&", &[("x", "n"), ("y", "+")]),
+            "https://a/b?prompt=consent&x=n&y=%2B"
+        );
+    }
+
+    #[test]
+    fn broken_escapes_are_no_form() {
+        for text in ["a=%", "a=%4", "a=%zz", "%f"] {
+            assert_eq!(parse_form(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(parse_form(b"a=%ff"), None);
+        assert_eq!(
+            parse_form(b"a&b=c=d"),
+            Some(vec![("a".into(), String::new()), ("b".into(), "c=d".into())])
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_form_comes_back(pairs in prop::collection::vec((".+", ".*"), 1..5)) {
+            let borrowed: Vec<(&str, &str)> = pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+            prop_assert_eq!(parse_form(form(&borrowed).as_bytes()), Some(pairs));
+        }
+
+        #[test]
+        fn any_bytes_are_a_form_or_not(bytes: Vec<u8>) {
+            let _ = parse_form(&bytes);
+        }
+
+        #[test]
+        fn any_text_is_a_url_or_not(text: String) {
+            let _ = check(&text);
+            let _ = host(&text);
+        }
     }
 }

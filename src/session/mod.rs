@@ -1,3 +1,131 @@
-//! The session of one profile.
+//! One profile's session: its RSA key, its UPST and its refresh token. [`Engine::ensure`] hands out a
+//! usable one, made with as little as will do: a read, a refresh, or a person.
 
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use crate::config::Settings;
+use crate::error::Result;
+use crate::host::{self, Host};
+use crate::log;
+
+mod ensure;
+mod establish;
+mod key;
+mod lock;
 pub mod oci_config;
+mod passphrase;
+mod person;
+mod record;
+mod refresh;
+mod refresh_token;
+mod renew;
+mod store;
+mod upst;
+
+use oci_config::Section;
+use passphrase::Passphrase;
+use store::{Found, SessionDir};
+
+pub use key::PublicKey;
+pub use upst::Upst;
+
+/// A session that is good for at least [`USABLE_SECONDS`].
+pub struct Session {
+    pub upst: Upst,
+    pub public_key: PublicKey,
+    pub key_file: PathBuf,
+    pub token_file: PathBuf,
+    pub source: Source,
+}
+
+/// How the session came about in this run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Cached,
+    Refreshed,
+    Authenticated,
+}
+
+/// What the caller cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// A UPST of [`USABLE_SECONDS`], by whatever way is least.
+    Valid,
+    /// Another one than there is at the start.
+    Newer,
+    /// A person's sign-in, now.
+    SignedIn,
+}
+
+/// Enough for a request that is signed now to be looked at in time.
+pub const USABLE_SECONDS: i64 = 60;
+
+/// All that a session is made with and from.
+pub struct Engine<'a> {
+    host: &'a Host,
+    settings: &'a Settings,
+    want: Want,
+    dir: SessionDir,
+    passphrase: Passphrase<'a>,
+    /// A person sees what is printed and may act on it.
+    has_terminal: bool,
+}
+
+impl<'a> Engine<'a> {
+    pub fn new(host: &'a Host, settings: &'a Settings, want: Want) -> Self {
+        Self {
+            host,
+            settings,
+            want,
+            dir: SessionDir { path: settings.session_folder.clone() },
+            passphrase: Passphrase::new(&settings.passphrase, host),
+            has_terminal: std::io::stdin().is_terminal() || std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// The OCI region: as set for woci, else as the profile's section has it.
+    pub fn region(&self) -> Result<Option<String>> {
+        match &self.settings.region {
+            Some(region) => Ok(Some(region.name.clone())),
+            None => Ok(self.section()?.region),
+        }
+    }
+
+    /// Makes the profile's section name this session where it names another or none.
+    pub fn name_in_oci_config(&self, session: &Session) -> Result<()> {
+        let section = self.section()?;
+        let names_it = section.key_file.as_ref() == Some(&session.key_file)
+            && section.security_token_file.as_ref() == Some(&session.token_file);
+        let lacks_region = section.region.is_none() && self.settings.region.is_some();
+        if names_it && !lacks_region { Ok(()) } else { self.write_oci_config(session) }
+    }
+
+    /// The profile's section of the OCI config as it is now.
+    fn section(&self) -> Result<Section> {
+        oci_config::read(self.host, &self.settings.oci_config, &self.settings.profile)
+    }
+
+    fn look(&self) -> Result<Found> {
+        self.dir.look(&self.section()?)
+    }
+
+    /// The session in the folder, if it is usable and of the origin that is configured.
+    fn usable(&self, found: Found) -> Option<Session> {
+        let Found { upst, key, key_file, record } = found;
+        let (upst, key) = (upst?, key?);
+        let why_not = if !upst.is_valid_for(host::now(), USABLE_SECONDS) {
+            "the session token has ended or is about to"
+        } else if !upst.is_bound_to(key.public()) {
+            "the session token is bound to another key"
+        } else if record.differs_from(&self.settings.origin()).is_some() {
+            "the session came from elsewhere"
+        } else {
+            let public_key = key.public().clone();
+            let token_file = self.dir.token_file();
+            return Some(Session { upst, public_key, key_file, token_file, source: Source::Cached });
+        };
+        log::debug(format_args!("Cannot use the stored session: {why_not}"));
+        None
+    }
+}

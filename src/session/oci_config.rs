@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::ini::{self, Fault, Is};
 use crate::config::ini_edit::{Change, edit};
-use crate::config::{DEFAULT, ProfileName, Region, Source};
+use crate::config::{DEFAULT, ProfileName};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::host::Host;
@@ -172,10 +172,15 @@ pub struct Entry<'a> {
     pub fingerprint: &'a str,
     /// From the UPST, if it has one.
     pub tenancy: Option<&'a str>,
-    /// As set for woci.
-    pub region: Option<&'a Region>,
-    /// After `session authenticate`, which says anew where the profile works.
-    pub region_replaces: bool,
+    pub region: Option<RegionChange<'a>>,
+}
+
+#[derive(Clone, Copy)]
+pub enum RegionChange<'a> {
+    /// Where oci would find none: a `--region` for one command must not move the profile.
+    IfMissing(&'a str),
+    /// By `session authenticate` and from the manager config.
+    Set(&'a str),
 }
 
 /// Makes the profile's section name this session. Writes nothing where it does already.
@@ -252,11 +257,9 @@ impl Write<'_> {
             None => Change::Once,
         };
         let region = match entry.region {
-            // A `--region` for one command must not move the profile.
-            Some(region)
-                if entry.region_replaces || region.source == Source::Manager || found.region().is_none() =>
-            {
-                Change::Set(self.plain("the region", &region.name)?)
+            Some(RegionChange::Set(region)) => Change::Set(self.plain("the region", region)?),
+            Some(RegionChange::IfMissing(region)) if found.region().is_none() => {
+                Change::Set(self.plain("the region", region)?)
             }
             _ => Change::Once,
         };
@@ -376,14 +379,11 @@ mod tests {
 
     use super::*;
 
+    const FLAG: RegionChange<'_> = RegionChange::IfMissing("eu-zurich-1");
     const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/oci");
 
     fn profile(name: &str) -> ProfileName {
         ProfileName::new(name).unwrap()
-    }
-
-    fn region(name: &str, source: Source) -> Region {
-        Region { name: name.to_owned(), source }
     }
 
     /// A home folder that goes when the test is over.
@@ -406,7 +406,7 @@ mod tests {
             self.0.join(".oci/sessions").join(profile)
         }
 
-        fn write(&self, name: &str, region: Option<&Region>) -> Result<()> {
+        fn write(&self, name: &str, region: Option<RegionChange<'_>>) -> Result<()> {
             let folder = self.sessions(name);
             let entry = Entry {
                 key_file: &folder.join("private_key.pem"),
@@ -414,7 +414,6 @@ mod tests {
                 fingerprint: "aa:bb:cc",
                 tenancy: Some("ocid1.tenancy.oc1..new"),
                 region,
-                region_replaces: false,
             };
             write(&Host::of(&self.0, &[]), &self.config(), &profile(name), &folder, &entry)
         }
@@ -438,7 +437,7 @@ mod tests {
     }
 
     /// The edit of a text for profile `prod` of /home/ada, and whether an API key was replaced.
-    fn edited(before: &str, region: &Region, region_replaces: bool) -> Result<Option<(String, bool)>> {
+    fn edited(before: &str, region: RegionChange<'_>) -> Result<Option<(String, bool)>> {
         let folder = Path::new("/home/ada/.oci/sessions/prod");
         let entry = Entry {
             key_file: &folder.join("private_key.pem"),
@@ -446,7 +445,6 @@ mod tests {
             fingerprint: "aa:bb:cc",
             tenancy: Some("ocid1.tenancy.oc1..new"),
             region: Some(region),
-            region_replaces,
         };
         let write = Write {
             host: &Host::of(Path::new("/home/ada"), &[]),
@@ -460,7 +458,6 @@ mod tests {
 
     #[test]
     fn the_fixtures_before_become_those_after() {
-        let flag = region("eu-zurich-1", Source::Flag);
         let mut count = 0;
         for entry in fs::read_dir(FIXTURES).unwrap() {
             let path = entry.unwrap().path();
@@ -470,32 +467,22 @@ mod tests {
             count += 1;
             let before = fs::read_to_string(&path).unwrap();
             let after = fs::read_to_string(path.with_extension("after")).unwrap();
-            let (new, _) = edited(&before, &flag, false).unwrap().unwrap_or((before, false));
+            let (new, _) = edited(&before, FLAG).unwrap().unwrap_or((before, false));
             assert_eq!(new, after, "{}", path.display());
-            assert_eq!(edited(&after, &flag, false), Ok(None), "{}: once is enough", path.display());
+            assert_eq!(edited(&after, FLAG), Ok(None), "{}: once is enough", path.display());
         }
         assert!(count >= 9);
     }
 
     #[test]
-    fn only_a_sign_in_and_the_manager_config_replace_a_region() {
-        let before = "[prod]\nregion = uk-london-1\n";
-        let of = |region: &Region, replaces| edited(before, region, replaces).unwrap().unwrap().0;
-        assert!(
-            of(&region("eu-zurich-1", Source::Flag), false).starts_with("[prod]\nregion = uk-london-1\n")
-        );
-        assert!(
-            of(&region("eu-zurich-1", Source::Variable), false).starts_with("[prod]\nregion = uk-london-1\n")
-        );
-        assert!(of(&region("eu-zurich-1", Source::Flag), true).starts_with("[prod]\nregion = eu-zurich-1\n"));
-        assert!(
-            of(&region("eu-zurich-1", Source::Manager), false).starts_with("[prod]\nregion = eu-zurich-1\n")
-        );
+    fn a_region_stays_unless_it_is_to_be_set() {
+        let of = |region| edited("[prod]\nregion = uk-london-1\n", region).unwrap().unwrap().0;
+        assert!(of(FLAG).starts_with("[prod]\nregion = uk-london-1\n"));
+        assert!(of(RegionChange::Set("eu-zurich-1")).starts_with("[prod]\nregion = eu-zurich-1\n"));
     }
 
     #[test]
     fn an_api_key_is_known_by_its_user_its_passphrase_or_its_place() {
-        let flag = region("eu-zurich-1", Source::Flag);
         for (text, is_one) in [
             ("user = u", true),
             ("pass_phrase = p", true),
@@ -504,14 +491,13 @@ mod tests {
             ("key_file = ~/.oci/sessions/prod/oci_api_key.pem", false),
             ("region = x", false),
         ] {
-            let (_, replaces_api_key) = edited(&format!("[prod]\n{text}\n"), &flag, false).unwrap().unwrap();
+            let (_, replaces_api_key) = edited(&format!("[prod]\n{text}\n"), FLAG).unwrap().unwrap();
             assert_eq!(replaces_api_key, is_one, "{text}");
         }
     }
 
     #[test]
     fn what_oci_refuses_is_reported_with_its_line_and_not_made_worse() {
-        let flag = region("eu-zurich-1", Source::Flag);
         for (text, line) in [
             ("[prod]\n[a]\n[prod]\n", 3),
             ("[prod]\nx = 1\nx = 2\n", 3),
@@ -520,7 +506,7 @@ mod tests {
             ("a = b\n", 1),
             ("\u{feff}[prod]\n", 1),
         ] {
-            let Err(Error::OciConfig { line: reported, .. }) = edited(text, &flag, false) else {
+            let Err(Error::OciConfig { line: reported, .. }) = edited(text, FLAG) else {
                 panic!("{text:?} was taken")
             };
             assert_eq!(reported, line, "{text:?}");
@@ -532,7 +518,7 @@ mod tests {
         let home = Home::new();
         for bad in ["x\n[DEFAULT]\nuser = evil", "x\r", "", " x", "x\0"] {
             assert!(matches!(
-                home.write("prod", Some(&region(bad, Source::Manager))),
+                home.write("prod", Some(RegionChange::Set(bad))),
                 Err(Error::File { .. })
             ));
         }

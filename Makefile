@@ -1,0 +1,86 @@
+# `make help` lists the targets. All of them need Rust 1.89 and make alone (and the C linker that
+# Rust needs anyway).
+
+PREFIX ?= $(HOME)/.local
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+
+# What to build for: static musl on Linux, since it starts several times faster than glibc and runs
+# on any distribution; the host elsewhere, and where rustup cannot bring the musl target.
+# Found out once, when first needed. Say TARGET=x86_64-unknown-linux-gnu to have it otherwise.
+TARGET = $(eval TARGET := $(shell $(find_target)))$(TARGET)
+define find_target
+	host=$$(rustc -vV | sed -n 's/^host: //p'); \
+	case $$host in \
+		*-linux-*) musl=$${host%%-*}-unknown-linux-musl ;; \
+		*) echo $$host; exit ;; \
+	esac; \
+	there() { [ -d "$$(rustc --print target-libdir --target $$musl 2>/dev/null)" ]; }; \
+	if there || { rustup target add $$musl >&2; there; }; then echo $$musl; else echo $$host; fi
+endef
+
+WOCI = $(TARGET_DIR)/$(TARGET)/release/woci
+SIM = $(TARGET_DIR)/debug/examples/sim
+
+.DEFAULT_GOAL := build
+.PHONY: help build sim demo test test-static lint bench bless e2e install clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## woci for this machine: static on Linux (TARGET=… for another)
+	cargo build --locked --release --bin woci --target $(TARGET)
+	@ls -lh $(WOCI) | awk '{ print $$NF ": " $$5 }'
+
+sim:
+	cargo build --locked --example sim
+
+demo: build sim ## the whole main job against a simulated provider and OCI
+	@$(SIM) demo --woci $(WOCI)
+
+test: ## all tests that need nothing but cargo (WOCI_BIN=… tries another binary)
+	cargo test
+
+test-static: build ## the same tests on the binary of `make build`
+	WOCI_BIN=$(abspath $(WOCI)) cargo test
+
+lint: ## formatting and clippy
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+bench: build sim ## what a start costs, beside /bin/true
+	@$(SIM) bench --woci $(WOCI)
+
+bless: ## rewrite the golden files in fixtures/ from what woci says now
+	WOCI_BLESS=1 cargo test
+	@git status --short fixtures
+
+e2e: build ## journeys with the real oci, kubectl and providers
+	WOCI_BIN=$(abspath $(WOCI)) tests/e2e/run
+
+# A new file is renamed over the old one: a running woci goes on undisturbed, nobody sees half a
+# program, and a symlink of that name (the older tool's way of being installed) is replaced, its
+# destination left alone. `mv` would move into a folder that a symlink points to, so such a one
+# goes first.
+install: build ## put woci into PREFIX/bin (~/.local/bin)
+	@set -eu; \
+	prefix='$(PREFIX)'; case $$prefix in "~/"*) prefix=$$HOME/$${prefix#"~/"} ;; esac; \
+	bin='$(DESTDIR)'$$prefix/bin; new=$$bin/.woci.$$$$; old=$$bin/woci; \
+	mkdir -p "$$bin"; \
+	if [ -d "$$old" ] && [ ! -L "$$old" ]; then echo "$$old is a folder; move it away" >&2; exit 1; fi; \
+	if [ ! -L "$$old" ] && [ -x "$$old" ] && cmp -s '$(WOCI)' "$$old"; then \
+		echo "$$old is up to date"; \
+	else \
+		trap 'rm -f "$$new"' EXIT; \
+		cp '$(WOCI)' "$$new"; chmod 755 "$$new"; \
+		if [ -d "$$old" ]; then rm -f "$$old"; fi; \
+		mv -f "$$new" "$$old"; \
+		echo "installed $$old"; \
+	fi; \
+	found=$$(command -v woci || true); \
+	if [ -z '$(DESTDIR)' ] && [ "$$found" != "$$old" ]; then \
+		if [ -z "$$found" ]; then echo "note: $$bin is not on PATH"; \
+		else echo "note: \`woci\` is still $$found, which comes first on PATH"; fi; \
+	fi
+
+clean: ## remove what was built
+	cargo clean

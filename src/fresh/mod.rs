@@ -1,0 +1,3 @@
+//! Staying fresh: running a program with a session.
+
+pub mod run;

@@ -1,0 +1,32 @@
+//! The token exchange at the OCI identity domain: RFC 8693 with OCI's additions.
+
+use serde_json::Value;
+
+use super::Domain;
+use super::http::{Basic, Client, Endpoint, Retry};
+use super::token::{bad, is_token, success};
+use crate::error::{Error, Result};
+use crate::secret::Secret;
+
+/// Exchanges an access token for a UPST bound to a key. `public_key` is the base64 of its DER
+/// SubjectPublicKeyInfo, on one line.
+pub fn upst(client: &Client<'_>, domain: &Domain, access_token: &Secret, public_key: &str) -> Result<Secret> {
+    if access_token.expose().split('.').count() != 3 {
+        return Err(Error::OpaqueToken);
+    }
+    let endpoint = Endpoint { what: "token exchange", url: &domain.url };
+    let basic = Basic { client_id: &domain.client_id, client_secret: &domain.client_secret };
+    let fields = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("requested_token_type", "urn:oci:token-type:oci-upst"),
+        ("subject_token", access_token.expose()),
+        ("subject_token_type", "jwt"),
+        ("public_key", public_key),
+    ];
+    let answer = client.post_form(&endpoint, Some(&basic), &fields, Retry::Unavailable)?;
+    let document = success(&endpoint, &answer, &[access_token, &domain.client_secret])?;
+    match document.get("token").and_then(Value::as_str) {
+        Some(token) if !token.is_empty() && is_token(token) => Ok(Secret::new(token.to_owned())),
+        _ => Err(bad(&endpoint, "it holds no token")),
+    }
+}

@@ -1,0 +1,279 @@
+//! The one HTTP client: form posts with TLS roots, proxies, limits and the few retries that cannot
+//! spend a token twice.
+
+use std::cell::OnceCell;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Proxy, Timeout};
+use zeroize::Zeroizing;
+
+use super::url;
+use crate::error::{Error, Result};
+use crate::host::{Env, Host};
+use crate::log;
+use crate::secret::Secret;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Far above any token answer, far below what would hurt.
+const LARGEST_ANSWER: u64 = 1 << 20;
+const TRIES: u32 = 3;
+/// A provider that wants a longer pause gets it, but not from this run.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(10);
+
+/// Where a request goes, and what a person calls it.
+pub struct Endpoint<'a> {
+    pub what: &'static str,
+    pub url: &'a str,
+}
+
+/// How a client proves who it is (RFC 6749 section 2.3).
+pub struct Basic<'a> {
+    pub client_id: &'a str,
+    pub client_secret: &'a Secret,
+}
+
+pub struct Answer {
+    pub status: u16,
+    pub body: Zeroizing<Vec<u8>>,
+    retry_after: Option<Duration>,
+}
+
+/// After which answers the same request is sent again; always after a connection that was never made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// 429 alone: a grant that may have been processed is spent.
+    TooMany,
+    /// 503 as well: the exchange spends nothing.
+    Unavailable,
+}
+
+/// A client whose requests, tries and waits together end by a deadline.
+pub struct Client<'a> {
+    host: &'a Host,
+    deadline: Instant,
+    roots: OnceCell<RootCerts>,
+}
+
+impl<'a> Client<'a> {
+    pub fn new(host: &'a Host, limit: Duration) -> Self {
+        Self { host, deadline: Instant::now() + limit, roots: OnceCell::new() }
+    }
+
+    pub fn post_form(
+        &self,
+        endpoint: &Endpoint<'_>,
+        basic: Option<&Basic<'_>>,
+        fields: &[(&str, &str)],
+        retry: Retry,
+    ) -> Result<Answer> {
+        let agent = self.agent(endpoint)?;
+        let body = Zeroizing::new(url::form(fields));
+        let mut pause = Duration::from_millis(500);
+        for attempt in 1.. {
+            let answer = self.post(&agent, endpoint, basic, &body);
+            let wait = match &answer {
+                Ok(answer)
+                    if answer.status == 429 || (answer.status == 503 && retry == Retry::Unavailable) =>
+                {
+                    answer.retry_after.unwrap_or(pause)
+                }
+                Err(e) if was_never_connected(e) => pause,
+                _ => Duration::MAX,
+            };
+            if attempt == TRIES || wait > LONGEST_RETRY_AFTER || wait >= self.left() {
+                return answer.map_err(|e| describe(endpoint, &e));
+            }
+            log::info(format_args!(
+                "The {} is not ready; trying again in {:.1} s",
+                endpoint.what,
+                wait.as_secs_f32()
+            ));
+            thread::sleep(wait);
+            pause *= 2;
+        }
+        unreachable!("the last try returns")
+    }
+
+    fn post(
+        &self,
+        agent: &Agent,
+        endpoint: &Endpoint<'_>,
+        basic: Option<&Basic<'_>>,
+        body: &str,
+    ) -> std::result::Result<Answer, ureq::Error> {
+        let mut request = agent
+            .post(endpoint.url)
+            .config()
+            .timeout_global(Some(self.left().min(REQUEST_TIMEOUT)))
+            .build()
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("accept", "application/json");
+        if let Some(basic) = basic {
+            request = request.header("authorization", &*authorization(basic));
+        }
+        let mut response = request.send(body)?;
+        let retry_after =
+            response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        let body = response.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec()?;
+        Ok(Answer {
+            status: response.status().as_u16(),
+            body: Zeroizing::new(body),
+            retry_after: retry_after.map(Duration::from_secs),
+        })
+    }
+
+    fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    fn agent(&self, endpoint: &Endpoint<'_>) -> Result<Agent> {
+        let host = url::host(endpoint.url);
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .user_agent(concat!("woci/", env!("CARGO_PKG_VERSION")))
+            .proxy(proxy(&self.host.env, host)?);
+        // Plain http goes to this machine only, and needs no roots.
+        if endpoint.url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:")) {
+            let tls = TlsConfig::builder().root_certs(self.roots()?).build();
+            config = config.tls_config(tls);
+        }
+        Ok(config.build().new_agent())
+    }
+
+    /// The roots that the system and SSL_CERT_FILE name; ureq's own list knows of neither.
+    fn roots(&self) -> Result<RootCerts> {
+        if let Some(roots) = self.roots.get() {
+            return Ok(roots.clone());
+        }
+        let found = rustls_native_certs::load_native_certs();
+        if found.certs.is_empty() {
+            let why = found.errors.first().map_or("none was found".to_owned(), ToString::to_string);
+            return Err(Error::Certificates { why });
+        }
+        let certificates: Vec<_> =
+            found.certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
+        Ok(self.roots.get_or_init(|| RootCerts::new_with_certs(&certificates)).clone())
+    }
+}
+
+/// `Basic` with id and secret form-encoded inside (RFC 6749 section 2.3.1).
+fn authorization(basic: &Basic<'_>) -> Zeroizing<String> {
+    let inside = Zeroizing::new(format!(
+        "{}:{}",
+        url::encode(basic.client_id),
+        url::encode(basic.client_secret.expose())
+    ));
+    Zeroizing::new(format!("Basic {}", STANDARD.encode(inside.as_bytes())))
+}
+
+/// The proxy that a user of curl would expect for an https request to `host`; never for this machine.
+fn proxy(env: &Env, host: &str) -> Result<Option<Proxy>> {
+    let first =
+        |names: [&'static str; 2]| names.into_iter().find_map(|name| Some((name, env.get(name)?.to_str()?)));
+    let Some((name, text)) =
+        first(["https_proxy", "HTTPS_PROXY"]).or_else(|| first(["all_proxy", "ALL_PROXY"]))
+    else {
+        return Ok(None);
+    };
+    let exempt = first(["no_proxy", "NO_PROXY"]).map_or("", |(_, hosts)| hosts);
+    if url::is_loopback(host) || is_exempt(host, exempt) {
+        return Ok(None);
+    }
+    // The URL may hold a password, so that it is not repeated.
+    Proxy::new(text).map(Some).map_err(|_| Error::BadValue {
+        name: format!("the variable {name}"),
+        why: "it is not the URL of a proxy".into(),
+    })
+}
+
+/// Whether NO_PROXY lists the host: itself, a domain it lies in, or `*`.
+fn is_exempt(host: &str, list: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    list.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
+        let domain = entry.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
+        entry == "*" || host == domain || host.strip_suffix(&domain).is_some_and(|rest| rest.ends_with('.'))
+    })
+}
+
+/// True where no byte of the request can have left this machine.
+fn was_never_connected(e: &ureq::Error) -> bool {
+    use std::io::ErrorKind;
+    match e {
+        ureq::Error::HostNotFound
+        | ureq::Error::ConnectionFailed
+        | ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => true,
+        ureq::Error::Io(e) => matches!(
+            e.kind(),
+            ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable
+        ),
+        _ => false,
+    }
+}
+
+fn describe(endpoint: &Endpoint<'_>, e: &ureq::Error) -> Error {
+    let (what, url) = (endpoint.what, endpoint.url.to_owned());
+    let unreachable = |why: String| Error::Unreachable { what, url: url.clone(), why };
+    match e {
+        ureq::Error::HostNotFound => unreachable("its host name is not known".into()),
+        ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
+            unreachable("no connection was made in time".into())
+        }
+        ureq::Error::Timeout(_) => unreachable("no whole answer came in time".into()),
+        ureq::Error::ConnectProxyFailed(why) => unreachable(format!("the proxy refused: {why}")),
+        ureq::Error::Io(e) => unreachable(crate::files::plain(e)),
+        ureq::Error::BodyExceedsLimit(_) => {
+            Error::BadAnswer { what, url, why: "it is larger than 1 MiB".into() }
+        }
+        ureq::Error::LargeResponseHeader(..) => {
+            Error::BadAnswer { what, url, why: "its head is too large".into() }
+        }
+        ureq::Error::Protocol(why) => Error::BadAnswer { what, url, why: format!("it is not HTTP ({why})") },
+        other => unreachable(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn basic_is_form_encoded_inside() {
+        let secret = Secret::new("p:w d".into());
+        let basic = Basic { client_id: "a b", client_secret: &secret };
+        assert_eq!(*authorization(&basic), format!("Basic {}", STANDARD.encode("a+b:p%3Aw+d")));
+    }
+
+    #[test]
+    fn no_proxy_as_curl_reads_it() {
+        for (host, list, exempt) in [
+            ("idp.example.com", "example.com", true),
+            ("idp.example.com", ".example.com", true),
+            ("idp.example.com", "*.example.com", true),
+            ("IDP.example.com", "a, idp.EXAMPLE.com", true),
+            ("example.com", "example.com", true),
+            ("badexample.com", "example.com", false),
+            ("idp.example.com", "*", true),
+            ("idp.example.com", "", false),
+            ("[2001:db8::1]", "2001:db8::1", true),
+        ] {
+            assert_eq!(is_exempt(host, list), exempt, "{host} in {list:?}");
+        }
+    }
+
+    #[test]
+    fn the_proxy_of_https_alone_counts() {
+        let find = |pairs, host| proxy(&Env::of(pairs), host).map(|proxy| proxy.map(|p| p.host().to_owned()));
+        let both = [("HTTPS_PROXY", "http://one:1"), ("ALL_PROXY", "http://two:2")];
+        assert_eq!(find(&both, "idp.example.com"), Ok(Some("one".into())));
+        assert_eq!(find(&both, "127.0.0.1"), Ok(None));
+        assert_eq!(find(&[("HTTP_PROXY", "http://one:1")], "idp.example.com"), Ok(None));
+        assert!(find(&[("HTTPS_PROXY", "http://u:S3cret@ /")], "idp.example.com").is_err());
+    }
+}

@@ -1,0 +1,50 @@
+//! The four steps: what is there, the lock and a second look, a refresh, a person.
+
+use super::{Engine, Session, Want, person, renew};
+use crate::error::Result;
+use crate::log;
+
+impl Engine<'_> {
+    /// A session as it is wanted.
+    ///
+    /// # Errors
+    /// Whatever kept it from being had; the stored session is then as good as before.
+    pub fn ensure(&mut self) -> Result<Session> {
+        let want = self.want;
+        let found = self.look()?;
+        let seen = found.upst.as_ref().map(|upst| upst.token().to_owned());
+        if want == Want::Valid
+            && let Some(session) = self.usable(found)
+        {
+            return Ok(session);
+        }
+
+        let locked = self.dir.lock()?;
+        let found = self.look()?;
+        let is_new = found.upst.as_ref().map(|upst| upst.token()) != seen.as_deref();
+        let may_be_used = match want {
+            Want::Valid => true,
+            Want::Newer => is_new,
+            Want::SignedIn => false,
+        };
+        if may_be_used && let Some(session) = self.usable(self.look()?) {
+            log::debug(format_args!("Another process has just made a session"));
+            return Ok(session);
+        }
+
+        for warning in &self.settings.warnings {
+            log::warning(format_args!("{warning}"));
+        }
+        let renewal = self.settings.renewal()?;
+        let why = match want {
+            Want::SignedIn => "it was asked for".into(),
+            Want::Valid | Want::Newer => match renew::renew(self, &locked, &found, &renewal)? {
+                renew::Outcome::Renewed(session) => return Ok(session),
+                renew::Outcome::NeedsPerson { why } => why,
+            },
+        };
+        // A refusal has just been written down, perhaps.
+        let found = self.look()?;
+        person::sign_in(self, &locked, found, &renewal, &why)
+    }
+}

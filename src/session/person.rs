@@ -1,0 +1,117 @@
+//! The last step, a person: whether one may be asked, and the sign-in with the key made beside it.
+
+use std::thread;
+
+use super::establish::{Binding, establish};
+use super::key::PrivateKey;
+use super::lock::Doing;
+use super::record::{FailedSignIn, Outcome, Record};
+use super::store::{Found, Locked};
+use super::{Engine, Session, Source, Want, oci_config, refresh_token, renew};
+use crate::config::{Renewal, SignIn};
+use crate::error::{Error, Result};
+use crate::host;
+use crate::log;
+use crate::oauth::http::Client;
+use crate::signin::{self, Plan};
+
+/// For so long a run that nobody watches does not open another browser after one went unanswered.
+const REMEMBERED_SECONDS: i64 = 600;
+
+pub fn sign_in(
+    engine: &mut Engine<'_>,
+    locked: &Locked,
+    found: Found,
+    renewal: &Renewal,
+    why: &str,
+) -> Result<Session> {
+    let is_asked_for = engine.want == Want::SignedIn;
+    if !is_asked_for {
+        may_ask(engine, &found.record, why)?;
+    }
+    let settings = engine.settings;
+    oci_config::check_default_api_key(
+        engine.host,
+        &settings.oci_config,
+        &settings.profile,
+        &engine.dir.path,
+        settings.profile_by_flag,
+    )?;
+    let successor = refresh_token::prepare(&engine.dir.refresh_token_file(), &mut engine.passphrase)?;
+    locked.lock.says(Doing::SignIn);
+    let _port = engine.dir.lock_port(settings.redirect_port)?;
+    log::info(format_args!("Signing in for profile {}: {why}", settings.profile));
+
+    let plan =
+        Plan { port: settings.redirect_port, wait_without_browser: is_asked_for || engine.has_terminal };
+    let is_stored = found.key.is_some();
+    let (key, tokens) = thread::scope(|scope| {
+        // Ready before a person could have typed a password.
+        let key = scope.spawn(|| found.key.map_or_else(PrivateKey::generate, Ok));
+        let tokens = signin::sign_in(engine.host, &renewal.provider, &plan);
+        (key.join().expect("making a key does not panic"), tokens)
+    });
+    let tokens = tokens.inspect_err(|e| remember(locked, &found.record, e))?;
+    locked.lock.says(Doing::Refresh);
+
+    match &tokens.refresh_token {
+        Some(token) => successor.store(token)?,
+        None => {
+            // An older one may be another person's.
+            locked.remove_refresh_token()?;
+            log::warning(format_args!(
+                "The provider gave no refresh token: this session ends when its token does; ask for \
+                 offline_access in the scope, and see that the client may have it"
+            ));
+        }
+    }
+    // From here on the folder is of the new origin, also where the exchange fails.
+    let origin = engine.settings.origin();
+    if found.record.differs_from(&origin).is_some() {
+        locked.remove_token()?;
+    }
+    locked.store_record(&Record { origin: Some(origin), ..Record::default() })?;
+
+    let key = key?;
+    let binding = Binding { key: &key, key_file: &found.key_file, is_stored };
+    let client = Client::new(engine.host, renew::LIMIT);
+    establish(
+        engine,
+        locked,
+        &renewal.domain,
+        &client,
+        &tokens.access_token?,
+        &binding,
+        Source::Authenticated,
+    )
+}
+
+/// No browser where it is forbidden, and no storm of tabs from a background kubectl.
+fn may_ask(engine: &Engine<'_>, record: &Record, why: &str) -> Result<()> {
+    let profile = engine.settings.profile.to_string();
+    if engine.settings.sign_in == SignIn::Never {
+        let why = format!("{why}, and opening a browser is forbidden (--sign-in never)");
+        return Err(Error::NobodyToAsk { profile, why });
+    }
+    if let Some(FailedSignIn { outcome, at }) = &record.failed_sign_in
+        && (0..REMEMBERED_SECONDS).contains(&host::now().since(*at))
+        && !engine.has_terminal
+    {
+        let why = format!("{why}, and the sign-in of {at} was {}", outcome.word());
+        return Err(Error::NobodyToAsk { profile, why });
+    }
+    Ok(())
+}
+
+/// Writes down a sign-in that a person did not finish.
+fn remember(locked: &Locked, record: &Record, e: &Error) {
+    let outcome = match e {
+        Error::Unanswered { .. } => Outcome::Unanswered,
+        Error::Denied { .. } => Outcome::Denied,
+        _ => return,
+    };
+    let failed_sign_in = Some(FailedSignIn { outcome, at: host::now() });
+    if let Err(e) = locked.store_record(&Record { failed_sign_in, ..record.clone() }) {
+        log::warning(format_args!("{e}"));
+    }
+}

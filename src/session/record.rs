@@ -1,0 +1,166 @@
+//! `session.json`: what is not secret about a session. Where it came from, how the last sign-in
+//! ended, and the hash of a refresh token that the provider refused.
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::config::Origin;
+use crate::secret::Secret;
+use crate::time::UnixTime;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// None for a folder of the older tool, or of oci, until woci adopts it.
+    pub origin: Option<Origin>,
+    /// The last sign-in that failed, unless one succeeded since.
+    pub failed_sign_in: Option<FailedSignIn>,
+    /// SHA-256, in hex, of the refresh token that the provider no longer takes.
+    pub refused: Option<String>,
+    /// The file is there and is not what woci wrote.
+    pub damaged: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedSignIn {
+    pub outcome: Outcome,
+    pub at: UnixTime,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Unanswered,
+    Denied,
+}
+
+impl Outcome {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unanswered => "unanswered",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+const ORIGIN_KEYS: [&str; 4] = ["token_url", "auth_client_id", "token_exchange_url", "client_id"];
+
+impl Record {
+    pub fn parse(bytes: &[u8]) -> Self {
+        read(bytes).unwrap_or(Self { damaged: true, ..Self::default() })
+    }
+
+    pub fn to_json(&self) -> String {
+        let mut document = json!({ "version": 1 });
+        if let Some(origin) = &self.origin {
+            for (key, value) in ORIGIN_KEYS.iter().zip(values(origin)) {
+                document[key] = json!(value);
+            }
+        }
+        if let Some(failed) = &self.failed_sign_in {
+            document["failed_sign_in"] = json!({ "outcome": failed.outcome.word(), "at": failed.at.0 });
+        }
+        if let Some(refused) = &self.refused {
+            document["refused_refresh_token_sha256"] = json!(refused);
+        }
+        format!("{document:#}\n")
+    }
+
+    /// Why the session is not one of what is configured now. A value that is not configured, or was
+    /// not when the session was made, differs from nothing.
+    pub fn differs_from(&self, configured: &Origin) -> Option<String> {
+        if self.damaged {
+            return Some("session.json is damaged, so that nothing says where the session came from".into());
+        }
+        let recorded = values(self.origin.as_ref()?);
+        let changed = ORIGIN_KEYS.iter().zip(recorded.iter().zip(values(configured)));
+        let changed = changed.filter(|(_, (was, is))| was.is_some() && is.is_some() && *was != is);
+        let changed: Vec<String> = changed
+            .map(|(key, (was, is))| format!("{key} changed from {} to {}", text(was), text(&is)))
+            .collect();
+        (!changed.is_empty()).then(|| changed.join(", "))
+    }
+}
+
+pub fn hash(refresh_token: &Secret) -> String {
+    Sha256::digest(refresh_token.expose()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn values(origin: &Origin) -> [Option<String>; 4] {
+    let Origin { token_url, auth_client_id, token_exchange_url, client_id } = origin.clone();
+    [token_url, auth_client_id, token_exchange_url, client_id]
+}
+
+fn text(value: &Option<String>) -> &str {
+    value.as_deref().unwrap_or_default()
+}
+
+fn read(bytes: &[u8]) -> Option<Record> {
+    let document: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
+    if document.get("version")? != 1 {
+        return None;
+    }
+    let text = |key: &str| document.get(key).and_then(Value::as_str).map(str::to_owned);
+    let origin = ORIGIN_KEYS.iter().any(|key| document.contains_key(*key)).then(|| Origin {
+        token_url: text("token_url"),
+        auth_client_id: text("auth_client_id"),
+        token_exchange_url: text("token_exchange_url"),
+        client_id: text("client_id"),
+    });
+    let failed_sign_in = match document.get("failed_sign_in") {
+        None => None,
+        Some(failed) => Some(FailedSignIn {
+            outcome: match failed.get("outcome")?.as_str()? {
+                "unanswered" => Outcome::Unanswered,
+                _ => Outcome::Denied,
+            },
+            at: UnixTime(failed.get("at")?.as_i64()?),
+        }),
+    };
+    Some(Record { origin, failed_sign_in, refused: text("refused_refresh_token_sha256"), damaged: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn origin(token_url: Option<&str>) -> Origin {
+        Origin {
+            token_url: token_url.map(str::to_owned),
+            auth_client_id: Some("a".into()),
+            token_exchange_url: None,
+            client_id: Some("c".into()),
+        }
+    }
+
+    #[test]
+    fn comes_back_as_written() {
+        let full = Record {
+            origin: Some(origin(Some("https://idp.example.com/token"))),
+            failed_sign_in: Some(FailedSignIn { outcome: Outcome::Unanswered, at: UnixTime(1_795_467_599) }),
+            refused: Some(hash(&Secret::new("r".into()))),
+            damaged: false,
+        };
+        for record in [full, Record::default()] {
+            assert_eq!(Record::parse(record.to_json().as_bytes()), record);
+        }
+    }
+
+    #[test]
+    fn names_what_changed() {
+        let record = Record { origin: Some(origin(Some("https://old"))), ..Record::default() };
+        assert_eq!(record.differs_from(&origin(Some("https://old"))), None);
+        assert_eq!(record.differs_from(&origin(None)), None);
+        let changed = record.differs_from(&origin(Some("https://new")));
+        assert_eq!(changed.as_deref(), Some("token_url changed from https://old to https://new"));
+        assert_eq!(Record::default().differs_from(&origin(Some("https://new"))), None);
+        assert!(Record::parse(b"{").differs_from(&origin(None)).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_record_or_damaged(bytes: Vec<u8>) {
+            let _ = Record::parse(&bytes);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Spending a refresh token so that it cannot be lost: its successor's place on disk is proved and
+//! filled, and the passphrase's work done, before the request; after the answer there is nothing but
+//! write, fsync and rename.
+
+use super::record::{self, Record};
+use super::store::{Found, Locked};
+use super::{Engine, Session, refresh_token};
+use crate::error::{Error, Result};
+use crate::log;
+use crate::oauth::Provider;
+use crate::oauth::http::Client;
+use crate::oauth::token;
+use crate::secret::Secret;
+
+pub enum Spent {
+    /// The successor is stored; the access token may still have been unusable.
+    Stored { access_token: Result<Secret> },
+    /// The older tool knows no lock: it has just made a session of the same token.
+    ByAnother(Session),
+    /// There is none, or none that the provider takes.
+    Nothing { why: String },
+}
+
+pub fn spend(
+    engine: &mut Engine<'_>,
+    locked: &Locked,
+    found: &Found,
+    provider: &Provider,
+    client: &Client<'_>,
+) -> Result<Spent> {
+    let path = engine.dir.refresh_token_file();
+    let Some(mut token) = refresh_token::open(&path, &mut engine.passphrase)? else {
+        return Ok(Spent::Nothing { why: "there is no refresh token".into() });
+    };
+    if found.record.refused.as_deref() == Some(&record::hash(&token)) {
+        return Ok(Spent::Nothing { why: "the provider refused the refresh token before".into() });
+    }
+    let successor = refresh_token::prepare(&path, &mut engine.passphrase)?;
+    loop {
+        let dead = match token::refresh(client, provider, &token) {
+            Ok(tokens) => {
+                // Stored again where it stays the same, so that it is in the form that is asked for.
+                successor.store(tokens.refresh_token.as_ref().unwrap_or(&token))?;
+                return Ok(Spent::Stored { access_token: tokens.access_token });
+            }
+            Err(dead @ Error::RefreshTokenDead { .. }) => dead,
+            Err(other) => return Err(other),
+        };
+        // The older tool may have spent it meanwhile and stored another.
+        if let Some(session) = engine.usable(engine.look()?) {
+            return Ok(Spent::ByAnother(session));
+        }
+        match refresh_token::open(&path, &mut engine.passphrase)? {
+            Some(newer) if newer != token => token = newer,
+            _ => {
+                let refused = Some(record::hash(&token));
+                locked.store_record(&Record { refused, ..found.record.clone() })?;
+                log::info(format_args!("{}", dead.say().what));
+                return Ok(Spent::Nothing { why: dead.say().what });
+            }
+        }
+    }
+}

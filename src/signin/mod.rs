@@ -1,0 +1,23 @@
+//! Ways to tokens through a person. Today one: the authorization code grant over a loopback redirect.
+
+use crate::error::Result;
+use crate::host::Host;
+use crate::oauth::{Provider, Tokens};
+
+mod callback;
+mod listener;
+mod loopback;
+mod opener;
+mod page;
+
+/// How the person is reached.
+pub struct Plan {
+    /// Of the redirect URI `http://127.0.0.1:<port>/callback`.
+    pub port: u16,
+    /// Where no browser opens: wait all the same, since a person sees the URL and may open it by hand.
+    pub wait_without_browser: bool,
+}
+
+pub fn sign_in(host: &Host, provider: &Provider, plan: &Plan) -> Result<Tokens> {
+    loopback::sign_in(host, provider, plan)
+}

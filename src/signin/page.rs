@@ -1,0 +1,90 @@
+//! What the browser shows at the end. It loads nothing, and shows nothing of a request unescaped.
+
+use super::callback::Callback;
+
+pub struct Page {
+    pub status: u16,
+    pub html: String,
+}
+
+/// With each page: kept nowhere, sent on to nobody, and without a word that a browser could run.
+pub const HEADERS: [(&str, &str); 5] = [
+    ("Content-Type", "text/html; charset=utf-8"),
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+];
+
+pub fn of(callback: &Callback) -> Page {
+    match callback {
+        // The code is not redeemed yet, and a slow token endpoint must not keep the browser waiting:
+        // what is said here is true already.
+        Callback::Code(_) => page(
+            200,
+            "Signed in at your provider",
+            "<p>woci has the answer and goes on in the terminal; whether all went well stands there.</p>
+<p>You can close this window.</p>",
+        ),
+        Callback::Denied { error, description } => {
+            let words = match description {
+                Some(description) => format!("{}: {}", escape(error), escape(description)),
+                None => escape(error),
+            };
+            let text = format!(
+                "<p>Your provider answered:</p>
+<blockquote>{words}</blockquote>
+<p>See what it asks for, close this window, and run <code>woci session authenticate</code> to try again.</p>"
+            );
+            page(400, "Not signed in", &text)
+        }
+        Callback::Stray(404) => page(404, "Nothing here", "<p>woci waits for a sign-in on this port.</p>"),
+        Callback::Stray(status) => page(
+            *status,
+            "Not the answer woci waits for",
+            "<p>It may belong to an earlier sign-in. Nothing was changed.</p>
+<p>Close this window and finish the sign-in in the newest one.</p>",
+        ),
+    }
+}
+
+fn page(status: u16, title: &str, text: &str) -> Page {
+    let html = format!(
+        "<!doctype html>
+<html lang=\"en\">
+<head>
+<meta charset=\"utf-8\">
+<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">
+<title>woci: {title}</title>
+<style>
+:root {{ color-scheme: light dark }}
+body {{ font: 1.1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 15vh auto; padding: 0 1.5rem }}
+h1 {{ font-size: 1.6rem }}
+blockquote {{ margin: 0; padding-left: 1rem; border-left: 3px solid; overflow-wrap: anywhere }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+{text}
+</body>
+</html>
+"
+    );
+    Page { status, html }
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c if c.is_control() => escaped.push(' '),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}

@@ -1,0 +1,93 @@
+//! Exports for `eval "$(woci env)"`, and the lines that undo them.
+
+use super::Output;
+use crate::cli::Shell;
+use crate::config::Settings;
+use crate::error::Result;
+use crate::host::Host;
+use crate::session::{Engine, Want};
+
+/// All that `env` may set.
+const SET: [&str; 7] = [
+    "OCI_CLI_AUTH",
+    "OCI_CLI_PROFILE",
+    "OCI_CLI_CONFIG_FILE",
+    "OCI_CLI_SECURITY_TOKEN_FILE",
+    "OCI_CLI_KEY_FILE",
+    "OCI_CLI_TENANCY",
+    "OCI_CLI_REGION",
+];
+
+/// What would make oci another identity than the profile's.
+pub const OVERRIDING: [&str; 7] = [
+    "OCI_CLI_KEY_FILE",
+    "OCI_CLI_KEY_CONTENT",
+    "OCI_CLI_SECURITY_TOKEN_FILE",
+    "OCI_CLI_PASSPHRASE",
+    "OCI_CLI_USER",
+    "OCI_CLI_FINGERPRINT",
+    "OCI_CLI_TENANCY",
+];
+
+pub fn run(host: &Host, settings: &Settings, shell: Shell) -> Result<Output> {
+    let mut engine = Engine::new(host, settings, Want::Valid);
+    let session = engine.ensure()?;
+    let values = [
+        Some("security_token".into()),
+        Some(settings.profile.to_string()),
+        Some(settings.oci_config.to_string_lossy().into_owned()),
+        Some(session.token_file.to_string_lossy().into_owned()),
+        Some(session.key_file.to_string_lossy().into_owned()),
+        session.upst.tenancy().map(str::to_owned),
+        engine.region()?,
+    ];
+    let set: Vec<(&str, String)> =
+        SET.into_iter().zip(values).filter_map(|(name, value)| Some((name, value?))).collect();
+    let unset = OVERRIDING.into_iter().filter(|name| set.iter().all(|(n, _)| n != name));
+    let lines =
+        unset.map(|name| unset_line(shell, name)).chain(set.iter().map(|(n, v)| set_line(shell, n, v)));
+    Ok(Output::Text(lines.collect()))
+}
+
+pub fn undo(shell: Shell) -> String {
+    SET.into_iter().map(|name| unset_line(shell, name)).collect()
+}
+
+fn set_line(shell: Shell, name: &str, value: &str) -> String {
+    match shell {
+        Shell::Sh => format!("export {name}='{}'\n", value.replace('\'', r"'\''")),
+        Shell::Fish => format!("set -gx {name} '{}'\n", value.replace('\\', r"\\").replace('\'', r"\'")),
+        Shell::Pwsh => format!("$env:{name} = '{}'\n", doubled_quotes(value)),
+    }
+}
+
+fn unset_line(shell: Shell, name: &str) -> String {
+    match shell {
+        Shell::Sh => format!("unset {name}\n"),
+        Shell::Fish => format!("set -e {name}\n"),
+        Shell::Pwsh => format!("Remove-Item Env:{name} -ErrorAction SilentlyContinue\n"),
+    }
+}
+
+/// PowerShell takes the typographic single quotes for the plain one.
+fn doubled_quotes(value: &str) -> String {
+    const QUOTES: [char; 5] = ['\'', '\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}'];
+    value.chars().flat_map(|c| std::iter::repeat_n(c, if QUOTES.contains(&c) { 2 } else { 1 })).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_quoted_for_their_shell() {
+        for (shell, line) in [
+            (Shell::Sh, r"export A='it'\''s \ $(x)'"),
+            (Shell::Fish, r"set -gx A 'it\'s \\ $(x)'"),
+            (Shell::Pwsh, r"$env:A = 'it''s \ $(x)'"),
+        ] {
+            assert_eq!(set_line(shell, "A", r"it's \ $(x)").trim_end(), line);
+        }
+        assert_eq!(doubled_quotes("a\u{2019}b"), "a\u{2019}\u{2019}b");
+    }
+}

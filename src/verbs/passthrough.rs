@@ -1,0 +1,37 @@
+//! `oci` with a session: found on PATH first, then the session, then oci in woci's place.
+
+use std::ffi::OsString;
+
+use super::{Output, env, settings};
+use crate::cli::Flags;
+use crate::error::Result;
+use crate::fresh::run::{self, Program};
+use crate::host::Host;
+use crate::session::{Engine, Want};
+
+pub fn run(host: &Host, flags: &Flags, words: Vec<OsString>, bare: bool) -> Result<Output> {
+    let oci = run::find_oci(&host.env)?;
+    let mut program = Program::new(oci, &host.env);
+    if bare {
+        program.args(words);
+        match program.exec()? {};
+    }
+    let settings = settings(host, flags)?;
+    let mut engine = Engine::new(host, &settings, Want::Valid);
+    let session = engine.ensure()?;
+    engine.name_in_oci_config(&session)?;
+
+    if settings.oci_config_from_manager {
+        program.args(["--config-file".into(), settings.oci_config.clone().into()]);
+    }
+    if !flags.has("--profile") {
+        program.args(["--profile".into(), settings.profile.as_str().into()]);
+    }
+    if !flags.has("--auth") {
+        program.args(["--auth".into(), "security_token".into()]);
+    }
+    program.args(words);
+    program.without(&env::OVERRIDING);
+    program.without(settings.passphrase.variable.as_deref().as_slice());
+    match program.exec()? {}
+}

@@ -1,0 +1,272 @@
+//! `woci <oci command>`: oci gets its arguments byte for byte, its environment but for what would make it somebody
+//! else, and nothing of woci's own; its exit status comes back (contract 2, "Passthrough").
+
+use crate::sim::oci::from_json;
+use crate::world::World;
+use crate::world::run::{Run, woci_program};
+use serde_json::Value;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
+#[test]
+fn profile_and_auth_are_added_where_they_are_absent() {
+    let world = World::signed_in();
+    world.session_of("work").seed(3600);
+    world.manager(&[("DEFAULT", &world.settings()), ("work", &world.settings())]);
+    for (words, expected) in [
+        ("os ns get", "--profile DEFAULT --auth security_token os ns get"),
+        ("--profile work os ns get", "--auth security_token --profile work os ns get"),
+        ("os ns get --profile=work", "--auth security_token os ns get --profile=work"),
+        ("--auth security_token os ns get", "--profile DEFAULT --auth security_token os ns get"),
+        (
+            "os --profile DEFAULT ns --profile work",
+            "--auth security_token os --profile DEFAULT ns --profile work",
+        ),
+        ("--region eu-zurich-1 os ns", "--profile DEFAULT --auth security_token --region eu-zurich-1 os ns"),
+        ("--debug os ns get", "--profile DEFAULT --auth security_token --debug os ns get"),
+    ] {
+        let words: Vec<_> = words.split(' ').collect();
+        let run = world.woci(&words).run().ok().silent();
+        assert_eq!(argv(&run).join(OsStr::new(" ")), *expected);
+    }
+    assert_eq!(world.sim.total(), 0);
+}
+
+#[test]
+fn wocis_own_options_are_taken_out() {
+    let world = World::signed_in();
+    for words in [
+        &["--log-level", "ERROR", "os", "ns", "get"][..],
+        &["--log-level=ERROR", "os", "ns", "get"],
+        &["os", "--log-level", "ERROR", "ns", "get", "--sign-in=never"],
+        &["--redirect-port", "9", "--", "os", "ns", "get"],
+        &["os", "ns", "--", "get"],
+    ] {
+        let run = world.woci(words).run().ok();
+        assert_eq!(words_of_oci(&run), ["os", "ns", "get"], "{words:?}");
+    }
+}
+
+#[test]
+fn after_two_dashes_everything_is_ocis() {
+    let world = World::signed_in();
+    let run =
+        world.woci(&["--", "iam", "x", "--scope", "a", "--client-id=b", "--log-level", "c", "--", ""]).run();
+    let expected = ["iam", "x", "--scope", "a", "--client-id=b", "--log-level", "c", "--", ""];
+    assert_eq!(words_of_oci(&run.ok()), expected);
+}
+
+#[test]
+fn bytes_that_are_no_text_arrive() {
+    let world = World::signed_in();
+    let odd = OsStr::from_bytes(b"na\xffme=\xfe \n");
+    let run = world.woci(&["os", "--file"]).arg(odd).arg("").arg("$HOME `x` \"'*").run().ok();
+    let words = argv(&run);
+    assert_eq!(words[words.len() - 3..], [odd, OsStr::new(""), OsStr::new("$HOME `x` \"'*")]);
+}
+
+#[test]
+fn words_that_both_know_need_two_dashes() {
+    let world = World::signed_in();
+    for words in [["os", "--scope", "x"], ["os", "--client-id", "x"], ["os", "--client-secret", "x"]] {
+        world.woci(&words).run().fails(2).says("--");
+    }
+    world.woci(&["--scope", "openid", "os", "ns", "get"]).run().ok();
+}
+
+#[test]
+fn the_config_file_of_the_manager_config_reaches_oci() {
+    let world = World::signed_in();
+    let config = world.path("elsewhere.cfg");
+    let config = config.to_str().expect("UTF-8");
+    world.manager(&[("DEFAULT", &world.settings_with(&[("config_file", Some(config))]))]);
+    let run = world.woci(&["os", "ns", "get"]).run().ok();
+    let words = argv(&run);
+    let at = words.iter().position(|word| word == "--config-file").expect("oci is told");
+    assert_eq!(words[at + 1], config);
+    assert!(world.read("elsewhere.cfg").contains("security_token_file"));
+}
+
+#[test]
+fn help_and_setup_need_no_session() {
+    let world = World::new();
+    for words in [&["os", "--help"][..], &["os", "-h"], &["session", "validate"], &["setup", "config"]] {
+        let run = world.woci(words).run().ok();
+        let all = argv(&run);
+        assert!(all.ends_with(&words.iter().map(OsString::from).collect::<Vec<_>>()), "{all:?}");
+    }
+    assert_eq!(world.sim.total(), 0);
+}
+
+#[test]
+fn another_auth_is_none_of_wocis_business() {
+    let world = World::new();
+    fs::remove_file(world.path(".oci/woci_manager.ini")).expect("it was there");
+    for words in [["--auth", "instance_principal", "os"], ["os", "--auth=api_key", "ns"]] {
+        let run = world.woci(&words).run().ok();
+        assert_eq!(argv(&run), words);
+    }
+    // The variable does not count.
+    let world = World::signed_in();
+    let run = world.woci(&["os"]).env("OCI_CLI_AUTH", "api_key").run().ok();
+    assert_eq!(argv(&run), ["--profile", "DEFAULT", "--auth", "security_token", "os"]);
+}
+
+#[test]
+fn the_profile_names_key_and_token_before_oci_starts() {
+    let world = World::signed_in();
+    world.write(".oci/config", "# mine\n[other]\nuser = x\n");
+    world.woci(&["os"]).run().ok();
+    let config = world.read(".oci/config");
+    assert!(config.starts_with("# mine\n[other]\nuser = x\n"), "{config}");
+    for name in ["token", "private_key.pem"] {
+        let path = world.session().path(name);
+        assert!(config.contains(path.to_str().expect("UTF-8")), "{config}");
+    }
+}
+
+#[test]
+fn the_environment_loses_what_would_override_the_profile() {
+    let world = World::signed_in();
+    let taken =
+        ["KEY_FILE", "KEY_CONTENT", "SECURITY_TOKEN_FILE", "PASSPHRASE", "USER", "FINGERPRINT", "TENANCY"]
+            .map(|name| format!("OCI_CLI_{name}"));
+    let mut woci = world.woci(&["--refresh-token-passphrase-env", "MY_PASSPHRASE", "os"]);
+    for name in &taken {
+        woci = woci.env(name, "x");
+    }
+    let odd = OsStr::from_bytes(b"\xff = \n");
+    let woci = woci.env("MY_PASSPHRASE", "correct horse").env("OCI_CLI_CERT_BUNDLE", "y").env("ODD", odd);
+    let heard = woci.run().ok().json();
+    for name in taken.iter().map(String::as_str).chain(["MY_PASSPHRASE"]) {
+        assert_eq!(heard["env"][name], Value::Null, "{name}");
+    }
+    assert_eq!(heard["env"]["OCI_CLI_CERT_BUNDLE"], "y");
+    assert_eq!(from_json(&heard["env"]["ODD"]), odd);
+    assert_eq!(heard["env"]["HOME"], world.home().to_str().expect("UTF-8"));
+}
+
+#[test]
+fn oci_takes_wocis_place() {
+    let world = World::signed_in();
+    let woci =
+        world.woci(&["os"]).env("SIM_OCI_STDIN", "1").stdin("piped\n").directory(&world.path("bin")).start();
+    let id = woci.id;
+    let heard = woci.finish().ok().json();
+    assert_eq!(heard["pid"], id);
+    assert_eq!(heard["stdin"], "piped\n");
+    assert_eq!(heard["cwd"], world.path("bin").to_str().expect("UTF-8"));
+    assert_eq!(heard["status"]["Umask"], "0000");
+    let open: Vec<_> = heard["descriptors"].as_object().expect("an object").keys().collect();
+    assert_eq!(open, ["0", "1", "2"]);
+}
+
+#[test]
+fn after_a_refresh_too_only_three_descriptors_are_open() {
+    let world = World::signed_in();
+    world.session().expire();
+    let heard = world.woci(&["os"]).run().ok().json();
+    assert_eq!(heard["descriptors"].as_object().map(serde_json::Map::len), Some(3));
+}
+
+/// A shell script, since Rust's runtime changes the signals it inherits.
+#[test]
+fn signals_act_as_they_did() {
+    let world = World::signed_in();
+    world.session().expire();
+    let script = "#!/bin/sh\nwhile read -r line; do case $line in Sig[BI]*) echo $line;; esac; done \
+                  < /proc/self/status\n";
+    install(&world, "shell/oci", script, "755");
+    let run = world.woci(&["os"]).env("PATH", world.path("shell")).run().ok();
+    assert_eq!(run.stdout, "SigBlk: 0000000000000000\nSigIgn: 0000000000000000\n");
+}
+
+#[test]
+fn exit_codes_and_signals_come_back() {
+    let world = World::signed_in();
+    for code in [0, 1, 2, 42, 127, 255] {
+        world.woci(&["os"]).env("SIM_OCI_EXIT", code.to_string()).run().exits(code).silent();
+    }
+    for signal in [libc::SIGKILL, libc::SIGSEGV, libc::SIGPIPE] {
+        let run = world.woci(&["os"]).env("SIM_OCI_SIGNAL", signal.to_string()).run();
+        assert_eq!(run.status.signal(), Some(signal));
+    }
+}
+
+#[test]
+fn a_signal_reaches_oci() {
+    let world = World::signed_in();
+    let woci = world.woci(&["os"]).env("SIM_OCI_SIGNALS", "2").env("SIM_OCI_EXIT", "9").start();
+    woci.prints("ready");
+    woci.signal(libc::SIGTERM);
+    woci.prints("signal 15");
+    woci.signal(libc::SIGINT);
+    woci.finish().exits(9).prints("signal 2");
+}
+
+#[test]
+fn no_oci_is_127_and_a_useless_one_126() {
+    let world = World::new();
+    fs::create_dir(world.path("empty")).expect("a new folder");
+    world.woci(&["os"]).env("PATH", world.path("empty")).run().fails(127).says("oci");
+    assert_eq!(world.sim.total(), 0, "oci is looked for first");
+    world.session().seed(3600);
+    for (script, mode) in [("#!/no/such/interpreter\n", "755"), ("#!/bin/sh\n", "644")] {
+        install(&world, "useless/oci", script, mode);
+        world.woci(&["os"]).env("PATH", world.path("useless")).run().fails(126).says("oci");
+    }
+}
+
+#[test]
+fn an_oci_that_is_woci_itself_is_skipped() {
+    let world = World::signed_in();
+    fs::create_dir(world.path("alias")).expect("a new folder");
+    symlink(woci_program(), world.path("alias/oci")).expect("a new link");
+    let both = format!("{}:{}", world.path("alias").display(), world.path("bin").display());
+    world.woci(&["os"]).env("PATH", both).run().ok().prints("argv");
+    world.woci(&["os"]).env("PATH", world.path("alias")).run().fails(127);
+}
+
+#[test]
+fn without_a_session_oci_is_not_started() {
+    let world = World::new();
+    let heard = world.path("heard.json");
+    world.woci(&["--sign-in", "never", "os"]).env("SIM_OCI_OUT", &heard).run().fails(1);
+    assert!(!heard.exists(), "oci with a dead token asks a question and hangs kubectl");
+}
+
+#[test]
+fn a_first_sign_in_leads_straight_to_oci() {
+    let world = World::new();
+    let run = world.woci(&["os", "ns", "get"]).run().ok().says("Auth URL: ");
+    assert_eq!(words_of_oci(&run), ["os", "ns", "get"]);
+    assert_eq!(world.sign_ins(), 1);
+}
+
+/// What oci was called with.
+fn argv(run: &Run) -> Vec<OsString> {
+    let heard = run.json();
+    heard["argv"].as_array().expect("a list").iter().skip(1).map(from_json).collect()
+}
+
+/// The same without the two options that woci adds.
+fn words_of_oci(run: &Run) -> Vec<OsString> {
+    let words = argv(run);
+    assert_eq!(words[..4], ["--profile", "DEFAULT", "--auth", "security_token"]);
+    words[4..].to_vec()
+}
+
+/// By a process of its own: a script that this one had open for writing could not be run ("text file busy") while a
+/// child that another test is just starting still holds the descriptor.
+fn install(world: &World, path: &str, script: &str, mode: &str) {
+    let path = world.path(path);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a new folder");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"printf %s "$2" > "$1" && chmod "$3" "$1""#, "sh"]);
+    let written = shell.arg(&path).arg(script).arg(mode).status();
+    assert!(written.expect("there is a shell").success());
+}

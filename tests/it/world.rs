@@ -1,0 +1,268 @@
+//! A throw-away home with a simulator, and woci ready to run in it. At its end a World looks for what no test may
+//! leave behind: a lost refresh token, strays, open modes, a secret in any output.
+
+// Each test file uses a part.
+#![allow(dead_code)]
+
+mod canary;
+pub mod run;
+pub mod session;
+
+use canary::Canaries;
+use run::{Run, Woci};
+use session::Session;
+
+use crate::sim::faults::Grant;
+use crate::sim::ledger::Standing;
+use crate::sim::simulator::Sim;
+use serde_json::Value;
+use std::cell::{Cell, RefCell};
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
+use std::sync::Once;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+pub struct World {
+    pub sim: Sim,
+    home: PathBuf,
+    redirect_port: u16,
+    runs: RefCell<Vec<Run>>,
+    secrets: RefCell<Vec<String>>,
+    loses_refresh_token: Cell<bool>,
+}
+
+impl World {
+    /// Nobody has signed in yet. `[DEFAULT]` of the manager config suits the simulator.
+    pub fn new() -> World {
+        static WORLDS: AtomicU16 = AtomicU16::new(0);
+        let serial = WORLDS.fetch_add(1, Ordering::SeqCst);
+        let home = std::env::temp_dir().join(format!("woci-it-{}-{serial}", process::id()));
+        let world = World {
+            sim: Sim::start(),
+            home,
+            redirect_port: free_port(),
+            runs: RefCell::default(),
+            secrets: RefCell::default(),
+            loses_refresh_token: Cell::default(),
+        };
+        make_private(&world.home);
+        make_private(&world.path("bin"));
+        make_private(&world.path(".oci"));
+        for name in ["oci", "browser"] {
+            symlink(sim_program(), world.path("bin").join(name)).expect("a new folder takes a link");
+        }
+        world.manager(&[("DEFAULT", &world.settings())]);
+        world
+    }
+
+    /// A World where the person of `[DEFAULT]` signed in an hour's UPST ago, without a browser.
+    pub fn signed_in() -> World {
+        let world = World::new();
+        world.session().seed(3600);
+        world
+    }
+
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// A path inside the home.
+    pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.home.join(relative)
+    }
+
+    pub fn write(&self, relative: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.path(relative), text).expect("a World's home is writable");
+    }
+
+    pub fn read(&self, relative: &str) -> String {
+        let path = self.path(relative);
+        fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+    }
+
+    /// The keys of a section that suits this World's simulator and its own callback port.
+    pub fn settings(&self) -> Vec<(String, String)> {
+        let mut settings = self.sim.manager_section();
+        settings.push(("redirect_port".into(), self.redirect_port.to_string()));
+        settings
+    }
+
+    /// The same, with some keys changed, or taken out where the value is `None`.
+    pub fn settings_with(&self, changes: &[(&str, Option<&str>)]) -> Vec<(String, String)> {
+        let mut settings = self.settings();
+        for (key, value) in changes {
+            settings.retain(|(known, _)| known != key);
+            settings.extend(value.map(|value| ((*key).to_owned(), value.to_owned())));
+        }
+        settings
+    }
+
+    /// Writes `~/.oci/woci_manager.ini`.
+    pub fn manager(&self, sections: &[(&str, &[(String, String)])]) {
+        let mut text = String::new();
+        for (name, settings) in sections {
+            text += &format!("[{name}]\n");
+            for (key, value) in *settings {
+                text += &format!("{key} = {value}\n");
+            }
+        }
+        self.write(".oci/woci_manager.ini", text);
+    }
+
+    pub fn redirect_port(&self) -> u16 {
+        self.redirect_port
+    }
+
+    /// The session of the profile that this World's manager config chooses.
+    pub fn session(&self) -> Session<'_> {
+        self.session_of("DEFAULT")
+    }
+
+    pub fn session_of(&self, profile: &str) -> Session<'_> {
+        Session::new(self, profile)
+    }
+
+    /// woci with these arguments, to be run in this home.
+    pub fn woci(&self, words: &[&str]) -> Woci<'_> {
+        Woci::new(self, words)
+    }
+
+    /// How often a browser asked for the sign-in page.
+    pub fn sign_ins(&self) -> usize {
+        self.sim.count(Grant::Authorize)
+    }
+
+    /// What the browsers saw, once this many have read their last page: `{"opened": URL, "pages": […]}` each.
+    pub fn browsers(&self, expected: usize) -> Vec<Value> {
+        let path = self.path("browsers.jsonl");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            // A browser is a process of nobody's, so there is no one to wait for but its last word.
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let seen: Vec<_> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            if seen.len() >= expected || Instant::now() > deadline {
+                assert_eq!(seen.len(), expected, "browsers: {seen:#?}");
+                return seen;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// One more text that no output may hold.
+    pub fn secret(&self, text: &str) {
+        self.secrets.borrow_mut().push(text.into());
+    }
+
+    /// This test takes the refresh token away from woci, or writes one that the provider does not know.
+    pub fn loses_refresh_token(&self) {
+        self.loses_refresh_token.set(true);
+    }
+
+    fn keep(&self, run: Run) {
+        self.runs.borrow_mut().push(run);
+    }
+
+    /// What every test ends with.
+    fn check(&self) {
+        let mut secrets = self.sim.secrets();
+        secrets.extend(self.secrets.take());
+        let canaries = Canaries::new(&secrets, &self.sim.domain.issued());
+        self.runs.borrow().iter().for_each(|run| canaries.check_run(run));
+        for session in self.sessions() {
+            session.check();
+            canaries.check_text("woci_refresh.log", &session.read("woci_refresh.log").unwrap_or_default());
+        }
+        if !self.loses_refresh_token.get() {
+            self.check_refresh_tokens();
+        }
+    }
+
+    fn check_refresh_tokens(&self) {
+        assert!(!self.sim.provider.saw_reuse(), "a code or a refresh token was presented twice");
+        for session in self.sessions() {
+            let Some(token) = session.refresh_token() else { continue };
+            let standing = self.sim.provider.standing(&token);
+            // A revoked one may lie there: woci keeps it and remembers that it was refused.
+            let kept = matches!(standing, Standing::Live | Standing::Revoked) || token.starts_with('{');
+            assert!(kept, "{}: the refresh token is {standing:?} at the provider", session.folder.display());
+        }
+    }
+
+    /// Every session folder there is.
+    pub fn sessions(&self) -> Vec<Session<'_>> {
+        let all = list(&self.path(".oci/sessions")).into_iter();
+        all.map(|name| self.session_of(&name)).filter(|session| session.folder.is_dir()).collect()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.check();
+        }
+        let _ = fs::remove_dir_all(&self.home);
+    }
+}
+
+fn make_private(folder: &Path) {
+    fs::DirBuilder::new().mode(0o700).recursive(true).create(folder).expect("a temporary folder can be made");
+}
+
+/// Names of a folder's entries; none where there is no such folder.
+fn list(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Below the ports that the system gives out by itself, so that nothing takes it before woci does.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(process::id() % 10_000).expect("below 10000");
+    loop {
+        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::SeqCst)) % 12_000;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// The simulator as a program of its own. `cargo test` has built it; `cargo test --test it` has not.
+fn sim_program() -> PathBuf {
+    static BUILT: Once = Once::new();
+    let deps = std::env::current_exe().expect("a test knows its file");
+    let profile = deps.ancestors().nth(2).expect("tests lie in target/<profile>/deps");
+    let program = profile.join("examples/sim");
+    BUILT.call_once(|| {
+        if is_older(&program, &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sim")) {
+            build_sim(profile);
+        }
+    });
+    program
+}
+
+fn is_older(program: &Path, sources: &Path) -> bool {
+    let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let newest = list(sources).iter().filter_map(|name| changed(&sources.join(name))).max();
+    changed(program) < newest
+}
+
+fn build_sim(profile: &Path) {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--example", "sim"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    if profile.ends_with("release") {
+        cargo.arg("--release");
+    }
+    // target/<triple>/<profile> where a target was named.
+    let triple = profile.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+    if let Some(triple) = triple.filter(|name| name.contains("-linux-") || name.contains("-apple-")) {
+        cargo.args(["--target", triple]);
+    }
+    let built = cargo.status().expect("cargo is there, since it runs this test");
+    assert!(built.success(), "cargo build --example sim failed");
+}

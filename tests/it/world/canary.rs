@@ -1,0 +1,72 @@
+//! Looks for secrets in what woci said, as they are and as a careless program would encode them.
+
+use super::run::Run;
+use crate::sim::http;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use serde_json::Value;
+
+/// Shorter ones turn up by accident.
+const SHORTEST: usize = 8;
+
+pub struct Canaries {
+    secrets: Vec<String>,
+    upsts: Vec<String>,
+}
+
+impl Canaries {
+    pub fn new(secrets: &[String], upsts: &[String]) -> Canaries {
+        Canaries { secrets: needles(secrets), upsts: needles(upsts) }
+    }
+
+    pub fn check_run(&self, run: &Run) {
+        self.check_text(&format!("stderr of {run}"), &run.stderr);
+        let place = format!("stdout of {run}");
+        if is_credential(&run.stdout) {
+            // It is made to hold a UPST, and nothing else is.
+            search(&place, &run.stdout, &self.secrets);
+        } else {
+            self.check_text(&place, &run.stdout);
+        }
+    }
+
+    pub fn check_text(&self, place: &str, text: &str) {
+        search(place, text, &self.secrets);
+        search(place, text, &self.upsts);
+    }
+}
+
+fn search(place: &str, text: &str, needles: &[String]) {
+    let text = one_alphabet(text);
+    if let Some(found) = needles.iter().find(|needle| text.contains(*needle)) {
+        panic!("a secret, {found}, is in the {place}");
+    }
+}
+
+/// Both alphabets of base64 at once.
+fn one_alphabet(text: &str) -> String {
+    text.replace('-', "+").replace('_', "/")
+}
+
+fn is_credential(stdout: &str) -> bool {
+    let document: Value = serde_json::from_str(stdout).unwrap_or_default();
+    document["security_token"].is_string() || document["kind"] == "ExecCredential"
+}
+
+/// A secret as it is, percent-encoded in both ways, and base64 of it wherever in a longer text it stands.
+fn needles(secrets: &[String]) -> Vec<String> {
+    let mut needles = Vec::new();
+    for secret in secrets.iter().filter(|secret| secret.len() >= SHORTEST) {
+        needles.push(secret.clone());
+        needles.push(http::encode(secret));
+        needles.push(http::encode(secret).replace('+', "%20"));
+        for shift in 0..3 {
+            let shifted = [&b"..."[..shift], secret.as_bytes()].concat();
+            let encoded = STANDARD_NO_PAD.encode(shifted);
+            // Without the characters that also depend on the neighbours.
+            let start = [0, 2, 3][shift];
+            needles.push(encoded[start..encoded.len() - 2].to_owned());
+        }
+    }
+    needles.iter().map(|needle| one_alphabet(needle)).collect()
+}

@@ -1,0 +1,116 @@
+//! A profile's session folder as a test sees it: read, seeded without a sign-in, aged, checked.
+
+use super::{World, list};
+use crate::sim::domain;
+use crate::sim::jwt::{self, Key};
+use serde_json::Value;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+pub struct Session<'w> {
+    world: &'w World,
+    pub folder: PathBuf,
+}
+
+impl<'w> Session<'w> {
+    pub(super) fn new(world: &'w World, profile: &str) -> Session<'w> {
+        Session { world, folder: world.path(".oci/sessions").join(profile) }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// A file's text; `None` where there is none.
+    pub fn read(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.path(name)).ok()
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        fs::write(&path, text).expect("a session folder is writable");
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("own files take a mode");
+    }
+
+    pub fn remove(&self, name: &str) {
+        fs::remove_file(self.path(name)).expect("the file is there");
+    }
+
+    pub fn token(&self) -> String {
+        let text = self.read("token").expect("there is a token");
+        text.trim_end().to_owned()
+    }
+
+    pub fn refresh_token(&self) -> Option<String> {
+        self.read("refresh_token").map(|text| text.trim_end().to_owned())
+    }
+
+    pub fn record(&self) -> Value {
+        let text = self.read("session.json").expect("there is a session.json");
+        serde_json::from_str(&text).expect("session.json is JSON")
+    }
+
+    pub fn key(&self) -> String {
+        self.read("private_key.pem").expect("there is a private_key.pem")
+    }
+
+    /// Names of all files.
+    pub fn files(&self) -> Vec<String> {
+        list(&self.folder)
+    }
+
+    /// All files with their bytes: to show that nothing changed.
+    pub fn snapshot(&self) -> Vec<(String, Vec<u8>)> {
+        let names = self.files().into_iter().filter(|name| !is_lock(name));
+        names.map(|name| (name.clone(), fs::read(self.path(&name)).expect("a listed file"))).collect()
+    }
+
+    /// Key, UPST and a live refresh token, as a sign-in leaves them; the UPST lives for these seconds.
+    pub fn seed(&self, upst_lifetime: i64) {
+        super::make_private(&self.folder);
+        self.write("private_key.pem", jwt::SESSION_PEM);
+        self.write("refresh_token", self.world.sim.provider.issue_refresh_token());
+        let key = Key::from_pem(jwt::SESSION_PEM).public();
+        self.put_token(domain::claims(&key, upst_lifetime));
+    }
+
+    /// The same session with a UPST that died a minute ago.
+    pub fn expire(&self) {
+        self.age(-60);
+    }
+
+    /// The same session with a UPST that has these seconds left.
+    pub fn age(&self, seconds_left: i64) {
+        let mut claims = jwt::claims(&self.token());
+        claims["exp"] = (jwt::now() + seconds_left).into();
+        claims["iat"] = (jwt::now() + seconds_left - 3600).into();
+        self.put_token(claims);
+    }
+
+    /// A UPST of these claims, signed by the domain.
+    pub fn put_token(&self, claims: Value) {
+        self.write("token", self.world.sim.domain.issue(claims));
+    }
+
+    /// Only what belongs there, and for the owner's eyes only.
+    pub(super) fn check(&self) {
+        assert_eq!(mode(&self.folder), 0o700, "{}", self.folder.display());
+        for name in self.files() {
+            let known = ["token", "private_key.pem", "refresh_token", "session.json"];
+            let daemon = ["woci_refresh.pid", "woci_refresh.log"];
+            let expected = known.contains(&&*name) || daemon.contains(&&*name) || is_lock(&name);
+            assert!(expected, "a stray in the session folder: {name}");
+            assert_eq!(mode(&self.path(&name)), 0o600, "{name}");
+        }
+    }
+}
+
+fn is_lock(name: &str) -> bool {
+    name.ends_with(".lock") || name == "lock"
+}
+
+pub fn mode(path: &Path) -> u32 {
+    let metadata = fs::symlink_metadata(path).expect("the path is there");
+    metadata.permissions().mode() & 0o7777
+}

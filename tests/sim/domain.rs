@@ -1,0 +1,189 @@
+//! An OCI identity domain's token exchange: RFC 8693 with Oracle's own `requested_token_type`, `subject_token_type`
+//! and `public_key`. It trusts the simulated provider.
+
+use super::endpoint::{self, Refused, basic, token_request};
+use super::http::{self, Pairs, Request, Response};
+use super::jwt::{self, Key};
+use super::provider::Provider;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rsa::PublicKey;
+use rsa::pkcs8::DecodePublicKey;
+use rsa::traits::PublicKeyParts;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+pub const USER: &str = "ocid1.user.oc1..aaaaaaaasimulateduser";
+pub const TENANCY: &str = "ocid1.tenancy.oc1..aaaaaaaasimulatedtenancy";
+
+/// What the test decides about the domain.
+pub struct Rules {
+    pub client_id: String,
+    pub client_secret: String,
+    /// Seconds. The UPST never outlives the subject token.
+    pub upst_lifetime: i64,
+    pub upst: Upst,
+}
+
+/// What is handed out for a good request.
+pub enum Upst {
+    Good,
+    /// Its `exp` was an hour ago: a clock is wrong.
+    Expired,
+    WithoutExp,
+    /// No `jwk` claim: a domain that does not say which key it bound the token to.
+    WithoutJwk,
+    /// Bound to a stranger's key.
+    OtherKey,
+    /// Neither `sub` nor `tenant`.
+    Nameless,
+    /// This text in the place of the token.
+    Text(String),
+    /// This whole JSON document in the place of `{"token": …}`.
+    Document(Value),
+}
+
+pub struct Domain {
+    provider: Arc<Provider>,
+    key: Key,
+    rules: Mutex<Rules>,
+    issued: Mutex<Vec<String>>,
+}
+
+impl Domain {
+    pub fn new(provider: Arc<Provider>) -> Domain {
+        let rules = Rules {
+            client_id: "oci-token-exchange".into(),
+            client_secret: "S3cr3t-canary-exchange-7:%2F=".into(),
+            upst_lifetime: 3600,
+            upst: Upst::Good,
+        };
+        Domain {
+            provider,
+            key: Key::from_pem(jwt::DOMAIN_PEM),
+            rules: Mutex::new(rules),
+            issued: Mutex::default(),
+        }
+    }
+
+    pub fn rules(&self) -> MutexGuard<'_, Rules> {
+        self.rules.lock().expect("no thread panics with the rules")
+    }
+
+    /// Every UPST handed out, in order.
+    pub fn issued(&self) -> Vec<String> {
+        self.issued.lock().expect("no thread panics with the list").clone()
+    }
+
+    pub fn exchange(&self, request: &Request) -> Response {
+        endpoint::answer(self.grant(request))
+    }
+
+    fn grant(&self, request: &Request) -> Result<Value, Refused> {
+        let form = token_request(request)?;
+        let rules = self.rules();
+        if basic(request) != Some((rules.client_id.clone(), rules.client_secret.clone())) {
+            return Err(Refused::client());
+        }
+        let subject_token = fields(&form)?;
+        let subject = self.provider.verify(subject_token);
+        let subject =
+            subject.map_err(|why| Refused::new("invalid_request", format!("subject_token: {why}")))?;
+        let left = subject["exp"].as_i64().unwrap_or_default() - jwt::now();
+        if left <= 0 {
+            return Err(Refused::new("invalid_request", "subject_token has expired"));
+        }
+        let bound_to = public_key(http::value(&form, "public_key").unwrap_or_default())?;
+        let lifetime = rules.upst_lifetime.min(left);
+        let upst = self.upst(&rules.upst, &bound_to, lifetime);
+        Ok(match &rules.upst {
+            Upst::Document(document) => document.clone(),
+            _ => json!({"token": upst}),
+        })
+    }
+
+    fn upst(&self, kind: &Upst, bound_to: &PublicKey, lifetime: i64) -> String {
+        let mut claims = claims(bound_to, lifetime);
+        match kind {
+            Upst::Expired => {
+                claims["iat"] = (jwt::now() - 7200).into();
+                claims["exp"] = (jwt::now() - 3600).into();
+            }
+            Upst::WithoutExp => remove(&mut claims, "exp"),
+            Upst::WithoutJwk => remove(&mut claims, "jwk"),
+            Upst::OtherKey => {
+                let stranger = Key::from_pem(jwt::OTHER_PEM).public();
+                claims["jwk"] = jwt::jwk(&stranger).to_string().into();
+            }
+            Upst::Nameless => {
+                remove(&mut claims, "sub");
+                remove(&mut claims, "tenant");
+            }
+            Upst::Good | Upst::Text(_) | Upst::Document(_) => {}
+        }
+        let token = match kind {
+            Upst::Text(text) => text.clone(),
+            _ => self.issue(claims),
+        };
+        self.issued.lock().expect("no thread panics with the list").push(token.clone());
+        token
+    }
+
+    /// A UPST of any claims: what a test puts into a session folder.
+    pub fn issue(&self, mut claims: Value) -> String {
+        let mut serial = [0; 8];
+        getrandom::fill(&mut serial).expect("the system has randomness");
+        claims["jti"] = format!("{:016x}", u64::from_be_bytes(serial)).into();
+        self.key.sign("JWT", &claims)
+    }
+}
+
+/// The claims of a UPST that lives for this many seconds from now on, or died that long ago.
+pub fn claims(bound_to: &PublicKey, lifetime: i64) -> Value {
+    let now = jwt::now();
+    json!({
+        "sub": USER,
+        "iss": "authService.oracle.com",
+        "ptype": "user",
+        "tenant": TENANCY,
+        "sess_exp": jwt::http_date(now + 8 * 3600),
+        "iat": now.min(now + lifetime - 3600).max(now - 7200),
+        "exp": now + lifetime,
+        "jwk": jwt::jwk(bound_to).to_string(),
+    })
+}
+
+fn remove(claims: &mut Value, name: &str) {
+    claims.as_object_mut().expect("claims are an object").remove(name);
+}
+
+/// The five fields, no fewer and no others; the subject token is handed on.
+fn fields(form: &Pairs) -> Result<&str, Refused> {
+    let fixed = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("requested_token_type", "urn:oci:token-type:oci-upst"),
+        ("subject_token_type", "jwt"),
+    ];
+    for (name, expected) in fixed {
+        if http::value(form, name) != Some(expected) {
+            return Err(Refused::new("invalid_request", format!("{name} must be {expected}")));
+        }
+    }
+    let free = ["subject_token", "public_key"];
+    let known = |name: &str| free.contains(&name) || fixed.iter().any(|(fixed, _)| *fixed == name);
+    if let Some((name, _)) = form.iter().find(|(name, _)| !known(name)) {
+        return Err(Refused::new("invalid_request", format!("unknown field {name}")));
+    }
+    http::value(form, "subject_token").ok_or_else(|| Refused::new("invalid_request", "no subject_token"))
+}
+
+/// One line of base64 of a DER SubjectPublicKeyInfo that holds an RSA-2048 key.
+fn public_key(text: &str) -> Result<PublicKey, Refused> {
+    let refused = |why: &str| Refused::new("invalid_request", format!("public_key: {why}"));
+    let der = STANDARD.decode(text).map_err(|_| refused("not one line of base64"))?;
+    let key = PublicKey::from_public_key_der(&der).map_err(|_| refused("not a DER SubjectPublicKeyInfo"))?;
+    if key.size() != 256 {
+        return Err(refused("not RSA-2048"));
+    }
+    Ok(key)
+}

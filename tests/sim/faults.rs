@@ -1,0 +1,245 @@
+//! What a token endpoint is told to do wrong: an answer of the test's choice, a delay, a hang, a broken connection.
+//! Each fault strikes before the request is processed (nothing was spent) or after it (the refresh token is gone, and
+//! the client does not know).
+
+use super::http::{self, Request, Response};
+use super::sys;
+use std::collections::{HashMap, VecDeque};
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+/// The requests of an OAuth client, in the order in which a first sign-in makes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Grant {
+    /// The person's browser at the authorization endpoint.
+    Authorize,
+    /// `grant_type=authorization_code`.
+    Code,
+    /// `grant_type=refresh_token`.
+    Refresh,
+    /// The identity domain's token exchange.
+    Exchange,
+}
+
+#[derive(Clone)]
+pub struct Fault {
+    does: Does,
+    after: bool,
+    /// `None`: always.
+    times: Option<u32>,
+}
+
+#[derive(Clone)]
+enum Does {
+    /// Sends these bytes in place of the answer.
+    Raw(Vec<u8>),
+    Delay(Duration),
+    Hold(Gate),
+    /// Closes without an answer.
+    Drop,
+    /// Closes with a TCP reset.
+    Reset,
+    /// Sends the true answer one byte at a time.
+    Drip(Duration),
+}
+
+impl Fault {
+    /// Any status and body, as JSON where the body looks like it. More than 1 MiB of body is the huge answer.
+    pub fn status(status: u16, body: impl AsRef<str>) -> Fault {
+        Fault::status_with(status, &[], body)
+    }
+
+    /// The same with headers, such as `Retry-After`.
+    pub fn status_with(status: u16, headers: &[(&str, &str)], body: impl AsRef<str>) -> Fault {
+        let body = body.as_ref();
+        let content_type = if body.starts_with('{') { "application/json" } else { "text/html" };
+        let response = Response::new(status, content_type, body);
+        let response = headers.iter().fold(response, |response, (name, value)| response.header(name, value));
+        Fault::raw(response.bytes())
+    }
+
+    /// An OAuth error (RFC 6749 5.2).
+    pub fn refusal(error: &str, description: &str) -> Fault {
+        let body = serde_json::json!({"error": error, "error_description": description});
+        Fault::status(400, body.to_string())
+    }
+
+    pub fn redirect(to: &str) -> Fault {
+        Fault::status_with(307, &[("Location", to)], "")
+    }
+
+    pub fn raw(bytes: impl Into<Vec<u8>>) -> Fault {
+        Fault::new(Does::Raw(bytes.into()))
+    }
+
+    pub fn delay(time: Duration) -> Fault {
+        Fault::new(Does::Delay(time))
+    }
+
+    pub fn drop() -> Fault {
+        Fault::new(Does::Drop)
+    }
+
+    pub fn reset() -> Fault {
+        Fault::new(Does::Reset)
+    }
+
+    pub fn drip(a_byte_every: Duration) -> Fault {
+        Fault::new(Does::Drip(a_byte_every))
+    }
+
+    pub fn hold(gate: &Gate) -> Fault {
+        Fault::new(Does::Hold(gate.clone()))
+    }
+
+    fn new(does: Does) -> Fault {
+        Fault { does, after: false, times: Some(1) }
+    }
+
+    /// Strikes once the request was processed: tokens are spent and made, the answer does not arrive as it should.
+    #[must_use]
+    pub fn after(mut self) -> Fault {
+        self.after = true;
+        self
+    }
+
+    #[must_use]
+    pub fn times(mut self, times: u32) -> Fault {
+        self.times = Some(times);
+        self
+    }
+
+    #[must_use]
+    pub fn always(mut self) -> Fault {
+        self.times = None;
+        self
+    }
+}
+
+/// Holds requests until the test lets go: a barrier in place of a sleep.
+#[derive(Clone, Default)]
+pub struct Gate(Arc<(Mutex<GateState>, Condvar)>);
+
+#[derive(Default)]
+struct GateState {
+    arrived: usize,
+    open: bool,
+}
+
+impl Gate {
+    /// Longer than any limit of the contract but the five minutes of a sign-in.
+    const PATIENCE: Duration = Duration::from_secs(120);
+
+    /// Returns once this many requests stand at the gate.
+    pub fn wait_for(&self, requests: usize) {
+        let state = self.wait_while(|state| state.arrived < requests);
+        let arrived = state.arrived;
+        drop(state);
+        assert!(arrived >= requests, "{arrived} of {requests} requests came to the gate");
+    }
+
+    /// Lets all go, those still to come too.
+    pub fn open(&self) {
+        self.lock().open = true;
+        self.0.1.notify_all();
+    }
+
+    fn pass(&self) {
+        self.lock().arrived += 1;
+        self.0.1.notify_all();
+        drop(self.wait_while(|state| !state.open));
+    }
+
+    fn wait_while(&self, closed: impl Fn(&GateState) -> bool) -> MutexGuard<'_, GateState> {
+        let waited = self.0.1.wait_timeout_while(self.lock(), Gate::PATIENCE, |state| closed(state));
+        waited.expect("no thread panics at a gate").0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, GateState> {
+        self.0.0.lock().expect("no thread panics at a gate")
+    }
+}
+
+/// The faults still to come, by the request they are for.
+#[derive(Default)]
+pub struct Faults(Mutex<HashMap<Grant, VecDeque<Fault>>>);
+
+impl Faults {
+    pub fn add(&self, grant: Grant, fault: Fault) {
+        self.lock().entry(grant).or_default().push_back(fault);
+    }
+
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// Answers a request: the true answer comes from `process`, unless a fault is due.
+    pub fn answer(&self, grant: Grant, stream: TcpStream, process: impl FnOnce() -> Response) {
+        let Some(fault) = self.next(grant) else {
+            return http::send(stream, &process().bytes());
+        };
+        let mut process = Some(process);
+        let processed = fault.after.then(|| process.take().map(|process| process())).flatten();
+        let answer = || processed.or_else(|| process.map(|process| process())).map(|answer| answer.bytes());
+        match fault.does {
+            Does::Raw(bytes) => http::send(stream, &bytes),
+            Does::Drop => drop(stream),
+            Does::Reset => sys::reset(stream),
+            Does::Delay(time) => {
+                thread::sleep(time);
+                http::send(stream, &answer().unwrap_or_default());
+            }
+            Does::Hold(gate) => {
+                gate.pass();
+                http::send(stream, &answer().unwrap_or_default());
+            }
+            Does::Drip(pause) => drip(stream, &answer().unwrap_or_default(), pause),
+        }
+    }
+
+    fn next(&self, grant: Grant) -> Option<Fault> {
+        let mut faults = self.lock();
+        let queue = faults.get_mut(&grant)?;
+        let fault = queue.front_mut()?;
+        let strikes = fault.clone();
+        if let Some(times) = &mut fault.times {
+            *times -= 1;
+            if *times == 0 {
+                queue.pop_front();
+            }
+        }
+        Some(strikes)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Grant, VecDeque<Fault>>> {
+        self.0.lock().expect("no thread panics between faults")
+    }
+}
+
+fn drip(mut stream: TcpStream, bytes: &[u8], pause: Duration) {
+    for byte in bytes {
+        if stream.write_all(&[*byte]).is_err() {
+            return;
+        }
+        thread::sleep(pause);
+    }
+    http::send(stream, b"");
+}
+
+/// What came in, kept for the test to look at.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    pub grant: Grant,
+    pub request: Request,
+    /// The form of a token request, the query of an authorization request.
+    pub fields: http::Pairs,
+}
+
+impl Recorded {
+    pub fn field(&self, name: &str) -> Option<&str> {
+        http::value(&self.fields, name)
+    }
+}

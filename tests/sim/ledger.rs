@@ -1,0 +1,92 @@
+//! What the provider ever gave out, and what became of it.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::collections::HashMap;
+
+#[derive(Default)]
+pub struct Ledger {
+    pub codes: HashMap<String, Code>,
+    pub refresh_tokens: HashMap<String, RefreshToken>,
+    pub families: Vec<Family>,
+    pub secrets: Vec<String>,
+    /// A code or a refresh token was presented a second time.
+    pub reused: bool,
+    serial: u32,
+}
+
+pub struct Code {
+    pub family: usize,
+    pub redirect_uri: String,
+    pub challenge: String,
+    pub scope: String,
+    pub with_refresh_token: bool,
+    pub expires: i64,
+    pub used: bool,
+}
+
+pub struct RefreshToken {
+    pub family: usize,
+    pub used: bool,
+}
+
+/// One sign-in and all that came of it.
+pub struct Family {
+    pub scope: String,
+    pub revoked: bool,
+}
+
+/// What a refresh token is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Live,
+    /// Its successor was given out.
+    Spent,
+    Revoked,
+    Unknown,
+}
+
+impl Ledger {
+    pub fn standing(&self, token: &str) -> Standing {
+        match self.refresh_tokens.get(token) {
+            None => Standing::Unknown,
+            Some(token) if self.families[token.family].revoked => Standing::Revoked,
+            Some(token) if token.used => Standing::Spent,
+            Some(_) => Standing::Live,
+        }
+    }
+
+    /// Somebody presents what was used before: thief or owner, the whole family ends (RFC 9700 4.14.2).
+    pub fn revoke_reused(&mut self, family: usize) {
+        self.families[family].revoked = true;
+        self.reused = true;
+    }
+
+    pub fn new_family(&mut self, scope: &str) -> usize {
+        self.families.push(Family { scope: scope.into(), revoked: false });
+        self.families.len() - 1
+    }
+
+    pub fn new_refresh_token(&mut self, family: usize) -> String {
+        let text = self.new_secret("refresh");
+        self.refresh_tokens.insert(text.clone(), RefreshToken { family, used: false });
+        text
+    }
+
+    pub fn new_secret(&mut self, kind: &str) -> String {
+        let text = format!("canary-{kind}-{}-{}", self.serial(), random());
+        self.secrets.push(text.clone());
+        text
+    }
+
+    pub fn serial(&mut self) -> u32 {
+        self.serial += 1;
+        self.serial
+    }
+}
+
+fn random() -> String {
+    let mut bytes = [0; 12];
+    getrandom::fill(&mut bytes).expect("the system has randomness");
+    URL_SAFE_NO_PAD.encode(bytes)
+}

@@ -1,0 +1,163 @@
+//! The person's browser: `browser URL` opens the authorization URL, follows the redirect to woci's listener and reads
+//! the page. As a real one does, it talks on stdout, leaves the work to a process of its own and returns at once.
+//!
+//! `SIM_BROWSER` holds habits, separated by commas (see `Habit`). `SIM_BROWSER_OUT` names a file that gets a line of
+//! JSON for each URL that was opened: `{"opened": URL, "pages": […]}`.
+
+use super::{http, sys};
+use serde_json::{Value, json};
+use std::env;
+use std::fs::OpenOptions;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+const HABITS: &str = "SIM_BROWSER";
+const OUT: &str = "SIM_BROWSER_OUT";
+const DETACHED: &str = "SIM_BROWSER_DETACHED";
+
+/// What a person and a browser do besides.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Habit {
+    /// Opens a window and never loads the page.
+    Nothing,
+    /// Exits with 1: there is no display.
+    Fails,
+    /// Works in the foreground until the page is read, as w3m does.
+    Stays,
+    /// The person says no, whatever the provider's own rule.
+    Denies,
+    /// Asks for /favicon.ico first.
+    Favicon,
+    /// Brings another state first, with a code and with an error: any page on the machine can.
+    WrongState,
+    /// Loads the callback a second time, as a restored tab does.
+    Twice,
+    /// Sends 9 KiB of cookies that other programs set on 127.0.0.1.
+    Cookies,
+}
+
+impl Habit {
+    fn from_word(word: &str) -> Habit {
+        match word {
+            "nothing" => Habit::Nothing,
+            "fails" => Habit::Fails,
+            "stays" => Habit::Stays,
+            "denies" => Habit::Denies,
+            "favicon" => Habit::Favicon,
+            "wrong-state" => Habit::WrongState,
+            "twice" => Habit::Twice,
+            "cookies" => Habit::Cookies,
+            other => panic!("{HABITS} has an unknown word: {other}"),
+        }
+    }
+}
+
+pub fn browser() -> ExitCode {
+    let url = env::args().next_back().expect("a browser is given a URL");
+    let words = env::var(HABITS).unwrap_or_default();
+    let habits: Vec<_> = words.split(',').filter(|word| !word.is_empty()).map(Habit::from_word).collect();
+    if habits.contains(&Habit::Fails) {
+        eprintln!("browser: cannot open display");
+        return ExitCode::FAILURE;
+    }
+    if habits.contains(&Habit::Stays) || env::var_os(DETACHED).is_some() {
+        sys::detach();
+        record(&url, &follow(&url, &habits));
+        return ExitCode::SUCCESS;
+    }
+    println!("Opening in existing browser session.");
+    let itself = env::current_exe().expect("a program knows its file");
+    let mut window = Command::new(itself);
+    window.arg0("browser").arg(url).env(DETACHED, "1");
+    window.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    #[expect(clippy::zombie_processes, reason = "the window outlives this process")]
+    window.spawn().expect("a program can start itself");
+    ExitCode::SUCCESS
+}
+
+/// One write, since several windows share the file.
+fn record(url: &str, pages: &[Page]) {
+    let Some(path) = env::var_os(OUT) else { return };
+    let pages: Vec<_> = pages.iter().map(Page::to_json).collect();
+    let line = json!({"opened": url, "pages": pages}).to_string() + "\n";
+    let file = OpenOptions::new().append(true).create(true).open(path);
+    let written = file.and_then(|mut file| file.write_all(line.as_bytes()));
+    written.expect("the browser's record is writable");
+}
+
+/// What a person's browser shows.
+pub struct Page {
+    pub status: u16,
+    pub headers: http::Pairs,
+    pub body: String,
+}
+
+impl Page {
+    fn to_json(&self) -> Value {
+        let headers: serde_json::Map<_, _> =
+            self.headers.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+        json!({"status": self.status, "headers": headers, "body": self.body})
+    }
+}
+
+/// Opens the authorization URL and all that follows; the pages in their order, unreachable ones left out.
+pub fn follow(url: &str, habits: &[Habit]) -> Vec<Page> {
+    let has = |habit| habits.contains(&habit);
+    let person = if has(Habit::Denies) { "X-Person: denies\r\n" } else { "" };
+    let cookies = if has(Habit::Cookies) {
+        format!("Cookie: other={}\r\n", "c".repeat(9 * 1024))
+    } else {
+        String::new()
+    };
+    if has(Habit::Nothing) {
+        return Vec::new();
+    }
+    let Ok(sign_in) = get(url, person) else {
+        return Vec::new();
+    };
+    let Some(callback) = http::value(&sign_in.headers, "location").map(str::to_owned) else {
+        return vec![sign_in];
+    };
+    let mut urls = Vec::new();
+    let (listener, _) = callback.rsplit_once('/').expect("a callback has a path");
+    if has(Habit::Favicon) {
+        urls.push(format!("{listener}/favicon.ico"));
+    }
+    if has(Habit::WrongState) {
+        urls.push(format!("{listener}/callback?code=stranger&state=stranger"));
+        urls.push(format!("{listener}/callback?error=access_denied&state=stranger"));
+    }
+    urls.push(callback.clone());
+    if has(Habit::Twice) {
+        urls.push(callback);
+    }
+    urls.iter().filter_map(|url| get(url, &cookies).ok()).collect()
+}
+
+/// GET, no redirect followed.
+pub fn get(url: &str, headers: &str) -> io::Result<Page> {
+    let rest = url.strip_prefix("http://").ok_or(io::Error::other("not http"))?;
+    let (host, target) = rest.split_once('/').unwrap_or((rest, ""));
+    let mut stream = TcpStream::connect(host)?;
+    stream.set_read_timeout(Some(Duration::from_secs(120)))?;
+    let agent = "User-Agent: simulated person\r\nAccept: text/html\r\n";
+    let head = format!("GET /{target} HTTP/1.1\r\nHost: {host}\r\n{agent}{headers}Connection: close\r\n\r\n");
+    stream.write_all(head.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    page(&String::from_utf8_lossy(&answer)).ok_or(io::Error::other("not an HTTP answer"))
+}
+
+fn page(answer: &str) -> Option<Page> {
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let headers = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    Some(Page { status, headers, body: body.to_owned() })
+}

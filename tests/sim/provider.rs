@@ -1,0 +1,269 @@
+//! A strict OpenID provider: authorization code with PKCE (RFC 6749, 7636), refresh tokens of one use each whose reuse
+//! revokes the family (RFC 9700 4.14.2), access tokens as JWTs (RFC 9068). It refuses what a lenient one lets pass.
+
+use super::endpoint::{self, Refused, basic, token_request};
+use super::http::{self, Pairs, Request, Response};
+use super::jwt::{self, Key};
+use super::ledger::{Ledger, RefreshToken, Standing};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::sync::{Mutex, MutexGuard};
+
+pub const SUBJECT: &str = "ada@example.com";
+
+/// What the test decides about the provider.
+pub struct Rules {
+    pub client_id: String,
+    /// `None`: a public client.
+    pub client_secret: Option<String>,
+    pub person: Person,
+    /// Seconds.
+    pub access_token_lifetime: i64,
+    pub access_token: AccessToken,
+    pub rotation: Rotation,
+    /// Gives no refresh token unless `prompt=consent` was asked for (OpenID Connect Core 11).
+    pub offline_needs_consent: bool,
+    /// The `iss` parameter of the authorization response (RFC 9207).
+    pub iss: Option<String>,
+}
+
+#[derive(Clone)]
+pub enum Person {
+    Approves,
+    Denies {
+        error: String,
+        description: String,
+    },
+    /// Looks at the sign-in page and goes for lunch.
+    Silent,
+}
+
+impl Person {
+    pub fn denies() -> Person {
+        Person::Denies {
+            error: "access_denied".into(),
+            description: "The person said no <b>&amp;</b>".into(),
+        }
+    }
+}
+
+pub enum AccessToken {
+    Jwt,
+    /// Not three parts: what Okta's organisation server gives.
+    Opaque,
+    /// Any text in the place of the token.
+    Text(String),
+    /// Signed by a key that the identity domain does not trust.
+    Forged,
+}
+
+/// What a refresh answers in `refresh_token`.
+pub enum Rotation {
+    /// A new one; the old one is spent.
+    Rotate,
+    /// This JSON value (`None`: no such member); the old one stays alive.
+    Keep(Option<Value>),
+}
+
+pub struct Provider {
+    pub origin: String,
+    key: Key,
+    rules: Mutex<Rules>,
+    ledger: Mutex<Ledger>,
+}
+
+impl Provider {
+    pub fn new(origin: String) -> Provider {
+        let rules = Rules {
+            client_id: "woci-desktop".into(),
+            client_secret: Some("S3cr3t-canary-auth #1; 100%&+=£€".into()),
+            person: Person::Approves,
+            access_token_lifetime: 3600,
+            access_token: AccessToken::Jwt,
+            rotation: Rotation::Rotate,
+            offline_needs_consent: false,
+            iss: None,
+        };
+        let key = Key::from_pem(jwt::PROVIDER_PEM);
+        Provider { origin, key, rules: Mutex::new(rules), ledger: Mutex::default() }
+    }
+
+    pub fn rules(&self) -> MutexGuard<'_, Rules> {
+        self.rules.lock().expect("no thread panics with the rules")
+    }
+
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().expect("no thread panics with the ledger")
+    }
+
+    /// Verifies as the identity domain does that trusts this provider.
+    pub fn verify(&self, access_token: &str) -> Result<Value, &'static str> {
+        self.key.verify(access_token)
+    }
+
+    /// Those that a refresh would be given for, in no order.
+    pub fn live_refresh_tokens(&self) -> Vec<String> {
+        let ledger = self.ledger();
+        let tokens = ledger.refresh_tokens.keys();
+        tokens.filter(|text| ledger.standing(text) == Standing::Live).cloned().collect()
+    }
+
+    /// The last sign-in's live refresh token.
+    pub fn live_refresh_token(&self) -> Option<String> {
+        let ledger = self.ledger();
+        let last = ledger.families.len().checked_sub(1)?;
+        let mut tokens = ledger.refresh_tokens.iter().filter(|(_, token)| token.family == last);
+        tokens.find(|(text, _)| ledger.standing(text) == Standing::Live).map(|(text, _)| text.clone())
+    }
+
+    pub fn standing(&self, refresh_token: &str) -> Standing {
+        self.ledger().standing(refresh_token)
+    }
+
+    /// Was anything of one use presented twice?
+    pub fn saw_reuse(&self) -> bool {
+        self.ledger().reused
+    }
+
+    /// A refresh token of a family of its own, as if a person had signed in.
+    pub fn issue_refresh_token(&self) -> String {
+        let mut ledger = self.ledger();
+        let family = ledger.new_family("openid offline_access");
+        ledger.new_refresh_token(family)
+    }
+
+    /// The administrator ends all sessions.
+    pub fn revoke_all(&self) {
+        self.ledger().families.iter_mut().for_each(|family| family.revoked = true);
+    }
+
+    /// Codes that were given and not redeemed are too old now.
+    pub fn expire_codes(&self) {
+        self.ledger().codes.values_mut().for_each(|code| code.expires = 0);
+    }
+
+    /// Codes, tokens and client secrets that no output may hold.
+    pub fn secrets(&self) -> Vec<String> {
+        let mut secrets = self.ledger().secrets.clone();
+        secrets.extend(self.rules().client_secret.clone());
+        secrets
+    }
+
+    pub fn token(&self, request: &Request) -> Response {
+        endpoint::answer(self.grant(request))
+    }
+
+    fn grant(&self, request: &Request) -> Result<Value, Refused> {
+        let form = token_request(request)?;
+        self.authenticate(request, &form)?;
+        match http::value(&form, "grant_type") {
+            Some("authorization_code") => self.redeem_code(&form),
+            Some("refresh_token") => self.refresh(&form),
+            _ => Err(Refused::new("unsupported_grant_type", "neither authorization_code nor refresh_token")),
+        }
+    }
+
+    fn authenticate(&self, request: &Request, form: &Pairs) -> Result<(), Refused> {
+        let rules = self.rules();
+        let in_body = http::value(form, "client_id");
+        let right = match (&rules.client_secret, basic(request)) {
+            (Some(secret), Some((id, given))) => {
+                id == rules.client_id && given == *secret && in_body.is_none_or(|id| id == rules.client_id)
+            }
+            (None, None) => in_body == Some(&rules.client_id),
+            _ => false,
+        };
+        if !right || http::value(form, "client_secret").is_some() {
+            return Err(Refused::client());
+        }
+        Ok(())
+    }
+
+    fn redeem_code(&self, form: &Pairs) -> Result<Value, Refused> {
+        let get = |name| http::value(form, name).unwrap_or_default();
+        let mut ledger = self.ledger();
+        let verifier = get("code_verifier");
+        // A secret of the client's making, but still one that no output may show.
+        ledger.secrets.push(verifier.into());
+        let code = ledger.codes.get_mut(get("code")).ok_or(Refused::new("invalid_grant", "unknown code"))?;
+        let family = code.family;
+        if std::mem::replace(&mut code.used, true) {
+            ledger.revoke_reused(family);
+            return Err(Refused::new("invalid_grant", "the code was used before"));
+        }
+        if code.expires <= jwt::now() {
+            return Err(Refused::new("invalid_grant", "the code has expired"));
+        }
+        if code.redirect_uri != get("redirect_uri") {
+            return Err(Refused::new("invalid_grant", "redirect_uri differs from the authorization request"));
+        }
+        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
+        if !(43..=128).contains(&verifier.len()) || challenge != code.challenge {
+            return Err(Refused::new("invalid_grant", "code_verifier does not match"));
+        }
+        let (scope, with_refresh_token) = (code.scope.clone(), code.with_refresh_token);
+        let refresh_token = with_refresh_token.then(|| ledger.new_refresh_token(family).into());
+        Ok(self.tokens(&mut ledger, &scope, refresh_token))
+    }
+
+    fn refresh(&self, form: &Pairs) -> Result<Value, Refused> {
+        let text = http::value(form, "refresh_token").unwrap_or_default();
+        let dead = |why| Err(Refused::new("invalid_grant", format!("the refresh token {why}")));
+        let mut ledger = self.ledger();
+        let Some(&RefreshToken { family, used }) = ledger.refresh_tokens.get(text) else {
+            return dead("is unknown");
+        };
+        if used {
+            ledger.revoke_reused(family);
+            return dead("was used before; its family is revoked");
+        }
+        if ledger.families[family].revoked {
+            return dead("was revoked");
+        }
+        let successor = match &self.rules().rotation {
+            Rotation::Keep(value) => value.clone(),
+            Rotation::Rotate => {
+                ledger.refresh_tokens.insert(text.into(), RefreshToken { family, used: true });
+                Some(ledger.new_refresh_token(family).into())
+            }
+        };
+        let scope = ledger.families[family].scope.clone();
+        Ok(self.tokens(&mut ledger, &scope, successor))
+    }
+
+    fn tokens(&self, ledger: &mut Ledger, scope: &str, refresh_token: Option<Value>) -> Value {
+        let rules = self.rules();
+        let (now, serial) = (jwt::now(), ledger.serial());
+        let claims = json!({
+            "iss": self.origin,
+            "sub": SUBJECT,
+            "aud": "oci",
+            "client_id": rules.client_id,
+            "scope": scope,
+            "iat": now,
+            "exp": now + rules.access_token_lifetime,
+            "jti": format!("canary-access-{serial}"),
+        });
+        let access_token = match &rules.access_token {
+            AccessToken::Jwt => self.key.sign("at+jwt", &claims),
+            AccessToken::Forged => Key::from_pem(jwt::OTHER_PEM).sign("at+jwt", &claims),
+            AccessToken::Opaque => ledger.new_secret("access-opaque"),
+            AccessToken::Text(text) => text.clone(),
+        };
+        if !access_token.is_empty() {
+            ledger.secrets.push(access_token.clone());
+        }
+        let mut answer = json!({
+            "access_token": access_token,
+            "token_type": "Bearer",
+            "expires_in": rules.access_token_lifetime,
+            "scope": scope,
+        });
+        if let Some(refresh_token) = refresh_token {
+            answer["refresh_token"] = refresh_token;
+        }
+        answer
+    }
+}

@@ -1,0 +1,107 @@
+//! The few things std has no call for: signals and a TCP reset.
+
+use std::fs::File;
+use std::io;
+use std::net::TcpStream;
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// Closes with RST in place of FIN: `SO_LINGER` of zero seconds.
+pub fn reset(stream: TcpStream) {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    let size = libc::socklen_t::try_from(size_of::<libc::linger>()).expect("a linger is small");
+    // SAFETY: the descriptor is open, the pointer and the size are those of a living `linger`.
+    unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw const linger).cast(),
+            size,
+        );
+    }
+    drop(stream);
+}
+
+/// Sends this process a signal, with the action that a fresh program has for it.
+pub fn kill_self(signal: i32) {
+    // SAFETY: no memory is touched; SIG_DFL is a valid action.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        libc::raise(signal);
+    }
+}
+
+/// Another process, by the ID that its parent knows.
+pub fn kill(process: u32, signal: i32) {
+    let process = libc::pid_t::try_from(process).expect("a process ID fits pid_t");
+    // SAFETY: no memory is touched.
+    unsafe { libc::kill(process, signal) };
+}
+
+/// The signals that `next_signal` hands out, kept from acting.
+pub fn hold_signals() -> libc::sigset_t {
+    // SAFETY: sigemptyset initialises the set before it is used.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1] {
+            libc::sigaddset(&raw mut set, signal);
+        }
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+        set
+    }
+}
+
+/// Waits for one of the held signals.
+pub fn next_signal(held: &libc::sigset_t) -> i32 {
+    let mut signal = 0;
+    // SAFETY: both pointers are to living values.
+    unsafe { libc::sigwait(held, &raw mut signal) };
+    signal
+}
+
+/// A session of its own, so that what a browser leaves behind does not belong to the terminal that started it.
+pub fn detach() {
+    // SAFETY: no memory is touched.
+    unsafe { libc::setsid() };
+}
+
+/// The program starts with this umask.
+pub fn with_umask(command: &mut Command, bits: libc::mode_t) {
+    // SAFETY: umask is async-signal-safe.
+    unsafe {
+        command.pre_exec(move || {
+            libc::umask(bits);
+            Ok(())
+        });
+    }
+}
+
+/// A terminal: what a person sees and types into, and what a program has as its stdin and stderr.
+pub fn terminal() -> (File, File) {
+    let (mut person, mut program) = (-1, -1);
+    let (name, settings, size) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: both pointers are to living integers, the others may be null; the descriptors are new and ours.
+    unsafe {
+        let made = libc::openpty(&raw mut person, &raw mut program, name, settings, size);
+        assert_eq!(made, 0, "no terminal: {}", io::Error::last_os_error());
+        // Another test's child must not hold this terminal open.
+        libc::fcntl(person, libc::F_SETFD, libc::FD_CLOEXEC);
+        libc::fcntl(program, libc::F_SETFD, libc::FD_CLOEXEC);
+        (File::from_raw_fd(person), File::from_raw_fd(program))
+    }
+}
+
+/// The program's stdin becomes the terminal of a session of its own, so that /dev/tty is it.
+pub fn with_own_terminal(command: &mut Command) {
+    // SAFETY: setsid and ioctl are async-signal-safe.
+    unsafe {
+        command.pre_exec(|| {
+            libc::setsid();
+            libc::ioctl(0, libc::TIOCSCTTY, 0);
+            Ok(())
+        });
+    }
+}
