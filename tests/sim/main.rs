@@ -1,7 +1,8 @@
 //! The other side of woci, for its tests and its demo: an OpenID provider, an OCI identity domain, a person with a
 //! browser, and an `oci`. It shares no code with woci: each RFC was read twice.
 //!
-//! `sim serve` runs both servers until stdin closes. Called by the name `oci` or `browser` it is one.
+//! `sim serve` runs both servers until stdin closes, `sim demo` shows woci at work. Called by the name `oci` or
+//! `browser` it is one.
 
 // tests/it mounts this file too, and each of the two uses a part of it.
 #![allow(dead_code)]
@@ -9,6 +10,7 @@
 #![allow(clippy::disallowed_methods)]
 
 pub mod authorize;
+pub mod demo;
 pub mod domain;
 pub mod endpoint;
 pub mod faults;
@@ -32,12 +34,14 @@ pub fn main() -> ExitCode {
     match Path::new(&name).file_name().and_then(OsStr::to_str) {
         Some("oci") => return oci::oci(),
         Some("browser") => return person::browser(),
+        Some("fields") => return demo::fields(words),
         _ => {}
     }
     match words.next().as_deref().and_then(OsStr::to_str) {
         Some("serve") => serve(),
+        Some("demo") => demo::demo(words),
         _ => {
-            eprintln!("usage: sim serve");
+            eprintln!("usage: sim serve | demo --woci PATH");
             ExitCode::from(2)
         }
     }
