@@ -25,7 +25,7 @@ impl Host {
 
     #[cfg(test)]
     pub fn of(home: &Path, variables: &[(&str, &str)]) -> Self {
-        Self { args: Vec::new(), env: Env::of(variables), home: Some(home.to_owned()) }
+        Self { env: Env::of(variables), home: Some(home.to_owned()) }
     }
 
     pub fn home(&self) -> Result<&Path> {

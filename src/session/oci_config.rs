@@ -2,11 +2,10 @@
 //! Terraform use the session (contract section 4, "OCI config"; the keys are those that `oci session
 //! authenticate` 3.95 writes).
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
+use super::lock::{Doing, Lock};
 use crate::config::ini::{self, Fault, Is};
 use crate::config::ini_edit::{Change, edit};
 use crate::config::{DEFAULT, ProfileName};
@@ -19,6 +18,7 @@ use crate::log;
 const KEYS: [&str; 5] = ["fingerprint", "key_file", "tenancy", "region", "security_token_file"];
 /// With these in the section, the Go SDK and Terraform would sign as the API key.
 const KEYS_OF_API_KEY: [&str; 2] = ["user", "pass_phrase"];
+const LOCK: &str = ".woci-config.lock";
 
 /// What the profile's section says. One of woci's keys that stands there twice is as good as absent:
 /// oci refuses it, and the next write mends it.
@@ -199,7 +199,8 @@ pub fn write(
     let file = followed(path);
     let folder = file.parent().unwrap_or(Path::new("/"));
     files::make_folder(folder)?;
-    let _lock = lock(folder)?;
+    // One lock for all OCI configs of a folder, since its holder clears away what killed runs left there.
+    let _lock = Lock::acquire(&folder.join(LOCK), Doing::Refresh)?;
     files::remove_strays(folder);
     // Another profile may have been written since.
     let Some(plan) = plan()? else { return Ok(()) };
@@ -334,26 +335,6 @@ fn followed(path: &Path) -> PathBuf {
         }
     }
     file
-}
-
-/// One lock for all OCI configs of a folder, since its holder also clears away what killed runs left there.
-fn lock(folder: &Path) -> Result<File> {
-    const WAIT: Duration = Duration::from_secs(10);
-    const PAUSE: Duration = Duration::from_millis(10);
-    let path = folder.join(".woci-config.lock");
-    let file = files::open_kept(&path)?;
-    let since = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if since.elapsed() < WAIT => thread::sleep(PAUSE),
-            Err(TryLockError::WouldBlock) => {
-                let holder = "another woci, writing the OCI config,".to_owned();
-                return Err(Error::Locked { path, holder, seconds: WAIT.as_secs() });
-            }
-            Err(TryLockError::Error(e)) => return Err(files::file_error("lock", &path, &e)),
-        }
-    }
 }
 
 /// The old file beside the new one, under the first of its names that is free.
@@ -517,10 +498,7 @@ mod tests {
     fn no_value_can_write_lines_of_its_own() {
         let home = Home::new();
         for bad in ["x\n[DEFAULT]\nuser = evil", "x\r", "", " x", "x\0"] {
-            assert!(matches!(
-                home.write("prod", Some(RegionChange::Set(bad))),
-                Err(Error::File { .. })
-            ));
+            assert!(matches!(home.write("prod", Some(RegionChange::Set(bad))), Err(Error::File { .. })));
         }
         assert_eq!(home.names(), Vec::<String>::new());
     }
