@@ -216,3 +216,39 @@ pub fn check<'a>(
     }
     Ok(sections)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused_with_their_line() {
+        for (bytes, line) in
+            [(&b"\xff"[..], 1), (b"[a]\n\xff", 2), (b"[a]\r\nb=\xe4\r\n", 2), (b"\r\r\n\n\xc3", 4)]
+        {
+            assert_eq!(text(bytes).map_err(|fault| fault.line), Err(line), "{bytes:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_taken_apart_and_none_is_lost(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(text) = text(&bytes) {
+                let _ = check(text, None, |_, _| false);
+                if let Ok(lines) = lines(text).collect::<Result<Vec<_>, _>>() {
+                    prop_assert_eq!(lines.iter().map(|line| line.whole).collect::<String>(), text);
+                }
+            }
+        }
+
+        #[test]
+        fn any_text_of_an_ini_files_characters_is_too(text in "[\\[\\]=:#; \t\r\nab\u{a0}\u{1c}\u{feff}é]{0,80}") {
+            let _ = check(&text, Some("a"), |_, _| false);
+            if let Ok(lines) = lines(&text).collect::<Result<Vec<_>, _>>() {
+                prop_assert_eq!(lines.iter().map(|line| line.whole).collect::<String>(), text);
+            }
+        }
+    }
+}
