@@ -127,7 +127,7 @@ impl<'a> Lines<'a> {
             };
             return Err(Fault::new(self.number, why));
         }
-        let Some(delimiter) = body.find(['=', ':']) else {
+        let Some(delimiter) = body.bytes().position(|b| matches!(b, b'=' | b':')) else {
             return Err(Fault::new(
                 self.number,
                 "it is neither a [section], nor `key = value`, nor a comment",
