@@ -168,6 +168,10 @@ pub enum Error {
         why: String,
     },
 
+    // The daemon.
+    Daemon { log: PathBuf, why: String },
+    DaemonRuns { profile: String },
+
     // oci.
     OciMissing,
     OciNotExecutable {
@@ -242,14 +246,14 @@ impl Error {
                 "see what the provider asks for, then run `woci session authenticate`".into()),
             Self::Unanswered { minutes } => (1, format!("cannot sign in: nobody answered in the browser within {minutes} minutes"), "run `woci session authenticate` and finish the sign-in there".into()),
             Self::NoBrowser => (1, "cannot sign in: no browser could be opened, and there is no terminal to ask at".into(), "set BROWSER to a browser's command, or run `woci session authenticate` and open its Auth URL yourself".into()),
-            Self::NobodyToAsk { profile, why } => (1, format!("cannot go on without a sign-in: {why}"), format!("run `woci --profile {profile} session authenticate`")),
+            Self::NobodyToAsk { profile, why } => (1, format!("cannot go on without a sign-in: {why}"), format!("run `woci session authenticate --profile {profile}`")),
 
             Self::Unreachable { what, url, why } => (1, format!("cannot reach the {what} {url}: {why}"), "check the network, the proxy and the URL, then run woci again; the session is kept".into()),
             Self::Refused { what, url, status, error, description } => (1, match error {
                 None => format!("cannot use the {what} {url}: it answered HTTP {status}"),
                 Some(_) => format!("cannot use the {what} {url}: it answered {} (HTTP {status})", oauth_words(error.as_deref(), description.as_deref())),
             }, refused_advice(*status, error.as_deref()).into()),
-            Self::RefreshTokenDead { url, error, description } => (1, format!("cannot refresh the session: {url} answered {}", oauth_words(Some(error), description.as_deref())), "run `woci session authenticate`".into()),
+            Self::RefreshTokenDead { url, error, description } => (1, format!("the provider {url} refused the refresh token ({})", oauth_words(Some(error), description.as_deref())), "run `woci session authenticate`".into()),
             Self::BadAnswer { what, url, why } => (1, format!("cannot use the answer of the {what} {url}: {why}"), "check that the URL is right and that no proxy or sign-in page answers in its place".into()),
             Self::Certificates { why } => (1, format!("cannot load the certificate authorities: {why}"), "install the system's CA certificates, or name a file of them with SSL_CERT_FILE".into()),
             Self::OpaqueToken => (1, "cannot exchange the access token: it is opaque, and the exchange needs a JWT".into(),
@@ -257,6 +261,9 @@ impl Error {
             Self::Upst { why } => (1, format!("cannot use the session token that OCI issued: {why}"), "check token_exchange_url and the domain's identity propagation trust".into()),
             Self::ClockWrong { expiration, now } => (1, format!("cannot use the session token that OCI issued: it ended at {expiration}, and the clock here says {now}"), "check the clock".into()),
             Self::Random { why } => (1, format!("cannot get random bytes from the system: {why}"), "run woci where the system's random source works".into()),
+
+            Self::Daemon { log, why } => (1, format!("cannot start the daemon: {why}"), format!("see its log, {}", log.display())),
+            Self::DaemonRuns { profile } => (1, format!("cannot be the daemon of profile {profile}: one runs already"), "end it with --stop-daemon first".into()),
 
             Self::OciMissing => (127, "cannot run oci: there is no `oci` on PATH".into(), "install the OCI CLI, or correct PATH".into()),
             Self::OciNotExecutable { path, why } => (126, format!("cannot run {}: {why}", path.display()), "reinstall the OCI CLI, or correct PATH".into()),

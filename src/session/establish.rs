@@ -6,7 +6,7 @@ use super::key::PrivateKey;
 use super::oci_config::{self, Entry, RegionChange};
 use super::record::Record;
 use super::store::Locked;
-use super::{Engine, Session, Source, Upst, Want};
+use super::{Engine, Session, Source, Upst, Wanted};
 use crate::config;
 use crate::error::{Error, Result};
 use crate::host;
@@ -80,7 +80,7 @@ impl Engine<'_> {
     pub fn write_oci_config(&self, session: &Session) -> Result<()> {
         let Engine { settings, .. } = self;
         let region = settings.region.as_ref().map(|region| {
-            let is_set = self.want == Want::SignedIn || region.source == config::Source::Manager;
+            let is_set = self.want.upst == Wanted::SignedIn || region.source == config::Source::Manager;
             if is_set { RegionChange::Set(&region.name) } else { RegionChange::IfMissing(&region.name) }
         });
         let entry = Entry {

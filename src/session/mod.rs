@@ -47,15 +47,36 @@ pub enum Source {
     Authenticated,
 }
 
-/// What the caller cannot do without.
+/// What the caller cannot do without, and whom woci may turn to for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Want {
+pub struct Want {
+    pub upst: Wanted,
+    pub person: Person,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
     /// A UPST of [`USABLE_SECONDS`], by whatever way is least.
     Valid,
     /// Another one than there is at the start.
     Newer,
-    /// A person's sign-in, now.
+    /// One of a person's sign-in, now.
     SignedIn,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Person {
+    /// May be asked for a passphrase, and sent to the browser.
+    Present,
+    /// Nobody is there to ask: a daemon, or a thread beside a program that has the terminal.
+    Absent,
+}
+
+impl Want {
+    pub const VALID: Self = Self { upst: Wanted::Valid, person: Person::Present };
+    pub const NEWER: Self = Self { upst: Wanted::Newer, person: Person::Present };
+    pub const SIGNED_IN: Self = Self { upst: Wanted::SignedIn, person: Person::Present };
+    pub const NEWER_ALONE: Self = Self { upst: Wanted::Newer, person: Person::Absent };
 }
 
 /// Enough for a request that is signed now to be looked at in time.

@@ -6,7 +6,6 @@ use super::record::{self, Record};
 use super::store::{Found, Locked};
 use super::{Engine, Session, refresh_token};
 use crate::error::{Error, Result};
-use crate::log;
 use crate::oauth::Provider;
 use crate::oauth::http::Client;
 use crate::oauth::token;
@@ -55,7 +54,6 @@ pub fn spend(
             _ => {
                 let refused = Some(record::hash(&token));
                 locked.store_record(&Record { refused, ..found.record.clone() })?;
-                log::info(format_args!("{}", dead.say().what));
                 return Ok(Spent::Nothing { why: dead.say().what });
             }
         }

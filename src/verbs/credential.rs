@@ -9,7 +9,7 @@ use crate::host::{self, Host};
 use crate::session::{Engine, Source, Want};
 
 pub fn run(host: &Host, settings: &Settings, want: Want) -> Result<Output> {
-    let mut engine = Engine::new(host, settings, want);
+    let mut engine = Engine::new(host, settings, want, None);
     let session = engine.ensure()?;
     let upst = &session.upst;
     Ok(Output::Document(json!({

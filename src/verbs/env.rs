@@ -30,7 +30,7 @@ pub const OVERRIDING: [&str; 7] = [
 ];
 
 pub fn run(host: &Host, settings: &Settings, shell: Shell) -> Result<Output> {
-    let mut engine = Engine::new(host, settings, Want::Valid);
+    let mut engine = Engine::new(host, settings, Want::VALID, None);
     let session = engine.ensure()?;
     let values = [
         Some("security_token".into()),

@@ -17,7 +17,7 @@ pub fn run(host: &Host, flags: &Flags, words: Vec<OsString>, bare: bool) -> Resu
         match program.exec()? {};
     }
     let settings = settings(host, flags)?;
-    let mut engine = Engine::new(host, &settings, Want::Valid);
+    let mut engine = Engine::new(host, &settings, Want::VALID, None);
     let session = engine.ensure()?;
     engine.name_in_oci_config(&session)?;
 
