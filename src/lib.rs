@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 mod cli;
+mod config;
 mod error;
 mod files;
 mod host;
@@ -9,6 +10,8 @@ mod jwt;
 mod log;
 mod oauth;
 mod secret;
+mod session;
+mod sys;
 mod time;
 
 pub fn main() -> std::process::ExitCode {
