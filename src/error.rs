@@ -83,12 +83,20 @@ pub enum Error {
     PassphraseEmpty,
     PassphraseMismatch,
     NoTerminal,
+    NoRefreshToken {
+        path: PathBuf,
+    },
     WrongPassphrase {
         path: PathBuf,
     },
-    Envelope {
+    /// The file is neither a token nor an envelope that woci or the older tool wrote.
+    RefreshTokenFile {
         path: PathBuf,
         why: String,
+    },
+    /// Deriving a key from a passphrase takes memory on purpose.
+    KeyMemory {
+        mebibytes: usize,
     },
 
     // Files.
@@ -169,8 +177,13 @@ pub enum Error {
     },
 
     // The daemon.
-    Daemon { log: PathBuf, why: String },
-    DaemonRuns { profile: String },
+    Daemon {
+        log: PathBuf,
+        why: String,
+    },
+    DaemonRuns {
+        profile: String,
+    },
 
     // oci.
     OciMissing,
@@ -232,9 +245,12 @@ impl Error {
             Self::PassphraseEmpty => (2, "cannot use an empty passphrase".into(), "run woci again and type one".into()),
             Self::PassphraseMismatch => (2, "cannot use the passphrase: the two that were typed differ".into(), "run woci again".into()),
             Self::NoTerminal => (2, "cannot ask for the passphrase: there is no terminal".into(), "run woci in a terminal, or name a variable with --refresh-token-passphrase-env".into()),
+            Self::NoRefreshToken { path } => (1, format!("cannot keep the session fresh: there is no refresh token in {}", path.display()), "run `woci session authenticate`, with offline_access in the scope".into()),
             Self::WrongPassphrase { path } => (1, format!("cannot decrypt {}: the passphrase is wrong or the file was altered", path.display()),
                 "try the passphrase again; if it is lost, `woci session authenticate` makes a new session".into()),
-            Self::Envelope { path, why } => (1, format!("cannot read the encrypted refresh token {}: {why}", path.display()), "`woci session authenticate` makes a new session".into()),
+            Self::RefreshTokenFile { path, why } => (1, format!("cannot read the refresh token {}: {why}", path.display()), "`woci session authenticate` makes a new session".into()),
+            Self::KeyMemory { mebibytes } => (1, format!("cannot derive the key from the passphrase: it takes {mebibytes} MiB of memory, and the system gives less"),
+                "free memory or raise the limit (`ulimit -v`), then run woci again; no token was spent".into()),
 
             Self::File { doing, path, why } => (1, format!("cannot {doing} {}: {why}", path.display()), "make it possible and run woci again; no token was spent".into()),
             Self::Key { path, why } => (1, format!("cannot use the private key {}: {why}", path.display()), "restore it, or move it away and run `woci session authenticate` for a new one".into()),

@@ -139,7 +139,11 @@ impl Line {
         let mut given = DAEMON_FLAGS.into_iter().filter(|flag| self.flags.has(flag));
         let foreground = self.flags.has("--foreground");
         let Some(flag) = given.next() else {
-            return if foreground { Err(conflict("--foreground", "a command without --daemon")) } else { Ok(verb) };
+            return if foreground {
+                Err(conflict("--foreground", "a command without --daemon"))
+            } else {
+                Ok(verb)
+            };
         };
         if let Some(second) = given.next() {
             return Err(conflict(flag, second));
@@ -151,7 +155,9 @@ impl Line {
             ("--daemon-status", Verb::Credential) => Ok(Verb::DaemonStatus),
             ("--stop-daemon", Verb::Credential) => Ok(Verb::StopDaemon),
             ("--daemon", Verb::Credential) => Ok(Verb::Daemon { session: DaemonSession::Valid, foreground }),
-            ("--daemon", Verb::SessionRefresh) => Ok(Verb::Daemon { session: DaemonSession::Newer, foreground }),
+            ("--daemon", Verb::SessionRefresh) => {
+                Ok(Verb::Daemon { session: DaemonSession::Newer, foreground })
+            }
             ("--daemon", Verb::SessionAuthenticate) => {
                 Ok(Verb::Daemon { session: DaemonSession::SignedIn, foreground })
             }
@@ -340,9 +346,18 @@ mod tests {
                 Error::NotOfVerb { verb: option("session authenticate"), word: option("--no-browser") },
             ),
             (&["status"], Error::NotAvailable { what: option("`woci status`") }),
-            (&["--daemon", "--stop-daemon"], Error::Conflict { one: option("--daemon"), other: option("--stop-daemon") }),
-            (&["--daemon", "iam"], Error::Conflict { one: option("--daemon"), other: option("another command") }),
-            (&["--daemon", "env"], Error::Conflict { one: option("--daemon"), other: option("another command") }),
+            (
+                &["--daemon", "--stop-daemon"],
+                Error::Conflict { one: option("--daemon"), other: option("--stop-daemon") },
+            ),
+            (
+                &["--daemon", "iam"],
+                Error::Conflict { one: option("--daemon"), other: option("another command") },
+            ),
+            (
+                &["--daemon", "env"],
+                Error::Conflict { one: option("--daemon"), other: option("another command") },
+            ),
         ] {
             assert_eq!(line(args), Err(error), "{args:?}");
         }

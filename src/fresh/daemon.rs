@@ -106,7 +106,12 @@ impl Daemon {
         let mut child = sys::spawn_detached(&mut command).map_err(|e| failed(&e))?;
         let secrets = secrets(flags, passphrase);
         // Both pipes are closed by the end of this block; the daemon waits for the first.
-        child.stdin.take().expect("it is piped").write_all(secrets.expose().as_bytes()).map_err(|e| failed(&e))?;
+        child
+            .stdin
+            .take()
+            .expect("it is piped")
+            .write_all(secrets.expose().as_bytes())
+            .map_err(|e| failed(&e))?;
         let mut line = String::new();
         let stdout = child.stdout.take().expect("it is piped");
         BufReader::new(stdout).read_line(&mut line).map_err(|e| failed(&e))?;
@@ -139,7 +144,8 @@ impl Daemon {
     fn warn_of_older_tool(&self) {
         let Ok(Some(pid)) = files::read(&self.pid_file()) else { return };
         let Some(pid) = String::from_utf8_lossy(&pid).trim().parse().ok() else { return };
-        let is_older_tool = sys::command_line(pid).is_some_and(|line| line.contains("python") && line.contains("woci"));
+        let is_older_tool =
+            sys::command_line(pid).is_some_and(|line| line.contains("python") && line.contains("woci"));
         if is_older_tool {
             log::warning(format_args!(
                 "Process {pid} looks like the older tool's daemon for this profile; end it, since both refresh the same session"
@@ -152,7 +158,8 @@ impl Daemon {
     pub fn live(&self, mut keeper: Keeper<'_>, ready: impl FnOnce() -> Result<()>) -> Result<bool> {
         files::make_folder(&self.folder)?;
         let Some(mut lock) = self.take_lock()? else { return Ok(false) };
-        let stop = sys::stop_signals().map_err(|e| Error::Daemon { log: self.log_file(), why: files::plain(&e) })?;
+        let stop =
+            sys::stop_signals().map_err(|e| Error::Daemon { log: self.log_file(), why: files::plain(&e) })?;
         let pid = std::process::id();
         files::replace(&self.pid_file(), format!("{pid}\n").as_bytes())?;
         publish(&mut lock, Some(pid), &keeper.report);
@@ -243,8 +250,10 @@ fn arguments(flags: &Flags, settings: &Settings) -> Vec<OsString> {
 
 /// What the daemon reads from its stdin.
 fn secrets(flags: &Flags, passphrase: Option<&Secret>) -> Secret {
-    let flags = flags.iter().filter(|(name, _)| options::find(name).is_some_and(|row| row.kind == Kind::Secret));
-    let flags: serde_json::Map<String, Value> = flags.map(|(name, value)| (name.into(), value.into())).collect();
+    let flags =
+        flags.iter().filter(|(name, _)| options::find(name).is_some_and(|row| row.kind == Kind::Secret));
+    let flags: serde_json::Map<String, Value> =
+        flags.map(|(name, value)| (name.into(), value.into())).collect();
     Secret::new(json!({ "flags": flags, "passphrase": passphrase.map(Secret::expose) }).to_string())
 }
 

@@ -80,7 +80,7 @@ impl<'a> Keeper<'a> {
         let window = settings.refresh_safety_window;
         let due = |engine: &Engine<'_>, tried| {
             let upst = engine.stored_upst()?;
-            Ok(upst.map(|upst| schedule::due(upst.expiration(), upst.issued_at(), window, tried)))
+            Ok(upst.map(|upst| schedule::due(upst.exp(), upst.iat(), window, tried)))
         };
         let mut engine = Engine::new(self.host, &settings, Want::NEWER_ALONE, self.passphrase.clone());
         let now = host::now();

@@ -12,7 +12,12 @@ const LONGEST_BACKOFF_SECONDS: i64 = 600;
 /// That is `window` seconds before its end, but not in the first half of its life: a provider may
 /// issue tokens shorter than the window, and each would then be refreshed at once. `tried` is the
 /// last refresh, with whatever outcome.
-pub fn due(expiration: UnixTime, issued_at: Option<UnixTime>, window: u32, tried: Option<UnixTime>) -> UnixTime {
+pub fn due(
+    expiration: UnixTime,
+    issued_at: Option<UnixTime>,
+    window: u32,
+    tried: Option<UnixTime>,
+) -> UnixTime {
     let before_the_end = expiration.plus(-i64::from(window));
     let half_of_life = issued_at.map(|issued| issued.plus(expiration.since(issued) / 2));
     let due = half_of_life.map_or(before_the_end, |half| half.max(before_the_end));
@@ -36,7 +41,9 @@ mod tests {
 
     #[test]
     fn a_window_before_the_end_but_not_in_the_first_half() {
-        for (life, window, expected) in [(3_600, 600, 3_000), (600, 600, 300), (120, 600, 60), (3_600, 0, 3_600)] {
+        for (life, window, expected) in
+            [(3_600, 600, 3_000), (600, 600, 300), (120, 600, 60), (3_600, 0, 3_600)]
+        {
             assert_eq!(due(UnixTime(life), Some(UnixTime(0)), window, None), UnixTime(expected));
         }
         assert_eq!(due(UnixTime(3_600), None, 600, None), UnixTime(3_000));

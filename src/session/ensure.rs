@@ -1,6 +1,6 @@
 //! The four steps: what is there, the lock and a second look, a refresh, a person.
 
-use super::{Engine, Session, Wanted, person, renew};
+use super::{Engine, Session, Upst, Wanted, person, renew};
 use crate::error::Result;
 use crate::log;
 
@@ -12,7 +12,7 @@ impl Engine<'_> {
     pub fn ensure(&mut self) -> Result<Session> {
         let want = self.want.upst;
         let found = self.look()?;
-        let seen = found.upst.as_ref().map(|upst| upst.token().to_owned());
+        let seen = found.upst.as_ref().map(|upst| upst.token().clone());
         if want == Wanted::Valid
             && let Some(session) = self.usable(found)
         {
@@ -21,7 +21,7 @@ impl Engine<'_> {
 
         let locked = self.dir.lock()?;
         let found = self.look()?;
-        let is_new = found.upst.as_ref().map(|upst| upst.token()) != seen.as_deref();
+        let is_new = found.upst.as_ref().map(Upst::token) != seen.as_ref();
         let may_be_used = match want {
             Wanted::Valid => true,
             Wanted::Newer => is_new,

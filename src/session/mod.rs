@@ -5,13 +5,16 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use crate::config::Settings;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host::{self, Host};
 use crate::log;
+use crate::secret::Secret;
 
 mod ensure;
+mod envelope;
 mod establish;
 mod key;
+mod legacy;
 mod lock;
 pub mod oci_config;
 mod passphrase;
@@ -94,13 +97,15 @@ pub struct Engine<'a> {
 }
 
 impl<'a> Engine<'a> {
-    pub fn new(host: &'a Host, settings: &'a Settings, want: Want) -> Self {
+    /// `passphrase` is one that is known already: a daemon is given it by the run that started it.
+    pub fn new(host: &'a Host, settings: &'a Settings, want: Want, passphrase: Option<Secret>) -> Self {
+        let may_prompt = want.person == Person::Present;
         Self {
             host,
             settings,
             want,
             dir: SessionDir { path: settings.session_folder.clone() },
-            passphrase: Passphrase::new(&settings.passphrase, host),
+            passphrase: Passphrase::new(&settings.passphrase, &host.env, passphrase, may_prompt),
             has_terminal: std::io::stdin().is_terminal() || std::io::stderr().is_terminal(),
         }
     }
@@ -125,6 +130,21 @@ impl<'a> Engine<'a> {
     /// The profile's section of the OCI config as it is now.
     fn section(&self) -> Result<Section> {
         oci_config::read(self.host, &self.settings.oci_config, &self.settings.profile)
+    }
+
+    /// The UPST in the folder, whatever it is worth.
+    pub fn stored_upst(&self) -> Result<Option<Upst>> {
+        Ok(self.look()?.upst)
+    }
+
+    /// Makes sure that later refreshes need nobody: there is a refresh token, and the passphrase that
+    /// it takes, if any, is returned.
+    pub fn unlock(&mut self) -> Result<Option<Secret>> {
+        let path = self.dir.refresh_token_file();
+        match refresh_token::open(&path, &mut self.passphrase)? {
+            Some(_) => self.passphrase.to_hand_on(&path),
+            None => Err(Error::NoRefreshToken { path }),
+        }
     }
 
     fn look(&self) -> Result<Found> {

@@ -38,7 +38,11 @@ pub fn stay(host: &Host, flags: &Flags, want: Want) -> Result<Output> {
         let document = document(host, &settings, &daemon.status()?)?;
         print(&Output::Document(document)).map(drop)
     })?;
-    if is_new { Ok(Output::Code(0)) } else { Err(Error::DaemonRuns { profile: settings.profile.to_string() }) }
+    if is_new {
+        Ok(Output::Code(0))
+    } else {
+        Err(Error::DaemonRuns { profile: settings.profile.to_string() })
+    }
 }
 
 /// What `start` leaves behind.
@@ -72,7 +76,7 @@ fn document(host: &Host, settings: &Settings, status: &Status) -> Result<Value> 
         "running": status.pid.is_some(),
         "pid": status.pid,
         "profile": settings.profile.as_str(),
-        "expiration": upst.map(|upst| upst.expiration().to_string()),
+        "expiration": upst.map(|upst| upst.exp().to_string()),
         "next_refresh": status.next_refresh.map(|time| time.to_string()),
         "last_refresh": status.last_refresh.map(|time| time.to_string()),
         "last_error": status.last_error,
