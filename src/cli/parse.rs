@@ -190,9 +190,11 @@ fn verb_of(words: &[OsString]) -> Option<&'static str> {
     match (word(0)?, word(1)) {
         ("session", Some("authenticate")) => Some("session authenticate"),
         ("session", Some("refresh")) => Some("session refresh"),
-        (first, _) => {
-            ["credential", "env", "help"].iter().chain(&LATER_VERBS).find(|verb| **verb == first).copied()
-        }
+        (first, _) => ["credential", "env", "help", DAEMON_PROCESS]
+            .iter()
+            .chain(&LATER_VERBS)
+            .find(|verb| **verb == first)
+            .copied(),
     }
 }
 

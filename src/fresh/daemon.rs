@@ -162,12 +162,15 @@ impl Daemon {
             sys::stop_signals().map_err(|e| Error::Daemon { log: self.log_file(), why: files::plain(&e) })?;
         let pid = std::process::id();
         files::replace(&self.pid_file(), format!("{pid}\n").as_bytes())?;
-        publish(&mut lock, Some(pid), &keeper.report);
-        ready()?;
-        log::info(format_args!("Keeping the session fresh as process {pid}"));
+        let mut ready = Some(ready);
         let ended = keeper.keep(&stop, |report| {
             publish(&mut lock, Some(pid), report);
+            if let Some(ready) = ready.take() {
+                ready()?;
+                log::info(format_args!("Keeping the session fresh as process {pid}"));
+            }
             self.bound_log();
+            Ok(())
         });
         match &ended {
             Ok(()) => log::info(format_args!("Ended, as it was told to")),

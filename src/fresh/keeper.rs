@@ -40,15 +40,20 @@ impl<'a> Keeper<'a> {
         Self { host, flags, passphrase, report: Report::default(), tried: None, failures: 0 }
     }
 
-    /// Goes on until a message on `stop`, or its end. `published` is called after every wake-up.
+    /// Goes on until a message on `stop`, or its end. `published` is called after every wake-up,
+    /// and ends it by failing.
     ///
     /// # Errors
     /// [`Error::NobodyToAsk`] where only a person could go on.
-    pub fn keep(&mut self, stop: &Receiver<()>, mut published: impl FnMut(&Report)) -> Result<()> {
+    pub fn keep(
+        &mut self,
+        stop: &Receiver<()>,
+        mut published: impl FnMut(&Report) -> Result<()>,
+    ) -> Result<()> {
         loop {
             let next = self.wake_up()?;
             self.report.next_refresh = Some(next);
-            published(&self.report);
+            published(&self.report)?;
             let seconds = u64::try_from(next.since(host::now())).unwrap_or(0);
             match stop.recv_timeout(LONGEST_WAIT.min(Duration::from_secs(seconds))) {
                 Err(RecvTimeoutError::Timeout) => {}

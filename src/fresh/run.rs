@@ -83,7 +83,7 @@ impl Program {
         let (stop, stopped) = mpsc::channel();
         thread::scope(|scope| {
             scope.spawn(move || {
-                if let Err(e) = keeper.keep(&stopped, |_| ()) {
+                if let Err(e) = keeper.keep(&stopped, |_| Ok(())) {
                     log::warning(format_args!("The session is no longer kept fresh: {e}"));
                 }
             });

@@ -39,7 +39,7 @@ impl Engine<'_> {
         let why = match want {
             Wanted::SignedIn => "it was asked for".into(),
             Wanted::Valid | Wanted::Newer => match renew::renew(self, &locked, &found, &renewal)? {
-                renew::Outcome::Renewed(session) => return Ok(session),
+                renew::Outcome::Renewed(session) => return Ok(*session),
                 renew::Outcome::NeedsPerson { why } => why,
             },
         };

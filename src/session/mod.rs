@@ -142,7 +142,7 @@ impl<'a> Engine<'a> {
     pub fn unlock(&mut self) -> Result<Option<Secret>> {
         let path = self.dir.refresh_token_file();
         match refresh_token::open(&path, &mut self.passphrase)? {
-            Some(_) => self.passphrase.to_hand_on(&path),
+            Some(_) => self.passphrase.hand_on(&path),
             None => Err(Error::NoRefreshToken { path }),
         }
     }

@@ -66,7 +66,7 @@ impl<'a> Passphrase<'a> {
     }
 
     /// The passphrase itself, for whoever goes on without this process; None where none is used.
-    pub fn to_hand_on(&mut self, path: &Path) -> Result<Option<Secret>> {
+    pub fn hand_on(&mut self, path: &Path) -> Result<Option<Secret>> {
         if self.is_asked_for() {
             self.sealing_key(path)?;
         }
