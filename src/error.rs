@@ -83,12 +83,20 @@ pub enum Error {
     PassphraseEmpty,
     PassphraseMismatch,
     NoTerminal,
+    NoRefreshToken {
+        path: PathBuf,
+    },
     WrongPassphrase {
         path: PathBuf,
     },
-    Envelope {
+    /// The file is neither a token nor an envelope that woci or the older tool wrote.
+    RefreshTokenFile {
         path: PathBuf,
         why: String,
+    },
+    /// Deriving a key from a passphrase takes memory on purpose.
+    KeyMemory {
+        mebibytes: usize,
     },
 
     // Files.
@@ -168,6 +176,15 @@ pub enum Error {
         why: String,
     },
 
+    // The daemon.
+    Daemon {
+        log: PathBuf,
+        why: String,
+    },
+    DaemonRuns {
+        profile: String,
+    },
+
     // oci.
     OciMissing,
     OciNotExecutable {
@@ -228,9 +245,12 @@ impl Error {
             Self::PassphraseEmpty => (2, "cannot use an empty passphrase".into(), "run woci again and type one".into()),
             Self::PassphraseMismatch => (2, "cannot use the passphrase: the two that were typed differ".into(), "run woci again".into()),
             Self::NoTerminal => (2, "cannot ask for the passphrase: there is no terminal".into(), "run woci in a terminal, or name a variable with --refresh-token-passphrase-env".into()),
+            Self::NoRefreshToken { path } => (1, format!("cannot keep the session fresh: there is no refresh token in {}", path.display()), "run `woci session authenticate`, with offline_access in the scope".into()),
             Self::WrongPassphrase { path } => (1, format!("cannot decrypt {}: the passphrase is wrong or the file was altered", path.display()),
                 "try the passphrase again; if it is lost, `woci session authenticate` makes a new session".into()),
-            Self::Envelope { path, why } => (1, format!("cannot read the encrypted refresh token {}: {why}", path.display()), "`woci session authenticate` makes a new session".into()),
+            Self::RefreshTokenFile { path, why } => (1, format!("cannot read the refresh token {}: {why}", path.display()), "`woci session authenticate` makes a new session".into()),
+            Self::KeyMemory { mebibytes } => (1, format!("cannot derive the key from the passphrase: it takes {mebibytes} MiB of memory, and the system gives less"),
+                "free memory or raise the limit (`ulimit -v`), then run woci again; no token was spent".into()),
 
             Self::File { doing, path, why } => (1, format!("cannot {doing} {}: {why}", path.display()), "make it possible and run woci again; no token was spent".into()),
             Self::Key { path, why } => (1, format!("cannot use the private key {}: {why}", path.display()), "restore it, or move it away and run `woci session authenticate` for a new one".into()),
@@ -242,14 +262,14 @@ impl Error {
                 "see what the provider asks for, then run `woci session authenticate`".into()),
             Self::Unanswered { minutes } => (1, format!("cannot sign in: nobody answered in the browser within {minutes} minutes"), "run `woci session authenticate` and finish the sign-in there".into()),
             Self::NoBrowser => (1, "cannot sign in: no browser could be opened, and there is no terminal to ask at".into(), "set BROWSER to a browser's command, or run `woci session authenticate` and open its Auth URL yourself".into()),
-            Self::NobodyToAsk { profile, why } => (1, format!("cannot go on without a sign-in: {why}"), format!("run `woci --profile {profile} session authenticate`")),
+            Self::NobodyToAsk { profile, why } => (1, format!("cannot go on without a sign-in: {why}"), format!("run `woci session authenticate --profile {profile}`")),
 
             Self::Unreachable { what, url, why } => (1, format!("cannot reach the {what} {url}: {why}"), "check the network, the proxy and the URL, then run woci again; the session is kept".into()),
             Self::Refused { what, url, status, error, description } => (1, match error {
                 None => format!("cannot use the {what} {url}: it answered HTTP {status}"),
                 Some(_) => format!("cannot use the {what} {url}: it answered {} (HTTP {status})", oauth_words(error.as_deref(), description.as_deref())),
             }, refused_advice(*status, error.as_deref()).into()),
-            Self::RefreshTokenDead { url, error, description } => (1, format!("cannot refresh the session: {url} answered {}", oauth_words(Some(error), description.as_deref())), "run `woci session authenticate`".into()),
+            Self::RefreshTokenDead { url, error, description } => (1, format!("the provider {url} refused the refresh token ({})", oauth_words(Some(error), description.as_deref())), "run `woci session authenticate`".into()),
             Self::BadAnswer { what, url, why } => (1, format!("cannot use the answer of the {what} {url}: {why}"), "check that the URL is right and that no proxy or sign-in page answers in its place".into()),
             Self::Certificates { why } => (1, format!("cannot load the certificate authorities: {why}"), "install the system's CA certificates, or name a file of them with SSL_CERT_FILE".into()),
             Self::OpaqueToken => (1, "cannot exchange the access token: it is opaque, and the exchange needs a JWT".into(),
@@ -257,6 +277,9 @@ impl Error {
             Self::Upst { why } => (1, format!("cannot use the session token that OCI issued: {why}"), "check token_exchange_url and the domain's identity propagation trust".into()),
             Self::ClockWrong { expiration, now } => (1, format!("cannot use the session token that OCI issued: it ended at {expiration}, and the clock here says {now}"), "check the clock".into()),
             Self::Random { why } => (1, format!("cannot get random bytes from the system: {why}"), "run woci where the system's random source works".into()),
+
+            Self::Daemon { log, why } => (1, format!("cannot start the daemon: {why}"), format!("see its log, {}", log.display())),
+            Self::DaemonRuns { profile } => (1, format!("cannot be the daemon of profile {profile}: one runs already"), "end it with --stop-daemon first".into()),
 
             Self::OciMissing => (127, "cannot run oci: there is no `oci` on PATH".into(), "install the OCI CLI, or correct PATH".into()),
             Self::OciNotExecutable { path, why } => (126, format!("cannot run {}: {why}", path.display()), "reinstall the OCI CLI, or correct PATH".into()),

@@ -66,6 +66,15 @@ pub fn args() -> Vec<OsString> {
     std::env::args_os().skip(1).collect()
 }
 
+/// The file that this process was started from.
+pub fn this_program() -> Result<PathBuf> {
+    std::env::current_exe().map_err(|e| Error::File {
+        doing: "find",
+        path: "woci's own program".into(),
+        why: e.to_string(),
+    })
+}
+
 /// The wall clock.
 pub fn now() -> UnixTime {
     match SystemTime::now().duration_since(UNIX_EPOCH) {

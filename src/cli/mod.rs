@@ -6,7 +6,7 @@ pub mod help;
 pub mod options;
 mod parse;
 
-pub use parse::parse;
+pub use parse::{DAEMON_PROCESS, parse};
 
 /// A command line, understood.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,11 +26,28 @@ pub enum Verb {
     },
     SessionAuthenticate,
     SessionRefresh,
+    /// Leave a process that keeps the session fresh, or be one.
+    Daemon {
+        session: DaemonSession,
+        foreground: bool,
+    },
+    DaemonStatus,
+    StopDaemon,
+    /// What `--daemon` leaves behind; not for people.
+    DaemonProcess,
     /// Run oci with these words. A bare one is none of woci's business: no profile, no session.
     Passthrough {
         words: Vec<OsString>,
         bare: bool,
     },
+}
+
+/// The session that a daemon begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DaemonSession {
+    Valid,
+    Newer,
+    SignedIn,
 }
 
 /// Whose syntax `env` prints.
@@ -53,6 +70,10 @@ impl Flags {
 
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
     /// Sets an option, over the value it had.

@@ -303,6 +303,14 @@ pub const OPTIONS: &[Opt] = &[
         ..ROW
     },
     Opt {
+        name: "--foreground",
+        kind: Kind::Flag,
+        group: Group::Fresh,
+        help: "with --daemon: be that process, for systemd and launchd",
+        example: "--daemon --foreground",
+        ..ROW
+    },
+    Opt {
         name: "--daemon-status",
         kind: Kind::Flag,
         group: Group::Fresh,

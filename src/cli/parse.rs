@@ -7,13 +7,16 @@ use std::os::unix::ffi::OsStrExt as _;
 use pico_args::Arguments;
 
 use super::options::{self, Kind, Opt};
-use super::{Flags, Invocation, Shell, Verb};
+use super::{DaemonSession, Flags, Invocation, Shell, Verb};
 use crate::error::{Error, Result};
 
-/// Verbs and flags of the command line that this version does not have.
+/// Verbs of the command line that this version does not have.
 const LATER_VERBS: [&str; 8] =
     ["kube-credential", "kubeconfig", "exec", "status", "logout", "doctor", "config", "completion"];
-const LATER_FLAGS: [&str; 4] = ["--daemon", "--daemon-status", "--stop-daemon", "--auto-refresh"];
+/// Each is a request of its own, made by a flag.
+const DAEMON_FLAGS: [&str; 3] = ["--daemon", "--daemon-status", "--stop-daemon"];
+/// The word that makes a woci the daemon's process; no part of the command line that is offered.
+pub const DAEMON_PROCESS: &str = "__daemon";
 
 /// # Errors
 /// All of exit code 2: an option without its value, given twice, ambiguous, or foreign to a verb.
@@ -99,14 +102,12 @@ impl Line {
         if let Some(verb) = self.asked {
             return Ok(Invocation { flags: self.flags, verb });
         }
-        if let Some(flag) = LATER_FLAGS.iter().find(|flag| self.flags.has(flag)) {
-            return Err(Error::NotAvailable { what: (*flag).into() });
-        }
         let verb = match verb_of(&self.words) {
             Some(name) => self.own_verb(name)?,
             None if self.words.is_empty() => Verb::Credential,
             None => self.passthrough()?,
         };
+        let verb = self.of_daemon(verb)?;
         Ok(Invocation { flags: self.flags, verb })
     }
 
@@ -127,8 +128,41 @@ impl Line {
                 Verb::SessionAuthenticate
             }
             "session refresh" => Verb::SessionRefresh,
+            DAEMON_PROCESS => Verb::DaemonProcess,
             _ => Verb::Credential,
         })
+    }
+
+    /// What the daemon's flags make of a verb.
+    fn of_daemon(&self, verb: Verb) -> Result<Verb> {
+        let conflict = |one: &str, other: &str| Error::Conflict { one: one.into(), other: other.into() };
+        let mut given = DAEMON_FLAGS.into_iter().filter(|flag| self.flags.has(flag));
+        let foreground = self.flags.has("--foreground");
+        let Some(flag) = given.next() else {
+            return if foreground {
+                Err(conflict("--foreground", "a command without --daemon"))
+            } else {
+                Ok(verb)
+            };
+        };
+        if let Some(second) = given.next() {
+            return Err(conflict(flag, second));
+        }
+        if foreground && flag != "--daemon" {
+            return Err(conflict("--foreground", flag));
+        }
+        match (flag, verb) {
+            ("--daemon-status", Verb::Credential) => Ok(Verb::DaemonStatus),
+            ("--stop-daemon", Verb::Credential) => Ok(Verb::StopDaemon),
+            ("--daemon", Verb::Credential) => Ok(Verb::Daemon { session: DaemonSession::Valid, foreground }),
+            ("--daemon", Verb::SessionRefresh) => {
+                Ok(Verb::Daemon { session: DaemonSession::Newer, foreground })
+            }
+            ("--daemon", Verb::SessionAuthenticate) => {
+                Ok(Verb::Daemon { session: DaemonSession::SignedIn, foreground })
+            }
+            (flag, _) => Err(conflict(flag, "another command")),
+        }
     }
 
     /// `oci session authenticate` names the profile with an option of its own.
@@ -156,9 +190,11 @@ fn verb_of(words: &[OsString]) -> Option<&'static str> {
     match (word(0)?, word(1)) {
         ("session", Some("authenticate")) => Some("session authenticate"),
         ("session", Some("refresh")) => Some("session refresh"),
-        (first, _) => {
-            ["credential", "env", "help"].iter().chain(&LATER_VERBS).find(|verb| **verb == first).copied()
-        }
+        (first, _) => ["credential", "env", "help", DAEMON_PROCESS]
+            .iter()
+            .chain(&LATER_VERBS)
+            .find(|verb| **verb == first)
+            .copied(),
     }
 }
 
@@ -312,7 +348,18 @@ mod tests {
                 Error::NotOfVerb { verb: option("session authenticate"), word: option("--no-browser") },
             ),
             (&["status"], Error::NotAvailable { what: option("`woci status`") }),
-            (&["--daemon"], Error::NotAvailable { what: option("--daemon") }),
+            (
+                &["--daemon", "--stop-daemon"],
+                Error::Conflict { one: option("--daemon"), other: option("--stop-daemon") },
+            ),
+            (
+                &["--daemon", "iam"],
+                Error::Conflict { one: option("--daemon"), other: option("another command") },
+            ),
+            (
+                &["--daemon", "env"],
+                Error::Conflict { one: option("--daemon"), other: option("another command") },
+            ),
         ] {
             assert_eq!(line(args), Err(error), "{args:?}");
         }

@@ -1,5 +1,7 @@
 //! The token exchange at the OCI identity domain: RFC 8693 with OCI's additions.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::Domain;
@@ -8,12 +10,18 @@ use super::token::{bad, is_token, success};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
-/// Exchanges an access token for a UPST bound to a key. `public_key` is the base64 of its DER
-/// SubjectPublicKeyInfo, on one line.
-pub fn upst(client: &Client<'_>, domain: &Domain, access_token: &Secret, public_key: &str) -> Result<Secret> {
+/// Exchanges an access token for a UPST bound to a key. `public_key` is the DER of its
+/// SubjectPublicKeyInfo.
+pub fn upst(
+    client: &Client<'_>,
+    domain: &Domain,
+    access_token: &Secret,
+    public_key: &[u8],
+) -> Result<Secret> {
     if access_token.expose().split('.').count() != 3 {
         return Err(Error::OpaqueToken);
     }
+    let public_key = STANDARD.encode(public_key);
     let endpoint = Endpoint { what: "token exchange", url: &domain.url };
     let basic = Basic { client_id: &domain.client_id, client_secret: &domain.client_secret };
     let fields = [
@@ -21,7 +29,7 @@ pub fn upst(client: &Client<'_>, domain: &Domain, access_token: &Secret, public_
         ("requested_token_type", "urn:oci:token-type:oci-upst"),
         ("subject_token", access_token.expose()),
         ("subject_token_type", "jwt"),
-        ("public_key", public_key),
+        ("public_key", &public_key),
     ];
     let answer = client.post_form(&endpoint, Some(&basic), &fields, Retry::Unavailable)?;
     let document = success(&endpoint, &answer, &[access_token, &domain.client_secret])?;

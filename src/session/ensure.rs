@@ -1,6 +1,6 @@
 //! The four steps: what is there, the lock and a second look, a refresh, a person.
 
-use super::{Engine, Session, Want, person, renew};
+use super::{Engine, Session, Upst, Wanted, person, renew};
 use crate::error::Result;
 use crate::log;
 
@@ -10,10 +10,10 @@ impl Engine<'_> {
     /// # Errors
     /// Whatever kept it from being had; the stored session is then as good as before.
     pub fn ensure(&mut self) -> Result<Session> {
-        let want = self.want;
+        let want = self.want.upst;
         let found = self.look()?;
-        let seen = found.upst.as_ref().map(|upst| upst.token().to_owned());
-        if want == Want::Valid
+        let seen = found.upst.as_ref().map(|upst| upst.token().clone());
+        if want == Wanted::Valid
             && let Some(session) = self.usable(found)
         {
             return Ok(session);
@@ -21,11 +21,11 @@ impl Engine<'_> {
 
         let locked = self.dir.lock()?;
         let found = self.look()?;
-        let is_new = found.upst.as_ref().map(|upst| upst.token()) != seen.as_deref();
+        let is_new = found.upst.as_ref().map(Upst::token) != seen.as_ref();
         let may_be_used = match want {
-            Want::Valid => true,
-            Want::Newer => is_new,
-            Want::SignedIn => false,
+            Wanted::Valid => true,
+            Wanted::Newer => is_new,
+            Wanted::SignedIn => false,
         };
         if may_be_used && let Some(session) = self.usable(self.look()?) {
             log::debug(format_args!("Another process has just made a session"));
@@ -37,9 +37,9 @@ impl Engine<'_> {
         }
         let renewal = self.settings.renewal()?;
         let why = match want {
-            Want::SignedIn => "it was asked for".into(),
-            Want::Valid | Want::Newer => match renew::renew(self, &locked, &found, &renewal)? {
-                renew::Outcome::Renewed(session) => return Ok(session),
+            Wanted::SignedIn => "it was asked for".into(),
+            Wanted::Valid | Wanted::Newer => match renew::renew(self, &locked, &found, &renewal)? {
+                renew::Outcome::Renewed(session) => return Ok(*session),
                 renew::Outcome::NeedsPerson { why } => why,
             },
         };

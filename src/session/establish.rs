@@ -6,7 +6,7 @@ use super::key::PrivateKey;
 use super::oci_config::{self, Entry, RegionChange};
 use super::record::Record;
 use super::store::Locked;
-use super::{Engine, Session, Source, Upst, Want};
+use super::{Engine, Session, Source, Upst, Wanted};
 use crate::config;
 use crate::error::{Error, Result};
 use crate::host;
@@ -32,7 +32,7 @@ pub fn establish(
     source: Source,
 ) -> Result<Session> {
     let public_key = binding.key.public();
-    let token = exchange::upst(client, domain, access_token, &public_key.spki_base64())?;
+    let token = exchange::upst(client, domain, access_token, &public_key.spki_der())?;
     let upst = checked(&token, binding.key)?;
 
     // The key first: a UPST without its key would be of no use to whoever reads in between.
@@ -57,7 +57,7 @@ pub fn establish(
     log::info(format_args!(
         "The session of profile {} is good until {}",
         settings.profile,
-        session.upst.expiration()
+        session.upst.exp()
     ));
     Ok(session)
 }
@@ -67,7 +67,7 @@ fn checked(token: &Secret, key: &PrivateKey) -> Result<Upst> {
     let upst = Upst::parse(token.expose()).map_err(|why| Error::Upst { why })?;
     let now = host::now();
     if !upst.is_valid_for(now, 0) {
-        return Err(Error::ClockWrong { expiration: upst.expiration().to_string(), now: now.to_string() });
+        return Err(Error::ClockWrong { expiration: upst.exp().to_string(), now: now.to_string() });
     }
     if !upst.is_bound_to(key.public()) {
         return Err(Error::Upst { why: "it is bound to another key than the one it was asked for".into() });
@@ -80,14 +80,14 @@ impl Engine<'_> {
     pub fn write_oci_config(&self, session: &Session) -> Result<()> {
         let Engine { settings, .. } = self;
         let region = settings.region.as_ref().map(|region| {
-            let is_set = self.want == Want::SignedIn || region.source == config::Source::Manager;
+            let is_set = self.want.upst == Wanted::SignedIn || region.source == config::Source::Manager;
             if is_set { RegionChange::Set(&region.name) } else { RegionChange::IfMissing(&region.name) }
         });
         let entry = Entry {
             key_file: &session.key_file,
             security_token_file: &session.token_file,
             fingerprint: &session.public_key.fingerprint(),
-            tenancy: session.upst.tenancy(),
+            tenancy: session.upst.tenant(),
             region,
         };
         oci_config::write(self.host, &settings.oci_config, &settings.profile, &self.dir.path, &entry)

@@ -1,68 +1,161 @@
-//! placeholder
-use crate::error::*;
+//! The RSA key that a session is bound to: made once, kept through every refresh.
+//!
+//! Reading one does no RSA arithmetic: the DER (RFC 8017 appendix A.1, RFC 5958) is taken apart as
+//! far as modulus and exponent, which is all that a warm run needs.
+
 use base64::Engine as _;
-use md5::Digest;
-use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding};
+use base64::alphabet::URL_SAFE;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use getrandom::SysRng;
+use md5::{Digest as _, Md5};
+use rsa::pkcs1::{self, DecodeRsaPrivateKey as _, EncodeRsaPrivateKey as _, UintRef};
+use rsa::pkcs8::der::asn1::{BitStringRef, OctetStringRef};
+use rsa::pkcs8::der::{Decode as _, Encode as _};
+use rsa::pkcs8::{PrivateKeyInfoRef, SubjectPublicKeyInfoRef};
+use serde_json::{Map, Value};
+use sha2::Sha256;
 use zeroize::Zeroizing;
-#[derive(Clone)]
+
+use crate::error::{Error, Result};
+
+/// What OCI takes, and what `oci session authenticate` makes.
+const BITS: usize = 2048;
+
+/// Modulus and exponent, big-endian and without leading zeros.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
-    spki: Vec<u8>,
-    pub n: Vec<u8>,
+    n: Vec<u8>,
+    e: Vec<u8>,
 }
+
 impl PublicKey {
+    /// The DER of the SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7): what the exchange is sent.
     pub fn spki_der(&self) -> Vec<u8> {
-        self.spki.clone()
+        let der = || {
+            let key = pkcs1::RsaPublicKeyRef {
+                modulus: UintRef::new(&self.n)?,
+                public_exponent: UintRef::new(&self.e)?,
+            }
+            .to_der()?;
+            let subject_public_key = BitStringRef::from_bytes(&key)?;
+            SubjectPublicKeyInfoRef { algorithm: pkcs1::ALGORITHM_ID, subject_public_key }.to_der()
+        };
+        der().expect("two integers that were read from DER go back into DER")
     }
+
+    /// The key's name at OCI: the MD5 of that DER as `aa:bb:…`.
     pub fn fingerprint(&self) -> String {
-        md5::Md5::digest(&self.spki).iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(":")
+        let digest = Md5::digest(self.spki_der());
+        let pairs: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        pairs.join(":")
     }
-    pub fn spki_base64(&self) -> String {
-        base64::engine::general_purpose::STANDARD.encode(&self.spki)
+
+    pub fn matches_jwk(&self, jwk: &Jwk) -> bool {
+        self.n == jwk.n && self.e == jwk.e
     }
 }
+
+/// An RSA public key as a token names it (RFC 7517, RFC 7518 section 6.3.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jwk {
+    n: Vec<u8>,
+    e: Vec<u8>,
+}
+
+/// RFC 7518 forbids padding and leading zeros; issuers that write them mean the same number.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+impl Jwk {
+    /// `None` where it does not name an RSA key: a token that says no more is bound to none.
+    pub fn from_json(jwk: &Map<String, Value>) -> Option<Self> {
+        if jwk.get("kty").is_some_and(|kty| kty != "RSA") {
+            return None;
+        }
+        let integer = |name: &str| {
+            let bytes = LENIENT.decode(jwk.get(name)?.as_str()?).ok()?;
+            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            Some(bytes[zeros..].to_vec()).filter(|bytes| !bytes.is_empty())
+        };
+        Some(Self { n: integer("n")?, e: integer("e")? })
+    }
+}
+
+/// An RSA private key, whole as it was read: PKCS#1 DER, wiped when dropped.
 pub struct PrivateKey {
-    pem: Zeroizing<String>,
+    pkcs1: Zeroizing<Vec<u8>>,
     public: PublicKey,
 }
+
 impl PrivateKey {
+    /// A new key of 2048 bits with the exponent 65537; takes 50 to 200 ms.
     pub fn generate() -> Result<Self> {
-        struct R;
-        let _ = R;
-        let k = rsa::RsaPrivateKey::new(&mut Rng, 2048).map_err(|e| Error::Random { why: e.to_string() })?;
-        let pem = k.to_pkcs8_pem(LineEnding::LF).unwrap();
-        Ok(Self::parse(pem.as_bytes()).unwrap())
+        let random = |why: String| Error::Random { why };
+        let key = rsa::PrivateKey::new(&mut SysRng, BITS).map_err(|e| random(e.to_string()))?;
+        let der = key.to_pkcs1_der().map_err(|e| random(e.to_string()))?;
+        Self::from_pkcs1(der.as_bytes()).map_err(random)
     }
-    pub fn parse(b: &[u8]) -> std::result::Result<Self, String> {
-        let s = std::str::from_utf8(b).map_err(|e| e.to_string())?;
-        let k = rsa::RsaPrivateKey::from_pkcs8_pem(s).map_err(|e| e.to_string())?;
-        use rsa::traits::PublicKeyParts;
-        let p = k.to_public_key();
-        let spki = p.to_public_key_der().unwrap().as_bytes().to_vec();
-        Ok(Self { pem: Zeroizing::new(s.into()), public: PublicKey { spki, n: p.n_bytes().to_vec() } })
+
+    /// An unencrypted key in PEM (RFC 7468), PKCS#8 or PKCS#1. Text around it is allowed: OCI's own
+    /// tools write `OCI_API_KEY` behind it. Err says what it is instead.
+    pub fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
+        let pem = pem::parse(bytes).map_err(|e| format!("it is no PEM file ({e})"))?;
+        let encrypted = pem.tag() == "ENCRYPTED PRIVATE KEY" || pem.headers().get("DEK-Info").is_some();
+        let tag = pem.tag().to_owned();
+        let der = Zeroizing::new(pem.into_contents());
+        match tag.as_str() {
+            _ if encrypted => Err("it is encrypted, and a session's key is not".into()),
+            "RSA PRIVATE KEY" => Self::from_pkcs1(&der),
+            "PRIVATE KEY" => Self::from_pkcs8(&der),
+            _ => Err(format!("it holds a {}, not an RSA private key", printable(&tag))),
+        }
     }
+
+    fn from_pkcs8(der: &[u8]) -> std::result::Result<Self, String> {
+        let info = PrivateKeyInfoRef::from_der(der).map_err(|e| format!("its PKCS#8 is damaged ({e})"))?;
+        if info.algorithm.oid != pkcs1::ALGORITHM_OID {
+            return Err("it is not an RSA key".into());
+        }
+        Self::from_pkcs1(info.private_key.as_bytes())
+    }
+
+    fn from_pkcs1(der: &[u8]) -> std::result::Result<Self, String> {
+        let key =
+            pkcs1::RsaPrivateKeyRef::from_der(der).map_err(|e| format!("its RSA key is damaged ({e})"))?;
+        let (n, e) = (key.modulus.as_bytes().to_vec(), key.public_exponent.as_bytes().to_vec());
+        if n.len() * 8 < BITS {
+            return Err(format!("its RSA key has fewer than {BITS} bits"));
+        }
+        Ok(Self { pkcs1: Zeroizing::new(der.to_vec()), public: PublicKey { n, e } })
+    }
+
     pub fn public(&self) -> &PublicKey {
         &self.public
     }
+
+    /// PKCS#8, the form that oci, the SDKs and Terraform all read.
     pub fn to_pem(&self) -> Zeroizing<String> {
-        self.pem.clone()
+        let der = || {
+            let key = OctetStringRef::new(&self.pkcs1)?;
+            PrivateKeyInfoRef::new(pkcs1::ALGORITHM_ID, key).to_der()
+        };
+        let der = der().expect("a key that was read from DER goes back into DER");
+        let line_feeds = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+        Zeroizing::new(pem::encode_config(&pem::Pem::new("PRIVATE KEY", der), line_feeds))
+    }
+
+    /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 section 8.2): the same bytes for the same message.
+    /// Blinded, so that its timing says nothing of the key (RUSTSEC-2023-0071).
+    pub fn sign_sha256(&self, message: &[u8]) -> std::result::Result<Vec<u8>, String> {
+        rsa::PrivateKey::from_pkcs1_der(&self.pkcs1)
+            .map_err(|e| format!("its RSA key is damaged ({e})"))?
+            .pkcs1v15_sign_with_rng::<Sha256, _>(&mut SysRng, message)
+            .map_err(|e| e.to_string())
     }
 }
-struct Rng;
-impl rsa::rand_core::TryRng for Rng {
-    type Error = std::convert::Infallible;
-    fn try_next_u32(&mut self) -> std::result::Result<u32, Self::Error> {
-        let mut b = [0; 4];
-        getrandom::fill(&mut b).unwrap();
-        Ok(u32::from_ne_bytes(b))
-    }
-    fn try_next_u64(&mut self) -> std::result::Result<u64, Self::Error> {
-        let mut b = [0; 8];
-        getrandom::fill(&mut b).unwrap();
-        Ok(u64::from_ne_bytes(b))
-    }
-    fn try_fill_bytes(&mut self, d: &mut [u8]) -> std::result::Result<(), Self::Error> {
-        getrandom::fill(d).unwrap();
-        Ok(())
-    }
+
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(40).collect()
 }
-impl rsa::rand_core::TryCryptoRng for Rng {}

@@ -5,13 +5,16 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use crate::config::Settings;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host::{self, Host};
 use crate::log;
+use crate::secret::Secret;
 
 mod ensure;
+mod envelope;
 mod establish;
 mod key;
+mod legacy;
 mod lock;
 pub mod oci_config;
 mod passphrase;
@@ -47,15 +50,36 @@ pub enum Source {
     Authenticated,
 }
 
-/// What the caller cannot do without.
+/// What the caller cannot do without, and whom woci may turn to for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Want {
+pub struct Want {
+    pub upst: Wanted,
+    pub person: Person,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
     /// A UPST of [`USABLE_SECONDS`], by whatever way is least.
     Valid,
     /// Another one than there is at the start.
     Newer,
-    /// A person's sign-in, now.
+    /// One of a person's sign-in, now.
     SignedIn,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Person {
+    /// May be asked for a passphrase, and sent to the browser.
+    Present,
+    /// Nobody is there to ask: a daemon, or a thread beside a program that has the terminal.
+    Absent,
+}
+
+impl Want {
+    pub const VALID: Self = Self { upst: Wanted::Valid, person: Person::Present };
+    pub const NEWER: Self = Self { upst: Wanted::Newer, person: Person::Present };
+    pub const SIGNED_IN: Self = Self { upst: Wanted::SignedIn, person: Person::Present };
+    pub const NEWER_ALONE: Self = Self { upst: Wanted::Newer, person: Person::Absent };
 }
 
 /// Enough for a request that is signed now to be looked at in time.
@@ -73,13 +97,15 @@ pub struct Engine<'a> {
 }
 
 impl<'a> Engine<'a> {
-    pub fn new(host: &'a Host, settings: &'a Settings, want: Want) -> Self {
+    /// `passphrase` is one that is known already: a daemon is given it by the run that started it.
+    pub fn new(host: &'a Host, settings: &'a Settings, want: Want, passphrase: Option<Secret>) -> Self {
+        let may_prompt = want.person == Person::Present;
         Self {
             host,
             settings,
             want,
             dir: SessionDir { path: settings.session_folder.clone() },
-            passphrase: Passphrase::new(&settings.passphrase, host),
+            passphrase: Passphrase::new(&settings.passphrase, &host.env, passphrase, may_prompt),
             has_terminal: std::io::stdin().is_terminal() || std::io::stderr().is_terminal(),
         }
     }
@@ -104,6 +130,21 @@ impl<'a> Engine<'a> {
     /// The profile's section of the OCI config as it is now.
     fn section(&self) -> Result<Section> {
         oci_config::read(self.host, &self.settings.oci_config, &self.settings.profile)
+    }
+
+    /// The UPST in the folder, whatever it is worth.
+    pub fn stored_upst(&self) -> Result<Option<Upst>> {
+        Ok(self.look()?.upst)
+    }
+
+    /// Makes sure that later refreshes need nobody: there is a refresh token, and the passphrase that
+    /// it takes, if any, is returned.
+    pub fn unlock(&mut self) -> Result<Option<Secret>> {
+        let path = self.dir.refresh_token_file();
+        match refresh_token::open(&path, &mut self.passphrase)? {
+            Some(_) => self.passphrase.hand_on(&path),
+            None => Err(Error::NoRefreshToken { path }),
+        }
     }
 
     fn look(&self) -> Result<Found> {

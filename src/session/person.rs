@@ -7,7 +7,7 @@ use super::key::PrivateKey;
 use super::lock::Doing;
 use super::record::{FailedSignIn, Outcome, Record};
 use super::store::{Found, Locked};
-use super::{Engine, Session, Source, Want, oci_config, refresh_token, renew};
+use super::{Engine, Person, Session, Source, Wanted, oci_config, refresh_token, renew};
 use crate::config::{Renewal, SignIn};
 use crate::error::{Error, Result};
 use crate::host;
@@ -25,7 +25,7 @@ pub fn sign_in(
     renewal: &Renewal,
     why: &str,
 ) -> Result<Session> {
-    let is_asked_for = engine.want == Want::SignedIn;
+    let is_asked_for = engine.want.upst == Wanted::SignedIn;
     if !is_asked_for {
         may_ask(engine, &found.record, why)?;
     }
@@ -89,6 +89,9 @@ pub fn sign_in(
 /// No browser where it is forbidden, and no storm of tabs from a background kubectl.
 fn may_ask(engine: &Engine<'_>, record: &Record, why: &str) -> Result<()> {
     let profile = engine.settings.profile.to_string();
+    if engine.want.person == Person::Absent {
+        return Err(Error::NobodyToAsk { profile, why: why.to_owned() });
+    }
     if engine.settings.sign_in == SignIn::Never {
         let why = format!("{why}, and opening a browser is forbidden (--sign-in never)");
         return Err(Error::NobodyToAsk { profile, why });

@@ -3,10 +3,10 @@
 //! write, fsync and rename.
 
 use super::record::{self, Record};
+use super::refresh_token::Opened;
 use super::store::{Found, Locked};
 use super::{Engine, Session, refresh_token};
 use crate::error::{Error, Result};
-use crate::log;
 use crate::oauth::Provider;
 use crate::oauth::http::Client;
 use crate::oauth::token;
@@ -29,7 +29,7 @@ pub fn spend(
     client: &Client<'_>,
 ) -> Result<Spent> {
     let path = engine.dir.refresh_token_file();
-    let Some(mut token) = refresh_token::open(&path, &mut engine.passphrase)? else {
+    let Some(Opened { mut token, .. }) = refresh_token::open(&path, &mut engine.passphrase)? else {
         return Ok(Spent::Nothing { why: "there is no refresh token".into() });
     };
     if found.record.refused.as_deref() == Some(&record::hash(&token)) {
@@ -51,11 +51,10 @@ pub fn spend(
             return Ok(Spent::ByAnother(session));
         }
         match refresh_token::open(&path, &mut engine.passphrase)? {
-            Some(newer) if newer != token => token = newer,
+            Some(newer) if newer.token != token => token = newer.token,
             _ => {
                 let refused = Some(record::hash(&token));
                 locked.store_record(&Record { refused, ..found.record.clone() })?;
-                log::info(format_args!("{}", dead.say().what));
                 return Ok(Spent::Nothing { why: dead.say().what });
             }
         }

@@ -16,7 +16,7 @@ use crate::oauth::http::Client;
 pub const LIMIT: Duration = Duration::from_secs(50);
 
 pub enum Outcome {
-    Renewed(Session),
+    Renewed(Box<Session>),
     NeedsPerson { why: String },
 }
 
@@ -38,10 +38,10 @@ pub fn renew(engine: &mut Engine<'_>, locked: &Locked, found: &Found, renewal: &
     let client = Client::new(engine.host, LIMIT);
     let access_token = match refresh::spend(engine, locked, found, &renewal.provider, &client)? {
         Spent::Stored { access_token } => access_token?,
-        Spent::ByAnother(session) => return Ok(Outcome::Renewed(session)),
+        Spent::ByAnother(session) => return Ok(Outcome::Renewed(Box::new(session))),
         Spent::Nothing { why } => return Ok(Outcome::NeedsPerson { why }),
     };
     let session =
         establish(engine, locked, &renewal.domain, &client, &access_token, &binding, Source::Refreshed)?;
-    Ok(Outcome::Renewed(session))
+    Ok(Outcome::Renewed(Box::new(session)))
 }

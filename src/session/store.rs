@@ -99,7 +99,7 @@ impl Locked {
     }
 
     pub fn store_token(&self, upst: &Upst) -> Result<()> {
-        files::replace(&self.dir.token_file(), upst.token().as_bytes())
+        files::replace(&self.dir.token_file(), upst.token().expose().as_bytes())
     }
 
     pub fn store_record(&self, record: &Record) -> Result<()> {

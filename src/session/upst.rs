@@ -1,46 +1,99 @@
-//! placeholder
-use super::key::PublicKey;
+//! A UPST (user principal session token): the JWT that OCI issues, its expiry and whose it is.
+
+use serde_json::{Map, Value};
+
+use crate::jwt;
+use crate::secret::Secret;
+use crate::session::key::{Jwk, PublicKey};
 use crate::time::UnixTime;
+
+/// The year 9999: the last moment that RFC 3339 can print, and beyond any token.
+const LAST_MOMENT: i64 = 253_402_300_799;
+
 pub struct Upst {
-    token: String,
+    token: Secret,
     exp: UnixTime,
+    iat: Option<UnixTime>,
     sub: Option<String>,
     tenant: Option<String>,
-    n: Option<String>,
+    jwk: Option<Jwk>,
 }
+
 impl Upst {
-    pub fn parse(t: &str) -> Result<Self, String> {
-        let t = t.trim_end();
-        let c = crate::jwt::claims(t).ok_or("no jwt")?;
-        let jwk = c
-            .get("jwk")
-            .and_then(|v| v.as_str())
-            .and_then(|s| serde_json::from_str::<serde_json::Value>(s).ok());
+    /// White space at the end is the file's, not the token's.
+    pub fn parse(text: &str) -> std::result::Result<Self, String> {
+        let token = text.trim_ascii_end();
+        // It goes into headers and quoted strings as it is.
+        if !token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.=".contains(&b)) {
+            return Err("it holds characters that a token cannot have".into());
+        }
+        let claims = jwt::claims(token).ok_or("it is not a JWT")?;
+        let exp = claims.get("exp").ok_or("it has no `exp`")?;
+        let exp = moment(exp).ok_or("its `exp` is not a moment in seconds since 1970")?;
         Ok(Self {
-            token: t.into(),
-            exp: UnixTime(c.get("exp").and_then(|v| v.as_i64()).ok_or("no exp")?),
-            sub: c.get("sub").and_then(|v| v.as_str()).map(str::to_owned),
-            tenant: c.get("tenant").and_then(|v| v.as_str()).map(str::to_owned),
-            n: jwk.and_then(|j| j["n"].as_str().map(str::to_owned)),
+            token: Secret::new(token.to_owned()),
+            exp,
+            // A life that ends before it begins would make half of it nonsense.
+            iat: claims.get("iat").and_then(moment).filter(|iat| *iat < exp),
+            sub: ocid(&claims, "sub"),
+            tenant: ocid(&claims, "tenant"),
+            jwk: claims.get("jwk").and_then(jwk),
         })
     }
-    pub fn token(&self) -> &str {
+
+    /// True where it is still good for more than `seconds` from now.
+    pub fn is_valid_for(&self, now: UnixTime, seconds: i64) -> bool {
+        self.exp.since(now) > seconds
+    }
+
+    pub fn token(&self) -> &Secret {
         &self.token
     }
-    pub fn expiration(&self) -> UnixTime {
+
+    pub fn exp(&self) -> UnixTime {
         self.exp
     }
-    pub fn user(&self) -> Option<&str> {
+
+    pub fn iat(&self) -> Option<UnixTime> {
+        self.iat
+    }
+
+    /// The user's OCID.
+    pub fn sub(&self) -> Option<&str> {
         self.sub.as_deref()
     }
-    pub fn tenancy(&self) -> Option<&str> {
+
+    /// The tenancy's OCID.
+    pub fn tenant(&self) -> Option<&str> {
         self.tenant.as_deref()
     }
-    pub fn is_valid_for(&self, now: UnixTime, s: i64) -> bool {
-        self.exp.since(now) > s
+
+    /// True also where it names no key.
+    pub fn is_bound_to(&self, key: &PublicKey) -> bool {
+        self.jwk.as_ref().is_none_or(|jwk| key.matches_jwk(jwk))
     }
-    pub fn is_bound_to(&self, k: &PublicKey) -> bool {
-        use base64::Engine as _;
-        self.n.as_ref().is_none_or(|n| *n == base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&k.n))
+}
+
+/// A NumericDate (RFC 7519 section 2), which may have a fraction.
+fn moment(claim: &Value) -> Option<UnixTime> {
+    let seconds = match claim.as_i64() {
+        Some(seconds) => seconds,
+        None => claim.as_f64().filter(|seconds| seconds.abs() <= LAST_MOMENT as f64)?.floor() as i64,
+    };
+    (0..=LAST_MOMENT).contains(&seconds).then_some(UnixTime(seconds))
+}
+
+/// These go into the OCI config: a line break in one would write a line of its own there.
+fn ocid(claims: &Map<String, Value>, name: &str) -> Option<String> {
+    let text = claims.get(name)?.as_str()?;
+    (!text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())).then(|| text.to_owned())
+}
+
+/// OCI writes the key as JSON inside a string.
+fn jwk(claim: &Value) -> Option<Jwk> {
+    match claim {
+        Value::String(text) => Jwk::from_json(&serde_json::from_str(text).ok()?),
+        Value::Object(fields) => Jwk::from_json(fields),
+        _ => None,
     }
 }

@@ -9,22 +9,22 @@ use crate::host::{self, Host};
 use crate::session::{Engine, Source, Want};
 
 pub fn run(host: &Host, settings: &Settings, want: Want) -> Result<Output> {
-    let mut engine = Engine::new(host, settings, want);
+    let mut engine = Engine::new(host, settings, want, None);
     let session = engine.ensure()?;
     let upst = &session.upst;
     Ok(Output::Document(json!({
         "version": 1,
         "profile": settings.profile.as_str(),
-        "security_token": upst.token(),
+        "security_token": upst.token().expose(),
         "security_token_file": session.token_file.to_string_lossy(),
         "key_file": session.key_file.to_string_lossy(),
         "config_file": settings.oci_config.to_string_lossy(),
         "fingerprint": session.public_key.fingerprint(),
-        "user": upst.user(),
-        "tenancy": upst.tenancy(),
+        "user": upst.sub(),
+        "tenancy": upst.tenant(),
         "region": engine.region()?,
-        "expiration": upst.expiration().to_string(),
-        "expires_in": upst.expiration().since(host::now()),
+        "expiration": upst.exp().to_string(),
+        "expires_in": upst.exp().since(host::now()),
         "source": match session.source {
             Source::Cached => "cached",
             Source::Refreshed => "refreshed",

@@ -30,7 +30,7 @@ pub const OVERRIDING: [&str; 7] = [
 ];
 
 pub fn run(host: &Host, settings: &Settings, shell: Shell) -> Result<Output> {
-    let mut engine = Engine::new(host, settings, Want::Valid);
+    let mut engine = Engine::new(host, settings, Want::VALID, None);
     let session = engine.ensure()?;
     let values = [
         Some("security_token".into()),
@@ -38,7 +38,7 @@ pub fn run(host: &Host, settings: &Settings, shell: Shell) -> Result<Output> {
         Some(settings.oci_config.to_string_lossy().into_owned()),
         Some(session.token_file.to_string_lossy().into_owned()),
         Some(session.key_file.to_string_lossy().into_owned()),
-        session.upst.tenancy().map(str::to_owned),
+        session.upst.tenant().map(str::to_owned),
         engine.region()?,
     ];
     let set: Vec<(&str, String)> =

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use serde_json::Value;
 
-use crate::cli::{Flags, Invocation, Verb, help};
+use crate::cli::{DaemonSession, Flags, Invocation, Verb, help};
 use crate::config::{Config, Settings};
 use crate::error::{Error, Result};
 use crate::files;
@@ -13,6 +13,7 @@ use crate::log;
 use crate::session::Want;
 
 mod credential;
+mod daemon;
 mod env;
 mod passthrough;
 
@@ -21,6 +22,11 @@ pub enum Output {
     Document(Value),
     Text(String),
     Code(u8),
+    /// A document whose exit code is an answer too.
+    Answer {
+        document: Value,
+        code: u8,
+    },
 }
 
 pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
@@ -28,11 +34,22 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     match verb {
         Verb::Help => Ok(Output::Text(help::text())),
         Verb::Version => Ok(Output::Text(concat!("woci ", env!("CARGO_PKG_VERSION"), "\n").into())),
-        Verb::Credential => credential::run(host, &settings(host, &flags)?, Want::Valid),
-        Verb::SessionAuthenticate => credential::run(host, &settings(host, &flags)?, Want::SignedIn),
-        Verb::SessionRefresh => credential::run(host, &settings(host, &flags)?, Want::Newer),
+        Verb::Credential => credential::run(host, &settings(host, &flags)?, Want::VALID),
+        Verb::SessionAuthenticate => credential::run(host, &settings(host, &flags)?, Want::SIGNED_IN),
+        Verb::SessionRefresh => credential::run(host, &settings(host, &flags)?, Want::NEWER),
         Verb::Env { shell, unset: true } => Ok(Output::Text(env::undo(shell))),
         Verb::Env { shell, unset: false } => env::run(host, &settings(host, &flags)?, shell),
+        Verb::Daemon { session, foreground } => {
+            let want = match session {
+                DaemonSession::Valid => Want::VALID,
+                DaemonSession::Newer => Want::NEWER,
+                DaemonSession::SignedIn => Want::SIGNED_IN,
+            };
+            if foreground { daemon::stay(host, &flags, want) } else { daemon::start(host, &flags, want) }
+        }
+        Verb::DaemonStatus => daemon::status(host, &flags),
+        Verb::StopDaemon => daemon::stop(host, &flags),
+        Verb::DaemonProcess => daemon::process(host, flags),
         Verb::Passthrough { words, bare } => passthrough::run(host, &flags, words, bare),
     }
 }
@@ -50,9 +67,10 @@ fn settings(host: &Host, flags: &Flags) -> Result<Settings> {
 /// Puts the result on stdout, whole, and says with which code to end.
 #[expect(clippy::disallowed_methods, reason = "this is the home of stdout")]
 pub fn print(output: &Output) -> Result<u8> {
-    let text = match output {
-        Output::Document(document) => format!("{document:#}\n"),
-        Output::Text(text) => text.clone(),
+    let (text, code) = match output {
+        Output::Document(document) => (format!("{document:#}\n"), 0),
+        Output::Answer { document, code } => (format!("{document:#}\n"), *code),
+        Output::Text(text) => (text.clone(), 0),
         Output::Code(code) => return Ok(*code),
     };
     let mut stdout = std::io::stdout().lock();
@@ -60,5 +78,5 @@ pub fn print(output: &Output) -> Result<u8> {
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
         .map_err(|e| Error::Stdout { why: files::plain(&e) })?;
-    Ok(0)
+    Ok(code)
 }

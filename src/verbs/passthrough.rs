@@ -4,9 +4,11 @@ use std::ffi::OsString;
 
 use super::{Output, env, settings};
 use crate::cli::Flags;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::fresh::keeper::Keeper;
 use crate::fresh::run::{self, Program};
 use crate::host::Host;
+use crate::log;
 use crate::session::{Engine, Want};
 
 pub fn run(host: &Host, flags: &Flags, words: Vec<OsString>, bare: bool) -> Result<Output> {
@@ -17,7 +19,7 @@ pub fn run(host: &Host, flags: &Flags, words: Vec<OsString>, bare: bool) -> Resu
         match program.exec()? {};
     }
     let settings = settings(host, flags)?;
-    let mut engine = Engine::new(host, &settings, Want::Valid);
+    let mut engine = Engine::new(host, &settings, Want::VALID, None);
     let session = engine.ensure()?;
     engine.name_in_oci_config(&session)?;
 
@@ -33,5 +35,18 @@ pub fn run(host: &Host, flags: &Flags, words: Vec<OsString>, bare: bool) -> Resu
     program.args(words);
     program.without(&env::OVERRIDING);
     program.without(settings.passphrase.variable.as_deref().as_slice());
-    match program.exec()? {}
+    if !settings.auto_refresh {
+        match program.exec()? {}
+    }
+    // A question while oci has the terminal would be one too many: it is put now, where this run was
+    // asked to refresh, or never.
+    let passphrase = match flags.has("--auto-refresh").then(|| engine.unlock()) {
+        None => None,
+        Some(Err(e @ Error::NoRefreshToken { .. })) => {
+            log::warning(format_args!("{e}"));
+            None
+        }
+        Some(unlocked) => unlocked?,
+    };
+    Ok(Output::Code(program.run_beside(&mut Keeper::new(host, flags, passphrase))?))
 }

@@ -1,0 +1,108 @@
+//! The loop that keeps a session fresh, for a thread beside a program and for the daemon. It goes by
+//! the wall clock and reads all files again at every wake-up, since others refresh too.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use super::schedule;
+use crate::cli::Flags;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::host::{self, Host};
+use crate::log;
+use crate::secret::Secret;
+use crate::session::{Engine, Want};
+use crate::time::UnixTime;
+
+/// A suspended machine's waits do not go on while it sleeps, so that no wait is longer than this.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+pub struct Keeper<'a> {
+    host: &'a Host,
+    flags: &'a Flags,
+    /// As it was typed or set when the keeper was started.
+    passphrase: Option<Secret>,
+    pub report: Report,
+    tried: Option<UnixTime>,
+    failures: u32,
+}
+
+/// What a keeper knows, for the daemon to publish.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    pub next_refresh: Option<UnixTime>,
+    pub last_refresh: Option<UnixTime>,
+    pub last_error: Option<String>,
+}
+
+impl<'a> Keeper<'a> {
+    pub fn new(host: &'a Host, flags: &'a Flags, passphrase: Option<Secret>) -> Self {
+        Self { host, flags, passphrase, report: Report::default(), tried: None, failures: 0 }
+    }
+
+    /// Goes on until a message on `stop`, or its end. `published` is called after every wake-up,
+    /// and ends it by failing.
+    ///
+    /// # Errors
+    /// [`Error::NobodyToAsk`] where only a person could go on.
+    pub fn keep(
+        &mut self,
+        stop: &Receiver<()>,
+        mut published: impl FnMut(&Report) -> Result<()>,
+    ) -> Result<()> {
+        loop {
+            let next = self.wake_up()?;
+            self.report.next_refresh = Some(next);
+            published(&self.report)?;
+            let seconds = u64::try_from(next.since(host::now())).unwrap_or(0);
+            match stop.recv_timeout(LONGEST_WAIT.min(Duration::from_secs(seconds))) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+        }
+    }
+
+    /// Refreshes if it is time, and says when it is time next.
+    fn wake_up(&mut self) -> Result<UnixTime> {
+        let e = match self.refresh_if_due() {
+            Ok(next) => return Ok(next),
+            Err(e @ Error::NobodyToAsk { .. }) => return Err(e),
+            Err(e) => e,
+        };
+        let now = host::now();
+        self.tried = Some(now);
+        self.failures += 1;
+        let [dice] = host::random()?;
+        let next = now.plus(schedule::backoff(self.failures, dice));
+        log::warning(format_args!("{e}; the next try is at {next}"));
+        self.report.last_error = Some(e.to_string());
+        self.report.next_refresh = Some(next);
+        Ok(next)
+    }
+
+    fn refresh_if_due(&mut self) -> Result<UnixTime> {
+        let settings = Config::find(self.host, self.flags)?.profile(self.host, self.flags)?;
+        let window = settings.refresh_safety_window;
+        let due = |engine: &Engine<'_>, tried| {
+            let upst = engine.stored_upst()?;
+            Ok(upst.map(|upst| schedule::due(upst.exp(), upst.iat(), window, tried)))
+        };
+        let mut engine = Engine::new(self.host, &settings, Want::NEWER_ALONE, self.passphrase.clone());
+        let now = host::now();
+        match (due(&engine, self.tried)?, self.report.next_refresh) {
+            // Perhaps another process has refreshed it; then nothing is wrong any more.
+            (Some(due), _) if due > now => {
+                self.failures = 0;
+                return Ok(due);
+            }
+            (_, Some(retry)) if self.failures > 0 && retry > now => return Ok(retry),
+            _ => {}
+        }
+        self.tried = Some(now);
+        engine.ensure()?;
+        self.failures = 0;
+        self.report.last_refresh = Some(host::now());
+        self.report.last_error = None;
+        Ok(due(&engine, self.tried)?.unwrap_or(now))
+    }
+}

@@ -1,0 +1,59 @@
+//! The older Python tool's envelope of a refresh token, read and never written: PBKDF2-HMAC-SHA256
+//! (RFC 8018) and AES-256-GCM without associated data, its fields in base64.
+
+use aes_gcm::aead::{Aead as _, KeyInit as _};
+use aes_gcm::{Aes256Gcm, Nonce};
+use serde_json::{Map, Value};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+use crate::session::envelope::{Refusal, TAG, bytes, text};
+
+const FIELDS: [&str; 6] = ["enc", "kdf", "iter", "salt", "nonce", "ct"];
+
+/// A few seconds of work. Each is two rounds of SHA-256, so a hostile count could hold woci for hours.
+const MOST_ITERATIONS: u64 = 10_000_000;
+
+/// Such an envelope taken apart, still closed.
+pub struct Legacy {
+    iterations: u32,
+    salt: Vec<u8>,
+    nonce: [u8; 12],
+    ct: Vec<u8>,
+}
+
+impl Legacy {
+    /// `None` where the JSON is not meant as the older tool's. Blanks and the order of the fields are
+    /// free, as Python's.
+    pub fn parse(text: &str) -> Option<Result<Self, Refusal>> {
+        let fields: Map<String, Value> = serde_json::from_str(text).ok()?;
+        if fields.get("enc")? != "AESGCM" {
+            return None;
+        }
+        let refusal = Refusal::Damaged("it is not an envelope as the older tool wrote it");
+        Some(Self::from_fields(&fields).ok_or(refusal))
+    }
+
+    fn from_fields(fields: &Map<String, Value>) -> Option<Self> {
+        let known = fields.keys().all(|name| FIELDS.contains(&name.as_str()));
+        let right = known && fields.get("kdf")? == "PBKDF2-HMAC-SHA256";
+        let iterations = fields.get("iter")?.as_u64().filter(|iter| (1..=MOST_ITERATIONS).contains(iter))?;
+        right.then_some(Self {
+            iterations: u32::try_from(iterations).ok()?,
+            salt: bytes(fields, "salt").filter(|salt| (8..=64).contains(&salt.len()))?,
+            nonce: bytes(fields, "nonce")?.try_into().ok()?,
+            ct: bytes(fields, "ct").filter(|ct| ct.len() > TAG)?,
+        })
+    }
+
+    pub fn open(&self, passphrase: &Secret) -> Result<Secret, Refusal> {
+        let mut key = Zeroizing::new([0; 32]);
+        let passphrase = passphrase.expose().as_bytes();
+        pbkdf2::pbkdf2_hmac::<Sha256>(passphrase, &self.salt, self.iterations, &mut *key);
+        let plain = Aes256Gcm::new((&*key).into())
+            .decrypt(&Nonce::from(self.nonce), self.ct.as_slice())
+            .map_err(|_| Refusal::WrongPassphrase)?;
+        text(plain)
+    }
+}

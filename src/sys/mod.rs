@@ -1,0 +1,21 @@
+//! What only the operating system's C interface offers. All of woci's unsafe code is in this room.
+
+use std::io;
+
+mod process;
+mod terminal;
+
+pub use process::{
+    command_line, detach, exec, forbid_core_dumps, spawn, spawn_detached, stop_signals, terminate,
+};
+pub use terminal::Prompt;
+
+/// The usual answer of a C call: negative where errno says why.
+fn done(answer: libc::c_int) -> io::Result<libc::c_int> {
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(answer) }
+}
+
+/// The answer of a pthread call: the error itself.
+fn done_thread(answer: libc::c_int) -> io::Result<()> {
+    if answer == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(answer)) }
+}
