@@ -29,6 +29,7 @@ pub fn sign_in(host: &Host, provider: &Provider, plan: &Plan) -> Result<Tokens> 
     let url = authorization_url(provider, &redirect_uri, &state, &pkce::challenge(&verifier));
 
     log::line(format_args!("Auth URL: {url}"));
+    log::info(format_args!("Waiting for you to sign in, {} minutes at most", ANSWER_LIMIT.as_secs() / 60));
     let mut browser = opener::open(&host.env, &url);
     let code = listener.wait(&state, ANSWER_LIMIT, || match browser.has_failed() {
         true if plan.wait_without_browser => {
