@@ -87,3 +87,95 @@ fn shorten(text: &str) -> String {
     const MOST: usize = 300;
     text.chars().take(MOST).collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "vectors are files")]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Of every vector in `fixtures/callback`.
+    const STATE: &str = "S8lCrJ1mU0aJb0eYq1xZ3vQf7nGdWkTtPpHhLlMmNn4";
+
+    fn say(head: &[u8]) -> String {
+        match target(head).map(|target| read(target, STATE)) {
+            None => "refused".into(),
+            Some(Callback::Stray(status)) => format!("stray {status}"),
+            Some(Callback::Code(code)) => format!("code {}", code.expose()),
+            Some(Callback::Denied { error, description: None }) => format!("denied {error}"),
+            Some(Callback::Denied { error, description: Some(why) }) => format!("denied {error}: {why}"),
+        }
+    }
+
+    #[test]
+    fn vectors() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/callback");
+        let mut count = 0;
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.ends_with(".gitattributes") {
+                continue;
+            }
+            let vector = fs::read(&path).unwrap();
+            let cut = vector.windows(2).position(|two| two == b"\n\n").unwrap();
+            let about = str::from_utf8(&vector[..cut]).unwrap();
+            let expected = about.lines().find_map(|line| line.strip_prefix("expect: ")).unwrap();
+            assert_eq!(say(&vector[cut + 2..]), expected, "{}", path.display());
+            count += 1;
+        }
+        assert!(count > 40, "{count} vectors");
+    }
+
+    #[test]
+    fn what_a_provider_says_is_cut_to_what_can_be_read() {
+        let target = format!("/callback?state={STATE}&error={0}&error_description={0}", "x".repeat(10_000));
+        match read(&target, STATE) {
+            Callback::Denied { error, description: Some(description) } => {
+                assert_eq!((error.len(), description.len()), (300, 300));
+            }
+            _ => panic!("not denied"),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_request_or_not(head: Vec<u8>) {
+            let _ = say(&head);
+        }
+
+        #[test]
+        fn a_query_without_the_state_is_a_stray(query in "[ -~]{0,200}") {
+            let target = format!("/callback?{query}");
+            prop_assert!(matches!(read(&target, STATE), Callback::Stray(400)));
+        }
+
+        #[test]
+        fn a_query_with_the_state_never_panics(before in "[ -~]{0,50}", after in "[ -~]{0,50}") {
+            let _ = read(&format!("/callback?{before}&state={STATE}&{after}"), STATE);
+        }
+
+        #[test]
+        fn a_code_comes_back_whatever_it_holds(code in ".{1,200}") {
+            let target = format!("/callback?{}", url::form(&[("code", &code), ("state", STATE)]));
+            prop_assert!(matches!(read(&target, STATE), Callback::Code(read) if read.expose() == code));
+        }
+
+        #[test]
+        fn only_the_state_is_the_state(given in ".*") {
+            prop_assert!(!is_same(&given, STATE));
+            prop_assert!(is_same(&given, &given));
+        }
+
+        #[test]
+        fn a_target_holds_nothing_that_a_request_line_ends_at(head: Vec<u8>, tail in "[!-~]{0,40}") {
+            let line = [b"GET /".as_slice(), &head, tail.as_bytes(), b" HTTP/1.1\r\n\r\n"].concat();
+            if let Some(target) = target(&line) {
+                prop_assert!(target.bytes().all(|byte| byte.is_ascii_graphic()));
+            }
+        }
+    }
+}

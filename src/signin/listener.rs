@@ -255,3 +255,266 @@ fn places(host: &Host) -> Vec<PathBuf> {
     places.extend(host.home().map(Path::to_owned));
     places
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "what a listener leaves is looked at on disk")]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::thread::JoinHandle;
+
+    use super::*;
+    use crate::host::Env;
+
+    const STATE: &str = "S8lCrJ1mU0aJb0eYq1xZ3vQf7nGdWkTtPpHhLlMmNn4";
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    fn host(env: &[(&str, &str)]) -> Host {
+        let mut host = Host::of_this_process();
+        host.env = Env::of(env);
+        host
+    }
+
+    fn listen() -> (u16, JoinHandle<Result<Secret>>) {
+        let listener = Listener::bind(&host(&[]), 0).unwrap();
+        (listener.port(), thread::spawn(move || listener.wait(STATE, LIMIT, || Ok(()))))
+    }
+
+    fn connect(port: u16) -> TcpStream {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream
+    }
+
+    fn ask(port: u16, request: &[u8]) -> String {
+        let mut stream = connect(port);
+        stream.write_all(request).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn get(port: u16, target: &str) -> String {
+        ask(port, format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n").as_bytes())
+    }
+
+    fn code(port: u16) -> String {
+        get(port, &format!("/callback?code=C0DE&state={STATE}"))
+    }
+
+    #[test]
+    fn a_code_ends_the_wait_with_a_page_and_a_closed_port() {
+        let (port, wait) = listen();
+        let answer = code(port);
+        assert!(wait.join().unwrap().is_ok_and(|code| code.expose() == "C0DE"));
+        let (head, html) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        for (name, value) in page::HEADERS {
+            assert_eq!(head.matches(&format!("\r\n{name}: {value}")).count(), 1, "{name} in {head}");
+        }
+        assert!(head.contains(&format!("\r\nContent-Length: {}", html.len())), "{head}");
+        assert!(html.starts_with("<!doctype html>") && html.ends_with("</html>\n"));
+        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
+    }
+
+    #[test]
+    fn strays_are_answered_and_waited_past_until_the_provider_refuses() {
+        let (port, wait) = listen();
+        for _ in 0..3 {
+            for (target, status) in [
+                ("/favicon.ico", "404 Not Found"),
+                ("/callback", "400 Bad Request"),
+                ("/callback?code=1&state=x", "400 Bad Request"),
+                ("/callback?error=access_denied", "400 Bad Request"),
+            ] {
+                let answer = get(port, target);
+                assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{target}: {answer}");
+            }
+            assert!(ask(port, b"POST /callback HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 400 "));
+        }
+        let answer =
+            get(port, &format!("/callback?error=access_denied&error_description=%3Cb%3E&state={STATE}"));
+        assert!(answer.contains("access_denied: &lt;b&gt;"), "{answer}");
+        let denied = Error::Denied { error: "access_denied".into(), description: Some("<b>".into()) };
+        assert_eq!(wait.join().unwrap().err(), Some(denied));
+    }
+
+    #[test]
+    fn each_answer_belongs_to_its_request() {
+        let (port, wait) = listen();
+        for length in [1, 1000, 15_000] {
+            assert!(get(port, &format!("/{}", "a".repeat(length))).contains("Nothing here"));
+            assert!(get(port, &format!("/callback?{}", "a".repeat(length))).contains("Not the answer"));
+        }
+        code(port);
+        assert!(wait.join().unwrap().is_ok());
+    }
+
+    #[test]
+    fn a_head_comes_in_pieces() {
+        let (port, wait) = listen();
+        let mut stream = connect(port);
+        stream.set_nodelay(true).unwrap();
+        for byte in format!("GET /callback?state={STATE}&code=C0DE HTTP/1.1\r\n\r\n").bytes() {
+            stream.write_all(&[byte]).unwrap();
+        }
+        assert!(wait.join().unwrap().is_ok_and(|code| code.expose() == "C0DE"));
+    }
+
+    #[test]
+    fn no_reset_eats_the_answer_to_somebody_who_sends_on() {
+        let (port, wait) = listen();
+        for head in ["POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", "GET /", ""] {
+            let request = [head.as_bytes(), &[b'x'; 1 << 20]].concat();
+            assert!(ask(port, &request).starts_with("HTTP/1.1 400 "), "{head}");
+        }
+        code(port);
+        assert!(wait.join().unwrap().is_ok());
+    }
+
+    #[test]
+    fn a_port_in_use_is_named() {
+        let first = Listener::bind(&host(&[]), 0).unwrap();
+        match Listener::bind(&host(&[]), first.port()).err() {
+            Some(Error::PortTaken { port, .. }) => assert_eq!(port, first.port()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn nobody_answers() {
+        let listener = Listener::bind(&host(&[]), 0).unwrap();
+        let nobody = listener.wait(STATE, Duration::ZERO, || Ok(())).err();
+        assert_eq!(nobody, Some(Error::Unanswered { minutes: 0 }));
+    }
+
+    #[test]
+    fn the_watch_ends_the_wait() {
+        let listener = Listener::bind(&host(&[]), 0).unwrap();
+        assert_eq!(listener.wait(STATE, LIMIT, || Err(Error::NoBrowser)).err(), Some(Error::NoBrowser));
+    }
+
+    #[test]
+    fn the_socket_is_gone_before_the_wait_begins() {
+        let folder = std::env::temp_dir().join(format!("woci-test-{:x}", std::process::id()));
+        DirBuilder::new().mode(0o700).create(&folder).unwrap();
+        let too_long = format!("{}/{}", folder.display(), "x".repeat(100));
+        DirBuilder::new().create(&too_long).unwrap();
+        let places = [("XDG_RUNTIME_DIR", too_long.as_str()), ("TMPDIR", folder.to_str().unwrap())];
+        let listener = Listener::bind(&host(&places), 0).unwrap();
+        let left = |path: &Path| fs::read_dir(path).unwrap().count();
+        assert_eq!((left(&folder), left(Path::new(&too_long))), (1, 0));
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+        drop(listener);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn slow_heads_and_slow_goodbyes_end() {
+        let listener = Listener::bind(&host(&[]), 0).unwrap();
+        let mut peer = connect(listener.port());
+        peer.write_all(b"GET /").unwrap();
+        let now = Instant::now();
+        let mut connections = VecDeque::new();
+        while listener.accept(&mut connections, now) == 0 {}
+        let connection = &mut connections[0];
+        assert!(!matches!(connection.read(now), Step::Over));
+        assert!(!matches!(connection.read(now + HEAD_LIMIT - PAUSE), Step::Over));
+        assert!(matches!(connection.read(now + HEAD_LIMIT), Step::Over));
+        connection.answer(BAD_REQUEST, now);
+        assert!(!matches!(connection.read(now + DRAIN_LIMIT - PAUSE), Step::Over));
+        assert!(matches!(connection.read(now + DRAIN_LIMIT), Step::Over));
+    }
+
+    #[test]
+    fn the_oldest_makes_room() {
+        let listener = Listener::bind(&host(&[]), 0).unwrap();
+        let mut connections = VecDeque::new();
+        let mut peers = Vec::new();
+        for _ in 0..MOST_CONNECTIONS + 3 {
+            peers.push(connect(listener.port()));
+            while listener.accept(&mut connections, Instant::now()) == 0 {}
+        }
+        assert_eq!(connections.len(), MOST_CONNECTIONS);
+        let oldest = connections[0].stream.peer_addr().unwrap();
+        assert_eq!(oldest, peers[3].local_addr().unwrap());
+        assert_eq!(peers[2].read(&mut [0]).unwrap(), 0);
+    }
+
+    /// This test program as a process that nothing but a listener is in, so that its memory can be measured.
+    #[test]
+    fn plays_the_attacked() {
+        if Host::of_this_process().env.get("WOCI_TEST_ATTACKED").is_some() {
+            let listener = Listener::bind(&host(&[]), 0).unwrap();
+            eprintln!("port {}", listener.port());
+            assert!(listener.wait(STATE, LIMIT, || Ok(())).is_ok_and(|code| code.expose() == "C0DE"));
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_sign_in_ends_well_under_attack() {
+        use std::io::{BufRead as _, BufReader};
+        use std::process::{Command, Stdio};
+
+        let mut attacked = Command::new(std::env::current_exe().unwrap())
+            .args(["signin::listener::tests::plays_the_attacked", "--exact", "--nocapture"])
+            .env("WOCI_TEST_ATTACKED", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(attacked.stderr.take().unwrap());
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        let port = line.trim().strip_prefix("port ").unwrap().parse().unwrap();
+        let status = format!("/proc/{}/status", attacked.id());
+        let measure = |what: &str| -> u64 {
+            let status = fs::read_to_string(&status).unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap();
+            line.trim_matches([':', '\t', ' ', 'k', 'B']).parse().unwrap()
+        };
+        assert!(get(port, "/").starts_with("HTTP/1.1 404 "));
+        let before = measure("VmHWM");
+
+        let idle: Vec<TcpStream> = (0..500).map(|_| connect(port)).collect();
+        for _ in 0..6 {
+            let resets: Vec<TcpStream> = (0..50).map(|_| connect(port)).collect();
+            for mut reset in &resets {
+                reset.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+            }
+            // Closed with the answer unread, which resets.
+            for reset in resets {
+                reset.peek(&mut [0]).unwrap();
+            }
+        }
+        let body = ask(port, b"POST /callback HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n");
+        assert!(body.starts_with("HTTP/1.1 400 "), "{body}");
+        let binary = ask(port, &[b"\x16\x03\0\xff".repeat(99), b"\r\n\r\n".to_vec()].concat());
+        assert!(binary.starts_with("HTTP/1.1 400 "), "{binary}");
+        let mut long_line = connect(port);
+        let piece = vec![b'a'; 1 << 20];
+        let _cut_short = (0..200).try_for_each(|_| long_line.write_all(&piece));
+        let full: Vec<TcpStream> = (0..MOST_CONNECTIONS - 2)
+            .map(|_| {
+                let mut stream = connect(port);
+                stream.write_all(&[b'a'; LARGEST_HEAD - 1]).unwrap();
+                stream
+            })
+            .collect();
+        // Each of these is at least one look at all the others, which takes in 4 KiB of each.
+        for _ in 0..2 * LARGEST_HEAD / 4096 {
+            assert!(get(port, "/").starts_with("HTTP/1.1 404 "));
+        }
+        let (grown, threads) = (measure("VmHWM") - before, measure("Threads"));
+        assert!(grown < 2048 && threads < 12, "{grown} kB, {threads} threads");
+
+        assert!(code(port).starts_with("HTTP/1.1 200 "));
+        assert!(attacked.wait().unwrap().success());
+        line.clear();
+        said.read_to_string(&mut line).unwrap();
+        assert!(!line.contains("panic"), "{line}");
+        eprintln!("{grown} kB, {threads} threads");
+        drop((idle, full));
+    }
+}

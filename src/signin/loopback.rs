@@ -29,6 +29,7 @@ pub fn sign_in(host: &Host, provider: &Provider, plan: &Plan) -> Result<Tokens> 
     let url = authorization_url(provider, &redirect_uri, &state, &pkce::challenge(&verifier));
 
     log::line(format_args!("Auth URL: {url}"));
+    log::info(format_args!("Waiting for you to sign in, {} minutes at most", ANSWER_LIMIT.as_secs() / 60));
     let mut browser = opener::open(&host.env, &url);
     let code = listener.wait(&state, ANSWER_LIMIT, || match browser.has_failed() {
         true if plan.wait_without_browser => {
@@ -54,4 +55,110 @@ fn authorization_url(provider: &Provider, redirect_uri: &str, state: &str, chall
             ("code_challenge_method", "S256"),
         ],
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+    use std::thread;
+
+    use super::*;
+    use crate::host::Env;
+
+    const PLAN: Plan = Plan { port: 0, wait_without_browser: true };
+
+    fn provider(port: u16) -> Provider {
+        Provider {
+            authorization_url: "https://idp.example.com/authorize?prompt=consent".into(),
+            token_url: format!("http://127.0.0.1:{port}/token"),
+            client_id: "woci client".into(),
+            client_secret: None,
+            scope: "openid offline_access".into(),
+        }
+    }
+
+    fn host(browser: &str) -> Host {
+        let mut host = Host::of_this_process();
+        host.env = Env::of(&[("BROWSER", browser)]);
+        host
+    }
+
+    /// This test program as the browser.
+    fn browser(answer: &str) -> Host {
+        let program = std::env::current_exe().unwrap();
+        // The name without its path, since a colon would end the command; no other test is called like it.
+        host(&format!("{} plays_the_browser {answer} %s", program.display()))
+    }
+
+    fn value(query: &str, name: &str) -> String {
+        let pairs = url::parse_form(query.as_bytes()).unwrap();
+        pairs.into_iter().find(|(n, _)| n == name).map(|(_, value)| value).unwrap()
+    }
+
+    /// Sends the redirect for the URL among the arguments, and does not end before it is answered.
+    #[test]
+    fn plays_the_browser() {
+        let arguments = Host::of_this_process().args;
+        let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
+        let &[.., answer, url] = words.as_slice() else { return };
+        let Some((_, query)) = url.split_once("/authorize?prompt=consent&") else { return };
+        let redirect_uri = value(query, "redirect_uri");
+        let (address, path) = redirect_uri.strip_prefix("http://").unwrap().split_once('/').unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let state = value(query, "state");
+        write!(stream, "GET /{path}?{answer}&state={state} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).unwrap();
+        assert!(page.contains("close this window"), "{page}");
+    }
+
+    #[test]
+    fn a_sign_in_from_start_to_end() {
+        let endpoint = TcpListener::bind("127.0.0.1:0").unwrap();
+        let provider = provider(endpoint.local_addr().unwrap().port());
+        let redeemed = thread::spawn(move || {
+            let (mut stream, _) = endpoint.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"client_id=woci+client") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.extend(byte);
+            }
+            let json = r#"{"access_token":"A","refresh_token":"R"}"#;
+            write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{json}", json.len()).unwrap();
+            String::from_utf8(request).unwrap()
+        });
+        let Ok(tokens) = sign_in(&browser("code=C0DE"), &provider, &PLAN) else { panic!("no tokens") };
+        assert!(tokens.access_token.is_ok_and(|token| token.expose() == "A"));
+        assert!(tokens.refresh_token.is_some_and(|token| token.expose() == "R"));
+        let request = redeemed.join().unwrap();
+        let (_, form) = request.split_once("\r\n\r\n").unwrap();
+        assert_eq!(value(form, "code"), "C0DE");
+        assert_eq!(value(form, "code_verifier").len(), 43);
+        assert!(value(form, "redirect_uri").ends_with("/callback"));
+    }
+
+    #[test]
+    fn a_denied_sign_in_asks_for_no_token() {
+        let denied = sign_in(&browser("error=access_denied"), &provider(9), &PLAN).err();
+        assert_eq!(denied, Some(Error::Denied { error: "access_denied".into(), description: None }));
+    }
+
+    #[test]
+    fn no_browser_and_nobody_at_a_terminal() {
+        let plan = Plan { wait_without_browser: false, ..PLAN };
+        assert_eq!(sign_in(&host("false:/none/such"), &provider(9), &plan).err(), Some(Error::NoBrowser));
+    }
+
+    #[test]
+    fn the_authorization_url_has_what_the_rfcs_ask_for() {
+        let url = authorization_url(&provider(9), "http://127.0.0.1:8181/callback", "STATE", "CHALLENGE");
+        assert_eq!(
+            url,
+            "https://idp.example.com/authorize?prompt=consent&response_type=code&client_id=woci%20client\
+             &redirect_uri=http%3A%2F%2F127.0.0.1%3A8181%2Fcallback&scope=openid%20offline_access&state=STATE\
+             &code_challenge=CHALLENGE&code_challenge_method=S256"
+        );
+    }
 }

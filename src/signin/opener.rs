@@ -76,10 +76,9 @@ fn commands(env: &Env, url: &str) -> Vec<Vec<OsString>> {
 fn of_variable(list: &OsStr, url: &str) -> Vec<Vec<OsString>> {
     let commands = list.as_bytes().split(|byte| *byte == b':');
     let words = |command: &[u8]| -> Vec<OsString> {
-        let mut has_url = false;
         let words = command.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-        let mut words: Vec<OsString> = words.map(|word| put_url(word, url, &mut has_url)).collect();
-        if !words.is_empty() && !has_url {
+        let mut words: Vec<OsString> = words.map(|word| put_url(word, url)).collect();
+        if !words.is_empty() && find_place(command).is_none() {
             words.push(url.into());
         }
         words
@@ -87,17 +86,19 @@ fn of_variable(list: &OsStr, url: &str) -> Vec<Vec<OsString>> {
     commands.map(words).filter(|words| !words.is_empty()).collect()
 }
 
-fn put_url(word: &[u8], url: &str, done: &mut bool) -> OsString {
-    let mut whole = Vec::with_capacity(word.len());
-    let mut rest = word;
-    while let Some(at) = rest.windows(2).position(|two| two == b"%s") {
-        whole.extend_from_slice(&rest[..at]);
+fn put_url(mut word: &[u8], url: &str) -> OsString {
+    let mut whole = Vec::new();
+    while let Some(at) = find_place(word) {
+        whole.extend_from_slice(&word[..at]);
         whole.extend_from_slice(url.as_bytes());
-        rest = &rest[at + 2..];
-        *done = true;
+        word = &word[at + 2..];
     }
-    whole.extend_from_slice(rest);
+    whole.extend_from_slice(word);
     OsString::from_vec(whole)
+}
+
+fn find_place(text: &[u8]) -> Option<usize> {
+    text.windows(2).position(|two| two == b"%s")
 }
 
 /// The platform's openers, to which the URL is added.
@@ -159,4 +160,78 @@ fn prepare(words: &[OsString]) -> io::Result<Command> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
     }
     Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "https://idp.example.com/authorize?a=b&c=%73";
+
+    fn shown(commands: &[Vec<OsString>]) -> Vec<String> {
+        let show = |words: &Vec<OsString>| words.join(OsStr::new("|")).to_string_lossy().replace(URL, "U");
+        commands.iter().map(show).collect()
+    }
+
+    #[test]
+    fn the_variable_as_a_list_of_commands() {
+        for (list, expected) in [
+            ("firefox", vec!["firefox|U"]),
+            ("firefox --new-tab", vec!["firefox|--new-tab|U"]),
+            ("a %s:b  -u=%s,%s\tx: :c", vec!["a|U", "b|-u=U,U|x", "c|U"]),
+            (":", vec![]),
+            ("a '%s; rm'", vec!["a|'U;|rm'"]),
+        ] {
+            assert_eq!(shown(&of_variable(OsStr::new(list), URL)), expected, "{list:?}");
+        }
+    }
+
+    #[test]
+    fn the_variable_comes_first_and_alone() {
+        let env = Env::of(&[("BROWSER", "mine"), ("DISPLAY", ":0")]);
+        assert_eq!(shown(&commands(&env, URL)), ["mine|U"]);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_platform_has_a_browser_where_it_has_a_screen() {
+        let count = |pairs, is_wsl| of_platform(&Env::of(pairs), is_wsl).len();
+        assert_eq!(count(&[], false), 0);
+        assert_eq!(count(&[("DISPLAY", ":0")], false), 4);
+        assert_eq!(count(&[("WAYLAND_DISPLAY", "wayland-0")], false), 4);
+        assert_eq!(count(&[], true), 3);
+        assert_eq!(of_platform(&Env::of(&[("DISPLAY", ":0")]), true)[0], ["wslview"]);
+    }
+
+    /// Whether each attempt at `list` opened.
+    fn attempts(list: &str) -> Vec<bool> {
+        open(&Env::of(&[("BROWSER", list)]), URL).0.unwrap().iter().collect()
+    }
+
+    #[test]
+    fn one_after_another_until_one_opens() {
+        assert_eq!(attempts("/none/such:false:true:false"), [false, false, true]);
+        assert_eq!(attempts("false:/none/such"), [false, false]);
+    }
+
+    #[test]
+    fn failure_is_told_once() {
+        let (attempt, attempts) = mpsc::channel();
+        let mut opening = Opening(Some(attempts));
+        assert!(!opening.has_failed());
+        attempt.send(false).unwrap();
+        assert!(!opening.has_failed());
+        drop(attempt);
+        assert!(opening.has_failed());
+        assert!(!opening.has_failed());
+    }
+
+    #[test]
+    fn an_opened_browser_is_no_failure() {
+        let (attempt, attempts) = mpsc::channel();
+        let mut opening = Opening(Some(attempts));
+        attempt.send(true).unwrap();
+        drop(attempt);
+        assert!(!opening.has_failed() && !opening.has_failed());
+    }
 }

@@ -88,3 +88,49 @@ fn escape(text: &str) -> String {
     }
     escaped
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::secret::Secret;
+
+    fn denied(error: &str, description: Option<&str>) -> String {
+        of(&Callback::Denied { error: error.into(), description: description.map(Into::into) }).html
+    }
+
+    #[test]
+    fn a_code_is_not_on_the_page() {
+        let page = of(&Callback::Code(Secret::new("C0DE".into())));
+        assert_eq!(page.status, 200);
+        assert!(!page.html.contains("C0DE") && page.html.contains("close this window"));
+    }
+
+    #[test]
+    fn a_refusal_is_shown_in_the_words_of_the_provider() {
+        let html = denied("access_denied", Some("You're <not> \"allowed\" & that's it"));
+        assert!(html.contains(
+            "access_denied: You&#39;re &lt;not&gt; &quot;allowed&quot; &amp; that&#39;s it</blockquote>"
+        ));
+    }
+
+    /// The listener reads an answer after tiny_http wrote it, so that it has to fit the smallest
+    /// socket buffer there is: 8 KiB, on macOS.
+    #[test]
+    fn the_longest_answer_fits_a_socket() {
+        let longest = "'\u{10ffff}".repeat(150);
+        let headers: usize = HEADERS.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+        assert!(denied(&longest, Some(&longest)).len() + headers < 7 << 10);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_of_a_request_is_markup(text: String) {
+            let escaped = escape(&text);
+            prop_assert!(!escaped.contains(['<', '>', '"', '\'']));
+            let markup = |html: &str| html.matches(['<', '>', '"']).count();
+            prop_assert_eq!(markup(&denied(&text, Some(&text))), markup(&denied("", Some(""))));
+        }
+    }
+}
