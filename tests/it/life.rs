@@ -205,7 +205,7 @@ fn never_means_never() {
     world.session().expire();
     world.sim.provider.revoke_all();
     for _ in 0..2 {
-        world.woci(&["--sign-in", "never"]).run().fails(1).says("woci session authenticate");
+        world.woci(&["--sign-in", "never"]).run().fails(1).says("session authenticate");
     }
     world.woci(&[]).env("WOCI_SIGN_IN", "never").run().fails(1);
     // The refused token went out once: its SHA-256 is remembered.

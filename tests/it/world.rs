@@ -52,8 +52,10 @@ impl World {
         make_private(&world.home);
         make_private(&world.path("bin"));
         make_private(&world.path(".oci"));
-        for name in ["oci", "browser"] {
-            symlink(sim_program(), world.path("bin").join(name)).expect("a new folder takes a link");
+        for (name, program) in
+            [("oci", sim_program()), ("browser", sim_program()), ("woci", run::woci_program())]
+        {
+            symlink(program, world.path("bin").join(name)).expect("a new folder takes a link");
         }
         world.manager(&[("DEFAULT", &world.settings())]);
         world
@@ -129,6 +131,16 @@ impl World {
     /// woci with these arguments, to be run in this home.
     pub fn woci(&self, words: &[&str]) -> Woci<'_> {
         Woci::new(self, words)
+    }
+
+    /// `oci` itself, or whatever program, as woci is run: what should reach a program without woci.
+    pub fn program(&self, path: &Path, words: &[&str]) -> Woci<'_> {
+        Woci::of(self, path, words)
+    }
+
+    /// A line of shell, in which `woci` is on PATH.
+    pub fn shell(&self, line: &str) -> Woci<'_> {
+        Woci::of(self, Path::new("/bin/sh"), &["-c", line])
     }
 
     /// How often a browser asked for the sign-in page.

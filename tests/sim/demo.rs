@@ -180,12 +180,10 @@ impl Demo {
 
     fn kubectl(&self) -> Told {
         self.heading("kubectl");
-        let own = format!("woci kube-credential --cluster-id {CLUSTER}");
-        let ran = self.run(&own);
-        if ran.code == 2 && ran.stderr.contains("not available in this version") {
+        if self.run("woci kube-credential").stderr.contains("not available in this version") {
             return self.kubectl_by_oci();
         }
-        self.prompt(&own);
+        let ran = self.shell_line(&format!("woci kube-credential --cluster-id {CLUSTER}"));
         let credential: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
         must(ran.code == 0 && credential["kind"] == "ExecCredential", "no ExecCredential came out", &ran)?;
         let token = credential["status"]["token"].as_str().unwrap_or_default();

@@ -37,10 +37,14 @@ impl Canaries {
 }
 
 fn search(place: &str, text: &str, needles: &[String]) {
-    let text = one_alphabet(text);
-    if let Some(found) = needles.iter().find(|needle| text.contains(*needle)) {
+    if let Some(found) = find(text, needles) {
         panic!("a secret, {found}, is in the {place}");
     }
+}
+
+fn find<'n>(text: &str, needles: &'n [String]) -> Option<&'n String> {
+    let text = one_alphabet(text);
+    needles.iter().find(|needle| text.contains(*needle))
 }
 
 /// Both alphabets of base64 at once.
@@ -69,4 +73,23 @@ fn needles(secrets: &[String]) -> Vec<String> {
         }
     }
     needles.iter().map(|needle| one_alphabet(needle)).collect()
+}
+
+#[test]
+fn a_secret_is_found_in_every_disguise() {
+    let secret = "S3cr3t-canary_#1; 100%&+=£€";
+    let needles = needles(&[secret.to_owned()]);
+    let encode = |text: String| base64::engine::general_purpose::URL_SAFE.encode(text);
+    for text in [
+        format!("secret={secret}, you see"),
+        format!("?client_secret={}&x", http::encode(secret)),
+        format!("?client_secret={}&x", http::encode(secret).replace('+', "%20")),
+        encode(format!("{secret}:")),
+        encode(format!("i:{secret}.")),
+        encode(format!("id:{secret}")),
+        encode(format!("id-:{secret}")),
+    ] {
+        assert!(find(&text, &needles).is_some(), "{text}");
+    }
+    assert_eq!(find("nothing of the kind", &needles), None);
 }

@@ -29,7 +29,12 @@ pub struct Woci<'w> {
 
 impl<'w> Woci<'w> {
     pub(super) fn new(world: &'w World, words: &[&str]) -> Woci<'w> {
-        let mut command = Command::new(woci_program());
+        Woci::of(world, &woci_program(), words)
+    }
+
+    /// Another program in the same environment, to compare with.
+    pub(super) fn of(world: &'w World, program: &Path, words: &[&str]) -> Woci<'w> {
+        let mut command = Command::new(program);
         command.env_clear().current_dir(world.home());
         command.env("HOME", world.home());
         command.env("PATH", format!("{}:/usr/bin:/bin", world.path("bin").display()));
