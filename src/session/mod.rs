@@ -6,3 +6,5 @@ mod legacy;
 pub mod passphrase;
 pub mod refresh_token;
 pub mod upst;
+#[cfg(test)]
+mod vector;
