@@ -178,6 +178,35 @@ mod tests {
     }
 
     #[test]
+    fn the_schema_describes_what_opens() {
+        let schema = serde_json::from_str(include_str!("../../schemas/refresh-token.schema.json")).unwrap();
+        let schema = jsonschema::validator_for(&schema).unwrap();
+        // A schema cannot tell a passphrase, nor one spelling of the same values from another.
+        let beyond_it = [
+            "altered",
+            "wrong",
+            "duplicate",
+            "reordered",
+            "blanks",
+            "escape",
+            "number-float",
+            "number-exponent",
+            "not-text",
+            "control",
+            "leading-blank",
+        ];
+        for vector in vector::all("envelope") {
+            let Ok(json @ serde_json::Value::Object(_)) = serde_json::from_slice(&vector.bytes) else {
+                continue;
+            };
+            let opens = vector.expect.starts_with("token ");
+            let valid = schema.is_valid(&json);
+            let excused = beyond_it.iter().any(|part| vector.name.contains(part));
+            assert!(valid == opens || (valid && excused), "{}: valid {valid}", vector.name);
+        }
+    }
+
+    #[test]
     fn a_plain_token_is_replaced_by_a_plain_one() {
         let folder = Folder::new();
         let env = Env::of(&[]);
