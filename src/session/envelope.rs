@@ -197,3 +197,76 @@ pub fn text(plain: Vec<u8>) -> Result<Secret, Refusal> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    fn key(salt: u8) -> DerivedKey {
+        DerivedKey { cost: COST, salt: [salt; 16], key: Zeroizing::new([7; 32]) }
+    }
+
+    #[test]
+    fn opens_what_it_sealed() {
+        let key = DerivedKey::new(&secret("a passphrase"), [1; 16]).unwrap();
+        let sealed = key.seal([2; 12], &secret("a token"));
+        let envelope = Envelope::parse(&sealed).unwrap();
+        assert!(envelope.is_for(&key) && key.is_current());
+        let derived = envelope.key(&secret("a passphrase")).unwrap();
+        assert!(envelope.open(&derived).is_ok_and(|token| token.expose() == "a token"));
+        assert_eq!(
+            envelope.open(&envelope.key(&secret("another")).unwrap()).err(),
+            Some(Refusal::WrongPassphrase)
+        );
+    }
+
+    /// With the right key throughout: so salt and cost are authenticated by themselves, and not only
+    /// because they make another key.
+    #[test]
+    fn no_bit_can_change_and_no_byte_be_cut_off() {
+        let sealed = key(1).seal([2; 12], &secret("a token")).into_bytes();
+        let opens = |bytes: &[u8]| {
+            let text = std::str::from_utf8(bytes).ok()?;
+            Envelope::parse(text).ok()?.open(&key(1)).ok()
+        };
+        assert!(opens(&sealed).is_some());
+        for bit in 0..sealed.len() * 8 {
+            let mut flipped = sealed.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(opens(&flipped).is_none(), "bit {bit}");
+        }
+        for length in 0..sealed.len() {
+            assert!(opens(&sealed[..length]).is_none(), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_key_is_for_envelopes_of_its_salt_and_cost() {
+        let envelope = Envelope::parse(&key(1).seal([2; 12], &secret("a token"))).unwrap();
+        assert!(envelope.is_for(&key(1)));
+        assert!(!envelope.is_for(&key(2)));
+        let cheap = DerivedKey { cost: Cost { log_n: LEAST_LOG_N, ..COST }, ..key(1) };
+        assert!(!envelope.is_for(&cheap) && !cheap.is_current());
+    }
+
+    proptest! {
+        #[test]
+        fn every_token_survives(token in "\\PC+", nonce in any::<[u8; 12]>()) {
+            let envelope = Envelope::parse(&key(1).seal(nonce, &secret(&token))).unwrap();
+            prop_assert!(envelope.open(&key(1)).is_ok_and(|opened| opened.expose() == token));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in any::<String>(), salt in any::<String>(), number in any::<f64>()) {
+            let _ = Envelope::parse(&text);
+            let odd = serde_json::json!({"n": number, "r": 8, "p": 1, "salt": salt, "nonce": text, "ct": salt});
+            prop_assert!(Envelope::parse(&odd.to_string()).is_err());
+        }
+    }
+}

@@ -159,3 +159,131 @@ impl PrivateKey {
 fn printable(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(40).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rsa::pkcs1v15::{Signature, VerifyingKey};
+    use rsa::signature::Verifier as _;
+    use serde_json::json;
+    use sha2::Digest as _;
+
+    use super::*;
+
+    fn fixture(name: &str) -> Vec<u8> {
+        crate::files::read(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/keys").join(name))
+            .unwrap()
+            .unwrap()
+    }
+
+    fn session() -> PrivateKey {
+        PrivateKey::parse(&fixture("session.pem")).unwrap()
+    }
+
+    /// Python's cryptography and hashlib made these of the same key.
+    #[test]
+    fn agrees_with_another_implementation() {
+        let key = session();
+        let sha256 = |bytes: &[u8]| -> String {
+            Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+        };
+        assert_eq!(key.public().fingerprint(), "fd:0c:c6:50:58:0f:07:ac:cf:8a:96:3c:db:b6:ad:86");
+        assert_eq!(
+            sha256(&key.public().spki_der()),
+            "8f592375b385de1d35b9e11b3d487f2ad9884d3601e9bff96eeccc7d262089f8"
+        );
+        let signature = key.sign_sha256(b"date: Thu, 05 Jan 2014 21:31:40 GMT").unwrap();
+        assert_eq!(sha256(&signature), "9e607db5e82c371782fe221e1e6e1e194245e8e2681d897a63fe16a3d0b4abaf");
+    }
+
+    #[test]
+    fn reads_every_form_of_a_key_as_the_same() {
+        for name in ["session-pkcs1.pem", "session-oci.pem", "session-crlf.pem"] {
+            let key = PrivateKey::parse(&fixture(name)).unwrap_or_else(|why| panic!("{name}: {why}"));
+            assert_eq!(key.public(), session().public(), "{name}");
+            assert_eq!(key.to_pem(), session().to_pem(), "{name}");
+        }
+        assert!(PrivateKey::parse(&fixture("large.pem")).is_ok());
+    }
+
+    #[test]
+    fn says_what_a_file_is_instead() {
+        let odd = [
+            ("encrypted.pem", "it is encrypted"),
+            ("encrypted-pkcs1.pem", "it is encrypted"),
+            ("session-public.pem", "it holds a PUBLIC KEY"),
+            ("ec.pem", "it is not an RSA key"),
+            ("small.pem", "its RSA key has fewer than 2048 bits"),
+        ];
+        for (name, expected) in odd {
+            let why = PrivateKey::parse(&fixture(name)).err().unwrap();
+            assert!(why.starts_with(expected), "{name}: {why}");
+        }
+        let whole = fixture("session.pem");
+        for garbage in [&b""[..], b"\0\xff", b"OCI_API_KEY\n", &whole[..whole.len() / 2]] {
+            let why = PrivateKey::parse(garbage).err().unwrap();
+            assert!(why.starts_with("it is no PEM file"), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_new_key_survives_its_file_and_signs() {
+        let key = PrivateKey::generate().unwrap();
+        let pem = key.to_pem();
+        assert!(
+            pem.starts_with("-----BEGIN PRIVATE KEY-----\n") && pem.ends_with("-----END PRIVATE KEY-----\n")
+        );
+        let again = PrivateKey::parse(pem.as_bytes()).unwrap();
+        assert_eq!(again.public(), key.public());
+        assert_eq!((key.public().n.len(), key.public().e.as_slice()), (256, &[1, 0, 1][..]));
+
+        let signature = again.sign_sha256(b"message").unwrap();
+        assert_eq!(signature, key.sign_sha256(b"message").unwrap());
+        let whole = rsa::PrivateKey::from_pkcs1_der(&again.pkcs1).unwrap();
+        VerifyingKey::<Sha256>::new(whole.to_public_key())
+            .verify(b"message", &Signature::try_from(signature.as_slice()).unwrap())
+            .unwrap();
+    }
+
+    #[test]
+    fn a_jwk_is_one_key_however_it_is_spelled() {
+        let jwk = |value: Value| Jwk::from_json(value.as_object().unwrap());
+        let plain = jwk(json!({"kty": "RSA", "n": "-_8", "e": "AQAB"})).unwrap();
+        assert_eq!(jwk(json!({"n": "APv_", "e": "AQAB=="})), None, "padding that does not fit");
+        assert_eq!(jwk(json!({"n": "APv_", "e": "AQAB"})).unwrap(), plain);
+        assert_eq!(jwk(json!({"n": "-_8=", "e": "AAEAAQ=="})).unwrap(), plain);
+        for odd in [
+            json!({}),
+            json!({"kty": "EC", "n": "-_8", "e": "AQAB"}),
+            json!({"kty": "RSA", "n": "-_8"}),
+            json!({"kty": "RSA", "n": "-_8", "e": ""}),
+            json!({"kty": "RSA", "n": "AA", "e": "AQAB"}),
+            json!({"kty": "RSA", "n": "+/8", "e": "AQAB"}),
+            json!({"kty": "RSA", "n": 5, "e": "AQAB"}),
+        ] {
+            assert_eq!(jwk(odd.clone()), None, "{odd}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = PrivateKey::parse(&bytes);
+            let pem = pem::encode(&pem::Pem::new("PRIVATE KEY", bytes.clone()));
+            prop_assert!(PrivateKey::parse(pem.as_bytes()).is_err());
+            let pem = pem::encode(&pem::Pem::new("RSA PRIVATE KEY", bytes));
+            prop_assert!(PrivateKey::parse(pem.as_bytes()).is_err());
+        }
+
+        #[test]
+        fn a_damaged_key_is_refused_or_still_whole(at in 0_usize..1700, bit in 0_u32..8) {
+            let mut bytes = session().to_pem().as_bytes().to_vec();
+            let at = at % bytes.len();
+            bytes[at] ^= 1 << bit;
+            if let Ok(key) = PrivateKey::parse(&bytes) {
+                let _ = (key.public().fingerprint(), key.to_pem());
+                let _ = key.sign_sha256(b"message");
+            }
+        }
+    }
+}

@@ -57,3 +57,19 @@ impl Legacy {
         text(plain)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in any::<String>(), iter in any::<i64>()) {
+            let _ = Legacy::parse(&text);
+            let odd = serde_json::json!({"enc": "AESGCM", "kdf": "PBKDF2-HMAC-SHA256", "iter": iter, "salt": text});
+            prop_assert!(Legacy::parse(&odd.to_string()).is_some_and(|legacy| legacy.is_err()));
+        }
+    }
+}

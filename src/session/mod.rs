@@ -25,6 +25,8 @@ mod refresh_token;
 mod renew;
 mod store;
 mod upst;
+#[cfg(test)]
+mod vector;
 
 use oci_config::Section;
 use passphrase::Passphrase;

@@ -103,3 +103,202 @@ fn is_encrypted(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     bytes.trim_ascii_start().starts_with(b"{")
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test's own files")]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::config::PassphraseSource;
+    use crate::host::Env;
+    use crate::session::vector;
+
+    /// A folder of its own, gone at the end.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new() -> Self {
+            let name = format!("woci-test-{:016x}", u64::from_ne_bytes(host::random().unwrap()));
+            let folder = std::env::temp_dir().join(name);
+            fs::create_dir(&folder).unwrap();
+            Self(folder)
+        }
+
+        fn file(&self) -> PathBuf {
+            self.0.join("refresh_token")
+        }
+
+        fn names(&self) -> Vec<String> {
+            let entries = fs::read_dir(&self.0).unwrap();
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    fn no_source() -> PassphraseSource {
+        PassphraseSource { prompt: false, variable: None }
+    }
+
+    fn variable() -> PassphraseSource {
+        PassphraseSource { prompt: false, variable: Some("P".into()) }
+    }
+
+    /// What `open` finds, in the words of the vectors.
+    fn found(path: &Path, source: &PassphraseSource, passphrase: &str) -> String {
+        let env = Env::of(&[("P", passphrase)]);
+        match open(path, &mut Passphrase::new(source, &env, None, true)) {
+            Ok(Some(opened)) => format!("token {}", opened.token.expose()),
+            Ok(None) => "none".into(),
+            Err(Error::WrongPassphrase { .. }) => "wrong passphrase".into(),
+            Err(Error::RefreshTokenFile { .. }) => "damaged".into(),
+            Err(e) => e.to_string(),
+        }
+    }
+
+    #[test]
+    fn vectors() {
+        let folder = Folder::new();
+        for vector in vector::all("envelope") {
+            fs::write(folder.file(), &vector.bytes).unwrap();
+            let found = found(&folder.file(), &variable(), &vector.passphrase);
+            assert_eq!(found, vector.expect, "{}", vector.name);
+            assert_eq!(fs::read(folder.file()).unwrap(), vector.bytes, "the file is untouched");
+        }
+    }
+
+    #[test]
+    fn the_schema_describes_what_opens() {
+        let schema = serde_json::from_str(include_str!("../../schemas/refresh-token.schema.json")).unwrap();
+        let schema = jsonschema::validator_for(&schema).unwrap();
+        // A schema cannot tell a passphrase, nor one spelling of the same values from another.
+        let beyond_it = [
+            "altered",
+            "wrong",
+            "duplicate",
+            "reordered",
+            "blanks",
+            "escape",
+            "number-float",
+            "number-exponent",
+            "not-text",
+            "control",
+            "leading-blank",
+        ];
+        for vector in vector::all("envelope") {
+            let Ok(json @ serde_json::Value::Object(_)) = serde_json::from_slice(&vector.bytes) else {
+                continue;
+            };
+            let opens = vector.expect.starts_with("token ");
+            let valid = schema.is_valid(&json);
+            let excused = beyond_it.iter().any(|part| vector.name.contains(part));
+            assert!(valid == opens || (valid && excused), "{}: valid {valid}", vector.name);
+        }
+    }
+
+    #[test]
+    fn a_plain_token_is_replaced_by_a_plain_one() {
+        let folder = Folder::new();
+        let env = Env::of(&[]);
+        let source = no_source();
+        for token in ["first", "second", "third"] {
+            let mut passphrase = Passphrase::new(&source, &env, None, true);
+            prepare(&folder.file(), &mut passphrase).unwrap().store(&secret(token)).unwrap();
+            let opened = open(&folder.file(), &mut passphrase).unwrap().unwrap();
+            assert!(opened.token.expose() == token && opened.form == Form::Plain);
+            assert_eq!(fs::metadata(folder.file()).unwrap().len(), ROOM as u64, "the room does not grow");
+        }
+        assert_eq!(folder.names(), ["refresh_token"]);
+    }
+
+    #[test]
+    fn plain_text_met_with_a_passphrase_is_encrypted_and_stays_so() {
+        let folder = Folder::new();
+        let env = Env::of(&[("P", "a passphrase")]);
+        fs::write(folder.file(), "first\n").unwrap();
+        let source = variable();
+        let mut passphrase = Passphrase::new(&source, &env, None, true);
+        let opened = open(&folder.file(), &mut passphrase).unwrap().unwrap();
+        assert!(opened.form == Form::Plain);
+        prepare(&folder.file(), &mut passphrase).unwrap().store(&opened.token).unwrap();
+        let first = fs::read_to_string(folder.file()).unwrap();
+        assert!(first.starts_with(r#"{"version":1,"#) && !first.contains("first"));
+
+        // The next run, and one that holds on to the key as a daemon does.
+        for mut passphrase in [Passphrase::new(&source, &env, None, true), passphrase] {
+            let before = fs::read_to_string(folder.file()).unwrap();
+            let opened = open(&folder.file(), &mut passphrase).unwrap().unwrap();
+            assert!(opened.token.expose() == "first" && opened.form == Form::Envelope);
+            prepare(&folder.file(), &mut passphrase).unwrap().store(&opened.token).unwrap();
+            let after = fs::read_to_string(folder.file()).unwrap();
+            let salt = |text: &str| text.split(r#""nonce""#).next().unwrap().to_owned();
+            assert_eq!(salt(&before), salt(&after), "the key is used again");
+            assert_ne!(before, after, "under a new nonce");
+        }
+
+        assert!(found(&folder.file(), &no_source(), "").contains("no passphrase source is set"));
+        assert_eq!(found(&folder.file(), &variable(), "another"), "wrong passphrase");
+        assert!(found(&folder.file(), &variable(), "").contains("unset, empty"));
+    }
+
+    #[test]
+    fn an_envelope_of_another_cost_or_kind_is_renewed() {
+        let folder = Folder::new();
+        for name in ["scrypt-lower-cost", "legacy-good"] {
+            let vector = vector::all("envelope").into_iter().find(|vector| vector.name == name).unwrap();
+            fs::write(folder.file(), &vector.bytes).unwrap();
+            let env = Env::of(&[("P", &vector.passphrase)]);
+            let source = variable();
+            let mut passphrase = Passphrase::new(&source, &env, None, true);
+            let opened = open(&folder.file(), &mut passphrase).unwrap().unwrap();
+            prepare(&folder.file(), &mut passphrase).unwrap().store(&opened.token).unwrap();
+            assert!(fs::read_to_string(folder.file()).unwrap().contains(r#""n":131072,"#), "{name}");
+            assert_eq!(found(&folder.file(), &variable(), &vector.passphrase), vector.expect);
+        }
+    }
+
+    #[test]
+    fn what_is_or_was_encrypted_is_never_replaced_by_plain_text() {
+        let folder = Folder::new();
+        let env = Env::of(&[]);
+        for bytes in ["{\"version\":1}", "{", " {", "\u{feff}{"] {
+            fs::write(folder.file(), bytes).unwrap();
+            for source in [no_source(), variable()] {
+                let refused =
+                    prepare(&folder.file(), &mut Passphrase::new(&source, &env, None, true)).err().unwrap();
+                assert_eq!(refused.say().code, 2, "{bytes}: {refused}");
+            }
+            assert_eq!(fs::read(folder.file()).unwrap(), bytes.as_bytes());
+        }
+        assert_eq!(folder.names(), ["refresh_token"]);
+    }
+
+    #[test]
+    fn a_successor_that_is_not_needed_leaves_nothing() {
+        let folder = Folder::new();
+        let (source, env) = (no_source(), Env::of(&[]));
+        fs::write(folder.file(), "kept").unwrap();
+        let successor = prepare(&folder.file(), &mut Passphrase::new(&source, &env, None, true)).unwrap();
+        assert_eq!(folder.names().len(), 2);
+        drop(successor);
+        assert_eq!(folder.names(), ["refresh_token"]);
+        assert_eq!(fs::read_to_string(folder.file()).unwrap(), "kept");
+    }
+
+    #[test]
+    fn a_huge_file_is_refused_before_it_is_parsed() {
+        let folder = Folder::new();
+        fs::write(folder.file(), vec![b'{'; LARGEST + 1]).unwrap();
+        assert_eq!(found(&folder.file(), &variable(), "p"), "damaged");
+    }
+}

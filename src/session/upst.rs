@@ -97,3 +97,66 @@ fn jwk(claim: &Value) -> Option<Jwk> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::session::key::PrivateKey;
+    use crate::session::vector;
+
+    #[test]
+    fn vectors() {
+        let key = PrivateKey::parse(include_bytes!("../../fixtures/keys/session.pem")).unwrap();
+        for vector in vector::all("upst") {
+            // A file that is not UTF-8 holds no token either.
+            let text = String::from_utf8_lossy(&vector.bytes);
+            let found = match Upst::parse(&text) {
+                Err(_) => "refused".to_owned(),
+                Ok(upst) => {
+                    let or_none = |text: Option<String>| text.unwrap_or("none".into());
+                    let bound = upst.jwk().map(|jwk| key.public().matches_jwk(jwk));
+                    format!(
+                        "exp {}, iat {}, sub {}, tenant {}, key {}",
+                        upst.exp().0,
+                        or_none(upst.iat().map(|iat| iat.0.to_string())),
+                        or_none(upst.sub().map(Into::into)),
+                        or_none(upst.tenant().map(Into::into)),
+                        bound.map_or("none", |bound| if bound { "session" } else { "other" }),
+                    )
+                }
+            };
+            assert_eq!(found, vector.expect, "{}", vector.name);
+        }
+    }
+
+    #[test]
+    fn is_valid_until_just_before_the_margin() {
+        let upst = Upst::parse("e30.eyJleHAiOjEwMDB9.eA").unwrap();
+        assert!(upst.is_valid_for(UnixTime(939), 60));
+        assert!(!upst.is_valid_for(UnixTime(940), 60));
+        assert!(!upst.is_valid_for(UnixTime(i64::MAX), 60));
+        assert!(upst.is_valid_for(UnixTime(i64::MIN), 60));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in any::<String>(), payload in any::<Vec<u8>>()) {
+            use base64::Engine as _;
+            let _ = Upst::parse(&text);
+            let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(payload);
+            let _ = Upst::parse(&format!("e30.{payload}.eA"));
+        }
+
+        #[test]
+        fn every_number_is_a_moment_or_refused(exp in any::<f64>()) {
+            use base64::Engine as _;
+            let payload = serde_json::json!({"exp": exp}).to_string();
+            let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(payload);
+            if let Ok(upst) = Upst::parse(&format!("e30.{payload}.eA")) {
+                prop_assert_eq!(upst.exp().0, exp.floor() as i64);
+            }
+        }
+    }
+}

@@ -3,9 +3,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::os::fd::AsRawFd as _;
 use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use zeroize::Zeroizing;
 
@@ -14,7 +15,10 @@ use super::done;
 /// What ends or stops a program from its terminal, or from outside while it waits there.
 const SIGNALS: [libc::c_int; 5] = [libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGHUP, libc::SIGTSTP];
 
-/// How soon a signal takes effect while woci waits for a line.
+/// The one of them that came while a prompt was open.
+static CAME: AtomicI32 = AtomicI32::new(0);
+
+/// How soon it takes effect: a signal that comes just before the wait does not end it.
 const PATIENCE_MICROSECONDS: libc::suseconds_t = 100_000;
 
 /// A line of a terminal in canonical mode is shorter.
@@ -22,13 +26,12 @@ const LONGEST: usize = 4096;
 
 /// The process's own terminal, not showing what is typed; dropped, it shows it again.
 ///
-/// The signals above wait meanwhile, so that none of them can leave the terminal silent: when one
-/// has come, the terminal is put right first, and then the signal does what it would have done. No
-/// other thread may be there to take it earlier; a prompt comes before any.
+/// None of the signals above leaves the terminal silent: they are noted, the terminal is put right,
+/// and then the signal is sent again to do what it would have done.
 pub struct Prompt {
     tty: File,
     shown: libc::termios,
-    unblocked: libc::sigset_t,
+    before: [libc::sigaction; SIGNALS.len()],
 }
 
 impl Prompt {
@@ -41,7 +44,7 @@ impl Prompt {
             done(libc::tcgetattr(tty.as_raw_fd(), shown.as_mut_ptr()))?;
             shown.assume_init()
         };
-        let prompt = Self { tty, shown, unblocked: block()? };
+        let prompt = Self { tty, shown, before: note_signals() };
         prompt.hide()?;
         Ok(prompt)
     }
@@ -50,7 +53,9 @@ impl Prompt {
     pub fn ask(&mut self, words: &str) -> io::Result<Zeroizing<Vec<u8>>> {
         self.tty.write_all(words.as_bytes())?;
         loop {
-            if self.signal_came()? {
+            let signal = CAME.swap(0, Ordering::Relaxed);
+            if signal != 0 {
+                self.let_through(signal)?;
                 self.tty.write_all(words.as_bytes())?;
             }
             if self.line_came()? {
@@ -67,22 +72,16 @@ impl Prompt {
         Ok(line)
     }
 
-    fn signal_came(&self) -> io::Result<bool> {
-        let mut pending = MaybeUninit::uninit();
-        // SAFETY: `pending` has room; it is filled where the answer is 0.
-        let pending = unsafe {
-            done(libc::sigpending(pending.as_mut_ptr()))?;
-            pending.assume_init()
-        };
-        // SAFETY: the set is filled and the numbers are signals.
-        if !SIGNALS.iter().any(|signal| unsafe { libc::sigismember(&pending, *signal) } == 1) {
-            return Ok(false);
-        }
+    fn let_through(&mut self, signal: libc::c_int) -> io::Result<()> {
         self.show();
-        self.unblock(); // Here the process ends, or stops until it is continued.
-        block()?;
-        self.hide()?;
-        Ok(true)
+        let _ = self.tty.write_all(b"\n");
+        restore_signals(&self.before);
+        // Here the process ends, or stops until it is continued. Not kill: another thread might take
+        // that one, and the terminal be silent again by then.
+        // SAFETY: the number is a signal.
+        unsafe { libc::raise(signal) };
+        note_signals();
+        self.hide()
     }
 
     /// Waits a little for a line. select, since poll knows no terminals on macOS.
@@ -121,34 +120,40 @@ impl Prompt {
         // SAFETY: the descriptor is open and the attributes are as the terminal gave them.
         unsafe { libc::tcsetattr(self.tty.as_raw_fd(), libc::TCSAFLUSH, &self.shown) };
     }
-
-    fn unblock(&self) {
-        // SAFETY: the set is the one that `block` was given by the system.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.unblocked, ptr::null_mut()) };
-    }
 }
 
 impl Drop for Prompt {
     fn drop(&mut self) {
         self.show();
-        self.unblock();
+        restore_signals(&self.before);
     }
 }
 
-/// Blocks `SIGNALS` in this thread; gives what was blocked before.
-fn block() -> io::Result<libc::sigset_t> {
-    let mut set = MaybeUninit::uninit();
-    let mut before = MaybeUninit::uninit();
-    // SAFETY: `set` is made by sigemptyset, the numbers are signals; `before` is filled where the
-    // answer is 0.
-    unsafe {
-        done(libc::sigemptyset(set.as_mut_ptr()))?;
-        for signal in SIGNALS {
-            done(libc::sigaddset(set.as_mut_ptr(), signal))?;
+extern "C" fn note(signal: libc::c_int) {
+    CAME.store(signal, Ordering::Relaxed);
+}
+
+/// Has the signals noted, but for those that are ignored; gives what they did before.
+fn note_signals() -> [libc::sigaction; SIGNALS.len()] {
+    SIGNALS.map(|signal| {
+        // SAFETY: a sigaction of zeros is one: the default action, no flags, an empty mask. `note` is
+        // a handler of the type it is given as, and does what a handler may: an atomic store.
+        unsafe {
+            let mut before: libc::sigaction = mem::zeroed();
+            libc::sigaction(signal, ptr::null(), &mut before);
+            if before.sa_sigaction != libc::SIG_IGN {
+                let mut noting: libc::sigaction = mem::zeroed();
+                noting.sa_sigaction = note as *const () as libc::sighandler_t;
+                libc::sigaction(signal, &noting, ptr::null_mut());
+            }
+            before
         }
-        match libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), before.as_mut_ptr()) {
-            0 => Ok(before.assume_init()),
-            code => Err(io::Error::from_raw_os_error(code)),
-        }
+    })
+}
+
+fn restore_signals(before: &[libc::sigaction; SIGNALS.len()]) {
+    for (signal, before) in SIGNALS.iter().zip(before) {
+        // SAFETY: the action is the one that the system gave for this signal.
+        unsafe { libc::sigaction(*signal, before, ptr::null_mut()) };
     }
 }
