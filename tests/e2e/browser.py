@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""A person at a browser: follows the URL that woci hands over, signs in and consents on the provider's own
+pages, and arrives at woci's page.
+
+WOCI_E2E_PERSON says what kind of person: `allow` (the default), `deny` (leaves the consent page by its way
+out), `away` (opens nothing). What was seen goes to $HOME/browser.log, a JSON document a line.
+"""
+import html.parser
+import http.cookiejar
+import json
+import os
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+
+
+class Page(html.parser.HTMLParser):
+    """The first form of a page, and its links."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.action, self.fields, self.links = None, {}, []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if tag == "form" and self.action is None:
+            self.action = attributes.get("action")
+        if tag == "input" and attributes.get("name"):
+            self.fields[attributes["name"]] = attributes.get("value") or ""
+        if tag == "a" and attributes.get("href"):
+            self.links.append(attributes["href"])
+
+
+def visit(url, person):
+    jar = http.cookiejar.CookieJar()
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar), urllib.request.ProxyHandler({}))
+    pages, body = [], None
+    for _ in range(10):
+        try:
+            answer = browser.open(urllib.request.Request(url, body), timeout=20)
+        except urllib.error.HTTPError as error:  # a page like any other
+            answer = error
+        text = answer.read().decode()
+        address = answer.geturl()
+        pages.append({"url": address, "status": answer.status, "headers": dict(answer.headers), "text": text})
+        parts = urllib.parse.urlsplit(address)
+        if parts.path == "/callback":
+            break
+        page = Page(text)
+        ways_out = [link for link in page.links if link.endswith("/abort")]
+        if person == "deny" and ways_out:
+            url, body = urllib.parse.urljoin(address, ways_out[0]), None
+            continue
+        if page.action is None:
+            break
+        if "login" in page.fields:
+            page.fields.update(login="ada", password="not looked at by these pages")
+        url, body = urllib.parse.urljoin(address, page.action), urllib.parse.urlencode(page.fields).encode()
+    return pages
+
+
+def main():
+    person = os.environ.get("WOCI_E2E_PERSON", "allow")
+    url = sys.argv[-1]
+    seen = {"url": url, "person": person, "pages": []}
+    if person != "away":
+        try:
+            seen["pages"] = visit(url, person)
+        except OSError as error:
+            seen["failed"] = str(error)
+    with open(os.path.join(os.environ["HOME"], "browser.log"), "a", encoding="utf-8") as log:
+        log.write(json.dumps(seen) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""What every journey needs: a home of its own, woci to run in it, the peers beside it, and a table of what was
+proved. Python's standard library only."""
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+PEERS = pathlib.Path(os.environ.get("WOCI_E2E_PEERS") or ROOT / "target/e2e")
+VENV, NODE = PEERS / "venv/bin", PEERS / "node"
+WOCI = pathlib.Path(os.environ.get("WOCI_BIN") or ROOT / "target/debug/woci").resolve()
+
+
+class Skip(Exception):
+    """This machine cannot show it, and says why."""
+
+
+class Table:
+    """What a journey proved. `proves` goes on after a failure: the next point may still be shown."""
+
+    def __init__(self, journey):
+        self.journey, self.rows = journey, []
+
+    @contextlib.contextmanager
+    def proves(self, what):
+        began = time.monotonic()
+        outcome, detail = "passed", ""
+        try:
+            yield
+        except Skip as skip:
+            outcome, detail = "skipped", str(skip)
+        except Exception as error:  # any failure of a check is one row, and the journey goes on
+            outcome, detail = "failed", f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-3)}"
+        self.row(what, outcome, detail, time.monotonic() - began)
+
+    def row(self, what, outcome, detail="", took=0.0):
+        self.rows.append((what, outcome, detail, took))
+        mark = {"passed": "ok  ", "failed": "FAIL", "skipped": "skip"}[outcome]
+        first, _, rest = detail.partition("\n")
+        print(f"  {mark} {took:5.1f} s  {what}" + (f": {first}" if first else ""), flush=True)
+        if rest:
+            print("               " + rest.replace("\n", "\n               ").rstrip(), flush=True)
+
+
+def same(found, expected, what="value"):
+    assert found == expected, f"{what}: {found!r} where {expected!r} was expected"
+
+
+def holds(text, *parts):
+    for part in parts:
+        assert part.lower() in text.lower(), f"{part!r} is not in {text!r}"
+
+
+class Run:
+    """A program that ended."""
+
+    def __init__(self, argv, code, out, err, took):
+        self.argv, self.code, self.out, self.err, self.took = argv, code, out, err, took
+
+    def expect(self, code, *parts):
+        """The exit code, and on stderr each of `parts`. Never a panic, whatever was expected."""
+        said = f"{' '.join(map(str, self.argv))}\nexit {self.code}\nstdout: {self.out[:2000]}\nstderr: {self.err[:3000]}"
+        assert "panicked" not in self.err and self.code != 101, f"a panic: {said}"
+        assert self.code == code, f"exit {self.code} where {code} was expected: {said}"
+        for part in parts:
+            assert part.lower() in self.err.lower(), f"{part!r} is not on stderr: {said}"
+        return self
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+class Home:
+    """A throw-away home. No variable of the person who runs the tests gets in."""
+
+    def __init__(self):
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix="woci-e2e-"))
+        self.path.chmod(0o700)
+        self.oci = self.path / ".oci"
+        self.oci.mkdir(0o700)
+        self.bin = self.path / "bin"
+        self.bin.mkdir()
+        self.redirect_port = free_port()
+        self.env = {
+            "HOME": str(self.path),
+            "PATH": f"{self.bin}:{VENV}:/usr/local/bin:/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "TERM": "xterm-256color",
+            "BROWSER": f"{sys.executable} {HERE / 'browser.py'} %s",
+        }
+
+    def manager(self, sections):
+        """Writes `woci_manager.ini`: {section: {key: value}}."""
+        text = ""
+        for name, values in sections.items():
+            text += f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in values.items()) + "\n"
+        write(self.oci / "woci_manager.ini", text)
+
+    def session(self, profile="DEFAULT"):
+        return self.oci / "sessions" / profile
+
+    def woci(self, *args, **options):
+        return run([WOCI, *args], **{"env": self.env, "cwd": self.path, **options})
+
+    def start(self, *args, **options):
+        return subprocess.Popen([WOCI, *args], env=options.pop("env", self.env), cwd=self.path, **options)
+
+    def visits(self):
+        """What the person at the browser saw, a document for each tab."""
+        log = self.path / "browser.log"
+        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+    def visited(self, count):
+        """The browser may still be reading woci's page when woci has ended."""
+        wait(lambda: len(self.visits()) >= count, f"{count} tabs")
+        return self.visits()
+
+    def clean(self, profile="DEFAULT"):
+        """Nothing half-written, nothing that others can read."""
+        for root, folders, files in os.walk(self.oci):
+            for name in folders:
+                same(stat.S_IMODE(os.stat(os.path.join(root, name)).st_mode), 0o700, f"mode of {name}")
+        known = {"token", "private_key.pem", "refresh_token", "session.json"}
+        for file in self.session(profile).iterdir():
+            same(stat.S_IMODE(file.stat().st_mode), 0o600, f"mode of {file.name}")
+            assert file.name in known or file.name.endswith((".lock", ".log", ".pid")) or file.name.startswith("oci_api_key"), f"a stray: {file.name}"
+
+    def remove(self):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def run(argv, timeout=60, **options):
+    began = time.monotonic()
+    text = {"encoding": "utf-8", "errors": "surrogateescape"}
+    options.setdefault("stdin", subprocess.DEVNULL)
+    if "input" in options:
+        options.pop("stdin")
+    done = subprocess.run(list(map(str, argv)), capture_output=True, timeout=timeout, **text, **options)
+    return Run(argv, done.returncode, done.stdout, done.stderr, time.monotonic() - began)
+
+
+def write(path, text, mode=0o600):
+    path = pathlib.Path(path)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    path.chmod(mode)
+    return path
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait(condition, what, seconds=20):
+    until = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < until, f"waited {seconds} s for {what}"
+        time.sleep(0.02)
+    return found
+
+
+class Provider:
+    """The certified provider, in a process of its own."""
+
+    def __init__(self, home, access_token_life=3600):
+        self.port = free_port()
+        redirect = [f"http://127.0.0.1:{home.redirect_port}/callback"]
+        grants = ["authorization_code", "refresh_token"]
+        self.confidential = {"auth_client_id": "confidential client", "auth_client_secret": "p%q&r+s=t:u v"}
+        self.public = {"auth_client_id": "public-client"}
+        clients = [
+            {"client_id": self.confidential["auth_client_id"], "client_secret": self.confidential["auth_client_secret"],
+             "redirect_uris": redirect, "grant_types": grants},
+            {"client_id": self.public["auth_client_id"], "token_endpoint_auth_method": "none",
+             "application_type": "native", "redirect_uris": redirect, "grant_types": grants},
+        ]  # fmt: skip
+        self.log = tempfile.NamedTemporaryFile(prefix="woci-e2e-provider-")
+        argument = json.dumps({"port": self.port, "clients": clients, "accessTokenLife": access_token_life})
+        # Beside node_modules, since that is where node looks for what a module imports.
+        program = NODE / "provider.mjs"
+        if not program.exists() or program.read_bytes() != (HERE / "peers/provider.mjs").read_bytes():
+            shutil.copy(HERE / "peers/provider.mjs", program)
+        self.process = subprocess.Popen(["node", program, argument], stdout=self.log, stderr=self.log, cwd=NODE)
+        wait(lambda: '"listening"' in self.said() or self.process.poll() is not None, "the provider")
+        assert self.process.poll() is None, f"the provider ended: {self.said()}"
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.jwks_url = f"{self.url}/jwks"
+
+    def said(self):
+        return pathlib.Path(self.log.name).read_text()
+
+    def grants(self):
+        return [line["grant"] for line in map(json.loads, filter(lambda line: line.startswith('{"grant"'), self.said().splitlines()))]
+
+    def settings(self, home, domain, client):
+        from oci_cloud import CLIENT_ID, CLIENT_SECRET
+
+        return {
+            "authz_base_url": f"{self.url}/auth?prompt=consent", "token_url": f"{self.url}/token",
+            "token_exchange_url": domain.url, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
+            "scope": "openid offline_access", "redirect_port": home.redirect_port, "region": "us-ashburn-1", **client,
+        }  # fmt: skip
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(10)
+        self.log.close()

@@ -1,0 +1,175 @@
+"""Oracle Cloud's side, as far as it can be had offline: an identity domain that exchanges tokens, and the API
+endpoint that checks who signed a request. Nobody's real domain answers here; these two are written from
+Oracle's documents, they share no code with woci, and they refuse whatever they do not expect.
+"""
+import base64
+import http.server
+import json
+import os
+import re
+import threading
+import time
+import urllib.parse
+import urllib.request
+
+import rsa
+
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+CLIENT_ID, CLIENT_SECRET = "exchange client", "s+e/c=r%e;t #1"
+USER, TENANCY = "ocid1.user.oc1..e2e", "ocid1.tenancy.oc1..e2e"
+
+
+def serve(handle):
+    """`handle(request, body)` returns (status, headers, body), or None for an answer of its own making."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            try:
+                status, headers, text = handle(self, body)
+            except AssertionError as refusal:
+                status, headers, text = 400, {}, json.dumps({"error": "refused", "error_description": str(refusal)})
+            text = text.encode() if isinstance(text, str) else text
+            self.send_response(status)
+            for name, value in {"Content-Type": "application/json", **headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = answer
+
+        def log_message(self, *_):
+            pass
+
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, *_):  # a client that hung up, as some tests want it to
+            pass
+
+    server = Server(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
+
+
+def jwt(claims):
+    """Nobody but OCI itself verifies a UPST's own signature, so this one is noise of the right length."""
+    parts = [json.dumps({"alg": "RS256", "kid": "asw_e2e", "typ": "JWT"}), json.dumps(claims)]
+    return ".".join([rsa.base64url(part.encode()) for part in parts] + [rsa.base64url(os.urandom(256))])
+
+
+def claims_of(token):
+    return json.loads(rsa.unbase64url(token.split(".")[1]))
+
+
+class Domain:
+    """Believes the tokens of one provider, if the exchange client brings them."""
+
+    def __init__(self, jwks_url=None):
+        self.jwks_url = jwks_url
+        self.life = 3600  # of a UPST, if the subject token lets it
+        self.issued = []
+        self.refused = []
+        self.port = serve(self.handle)
+        self.url = f"http://127.0.0.1:{self.port}/oauth2/v1/token"
+
+    def handle(self, request, body):
+        try:
+            return 200, {}, json.dumps({"token": self.exchange(request, body.decode())})
+        except AssertionError as refusal:
+            self.refused.append(str(refusal))
+            raise
+
+    def exchange(self, request, body):
+        assert (request.command, request.path) == ("POST", "/oauth2/v1/token"), f"{request.command} {request.path}"
+        assert request.headers["Content-Type"].split(";")[0] == "application/x-www-form-urlencoded", "not a form"
+        scheme, basic = request.headers["Authorization"].split(" ")
+        name, _, secret = base64.b64decode(basic, validate=True).decode().partition(":")
+        client = urllib.parse.unquote_plus(name), urllib.parse.unquote_plus(secret)
+        assert scheme == "Basic" and client == (CLIENT_ID, CLIENT_SECRET), "not the exchange client"
+        fields = urllib.parse.parse_qsl(body, strict_parsing=True)
+        form = dict(fields)
+        assert len(form) == len(fields), "a field twice"
+        subject, public_key = form.pop("subject_token"), form.pop("public_key")
+        assert form == {
+            "grant_type": EXCHANGE,
+            "requested_token_type": "urn:oci:token-type:oci-upst",
+            "subject_token_type": "jwt",
+        }, f"fields {sorted(form)}"
+        person = self.believe(subject)
+        key = rsa.from_der(base64.b64decode(public_key, validate=True))
+        assert key[0].bit_length() == 2048, "OCI takes keys of 2048 bits"
+        now = int(time.time())
+        upst = jwt({
+            "sub": USER, "tenant": TENANCY, "iat": now, "exp": min(now + self.life, person["exp"]),
+            "jwk": json.dumps({"kid": "e2e", "alg": "RS256", **rsa.to_jwk(key)}), "ptype": "user",
+            "sess_exp": time.strftime("%a, %d %b %Y %H:%M:%S UTC", time.gmtime(now + 8 * 3600)),
+        })  # fmt: skip
+        self.issued.append(upst)
+        return upst
+
+    def believe(self, subject):
+        """The subject token's signature, by the keys that the provider publishes."""
+        if self.jwks_url is None:
+            return {"exp": int(time.time()) + 3600}
+        head, claims, signature = subject.split(".")
+        header = json.loads(rsa.unbase64url(head))
+        assert header["alg"] == "RS256", f"alg {header['alg']}"
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(self.jwks_url) as answer:
+            (jwk,) = [key for key in json.load(answer)["keys"] if key["kid"] == header["kid"]]
+        rsa.verify(rsa.from_jwk(jwk), f"{head}.{claims}".encode(), rsa.unbase64url(signature))
+        person = claims_of(subject)
+        assert person["aud"] == "https://oci.example", f"aud {person['aud']}"
+        assert person["exp"] > time.time(), "an expired subject token"
+        return person
+
+
+class Api:
+    """An endpoint of OCI: lets in who signs with the key that the UPST in `keyId` is bound to, as issued by
+    `domain`. https://docs.oracle.com/en-us/iaas/Content/API/Concepts/signingrequests.htm"""
+
+    def __init__(self, domain):
+        self.domain = domain
+        self.signed_by = []  # User-Agent of each request whose signature was good
+        self.refused = []
+        self.hold = None  # an Event: requests wait for it, for a Ctrl-C in the middle
+        self.waiting = threading.Event()
+        self.port = serve(self.handle)
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def handle(self, request, _body):
+        try:
+            self.check(request)
+        except AssertionError as refusal:
+            self.refused.append(str(refusal))
+            return 401, {}, json.dumps({"code": "NotAuthenticated", "message": str(refusal)})
+        self.signed_by.append(request.headers["User-Agent"] or "")
+        if self.hold:
+            self.waiting.set()
+            self.hold.wait(60)
+        if request.path.rstrip("/") == "/n":
+            return 200, {"opc-request-id": "e2e"}, json.dumps("e2e-namespace")
+        return 404, {"opc-request-id": "e2e"}, json.dumps({"code": "NotAuthorizedOrNotFound", "message": "no such thing"})
+
+    def check(self, request):
+        value = request.headers["Authorization"] or ""
+        scheme, _, rest = value.partition(" ")
+        assert scheme == "Signature", f"Authorization: {value[:20]}"
+        fields = dict(re.findall(r'(\w+)="([^"]*)"', rest))
+        assert fields["algorithm"] == "rsa-sha256" and fields["version"] == "1", "algorithm or version"
+        kind, _, upst = fields["keyId"].partition("$")
+        assert kind == "ST", "not a session token"
+        assert upst in self.domain.issued, "a UPST that was not issued here"
+        claims = claims_of(upst)
+        assert claims["exp"] > time.time(), "an expired UPST"
+        names = fields["headers"].split()
+        assert {"date", "(request-target)", "host"} <= set(names) or {"x-date", "(request-target)", "host"} <= set(names), names
+        lines = []
+        for name in names:
+            if name == "(request-target)":
+                lines.append(f"{name}: {request.command.lower()} {request.path}")
+            else:
+                lines.append(f"{name}: {request.headers[name]}")
+        jwk = json.loads(claims["jwk"])
+        rsa.verify(rsa.from_jwk(jwk), "\n".join(lines).encode(), base64.b64decode(fields["signature"]))
