@@ -53,9 +53,15 @@ struct Cost {
 /// OWASP's first choice: 128 MiB and 0.3 s, once a run.
 const COST: Cost = Cost { log_n: 17, r: 8, p: 1 };
 
-/// woci never wrote a costlier one, so whoever did wants to exhaust this machine. N may be lower,
-/// for a machine with less memory; r and p have never been others.
+/// N may be lower, for a machine with less memory.
 const LEAST_LOG_N: u8 = 14;
+
+impl Cost {
+    /// woci never wrote a costlier one, so whoever did wants to exhaust this machine.
+    fn is_within_bounds(self) -> bool {
+        (LEAST_LOG_N..=COST.log_n).contains(&self.log_n) && (self.r, self.p) == (COST.r, COST.p)
+    }
+}
 
 /// A key, and the salt and cost that made it from the passphrase.
 #[derive(Clone)]
@@ -77,7 +83,7 @@ impl DerivedKey {
         let bytes = 128 * cost.r as usize * ((1 << cost.log_n) + cost.p as usize + 1);
         let mut room: Vec<u8> = Vec::new();
         if room.try_reserve_exact(bytes).is_err() {
-            return Err(Refusal::NoMemory { mebibytes: bytes.div_ceil(1 << 20) });
+            return Err(Refusal::NoMemory { mebibytes: bytes >> 20 });
         }
         // The optimiser would leave out memory that nobody looks at.
         drop(std::hint::black_box(room));
@@ -122,13 +128,13 @@ impl Envelope {
     /// Checks all that can be checked without the passphrase. `text` begins and ends with a brace.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let fields = serde_json::from_str(text).map_err(|_| Refusal::Damaged("its JSON is damaged"))?;
-        Self::from_fields(&fields)
+        let envelope = Self::from_fields(&fields)
             .filter(|envelope| envelope.to_json() == text)
-            .ok_or(Refusal::Damaged("it is not an envelope as woci writes it"))
-            .and_then(|envelope| match envelope.header.cost {
-                Cost { log_n: LEAST_LOG_N..=17, r: 8, p: 1 } => Ok(envelope),
-                _ => Err(Refusal::Damaged("it asks for more or less work than woci ever does")),
-            })
+            .ok_or(Refusal::Damaged("it is not an envelope as woci writes it"))?;
+        if !envelope.header.cost.is_within_bounds() {
+            return Err(Refusal::Damaged("it asks for more or less work than woci ever does"));
+        }
+        Ok(envelope)
     }
 
     fn from_fields(fields: &Map<String, Value>) -> Option<Self> {

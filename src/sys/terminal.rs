@@ -126,6 +126,12 @@ impl Drop for Prompt {
     fn drop(&mut self) {
         self.show();
         restore_signals(&self.before);
+        // One that came with the line or after it.
+        let signal = CAME.swap(0, Ordering::Relaxed);
+        if signal != 0 {
+            // SAFETY: the number is a signal.
+            unsafe { libc::raise(signal) };
+        }
     }
 }
 
