@@ -116,7 +116,7 @@ mod tests {
                 Err(_) => "refused".to_owned(),
                 Ok(upst) => {
                     let or_none = |text: Option<String>| text.unwrap_or("none".into());
-                    let bound = upst.jwk().map(|jwk| key.public().matches_jwk(jwk));
+                    let bound = upst.jwk.as_ref().map(|jwk| key.public().matches_jwk(jwk));
                     format!(
                         "exp {}, iat {}, sub {}, tenant {}, key {}",
                         upst.exp().0,
