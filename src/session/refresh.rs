@@ -5,7 +5,7 @@
 use super::record::{self, Record};
 use super::refresh_token::Opened;
 use super::store::{Found, Locked};
-use super::{Engine, Session, refresh_token};
+use super::{Engine, Session, Upst, refresh_token};
 use crate::error::{Error, Result};
 use crate::oauth::Provider;
 use crate::oauth::http::Client;
@@ -46,8 +46,11 @@ pub fn spend(
             Err(dead @ Error::RefreshTokenDead { .. }) => dead,
             Err(other) => return Err(other),
         };
-        // The older tool may have spent it meanwhile and stored another.
-        if let Some(session) = engine.usable(engine.look()?) {
+        // The older tool may have spent it meanwhile and stored another. The UPST that was there before
+        // may be good for a while too, but is not what was wanted.
+        let now = engine.look()?;
+        let is_new = now.upst.as_ref().map(Upst::token) != found.upst.as_ref().map(Upst::token);
+        if is_new && let Some(session) = engine.usable(now) {
             return Ok(Spent::ByAnother(session));
         }
         match refresh_token::open(&path, &mut engine.passphrase)? {
