@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod crowd; // one refresh and one sign-in, however many ask; who dies is replaced, who hangs is named
+mod daemon; // one per profile, detached, told apart by its lock; it refreshes in time and ends when it should
 mod life; // a session from its first sign-in to its last
 mod passthrough; // oci gets what was meant for it, and its exit status comes back
 mod simulator; // the simulator keeps the rules it tests
