@@ -1,5 +1,4 @@
 //! The rooms of woci. `main` is its only door; what each room owns stands at the head of its `mod.rs`.
-#![allow(dead_code)]
 
 mod cli;
 mod config;
