@@ -15,6 +15,10 @@ pub enum Error {
     OptionWithoutValue {
         option: String,
     },
+    OptionMissing {
+        verb: String,
+        option: String,
+    },
     OptionWithValue {
         option: String,
     },
@@ -185,6 +189,12 @@ pub enum Error {
         profile: String,
     },
 
+    // Kubernetes.
+    NoRegion,
+    Kubectl {
+        why: String,
+    },
+
     // oci.
     OciMissing,
     OciNotExecutable {
@@ -217,6 +227,7 @@ impl Error {
     pub fn say(&self) -> Said {
         let (code, what, next) = match self {
             Self::OptionWithoutValue { option } => (2, format!("{option} needs a value"), format!("see `woci --help` for what {option} takes")),
+            Self::OptionMissing { verb, option } => (2, format!("`woci {verb}` needs {option}"), format!("give {option}; see `woci --help`")),
             Self::OptionWithValue { option } => (2, format!("{option} takes no value"), format!("give {option} alone")),
             Self::OptionTwice { option } => (2, format!("{option} is given twice with different values"), "give it once".into()),
             Self::OptionNotText { option } => (2, format!("the value of {option} is not UTF-8 text"), "give it as UTF-8".into()),
@@ -281,6 +292,8 @@ impl Error {
             Self::Daemon { log, why } => (1, format!("cannot start the daemon: {why}"), format!("see its log, {}", log.display())),
             Self::DaemonRuns { profile } => (1, format!("cannot be the daemon of profile {profile}: one runs already"), "end it with --stop-daemon first".into()),
 
+            Self::NoRegion => (2, "cannot tell the cluster's region: neither a setting nor its OCID names one".into(), "give --region, or set region in the profile".into()),
+            Self::Kubectl { why } => (1, format!("cannot write the kubeconfig by kubectl: {why}"), "install kubectl, or put the entry that `woci kubeconfig` prints into the kubeconfig yourself".into()),
             Self::OciMissing => (127, "cannot run oci: there is no `oci` on PATH".into(), "install the OCI CLI, or correct PATH".into()),
             Self::OciNotExecutable { path, why } => (126, format!("cannot run {}: {why}", path.display()), "reinstall the OCI CLI, or correct PATH".into()),
             Self::Stdout { why } => (1, format!("cannot write to stdout: {why}"), "see what became of the program that reads it".into()),

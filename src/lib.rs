@@ -9,6 +9,7 @@ mod host;
 mod jwt;
 mod log;
 mod oauth;
+mod region;
 mod secret;
 mod session;
 mod signin;
