@@ -230,9 +230,10 @@ def edits(table, editor):
             try:
                 editor.edit(before)
                 sections = parse(before)
-                # An empty one is none, as for everybody who asks for a region.
-                inherited = None if sections.get("DEFAULT", {}).get("region") else "us-ashburn-1"
-                editor.check(before, region=sections.get("prod", {}).get("region") or inherited)
+                # An empty one is none, as for everybody who asks for a region, and it hides the one of [DEFAULT].
+                own, inherited = (sections.get(name, {}).get("region") for name in ("prod", "DEFAULT"))
+                has_inherited = own is None and inherited
+                editor.check(before, region=None if has_inherited else own or "us-ashburn-1")
             except AssertionError as error:
                 raise AssertionError(f"config {number} {before!r}: {error}") from error
 
