@@ -6,6 +6,7 @@
 mod crowd; // one refresh and one sign-in, however many ask; who dies is replaced, who hangs is named
 mod life; // a session from its first sign-in to its last
 mod passthrough; // oci gets what was meant for it, and its exit status comes back
+mod schemas; // every document is one of its schema
 mod simulator; // the simulator keeps the rules it tests
 
 #[path = "../sim/main.rs"]
