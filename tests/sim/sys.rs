@@ -74,6 +74,7 @@ pub fn peak_memory(command: &mut Command) -> u64 {
     // forks where something is to be done before the exec.
     // SAFETY: nothing is done there.
     unsafe { command.pre_exec(|| Ok(())) };
+    #[expect(clippy::zombie_processes, reason = "wait4 waits for it, and says more than `wait`")]
     let child = command.spawn().expect("the program can be run");
     let process = libc::pid_t::try_from(child.id()).expect("it was a pid_t");
     // SAFETY: all zeros is a valid rusage, both pointers are to living values, and nobody else waits for this child.
