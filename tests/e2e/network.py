@@ -40,15 +40,26 @@ def pump(a, b):
     back.join()
 
 
+def read_request(connection):
+    """To its end: closing with bytes unread would reset the connection, and the answer with it."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += connection.recv(65536) or b"\r\n\r\n"
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
+    while len(body) < length and (more := connection.recv(65536)):
+        body += more
+
+
 class Tls:
     """TLS in front of a port, or of one fixed `answer`."""
 
-    def __init__(self, certificate, target=None, answer=None, versions=None):
+    def __init__(self, certificate, target=None, answer=None, versions=None, says_goodbye=True):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         if versions:
             context.minimum_version, context.maximum_version = versions
-        self.context, self.target, self.answer = context, target, answer
+        self.context, self.target, self.answer, self.says_goodbye = context, target, answer, says_goodbye
         self.spoken = []  # the TLS version of each connection that came about
         self.port = listen(self.handle)
 
@@ -56,8 +67,10 @@ class Tls:
         with self.context.wrap_socket(connection, server_side=True) as inner:
             self.spoken.append(inner.version())
             if self.answer is not None:
-                inner.recv(65536)
+                read_request(inner)
                 inner.sendall(self.answer)
+                if self.says_goodbye:
+                    inner.unwrap()
                 return
             with socket.create_connection(("127.0.0.1", self.target)) as service:
                 pump(inner, service)

@@ -179,7 +179,9 @@ def proxies(table, company):
 def portals(table, company):
     pem = company.certificates / "good.pem"
     with table.proves("a captive portal that answers HTML in the provider's name: said, nothing lost, no browser"):
-        company.refused(("https://" + IDP, "not JSON"), company.proxy_to(Tls(pem, answer=PORTAL % (b"200 OK", b""))))
+        for says_goodbye in (True, False):  # many servers end a TLS connection without close_notify
+            portal = Tls(pem, answer=PORTAL % (b"200 OK", b""), says_goodbye=says_goodbye)
+            company.refused(("https://" + IDP, "not a JSON", "sign-in page"), company.proxy_to(portal))
 
     with table.proves("a captive portal that redirects: not followed, said"):
         away = b"Location: https://wifi.example.test/login\r\n"
