@@ -4,6 +4,8 @@
 #![allow(clippy::disallowed_methods)]
 
 mod life; // a session from its first sign-in to its last
+mod network; // odd answers of the provider and the domain lose nothing and repeat nothing
+mod origin; // a refresh token goes only to where it came from
 mod passthrough; // oci gets what was meant for it, and its exit status comes back
 mod simulator; // the simulator keeps the rules it tests
 
