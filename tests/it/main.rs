@@ -3,6 +3,7 @@
 // woci's bans (.clippy.toml) keep each effect in one place of its own; here is no such house.
 #![allow(clippy::disallowed_methods)]
 
+mod at_rest; // the refresh token on disk: encrypted stays encrypted, and what the terminal has to do with it
 mod life; // a session from its first sign-in to its last
 mod network; // odd answers of the provider and the domain lose nothing and repeat nothing
 mod origin; // a refresh token goes only to where it came from
