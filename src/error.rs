@@ -164,6 +164,15 @@ pub enum Error {
         url: String,
         why: String,
     },
+    Untrusted {
+        what: &'static str,
+        url: String,
+        why: String,
+    },
+    Proxy {
+        proxy: String,
+        why: String,
+    },
     Certificates {
         why: String,
     },
@@ -451,6 +460,20 @@ impl Error {
                 why,
                 "check that the URL is right and that no proxy or sign-in page answers in its place",
             ),
+            Self::Untrusted { what, url, why } => row(
+                1,
+                format!("cannot trust the certificate of the {what} {url}"),
+                why,
+                "where a company's own authority signs it, name that authority's file with SSL_CERT_FILE; \
+                 else its server, or the clock here, has to be put right",
+            ),
+            Self::Proxy { proxy, why } => row(
+                1,
+                format!("cannot get through the proxy {proxy}"),
+                why,
+                "correct HTTPS_PROXY (http://user:password@host:port) or NO_PROXY, then run woci again; \
+                 the session is kept",
+            ),
             Self::Certificates { why } => row(
                 1,
                 "cannot load the certificate authorities",
@@ -677,6 +700,12 @@ mod tests {
             refused(400, Some("invalid_request"), Some("No rules matched")),
             Error::RefreshTokenDead { url: token_url(), error: "invalid_grant".into(), description: None },
             Error::BadAnswer { what: "token endpoint", url: token_url(), why: "it is not JSON".into() },
+            Error::Untrusted {
+                what: "token endpoint",
+                url: token_url(),
+                why: "it is from an authority that is not trusted here".into(),
+            },
+            Error::Proxy { proxy: "proxy.example.com:3128".into(), why: "it asks for a password".into() },
             Error::Certificates { why: "the system has none".into() },
             Error::OpaqueToken,
             Error::Upst { why: "it is not a JWT".into() },
