@@ -3,6 +3,7 @@
 // woci's bans (.clippy.toml) keep each effect in one place of its own; here is no such house.
 #![allow(clippy::disallowed_methods)]
 
+mod house; // the sources keep their own rules
 mod life; // a session from its first sign-in to its last
 mod passthrough; // oci gets what was meant for it, and its exit status comes back
 mod schemas; // every document is one of its schema
