@@ -14,6 +14,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Error {
     // The command line.
     OptionWithoutValue { option: String },
+    OptionMissing { verb: String, option: String },
     OptionWithValue { option: String },
     OptionTwice { option: String },
     OptionNotText { option: String },
@@ -80,6 +81,10 @@ pub enum Error {
     Daemon { log: PathBuf, why: String },
     DaemonRuns { profile: String },
 
+    // Kubernetes.
+    NoRegion,
+    Kubectl { why: String },
+
     // Programs beside woci.
     OciMissing,
     OciNotExecutable { path: PathBuf, why: String },
@@ -95,15 +100,6 @@ pub struct Said {
 }
 
 impl Error {
-    /// True where the same request may well succeed a little later: nothing was decided.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Unreachable { .. } => true,
-            Self::Refused { status, .. } => matches!(status, 408 | 429 | 500..),
-            _ => false,
-        }
-    }
-
     /// One row per failure: exit code; what failed, on what; why; what to do now.
     pub fn say(&self) -> Said {
         match self {
@@ -111,6 +107,11 @@ impl Error {
             Self::OptionWithoutValue { option } => {
                 wrong(format!("cannot take {option}"), "it needs a value", "see `woci --help` for its form")
             }
+            Self::OptionMissing { verb, option } => wrong(
+                format!("cannot run `woci {verb}`"),
+                format!("it needs {option}"),
+                "give it, as `woci --help` shows",
+            ),
             Self::OptionWithValue { option } => {
                 wrong(format!("cannot take {option}"), "it has a value and takes none", "give it alone")
             }
@@ -343,6 +344,18 @@ impl Error {
                 "end it with --stop-daemon first",
             ),
 
+            // Kubernetes.
+            Self::NoRegion => wrong(
+                "cannot tell the cluster's region",
+                "neither a setting nor its OCID names one",
+                "give --region, or set region in the profile",
+            ),
+            Self::Kubectl { why } => failed(
+                "cannot have kubectl write the kubeconfig",
+                why,
+                "install kubectl, or put the entry that `woci kubeconfig` prints into the kubeconfig yourself",
+            ),
+
             // Programs beside woci.
             Self::OciMissing => row(
                 127,
@@ -470,6 +483,7 @@ mod tests {
         };
         vec![
             Error::OptionWithoutValue { option: "--scope".into() },
+            Error::OptionMissing { verb: "kubeconfig".into(), option: "--cluster-id".into() },
             Error::OptionWithValue { option: "--daemon".into() },
             Error::OptionTwice { option: "--region".into() },
             Error::OptionNotText { option: "--profile".into() },
@@ -531,6 +545,8 @@ mod tests {
             Error::Random { why: "Function not implemented".into() },
             Error::Daemon { log: prod("woci_refresh.log"), why: "it ended before it was up".into() },
             Error::DaemonRuns { profile: "prod".into() },
+            Error::NoRegion,
+            Error::Kubectl { why: "No such file or directory".into() },
             Error::OciMissing,
             Error::OciNotExecutable { path: "/usr/bin/oci".into(), why: "Permission denied".into() },
             Error::Stdout { why: "Broken pipe".into() },

@@ -1,5 +1,4 @@
 //! The rooms of woci. `main` is its only door; what each room owns stands at the head of its `mod.rs`.
-#![allow(dead_code)]
 
 mod cli;
 mod config;
@@ -12,6 +11,7 @@ mod host;
 mod jwt;
 mod log;
 mod oauth;
+mod region;
 mod secret;
 mod session;
 mod signin;

@@ -14,6 +14,9 @@ Usage:
 Verbs:
   credential                       print the credential as JSON
   env                              print exports: eval \"$(woci env)\"
+  kube-credential --cluster-id OCID
+                                   print the exec credential for kubectl
+  kubeconfig --cluster-id OCID     print the kubeconfig entry that has kubectl ask woci
   session authenticate             sign in now, whatever session there is
   session refresh                  refresh now, without a person where possible
   help                             print this text

@@ -358,6 +358,34 @@ pub const OPTIONS: &[Opt] = &[
         ..ROW
     },
     Opt {
+        name: "--cluster-id",
+        value: "OCID",
+        group: Group::Output,
+        help: "with `kube-credential` and `kubeconfig`: the cluster",
+        example: "--cluster-id ocid1.cluster.oc1.iad.aaaa",
+        verbs: &["kube-credential", "kubeconfig"],
+        ..ROW
+    },
+    Opt {
+        name: "--user",
+        default: Some("as oci names it"),
+        value: "NAME",
+        group: Group::Output,
+        help: "with `kubeconfig`: the name of the entry",
+        example: "--user prod-cluster",
+        verbs: &["kubeconfig"],
+        ..ROW
+    },
+    Opt {
+        name: "--write",
+        kind: Kind::Flag,
+        group: Group::Output,
+        help: "with `kubeconfig`: have kubectl write the entry into the current kubeconfig",
+        example: "--write",
+        verbs: &["kubeconfig"],
+        ..ROW
+    },
+    Opt {
         name: "--profile-name",
         value: "NAME",
         group: Group::Profile,

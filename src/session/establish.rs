@@ -45,7 +45,7 @@ pub fn establish(
         locked.store_record(&record)?;
     }
     let session = Session {
-        public_key: public_key.clone(),
+        key: binding.key.clone(),
         key_file: binding.key_file.to_owned(),
         token_file: engine.dir.token_file(),
         upst,
@@ -86,7 +86,7 @@ impl Engine<'_> {
         let entry = Entry {
             key_file: &session.key_file,
             security_token_file: &session.token_file,
-            fingerprint: &session.public_key.fingerprint(),
+            fingerprint: &session.key.public().fingerprint(),
             tenancy: session.upst.tenant(),
             region,
         };

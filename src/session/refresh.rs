@@ -3,9 +3,8 @@
 //! write, fsync and rename.
 
 use super::record::{self, Record};
-use super::refresh_token::Opened;
 use super::store::{Found, Locked};
-use super::{Engine, Session, refresh_token};
+use super::{Engine, Session, Upst, refresh_token};
 use crate::error::{Error, Result};
 use crate::oauth::Provider;
 use crate::oauth::http::Client;
@@ -15,8 +14,8 @@ use crate::secret::Secret;
 pub enum Spent {
     /// The successor is stored; the access token may still have been unusable.
     Stored { access_token: Result<Secret> },
-    /// The older tool knows no lock: it has just made a session of the same token.
-    ByAnother(Session),
+    /// The older tool has just made a session of the same token.
+    ByAnother(Box<Session>),
     /// There is none, or none that the provider takes.
     Nothing { why: String },
 }
@@ -29,7 +28,7 @@ pub fn spend(
     client: &Client<'_>,
 ) -> Result<Spent> {
     let path = engine.dir.refresh_token_file();
-    let Some(Opened { mut token, .. }) = refresh_token::open(&path, &mut engine.passphrase)? else {
+    let Some(mut token) = refresh_token::open(&path, &mut engine.passphrase)? else {
         return Ok(Spent::Nothing { why: "there is no refresh token".into() });
     };
     if found.record.refused.as_deref() == Some(&record::hash(&token)) {
@@ -46,17 +45,19 @@ pub fn spend(
             Err(dead @ Error::RefreshTokenDead { .. }) => dead,
             Err(other) => return Err(other),
         };
-        // The older tool may have spent it meanwhile and stored another.
-        if let Some(session) = engine.usable(engine.look()?) {
-            return Ok(Spent::ByAnother(session));
-        }
+        // The older tool, which knows no lock, may have spent it meanwhile and stored another.
         match refresh_token::open(&path, &mut engine.passphrase)? {
-            Some(newer) if newer.token != token => token = newer.token,
+            Some(newer) if newer != token => token = newer,
             _ => {
                 let refused = Some(record::hash(&token));
                 locked.store_record(&Record { refused, ..found.record.clone() })?;
                 return Ok(Spent::Nothing { why: dead.say().why });
             }
+        }
+        let now = engine.look()?;
+        let is_new = now.upst.as_ref().map(Upst::token) != found.upst.as_ref().map(Upst::token);
+        if is_new && let Some(session) = engine.usable(now) {
+            return Ok(Spent::ByAnother(Box::new(session)));
         }
     }
 }

@@ -335,3 +335,11 @@ fn counts(world: &World) -> [usize; 4] {
 fn path(path: &std::path::Path) -> Value {
     path.to_str().expect("a World's home is UTF-8").into()
 }
+
+#[test]
+fn a_refused_refresh_token_is_not_hidden_behind_a_session_that_is_still_valid() {
+    let world = World::signed_in();
+    world.sim.provider.revoke_all();
+    world.woci(&["--sign-in", "never", "session", "refresh"]).run().fails(1).says("invalid_grant");
+    assert_eq!(world.woci(&["session", "refresh"]).run().ok().json()["source"], "authenticated");
+}

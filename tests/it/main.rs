@@ -3,6 +3,7 @@
 // woci's bans (.clippy.toml) keep each effect in one place of its own; here is no such house.
 #![allow(clippy::disallowed_methods)]
 
+mod crowd; // one refresh and one sign-in, however many ask; who dies is replaced, who hangs is named
 mod house; // the sources keep their own rules
 mod life; // a session from its first sign-in to its last
 mod passthrough; // oci gets what was meant for it, and its exit status comes back
