@@ -5,6 +5,7 @@
 
 mod at_rest; // the refresh token on disk: encrypted stays encrypted, and what the terminal has to do with it
 mod crowd; // one refresh and one sign-in, however many ask; who dies is replaced, who hangs is named
+mod house; // the sources keep their own rules
 mod life; // a session from its first sign-in to its last
 mod network; // odd answers of the provider and the domain lose nothing and repeat nothing
 mod origin; // a refresh token goes only to where it came from
