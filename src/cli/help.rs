@@ -14,6 +14,9 @@ Usage:
 Verbs:
   credential                       print the credential as JSON
   env                              print exports: eval \"$(woci env)\"
+  kube-credential --cluster-id OCID
+                                   print the exec credential for kubectl
+  kubeconfig --cluster-id OCID     print the kubeconfig entry that has kubectl ask woci
   session authenticate             sign in now, whatever session there is
   session refresh                  refresh now, without a person where possible
   help                             print this text
@@ -55,4 +58,12 @@ fn row(opt: &Opt) -> String {
     ];
     let facts: Vec<String> = facts.into_iter().flatten().collect();
     format!("  {}{value}\n      {}\n      [{}]\n", opt.name, opt.help, facts.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn help() {
+        crate::golden::check("help.txt", &super::text());
+    }
 }

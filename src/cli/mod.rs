@@ -26,6 +26,14 @@ pub enum Verb {
     },
     SessionAuthenticate,
     SessionRefresh,
+    KubeCredential {
+        cluster_id: String,
+    },
+    Kubeconfig {
+        cluster_id: String,
+        user: Option<String>,
+        write: bool,
+    },
     /// Leave a process that keeps the session fresh, or be one.
     Daemon {
         session: DaemonSession,

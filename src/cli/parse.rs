@@ -10,9 +10,10 @@ use super::options::{self, Kind, Opt};
 use super::{DaemonSession, Flags, Invocation, Shell, Verb};
 use crate::error::{Error, Result};
 
+/// Verbs of one word.
+const VERBS: [&str; 6] = ["credential", "env", "kube-credential", "kubeconfig", "help", DAEMON_PROCESS];
 /// Verbs of the command line that this version does not have.
-const LATER_VERBS: [&str; 8] =
-    ["kube-credential", "kubeconfig", "exec", "status", "logout", "doctor", "config", "completion"];
+const LATER_VERBS: [&str; 6] = ["exec", "status", "logout", "doctor", "config", "completion"];
 /// Each is a request of its own, made by a flag.
 const DAEMON_FLAGS: [&str; 3] = ["--daemon", "--daemon-status", "--stop-daemon"];
 /// The word that makes a woci the daemon's process; no part of the command line that is offered.
@@ -128,9 +129,20 @@ impl Line {
                 Verb::SessionAuthenticate
             }
             "session refresh" => Verb::SessionRefresh,
+            "kube-credential" => Verb::KubeCredential { cluster_id: self.cluster_id(name)? },
+            "kubeconfig" => Verb::Kubeconfig {
+                cluster_id: self.cluster_id(name)?,
+                user: self.of_verb.get("--user").map(str::to_owned),
+                write: self.of_verb.has("--write"),
+            },
             DAEMON_PROCESS => Verb::DaemonProcess,
             _ => Verb::Credential,
         })
+    }
+
+    fn cluster_id(&self, verb: &str) -> Result<String> {
+        let missing = || Error::OptionMissing { verb: verb.into(), option: "--cluster-id".into() };
+        self.of_verb.get("--cluster-id").map(str::to_owned).ok_or_else(missing)
     }
 
     /// What the daemon's flags make of a verb.
@@ -190,11 +202,7 @@ fn verb_of(words: &[OsString]) -> Option<&'static str> {
     match (word(0)?, word(1)) {
         ("session", Some("authenticate")) => Some("session authenticate"),
         ("session", Some("refresh")) => Some("session refresh"),
-        (first, _) => ["credential", "env", "help", DAEMON_PROCESS]
-            .iter()
-            .chain(&LATER_VERBS)
-            .find(|verb| **verb == first)
-            .copied(),
+        (first, _) => VERBS.iter().chain(&LATER_VERBS).find(|verb| **verb == first).copied(),
     }
 }
 

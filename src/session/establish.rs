@@ -36,7 +36,9 @@ pub fn establish(
     let upst = checked(&token, binding.key)?;
 
     // The key first: a UPST without its key would be of no use to whoever reads in between.
-    if !binding.is_stored {
+    if binding.is_stored {
+        locked.close_key(binding.key_file);
+    } else {
         locked.store_key(binding.key_file, binding.key)?;
     }
     locked.store_token(&upst)?;
@@ -45,7 +47,7 @@ pub fn establish(
         locked.store_record(&record)?;
     }
     let session = Session {
-        public_key: public_key.clone(),
+        key: binding.key.clone(),
         key_file: binding.key_file.to_owned(),
         token_file: engine.dir.token_file(),
         upst,
@@ -86,7 +88,7 @@ impl Engine<'_> {
         let entry = Entry {
             key_file: &session.key_file,
             security_token_file: &session.token_file,
-            fingerprint: &session.public_key.fingerprint(),
+            fingerprint: &session.key.public().fingerprint(),
             tenancy: session.upst.tenant(),
             region,
         };

@@ -84,6 +84,7 @@ impl Jwk {
 }
 
 /// An RSA private key, whole as it was read: PKCS#1 DER, wiped when dropped.
+#[derive(Clone)]
 pub struct PrivateKey {
     pkcs1: Zeroizing<Vec<u8>>,
     public: PublicKey,

@@ -23,6 +23,7 @@ mod record;
 mod refresh;
 mod refresh_token;
 mod renew;
+pub mod signature;
 mod store;
 mod upst;
 #[cfg(test)]
@@ -32,13 +33,13 @@ use oci_config::Section;
 use passphrase::Passphrase;
 use store::{Found, SessionDir};
 
-pub use key::PublicKey;
+pub use key::PrivateKey;
 pub use upst::Upst;
 
 /// A session that is good for at least [`USABLE_SECONDS`].
 pub struct Session {
     pub upst: Upst,
-    pub public_key: PublicKey,
+    pub key: PrivateKey,
     pub key_file: PathBuf,
     pub token_file: PathBuf,
     pub source: Source,
@@ -73,6 +74,8 @@ pub enum Wanted {
 pub enum Person {
     /// May be asked for a passphrase, and sent to the browser.
     Present,
+    /// May be sent to the browser; the terminal is another program's.
+    AtBrowser,
     /// Nobody is there to ask: a daemon, or a thread beside a program that has the terminal.
     Absent,
 }
@@ -164,9 +167,8 @@ impl<'a> Engine<'a> {
         } else if record.differs_from(&self.settings.origin()).is_some() {
             "the session came from elsewhere"
         } else {
-            let public_key = key.public().clone();
             let token_file = self.dir.token_file();
-            return Some(Session { upst, public_key, key_file, token_file, source: Source::Cached });
+            return Some(Session { upst, key, key_file, token_file, source: Source::Cached });
         };
         log::debug(format_args!("Cannot use the stored session: {why_not}"));
         None

@@ -51,7 +51,13 @@ pub fn sign_in(
         let tokens = signin::sign_in(engine.host, &renewal.provider, &plan);
         (key.join().expect("making a key does not panic"), tokens)
     });
-    let tokens = tokens.inspect_err(|e| remember(locked, &found.record, e))?;
+    let tokens = tokens.inspect_err(|e| remember(locked, &found.record, e)).map_err(|e| match e {
+        Error::NoBrowser => Error::NobodyToAsk {
+            profile: settings.profile.to_string(),
+            why: format!("{why}, no browser opens here, and there is no terminal"),
+        },
+        other => other,
+    })?;
     locked.lock.says(Doing::Refresh);
 
     match &tokens.refresh_token {

@@ -3,7 +3,6 @@
 //! write, fsync and rename.
 
 use super::record::{self, Record};
-use super::refresh_token::Opened;
 use super::store::{Found, Locked};
 use super::{Engine, Session, Upst, refresh_token};
 use crate::error::{Error, Result};
@@ -15,8 +14,8 @@ use crate::secret::Secret;
 pub enum Spent {
     /// The successor is stored; the access token may still have been unusable.
     Stored { access_token: Result<Secret> },
-    /// The older tool knows no lock: it has just made a session of the same token.
-    ByAnother(Session),
+    /// The older tool has just made a session of the same token.
+    ByAnother(Box<Session>),
     /// There is none, or none that the provider takes.
     Nothing { why: String },
 }
@@ -29,7 +28,7 @@ pub fn spend(
     client: &Client<'_>,
 ) -> Result<Spent> {
     let path = engine.dir.refresh_token_file();
-    let Some(Opened { mut token, .. }) = refresh_token::open(&path, &mut engine.passphrase)? else {
+    let Some(mut token) = refresh_token::open(&path, &mut engine.passphrase)? else {
         return Ok(Spent::Nothing { why: "there is no refresh token".into() });
     };
     if found.record.refused.as_deref() == Some(&record::hash(&token)) {
@@ -41,25 +40,30 @@ pub fn spend(
             Ok(tokens) => {
                 // Stored again where it stays the same, so that it is in the form that is asked for.
                 successor.store(tokens.refresh_token.as_ref().unwrap_or(&token))?;
+                // A folder without an origin is of the provider that has just taken its token, also
+                // where the exchange fails: no other is ever sent it.
+                if found.record.origin.is_none() {
+                    let origin = Some(engine.settings.origin());
+                    locked.store_record(&Record { origin, ..found.record.clone() })?;
+                }
                 return Ok(Spent::Stored { access_token: tokens.access_token });
             }
             Err(dead @ Error::RefreshTokenDead { .. }) => dead,
             Err(other) => return Err(other),
         };
-        // The older tool may have spent it meanwhile and stored another. The UPST that was there before
-        // may be good for a while too, but is not what was wanted.
-        let now = engine.look()?;
-        let is_new = now.upst.as_ref().map(Upst::token) != found.upst.as_ref().map(Upst::token);
-        if is_new && let Some(session) = engine.usable(now) {
-            return Ok(Spent::ByAnother(session));
-        }
+        // The older tool, which knows no lock, may have spent it meanwhile and stored another.
         match refresh_token::open(&path, &mut engine.passphrase)? {
-            Some(newer) if newer.token != token => token = newer.token,
+            Some(newer) if newer != token => token = newer,
             _ => {
                 let refused = Some(record::hash(&token));
                 locked.store_record(&Record { refused, ..found.record.clone() })?;
-                return Ok(Spent::Nothing { why: dead.say().what });
+                return Ok(Spent::Nothing { why: dead.say().why });
             }
+        }
+        let now = engine.look()?;
+        let is_new = now.upst.as_ref().map(Upst::token) != found.upst.as_ref().map(Upst::token);
+        if is_new && let Some(session) = engine.usable(now) {
+            return Ok(Spent::ByAnother(Box::new(session)));
         }
     }
 }

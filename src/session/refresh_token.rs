@@ -21,37 +21,24 @@ const LARGEST: usize = 2 << 20;
 /// A page of the disk, and more than an encrypted token of any provider known.
 const ROOM: usize = 4096;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    Plain,
-    Envelope,
-    /// The older tool's envelope.
-    Legacy,
-}
-
-pub struct Opened {
-    pub token: Secret,
-    pub form: Form,
-}
-
 /// The stored refresh token; `None` where there is none or the file is empty.
-pub fn open(path: &Path, passphrase: &mut Passphrase<'_>) -> Result<Option<Opened>> {
+pub fn open(path: &Path, passphrase: &mut Passphrase<'_>) -> Result<Option<Secret>> {
     let Some(bytes) = read(path)? else { return Ok(None) };
     let damaged = |why| Refusal::Damaged(why).of(path);
     let text = std::str::from_utf8(&bytes).map_err(|_| damaged("it is not text"))?;
-    let (token, form) = if !is_encrypted(&bytes) {
-        (Secret::new(text.to_owned()), Form::Plain)
+    let token = if !is_encrypted(&bytes) {
+        Secret::new(text.to_owned())
     } else if let Some(legacy) = Legacy::parse(text) {
         let legacy = legacy.map_err(|e| e.of(path))?;
-        (legacy.open(&passphrase.opening(path)?).map_err(|e| e.of(path))?, Form::Legacy)
+        legacy.open(&passphrase.opening(path)?).map_err(|e| e.of(path))?
     } else {
         let envelope = Envelope::parse(text).map_err(|e| e.of(path))?;
-        (envelope.open(&passphrase.opening_key(path, &envelope)?).map_err(|e| e.of(path))?, Form::Envelope)
+        envelope.open(&passphrase.opening_key(path, &envelope)?).map_err(|e| e.of(path))?
     };
     if token.expose().contains(char::is_control) {
         return Err(damaged("it holds control characters, which no token has"));
     }
-    Ok(Some(Opened { token, form }))
+    Ok(Some(token))
 }
 
 /// Proves that the next refresh token can be stored, encrypted where a passphrase is asked for, and
@@ -158,7 +145,7 @@ mod tests {
     fn found(path: &Path, source: &PassphraseSource, passphrase: &str) -> String {
         let env = Env::of(&[("P", passphrase)]);
         match open(path, &mut Passphrase::new(source, &env, None, true)) {
-            Ok(Some(opened)) => format!("token {}", opened.token.expose()),
+            Ok(Some(opened)) => format!("token {}", opened.expose()),
             Ok(None) => "none".into(),
             Err(Error::WrongPassphrase { .. }) => "wrong passphrase".into(),
             Err(Error::RefreshTokenFile { .. }) => "damaged".into(),
@@ -215,7 +202,7 @@ mod tests {
             let mut passphrase = Passphrase::new(&source, &env, None, true);
             prepare(&folder.file(), &mut passphrase).unwrap().store(&secret(token)).unwrap();
             let opened = open(&folder.file(), &mut passphrase).unwrap().unwrap();
-            assert!(opened.token.expose() == token && opened.form == Form::Plain);
+            assert!(opened.expose() == token);
             assert_eq!(fs::metadata(folder.file()).unwrap().len(), ROOM as u64, "the room does not grow");
         }
         assert_eq!(folder.names(), ["refresh_token"]);
@@ -229,8 +216,7 @@ mod tests {
         let source = variable();
         let mut passphrase = Passphrase::new(&source, &env, None, true);
         let opened = open(&folder.file(), &mut passphrase).unwrap().unwrap();
-        assert!(opened.form == Form::Plain);
-        prepare(&folder.file(), &mut passphrase).unwrap().store(&opened.token).unwrap();
+        prepare(&folder.file(), &mut passphrase).unwrap().store(&opened).unwrap();
         let first = fs::read_to_string(folder.file()).unwrap();
         assert!(first.starts_with(r#"{"version":1,"#) && !first.contains("first"));
 
@@ -238,8 +224,8 @@ mod tests {
         for mut passphrase in [Passphrase::new(&source, &env, None, true), passphrase] {
             let before = fs::read_to_string(folder.file()).unwrap();
             let opened = open(&folder.file(), &mut passphrase).unwrap().unwrap();
-            assert!(opened.token.expose() == "first" && opened.form == Form::Envelope);
-            prepare(&folder.file(), &mut passphrase).unwrap().store(&opened.token).unwrap();
+            assert!(opened.expose() == "first");
+            prepare(&folder.file(), &mut passphrase).unwrap().store(&opened).unwrap();
             let after = fs::read_to_string(folder.file()).unwrap();
             let salt = |text: &str| text.split(r#""nonce""#).next().unwrap().to_owned();
             assert_eq!(salt(&before), salt(&after), "the key is used again");
@@ -261,7 +247,7 @@ mod tests {
             let source = variable();
             let mut passphrase = Passphrase::new(&source, &env, None, true);
             let opened = open(&folder.file(), &mut passphrase).unwrap().unwrap();
-            prepare(&folder.file(), &mut passphrase).unwrap().store(&opened.token).unwrap();
+            prepare(&folder.file(), &mut passphrase).unwrap().store(&opened).unwrap();
             assert!(fs::read_to_string(folder.file()).unwrap().contains(r#""n":131072,"#), "{name}");
             assert_eq!(found(&folder.file(), &variable(), &vector.passphrase), vector.expect);
         }

@@ -38,7 +38,7 @@ pub fn renew(engine: &mut Engine<'_>, locked: &Locked, found: &Found, renewal: &
     let client = Client::new(engine.host, LIMIT);
     let access_token = match refresh::spend(engine, locked, found, &renewal.provider, &client)? {
         Spent::Stored { access_token } => access_token?,
-        Spent::ByAnother(session) => return Ok(Outcome::Renewed(Box::new(session))),
+        Spent::ByAnother(session) => return Ok(Outcome::Renewed(session)),
         Spent::Nothing { why } => return Ok(Outcome::NeedsPerson { why }),
     };
     let session =

@@ -19,7 +19,7 @@ pub fn run(host: &Host, settings: &Settings, want: Want) -> Result<Output> {
         "security_token_file": session.token_file.to_string_lossy(),
         "key_file": session.key_file.to_string_lossy(),
         "config_file": settings.oci_config.to_string_lossy(),
-        "fingerprint": session.public_key.fingerprint(),
+        "fingerprint": session.key.public().fingerprint(),
         "user": upst.sub(),
         "tenancy": upst.tenant(),
         "region": engine.region()?,

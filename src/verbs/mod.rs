@@ -15,6 +15,8 @@ use crate::session::Want;
 mod credential;
 mod daemon;
 mod env;
+mod kube_credential;
+mod kubeconfig;
 mod passthrough;
 
 /// What a run ends with: something on stdout, or another program's exit code.
@@ -39,6 +41,13 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
         Verb::SessionRefresh => credential::run(host, &settings(host, &flags)?, Want::NEWER),
         Verb::Env { shell, unset: true } => Ok(Output::Text(env::undo(shell))),
         Verb::Env { shell, unset: false } => env::run(host, &settings(host, &flags)?, shell),
+        Verb::KubeCredential { cluster_id } => {
+            kube_credential::run(host, &settings(host, &flags)?, &cluster_id)
+        }
+        Verb::Kubeconfig { cluster_id, user, write } => {
+            let settings = settings(host, &flags)?;
+            kubeconfig::run(host, &flags, &settings, &cluster_id, user.as_deref(), write)
+        }
         Verb::Daemon { session, foreground } => {
             let want = match session {
                 DaemonSession::Valid => Want::VALID,

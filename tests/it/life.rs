@@ -141,16 +141,6 @@ fn session_refresh_does_not_wait_for_the_expiry() {
 }
 
 #[test]
-fn session_refresh_with_a_dead_refresh_token_is_a_sign_in() {
-    let world = World::signed_in();
-    world.sim.provider.revoke_all();
-    // The UPST that is there would do for anything else.
-    world.woci(&["session", "refresh", "--sign-in", "never"]).run().fails(1).says("session authenticate");
-    assert_eq!(world.woci(&[]).run().ok().json()["source"], "cached");
-    assert_eq!(world.woci(&["session", "refresh"]).run().ok().json()["source"], "authenticated");
-}
-
-#[test]
 fn a_minute_before_the_end_is_the_end() {
     let world = World::signed_in();
     world.session().age(90);
@@ -344,4 +334,12 @@ fn counts(world: &World) -> [usize; 4] {
 
 fn path(path: &std::path::Path) -> Value {
     path.to_str().expect("a World's home is UTF-8").into()
+}
+
+#[test]
+fn a_refused_refresh_token_is_not_hidden_behind_a_session_that_is_still_valid() {
+    let world = World::signed_in();
+    world.sim.provider.revoke_all();
+    world.woci(&["--sign-in", "never", "session", "refresh"]).run().fails(1).says("invalid_grant");
+    assert_eq!(world.woci(&["session", "refresh"]).run().ok().json()["source"], "authenticated");
 }

@@ -1,0 +1,99 @@
+//! The exec credential for a cluster of OCI's Kubernetes engine (OKE): the token that `oci ce cluster
+//! generate-token` makes, without a second of Python. schemas/exec-credential.schema.json.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
+use serde_json::{Value, json};
+
+use super::Output;
+use crate::config::Settings;
+use crate::error::{Error, Result};
+use crate::host::{self, Host};
+use crate::oauth::url;
+use crate::region;
+use crate::session::signature::sign_get;
+use crate::session::{Engine, Person, Want};
+
+/// As `oci` has it: kubectl then asks for another one before the cluster refuses this one.
+const LIFE_SECONDS: i64 = 240;
+const GROUP: &str = "client.authentication.k8s.io";
+
+pub fn run(host: &Host, settings: &Settings, cluster_id: &str) -> Result<Output> {
+    check_cluster_id(cluster_id)?;
+    let asked = Asked::of(host)?;
+    let person = if asked.has_terminal { Person::Present } else { Person::AtBrowser };
+    let mut engine = Engine::new(host, settings, Want { person, ..Want::VALID }, None);
+    let region = region(&engine, cluster_id)?;
+    let session = engine.ensure()?;
+
+    let now = host::now();
+    let server = format!("containerengine.{region}.oraclecloud.com");
+    let path = format!("/cluster_request/{cluster_id}");
+    let signed = sign_get(&session, &server, &path, now)?;
+    let query = url::form(&[("authorization", signed.authorization.expose()), ("date", &signed.date)]);
+    let expiration = now.plus(LIFE_SECONDS).min(session.upst.exp());
+    Ok(Output::Document(json!({
+        "apiVersion": asked.api_version,
+        "kind": "ExecCredential",
+        "status": {
+            "token": URL_SAFE.encode(format!("https://{server}{path}?{query}")),
+            "expirationTimestamp": expiration.to_string(),
+        },
+    })))
+}
+
+/// An OCID: `ocid1.<type>.<realm>.<region>[.<future>].<unique>`. It becomes part of a URL.
+pub fn check_cluster_id(cluster_id: &str) -> Result<()> {
+    let parts: Vec<&str> = cluster_id.split('.').collect();
+    let is_plain = cluster_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if is_plain
+        && parts.len() >= 5
+        && parts[0] == "ocid1"
+        && parts.last().is_some_and(|unique| !unique.is_empty())
+    {
+        return Ok(());
+    }
+    let why = "it is not the OCID of a cluster, ocid1.cluster.….….…".to_owned();
+    Err(Error::BadValue { name: "--cluster-id".into(), why })
+}
+
+/// The region as everywhere, else the one that the cluster's OCID names.
+fn region(engine: &Engine<'_>, cluster_id: &str) -> Result<String> {
+    match engine.region()? {
+        Some(set) => region::name(&set)
+            .ok_or_else(|| Error::BadValue { name: "the region".into(), why: format!("`{set}` is none") }),
+        None => region::of_ocid(cluster_id).ok_or(Error::NoRegion),
+    }
+}
+
+/// What kubectl says of itself in KUBERNETES_EXEC_INFO.
+struct Asked {
+    api_version: String,
+    has_terminal: bool,
+}
+
+impl Asked {
+    fn of(host: &Host) -> Result<Self> {
+        let v1beta1 = || format!("{GROUP}/v1beta1");
+        let bad =
+            |why: &str| Error::BadValue { name: "the variable KUBERNETES_EXEC_INFO".into(), why: why.into() };
+        let Some(info) = host.env.get("KUBERNETES_EXEC_INFO") else {
+            return Ok(Self { api_version: v1beta1(), has_terminal: true });
+        };
+        let info: Value = info
+            .to_str()
+            .and_then(|text| serde_json::from_str(text).ok())
+            .ok_or_else(|| bad("it is not JSON"))?;
+        let api_version = match info.get("apiVersion").and_then(Value::as_str) {
+            None => v1beta1(),
+            Some(version) if version == v1beta1() || version == format!("{GROUP}/v1") => version.to_owned(),
+            Some(_) => {
+                return Err(bad(
+                    "it asks for another apiVersion than v1 or v1beta1 of client.authentication.k8s.io",
+                ));
+            }
+        };
+        let interactive = info.pointer("/spec/interactive").and_then(Value::as_bool);
+        Ok(Self { api_version, has_terminal: interactive.unwrap_or(true) })
+    }
+}
