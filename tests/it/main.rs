@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod at_rest; // the refresh token on disk: encrypted stays encrypted, and what the terminal has to do with it
+mod auto_refresh; // oci as a child, exactly as it would run alone, with a thread beside it that refreshes
 mod crowd; // one refresh and one sign-in, however many ask; who dies is replaced, who hangs is named
 mod daemon; // one per profile, detached, told apart by its lock; it refreshes in time and ends when it should
 mod house; // the sources keep their own rules
