@@ -235,7 +235,7 @@ fn publish(lock: &mut File, pid: Option<u32>, report: &Report) {
         "last_error": report.last_error,
     });
     // The session matters more than what is told of it.
-    let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{known}"));
+    let _ = lock.set_len(0).and_then(|()| lock.write_all(format!("{known}\n").as_bytes()));
 }
 
 /// The daemon's command line: the flags of this one, without the secret ones.
