@@ -7,6 +7,7 @@ mod at_rest; // the refresh token on disk: encrypted stays encrypted, and what t
 mod auto_refresh; // oci as a child, exactly as it would run alone, with a thread beside it that refreshes
 mod crowd; // one refresh and one sign-in, however many ask; who dies is replaced, who hangs is named
 mod daemon; // one per profile, detached, told apart by its lock; it refreshes in time and ends when it should
+mod disk; // nowhere to store, nothing spent
 mod house; // the sources keep their own rules
 mod life; // a session from its first sign-in to its last
 mod network; // odd answers of the provider and the domain lose nothing and repeat nothing
