@@ -7,7 +7,7 @@ use super::key::PrivateKey;
 use super::lock::Doing;
 use super::record::{FailedSignIn, Outcome, Record};
 use super::store::{Found, Locked};
-use super::{Engine, Person, Session, Source, Wanted, oci_config, refresh_token, renew};
+use super::{Engine, Person, Session, Source, Wanted, refresh_token, renew};
 use crate::config::{Renewal, SignIn};
 use crate::error::{Error, Result};
 use crate::host;
@@ -30,13 +30,6 @@ pub fn sign_in(
         may_ask(engine, &found.record, why)?;
     }
     let settings = engine.settings;
-    oci_config::check_default_api_key(
-        engine.host,
-        &settings.oci_config,
-        &settings.profile,
-        &engine.dir.path,
-        settings.profile_by_flag,
-    )?;
     let successor = refresh_token::prepare(&engine.dir.refresh_token_file(), &mut engine.passphrase)?;
     locked.lock.says(Doing::SignIn);
     let _port = engine.dir.lock_port(settings.redirect_port)?;

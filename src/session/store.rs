@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::key::PrivateKey;
 use super::lock::{Doing, Lock};
-use super::oci_config::Section;
+use super::oci_config::{Section, lies_in};
 use super::record::Record;
 use super::upst::Upst;
 use crate::error::{Error, Result};
@@ -55,7 +55,7 @@ impl SessionDir {
 
     /// The key that the OCI config names, where it is one of this folder, else `private_key.pem`.
     fn key(&self, section: &Section) -> Result<(PathBuf, Option<PrivateKey>)> {
-        let named = section.key_file.as_deref().filter(|path| path.parent() == Some(&self.path));
+        let named = section.key_file.as_deref().filter(|path| lies_in(path, &self.path));
         if let Some(path) = named
             && let Some(bytes) = files::read(path)?
             && let Ok(key) = PrivateKey::parse(&bytes)
@@ -96,6 +96,11 @@ pub struct Locked {
 impl Locked {
     pub fn store_key(&self, key_file: &Path, key: &PrivateKey) -> Result<()> {
         files::replace(key_file, key.to_pem().as_bytes())
+    }
+
+    /// A key that is not woci's own making may have been left open to others.
+    pub fn keep_key(&self, key_file: &Path) -> Result<()> {
+        files::make_private(key_file)
     }
 
     pub fn store_token(&self, upst: &Upst) -> Result<()> {

@@ -6,6 +6,7 @@
 mod at_rest; // the refresh token on disk: encrypted stays encrypted, and what the terminal has to do with it
 mod life; // a session from its first sign-in to its last
 mod network; // odd answers of the provider and the domain lose nothing and repeat nothing
+mod oci_config; // ~/.oci/config gets the session's keys, keeps all else, and no API key is lost
 mod origin; // a refresh token goes only to where it came from
 mod passthrough; // oci gets what was meant for it, and its exit status comes back
 mod simulator; // the simulator keeps the rules it tests
