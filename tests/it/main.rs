@@ -9,6 +9,7 @@ mod network; // odd answers of the provider and the domain lose nothing and repe
 mod oci_config; // ~/.oci/config gets the session's keys, keeps all else, and no API key is lost
 mod origin; // a refresh token goes only to where it came from
 mod passthrough; // oci gets what was meant for it, and its exit status comes back
+mod sign_in; // a sign-in survives strangers, and one that fails costs nothing
 mod simulator; // the simulator keeps the rules it tests
 
 #[path = "../sim/main.rs"]
