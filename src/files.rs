@@ -55,15 +55,27 @@ pub fn make_folder(path: &Path) -> Result<()> {
         .map_err(|e| file_error("make the folder", path, &e))
 }
 
-/// Takes away what others may do with a folder that woci keeps secrets in, or with a secret file.
-pub fn make_private(path: &Path) -> Result<()> {
-    let about = fs::metadata(path).map_err(|e| file_error("look at", path, &e))?;
-    let mode = about.permissions().mode();
-    if mode & 0o077 == 0 {
+/// Takes away what others may do with a folder that woci keeps secrets in.
+pub fn make_private(folder: &Path) -> Result<()> {
+    let about = fs::metadata(folder).map_err(|e| file_error("look at", folder, &e))?;
+    if about.permissions().mode() & 0o077 == 0 {
         return Ok(());
     }
-    fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700))
-        .map_err(|e| file_error("make private", path, &e))
+    fs::set_permissions(folder, fs::Permissions::from_mode(PRIVATE_FOLDER))
+        .map_err(|e| file_error("make private", folder, &e))
+}
+
+/// Takes away what others may do with a file of secrets. One reached by a link is not woci's to change.
+pub fn make_private_file(path: &Path) -> Result<()> {
+    let close = || {
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        if file.metadata()?.permissions().mode() & 0o077 != 0 {
+            file.set_permissions(fs::Permissions::from_mode(PRIVATE_FILE))?;
+        }
+        Ok(())
+    };
+    close().map_err(|e| file_error("make private", path, &e))
 }
 
 /// A file opened for locking or for a log: made if absent, never truncated or replaced.

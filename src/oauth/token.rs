@@ -34,10 +34,10 @@ pub fn authorization_code(
 pub fn refresh(client: &Client<'_>, provider: &Provider, refresh_token: &Secret) -> Result<Tokens> {
     let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
     request(client, provider, &fields, &[refresh_token]).map_err(|e| match e {
-        Error::Refused { url, status: 400..=403, error: Some(error), description, .. }
+        Error::Refused { url, status: 400..=403, error: Some(error), why, .. }
             if DEAD.contains(&error.as_str()) =>
         {
-            Error::RefreshTokenDead { url, error, description }
+            Error::RefreshTokenDead { url, error, description: why }
         }
         other => other,
     })
@@ -84,7 +84,7 @@ pub(super) fn success(
         url: endpoint.url.to_owned(),
         status: answer.status,
         error: text("error"),
-        description: text("error_description"),
+        why: text("error_description"),
     })
 }
 

@@ -37,7 +37,7 @@ pub fn establish(
 
     // The key first: a UPST without its key would be of no use to whoever reads in between.
     if binding.is_stored {
-        locked.keep_key(binding.key_file)?;
+        locked.close_key(binding.key_file);
     } else {
         locked.store_key(binding.key_file, binding.key)?;
     }

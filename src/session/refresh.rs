@@ -57,7 +57,7 @@ pub fn spend(
             _ => {
                 let refused = Some(record::hash(&token));
                 locked.store_record(&Record { refused, ..found.record.clone() })?;
-                return Ok(Spent::Nothing { why: dead.say().what });
+                return Ok(Spent::Nothing { why: dead.say().why });
             }
         }
         let now = engine.look()?;

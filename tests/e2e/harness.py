@@ -40,7 +40,7 @@ class Table:
         except Skip as skip:
             outcome, detail = "skipped", str(skip)
         except Exception as error:  # any failure of a check is one row, and the journey goes on
-            outcome, detail = "failed", f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-3)}"
+            outcome, detail = "failed", f"{type(error).__name__}: {error}\n{where(error)}"
         self.row(what, outcome, detail, time.monotonic() - began)
 
     def row(self, what, outcome, detail="", took=0.0):
@@ -53,12 +53,21 @@ class Table:
 
 
 def same(found, expected, what="value"):
-    assert found == expected, f"{what}: {found!r} where {expected!r} was expected"
+    assert found == expected, f"{what}: {brief(repr(found))} where {brief(repr(expected))} was expected"
+
+
+def brief(text):
+    """Tokens are long, and one on a screen is enough."""
+    return text if len(text) < 700 else f"{text[:340]} … {text[-340:]}"
 
 
 def holds(text, *parts):
     for part in parts:
-        assert part.lower() in text.lower(), f"{part!r} is not in {text!r}"
+        assert part.lower() in text.lower(), f"{part!r} is not in {brief(repr(text))}"
+
+
+def where(error):
+    return "".join(f"at {frame.filename}:{frame.lineno} {frame.line}\n" for frame in traceback.extract_tb(error.__traceback__)[1:])
 
 
 class Run:
@@ -69,7 +78,7 @@ class Run:
 
     def expect(self, code, *parts):
         """The exit code, and on stderr each of `parts`. Never a panic, whatever was expected."""
-        said = f"{' '.join(map(str, self.argv))}\nexit {self.code}\nstdout: {self.out[:2000]}\nstderr: {self.err[:3000]}"
+        said = f"{' '.join(map(str, self.argv))}\nexit {self.code}\nstdout: {self.out[-400:]}\nstderr: {self.err[-2000:]}"
         assert "panicked" not in self.err and self.code != 101, f"a panic: {said}"
         assert self.code == code, f"exit {self.code} where {code} was expected: {said}"
         for part in parts:
