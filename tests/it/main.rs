@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod at_rest; // the refresh token on disk: encrypted stays encrypted, and what the terminal has to do with it
+mod config; // both files, the profile and every value: found by their rules, and said where they are wrong
 mod crowd; // one refresh and one sign-in, however many ask; who dies is replaced, who hangs is named
 mod house; // the sources keep their own rules
 mod life; // a session from its first sign-in to its last
