@@ -129,7 +129,23 @@ impl<'a> Engine<'a> {
         let names_it = section.key_file.as_ref() == Some(&session.key_file)
             && section.security_token_file.as_ref() == Some(&session.token_file);
         let lacks_region = section.region.is_none() && self.settings.region.is_some();
-        if names_it && !lacks_region { Ok(()) } else { self.write_oci_config(session) }
+        if names_it && !lacks_region {
+            return Ok(());
+        }
+        self.check_oci_config()?;
+        self.write_oci_config(session)
+    }
+
+    /// Whether the session may be named there.
+    fn check_oci_config(&self) -> Result<()> {
+        let Self { host, settings, dir, .. } = self;
+        oci_config::check_default_api_key(
+            host,
+            &settings.oci_config,
+            &settings.profile,
+            &dir.path,
+            settings.profile_by_flag,
+        )
     }
 
     /// The profile's section of the OCI config as it is now.

@@ -7,11 +7,12 @@ use super::key::PrivateKey;
 use super::lock::Doing;
 use super::record::{FailedSignIn, Outcome, Record};
 use super::store::{Found, Locked};
-use super::{Engine, Person, Session, Source, Wanted, oci_config, refresh_token, renew};
+use super::{Engine, Person, Session, Source, Wanted, refresh_token, renew};
 use crate::config::{Renewal, SignIn};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
+use crate::oauth::Tokens;
 use crate::oauth::http::Client;
 use crate::signin::{self, Plan};
 
@@ -30,13 +31,6 @@ pub fn sign_in(
         may_ask(engine, &found.record, why)?;
     }
     let settings = engine.settings;
-    oci_config::check_default_api_key(
-        engine.host,
-        &settings.oci_config,
-        &settings.profile,
-        &engine.dir.path,
-        settings.profile_by_flag,
-    )?;
     let successor = refresh_token::prepare(&engine.dir.refresh_token_file(), &mut engine.passphrase)?;
     locked.lock.says(Doing::SignIn);
     let _port = engine.dir.lock_port(settings.redirect_port)?;
@@ -60,17 +54,23 @@ pub fn sign_in(
     })?;
     locked.lock.says(Doing::Refresh);
 
-    match &tokens.refresh_token {
-        Some(token) => successor.store(token)?,
-        None => {
+    // An answer that is of no use at all leaves the old session whole.
+    let access_token = match tokens {
+        Tokens { access_token: Err(e), refresh_token: None } => return Err(e),
+        Tokens { access_token, refresh_token: Some(token) } => {
+            successor.store(&token)?;
+            access_token
+        }
+        Tokens { access_token, refresh_token: None } => {
             // An older one may be another person's.
             locked.remove_refresh_token()?;
             log::warning(format_args!(
                 "The provider gave no refresh token: this session ends when its token does; ask for \
                  offline_access in the scope, and see that the client may have it"
             ));
+            access_token
         }
-    }
+    };
     // From here on the folder is of the new origin, also where the exchange fails.
     let origin = engine.settings.origin();
     if found.record.differs_from(&origin).is_some() {
@@ -81,15 +81,7 @@ pub fn sign_in(
     let key = key?;
     let binding = Binding { key: &key, key_file: &found.key_file, is_stored };
     let client = Client::new(engine.host, renew::LIMIT);
-    establish(
-        engine,
-        locked,
-        &renewal.domain,
-        &client,
-        &tokens.access_token?,
-        &binding,
-        Source::Authenticated,
-    )
+    establish(engine, locked, &renewal.domain, &client, &access_token?, &binding, Source::Authenticated)
 }
 
 /// No browser where it is forbidden, and no storm of tabs from a background kubectl.

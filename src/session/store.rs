@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::key::PrivateKey;
 use super::lock::{Doing, Lock};
-use super::oci_config::Section;
+use super::oci_config::{Section, lies_in};
 use super::record::Record;
 use super::upst::Upst;
 use crate::error::{Error, Result};
@@ -56,7 +56,7 @@ impl SessionDir {
 
     /// The key that the OCI config names, where it is one of this folder, else `private_key.pem`.
     fn key(&self, section: &Section) -> Result<(PathBuf, Option<PrivateKey>)> {
-        let named = section.key_file.as_deref().filter(|path| path.parent() == Some(&self.path));
+        let named = section.key_file.as_deref().filter(|path| lies_in(path, &self.path));
         if let Some(path) = named
             && let Some(bytes) = files::read(path)?
             && let Ok(key) = PrivateKey::parse(&bytes)
