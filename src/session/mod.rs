@@ -1,7 +1,6 @@
 //! One profile's session: its RSA key, its UPST and its refresh token. [`Engine::ensure`] hands out a
 //! usable one, made with as little as will do: a read, a refresh, or a person.
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use crate::config::Settings;
@@ -97,8 +96,6 @@ pub struct Engine<'a> {
     want: Want,
     dir: SessionDir,
     passphrase: Passphrase<'a>,
-    /// A person sees what is printed and may act on it.
-    has_terminal: bool,
 }
 
 impl<'a> Engine<'a> {
@@ -111,7 +108,6 @@ impl<'a> Engine<'a> {
             want,
             dir: SessionDir { path: settings.session_folder.clone() },
             passphrase: Passphrase::new(&settings.passphrase, &host.env, passphrase, may_prompt),
-            has_terminal: std::io::stdin().is_terminal() || std::io::stderr().is_terminal(),
         }
     }
 
