@@ -23,6 +23,10 @@ use std::process::ExitCode;
 
 use host::Host;
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 /// One run of woci, from the arguments to the exit code.
 pub fn main() -> ExitCode {
     let host = Host::of_this_process();
