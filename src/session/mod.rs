@@ -41,6 +41,10 @@ pub struct Session {
     pub key: PrivateKey,
     pub key_file: PathBuf,
     pub token_file: PathBuf,
+    /// As [`Engine::region`] has it.
+    pub region: Option<String>,
+    /// The profile's section of the OCI config names this session, so that oci will use it.
+    pub is_named: bool,
     pub source: Source,
 }
 
@@ -119,15 +123,6 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Makes the profile's section name this session where it names another or none.
-    pub fn name_in_oci_config(&self, session: &Session) -> Result<()> {
-        let section = self.section()?;
-        let names_it = section.key_file.as_ref() == Some(&session.key_file)
-            && section.security_token_file.as_ref() == Some(&session.token_file);
-        let lacks_region = section.region.is_none() && self.settings.region.is_some();
-        if names_it && !lacks_region { Ok(()) } else { self.write_oci_config(session) }
-    }
-
     /// The profile's section of the OCI config as it is now.
     fn section(&self) -> Result<Section> {
         oci_config::read(self.host, &self.settings.oci_config, &self.settings.profile)
@@ -149,12 +144,12 @@ impl<'a> Engine<'a> {
     }
 
     fn look(&self) -> Result<Found> {
-        self.dir.look(&self.section()?)
+        self.dir.look(self.section()?)
     }
 
     /// The session in the folder, if it is usable and of the origin that is configured.
     fn usable(&self, found: Found) -> Option<Session> {
-        let Found { upst, key, key_file, record } = found;
+        let Found { upst, key, key_file, record, section } = found;
         let (upst, key) = (upst?, key?);
         let why_not = if !upst.is_valid_for(host::now(), USABLE_SECONDS) {
             "the session token has ended or is about to"
@@ -164,7 +159,13 @@ impl<'a> Engine<'a> {
             "the session came from elsewhere"
         } else {
             let token_file = self.dir.token_file();
-            return Some(Session { upst, key, key_file, token_file, source: Source::Cached });
+            let set = self.settings.region.as_ref().map(|region| region.name.clone());
+            let is_named = section.key_file.as_ref() == Some(&key_file)
+                && section.security_token_file.as_ref() == Some(&token_file)
+                && (section.region.is_some() || set.is_none());
+            let region = set.or(section.region);
+            let source = Source::Cached;
+            return Some(Session { upst, key, key_file, token_file, region, is_named, source });
         };
         log::debug(format_args!("Cannot use the stored session: {why_not}"));
         None

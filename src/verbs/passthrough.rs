@@ -21,7 +21,9 @@ pub fn run(host: &Host, flags: &Flags, words: Vec<OsString>, bare: bool) -> Resu
     let settings = settings(host, flags)?;
     let mut engine = Engine::new(host, &settings, Want::VALID, None);
     let session = engine.ensure()?;
-    engine.name_in_oci_config(&session)?;
+    if !session.is_named {
+        engine.write_oci_config(&session)?;
+    }
 
     if settings.oci_config_from_manager {
         program.args(["--config-file".into(), settings.oci_config.clone().into()]);
