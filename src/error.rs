@@ -13,197 +13,84 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
     // The command line.
-    OptionWithoutValue {
-        option: String,
-    },
-    OptionMissing {
-        verb: String,
-        option: String,
-    },
-    OptionWithValue {
-        option: String,
-    },
-    OptionTwice {
-        option: String,
-    },
-    OptionNotText {
-        option: String,
-    },
-    OptionAfterOciWord {
-        option: String,
-    },
+    OptionWithoutValue { option: String },
+    OptionMissing { verb: String, option: String },
+    OptionWithValue { option: String },
+    OptionTwice { option: String },
+    OptionNotText { option: String },
+    OptionAfterOciWord { option: String },
     // An option or word that a verb of woci's does not know.
-    NotOfVerb {
-        verb: String,
-        word: String,
-    },
+    NotOfVerb { verb: String, word: String },
     // Two requests that exclude each other, or a flag without the verb it belongs to.
-    Conflict {
-        one: String,
-        other: String,
-    },
-    NotAvailable {
-        what: String,
-    },
+    Conflict { one: String, other: String },
+    NotAvailable { what: String },
 
     // Configuration. `name` says which setting, and where it was set: `redirect_port in [prod] of /…`.
-    BadValue {
-        name: String,
-        why: String,
-    },
-    ManagerConfig {
-        path: PathBuf,
-        why: String,
-    },
+    BadValue { name: String, why: String },
+    ManagerConfig { path: PathBuf, why: String },
     // Each as it is named to a person: `--token-url (token_url)`.
-    MissingOptions {
-        names: Vec<String>,
-        profile: String,
-        manager: Option<PathBuf>,
-    },
-    NoProfile {
-        why: String,
-    },
-    BadProfileName {
-        name: String,
-    },
-    OciConfig {
-        path: PathBuf,
-        line: usize,
-        why: String,
-    },
-    DefaultHoldsApiKey {
-        path: PathBuf,
-    },
+    MissingOptions { names: Vec<String>, profile: String, manager: Option<PathBuf> },
+    NoProfile { why: String },
+    BadProfileName { name: String },
+    OciConfig { path: PathBuf, line: usize, why: String },
+    DefaultHoldsApiKey { path: PathBuf },
     NoHome,
 
     // The passphrase and what it opens.
-    NoPassphraseSource {
-        path: PathBuf,
-    },
-    PassphraseVariable {
-        variable: String,
-    },
+    NoPassphraseSource { path: PathBuf },
+    PassphraseVariable { variable: String },
     PassphraseEmpty,
     PassphraseMismatch,
     NoTerminal,
-    NoRefreshToken {
-        path: PathBuf,
-    },
-    WrongPassphrase {
-        path: PathBuf,
-    },
+    NoRefreshToken { path: PathBuf },
+    WrongPassphrase { path: PathBuf },
     // The file is neither a token nor an envelope that woci or the older tool wrote.
-    RefreshTokenFile {
-        path: PathBuf,
-        why: String,
-    },
+    RefreshTokenFile { path: PathBuf, why: String },
     // Deriving a key from a passphrase takes memory on purpose.
-    KeyMemory {
-        mebibytes: usize,
-    },
+    KeyMemory { mebibytes: usize },
 
     // Files.
-    File {
-        doing: &'static str,
-        path: PathBuf,
-        why: String,
-    },
-    Key {
-        path: PathBuf,
-        why: String,
-    },
-    Locked {
-        path: PathBuf,
-        holder: String,
-        seconds: u64,
-    },
+    File { doing: &'static str, path: PathBuf, why: String },
+    Key { path: PathBuf, why: String },
+    Locked { path: PathBuf, holder: String, seconds: u64 },
 
     // The person.
-    PortTaken {
-        port: u16,
-        why: String,
-    },
-    Denied {
-        error: String,
-        description: Option<String>,
-    },
-    Unanswered {
-        minutes: u64,
-    },
+    PortTaken { port: u16, why: String },
+    Denied { error: String, description: Option<String> },
+    Unanswered { minutes: u64 },
     // No browser opens, and nobody is there to open the URL by hand.
     NoBrowser,
     // A sign-in is needed, and `why` says what forbids to ask for one.
-    NobodyToAsk {
-        profile: String,
-        why: String,
-    },
+    NobodyToAsk { profile: String, why: String },
 
     // The network.
-    Unreachable {
-        what: &'static str,
-        url: String,
-        why: String,
-    },
+    Unreachable { what: &'static str, url: String, why: String },
     // An answer that is an OAuth error or another failing status.
-    Refused {
-        what: &'static str,
-        url: String,
-        status: u16,
-        error: Option<String>,
-        description: Option<String>,
-    },
+    Refused { what: &'static str, url: String, status: u16, error: Option<String>, why: Option<String> },
     // The provider no longer takes the refresh token, or wants the person first.
-    RefreshTokenDead {
-        url: String,
-        error: String,
-        description: Option<String>,
-    },
-    BadAnswer {
-        what: &'static str,
-        url: String,
-        why: String,
-    },
-    Certificates {
-        why: String,
-    },
+    RefreshTokenDead { url: String, error: String, description: Option<String> },
+    BadAnswer { what: &'static str, url: String, why: String },
+    Untrusted { what: &'static str, url: String, why: String },
+    Proxy { proxy: String, why: String },
+    Certificates { why: String },
     OpaqueToken,
-    Upst {
-        why: String,
-    },
+    Upst { why: String },
     // The UPST that was just issued has ended already.
-    ClockWrong {
-        expiration: String,
-        now: String,
-    },
-    Random {
-        why: String,
-    },
+    ClockWrong { expiration: String, now: String },
+    Random { why: String },
 
     // The daemon.
-    Daemon {
-        log: PathBuf,
-        why: String,
-    },
-    DaemonRuns {
-        profile: String,
-    },
+    Daemon { log: PathBuf, why: String },
+    DaemonRuns { profile: String },
 
     // Kubernetes.
     NoRegion,
-    Kubectl {
-        why: String,
-    },
+    Kubectl { why: String },
 
     // Programs beside woci.
     OciMissing,
-    OciNotExecutable {
-        path: PathBuf,
-        why: String,
-    },
-    Stdout {
-        why: String,
-    },
+    OciNotExecutable { path: PathBuf, why: String },
+    Stdout { why: String },
 }
 
 /// What a program sees, and what a person reads: `what: why; next`.
@@ -220,43 +107,40 @@ impl Error {
         match self {
             // The command line.
             Self::OptionWithoutValue { option } => {
-                row(2, format!("cannot take {option}"), "it needs a value", "see `woci --help` for its form")
+                wrong(format!("cannot take {option}"), "it needs a value", "see `woci --help` for its form")
             }
-            Self::OptionMissing { verb, option } => {
-                row(2, format!("cannot run `woci {verb}`"), format!("{option} is missing"), "give it")
-            }
+            Self::OptionMissing { verb, option } => wrong(
+                format!("cannot run `woci {verb}`"),
+                format!("it needs {option}"),
+                "give it, as `woci --help` shows",
+            ),
             Self::OptionWithValue { option } => {
-                row(2, format!("cannot take {option}"), "it has a value and takes none", "give it alone")
+                wrong(format!("cannot take {option}"), "it has a value and takes none", "give it alone")
             }
-            Self::OptionTwice { option } => row(
-                2,
+            Self::OptionTwice { option } => wrong(
                 format!("cannot take {option}"),
                 "it is given twice, with different values",
                 "give it once",
             ),
             Self::OptionNotText { option } => {
-                row(2, format!("cannot take {option}"), "its value is not UTF-8 text", "give it as UTF-8")
+                wrong(format!("cannot take {option}"), "its value is not UTF-8 text", "give it as UTF-8")
             }
-            Self::OptionAfterOciWord { option } => row(
-                2,
+            Self::OptionAfterOciWord { option } => wrong(
                 format!("cannot take {option} after an oci command"),
                 "it could be woci's or oci's",
                 "put `--` before the oci command to pass it on, or the option first to give it to woci",
             ),
-            Self::NotOfVerb { verb, word } => row(
-                2,
+            Self::NotOfVerb { verb, word } => wrong(
                 format!("cannot run `woci {verb}`"),
                 format!("it does not take {word}"),
                 "see `woci --help` for what it takes",
             ),
-            Self::Conflict { one, other } => row(
-                2,
+            Self::Conflict { one, other } => wrong(
                 format!("cannot take {one}"),
                 format!("it does not go with {other}"),
                 "leave one of them out",
             ),
-            Self::NotAvailable { what } => row(
-                2,
+            Self::NotAvailable { what } => wrong(
                 format!("cannot run {what}"),
                 "it is not available in this version",
                 "see `woci --help` for what is",
@@ -264,16 +148,14 @@ impl Error {
 
             // Configuration.
             Self::BadValue { name, why } => {
-                row(2, format!("cannot use {name}"), why, "correct it, then run woci again")
+                wrong(format!("cannot use {name}"), why, "correct it, then run woci again")
             }
-            Self::ManagerConfig { path, why } => row(
-                2,
+            Self::ManagerConfig { path, why } => wrong(
                 format!("cannot read the manager config {}", path.display()),
                 why,
                 "correct the file, or name another with --manager-config",
             ),
-            Self::MissingOptions { names, profile, manager } => row(
-                2,
+            Self::MissingOptions { names, profile, manager } => wrong(
                 "Missing required options",
                 names.join(", "),
                 match manager {
@@ -282,162 +164,139 @@ impl Error {
                 } + ", or give them as options",
             ),
             Self::NoProfile { why } => {
-                row(2, "Could not determine profile name", why, "name one with --profile or OCI_CLI_PROFILE")
+                wrong("Could not determine profile name", why, "name one with --profile or OCI_CLI_PROFILE")
             }
-            Self::BadProfileName { name } => row(
-                2,
+            Self::BadProfileName { name } => wrong(
                 format!("cannot use `{name}` as a profile name"),
                 "oci takes letters, digits and . _ - @ only, and neither `.`, `..` nor COMMON",
                 "choose another name",
             ),
-            Self::OciConfig { path, line, why } => row(
-                2,
+            Self::OciConfig { path, line, why } => wrong(
                 format!("cannot use the OCI config {}, line {line}", path.display()),
                 why,
                 "correct the file; oci refuses it too",
             ),
-            Self::DefaultHoldsApiKey { path } => row(
-                2,
+            Self::DefaultHoldsApiKey { path } => wrong(
                 format!("cannot put a session into [DEFAULT] of {}", path.display()),
                 "it holds an API key that every other profile there inherits",
                 "name a profile of its own with --profile, or say --profile DEFAULT to replace the API key",
             ),
-            Self::NoHome => row(
-                2,
+            Self::NoHome => wrong(
                 "cannot find the home folder",
                 "HOME is not set to an absolute path",
                 "set HOME, then run woci again",
             ),
 
             // The passphrase and what it opens.
-            Self::NoPassphraseSource { path } => row(
-                2,
+            Self::NoPassphraseSource { path } => wrong(
                 format!("cannot open {}", path.display()),
                 "it is encrypted and no passphrase source is set",
                 "give --refresh-token-passphrase-prompt, \
                  or name a variable with --refresh-token-passphrase-env",
             ),
-            Self::PassphraseVariable { variable } => row(
-                2,
+            Self::PassphraseVariable { variable } => wrong(
                 format!("cannot take the passphrase from {variable}"),
                 "the variable is unset, empty or not UTF-8",
                 format!("set {variable}, or use --refresh-token-passphrase-prompt"),
             ),
             Self::PassphraseEmpty => {
-                row(2, "cannot use the passphrase", "it is empty", "run woci again and type one")
+                wrong("cannot use the passphrase", "it is empty", "run woci again and type one")
             }
-            Self::PassphraseMismatch => row(
-                2,
+            Self::PassphraseMismatch => wrong(
                 "cannot use the passphrase",
                 "the two that were typed differ",
                 "run woci again and type it twice",
             ),
-            Self::NoTerminal => row(
-                2,
+            Self::NoTerminal => wrong(
                 "cannot ask for the passphrase",
                 "there is no terminal",
                 "run woci in one, or name a variable with --refresh-token-passphrase-env",
             ),
-            Self::NoRefreshToken { path } => row(
-                1,
+            Self::NoRefreshToken { path } => failed(
                 "cannot keep the session fresh",
                 format!("there is no refresh token in {}", path.display()),
                 "run `woci session authenticate`, with offline_access in the scope",
             ),
-            Self::WrongPassphrase { path } => row(
-                1,
+            Self::WrongPassphrase { path } => failed(
                 format!("cannot decrypt {}", path.display()),
                 "the passphrase is wrong or the file was altered",
                 "try again; if the passphrase is lost, `woci session authenticate` makes a new session",
             ),
-            Self::RefreshTokenFile { path, why } => row(
-                1,
+            Self::RefreshTokenFile { path, why } => failed(
                 format!("cannot read the refresh token {}", path.display()),
                 why,
                 "run `woci session authenticate` for a new one",
             ),
-            Self::KeyMemory { mebibytes } => row(
-                1,
+            Self::KeyMemory { mebibytes } => failed(
                 "cannot derive the key from the passphrase",
                 format!("it takes {mebibytes} MiB of memory, and the system gives less"),
                 "free memory or raise the limit (`ulimit -v`), then run woci again; no token was spent",
             ),
 
             // Files.
-            Self::File { doing, path, why } => row(
-                1,
+            Self::File { doing, path, why } => failed(
                 format!("cannot {doing} {}", path.display()),
                 why,
                 "put that right, then run woci again",
             ),
-            Self::Key { path, why } => row(
-                1,
+            Self::Key { path, why } => failed(
                 format!("cannot use the private key {}", path.display()),
                 why,
                 "restore it, or move it away and run `woci session authenticate` for a new one",
             ),
-            Self::Locked { path, holder, seconds } => row(
-                1,
+            Self::Locked { path, holder, seconds } => failed(
                 format!("cannot lock {}", path.display()),
                 format!("{holder} still holds it after {seconds} s"),
                 "wait for that process or end it, then run woci again",
             ),
 
             // The person.
-            Self::PortTaken { port, why } => row(
-                1,
+            Self::PortTaken { port, why } => failed(
                 format!("cannot listen on 127.0.0.1:{port} for the sign-in"),
                 why,
                 "end the program that has the port, \
                  or choose another with --redirect-port and register its redirect URI at the provider",
             ),
-            Self::Denied { error, description } => row(
-                1,
+            Self::Denied { error, description } => failed(
                 "cannot sign in",
                 format!("the provider answered {}", oauth_words(Some(error), description.as_deref())),
                 "see what the provider asks for, then run `woci session authenticate`",
             ),
-            Self::Unanswered { minutes } => row(
-                1,
+            Self::Unanswered { minutes } => failed(
                 "cannot sign in",
                 format!("nobody answered in the browser within {minutes} minutes"),
                 "run `woci session authenticate` and finish the sign-in there",
             ),
-            Self::NoBrowser => row(
-                1,
+            Self::NoBrowser => failed(
                 "cannot sign in",
                 "no browser could be opened, and there is no terminal to ask at",
                 "set BROWSER to a browser's command, \
                  or run `woci session authenticate` and open its Auth URL yourself",
             ),
-            Self::NobodyToAsk { profile, why } => row(
-                1,
+            Self::NobodyToAsk { profile, why } => failed(
                 "cannot go on without a sign-in",
                 why,
                 format!("run `woci session authenticate --profile {profile}`"),
             ),
 
             // The network.
-            Self::Unreachable { what, url, why } => row(
-                1,
+            Self::Unreachable { what, url, why } => failed(
                 format!("cannot reach the {what} {url}"),
                 why,
                 "check the network, the proxy and the URL, then run woci again; the session is kept",
             ),
-            Self::Refused { what, url, status, error, description } => row(
-                1,
+            Self::Refused { what, url, status, error, why } => failed(
                 format!("cannot use the {what} {url}"),
                 match error.as_deref() {
                     None => format!("it answered HTTP {status}"),
                     error => {
-                        format!("it answered {} (HTTP {status})", oauth_words(error, description.as_deref()))
+                        format!("it answered {} (HTTP {status})", oauth_words(error, why.as_deref()))
                     }
                 },
                 refused_advice(*status, error.as_deref()),
             ),
             // The second text is also why a sign-in is needed.
-            Self::RefreshTokenDead { url, error, description } => row(
-                1,
+            Self::RefreshTokenDead { url, error, description } => failed(
                 "cannot refresh the session",
                 format!(
                     "the provider {url} refused the refresh token ({})",
@@ -445,39 +304,45 @@ impl Error {
                 ),
                 "run `woci session authenticate`",
             ),
-            Self::BadAnswer { what, url, why } => row(
-                1,
+            Self::BadAnswer { what, url, why } => failed(
                 format!("cannot use the answer of the {what} {url}"),
                 why,
                 "check that the URL is right and that no proxy or sign-in page answers in its place",
             ),
-            Self::Certificates { why } => row(
-                1,
+            Self::Untrusted { what, url, why } => failed(
+                format!("cannot trust the certificate of the {what} {url}"),
+                why,
+                "where a company's own authority signs it, name that authority's file with SSL_CERT_FILE; \
+                 else its server, or the clock here, has to be put right",
+            ),
+            Self::Proxy { proxy, why } => failed(
+                format!("cannot get through the proxy {proxy}"),
+                why,
+                "correct HTTPS_PROXY (http://user:password@host:port) or NO_PROXY, then run woci again; \
+                 the session is kept",
+            ),
+            Self::Certificates { why } => failed(
                 "cannot load the certificate authorities",
                 why,
                 "install the system's CA certificates, or name a file of them with SSL_CERT_FILE",
             ),
-            Self::OpaqueToken => row(
-                1,
+            Self::OpaqueToken => failed(
                 "cannot exchange the access token",
                 "it is opaque, and the exchange needs a JWT",
                 "make the provider issue JWT access tokens; \
                  Okta gives one only from a custom authorization server (…/oauth2/default/…)",
             ),
-            Self::Upst { why } => row(
-                1,
+            Self::Upst { why } => failed(
                 "cannot use the session token that OCI issued",
                 why,
                 "check token_exchange_url and the domain's identity propagation trust",
             ),
-            Self::ClockWrong { expiration, now } => row(
-                1,
+            Self::ClockWrong { expiration, now } => failed(
                 "cannot use the session token that OCI issued",
                 format!("it ended at {expiration}, and the clock here says {now}"),
                 "check the clock, then run woci again",
             ),
-            Self::Random { why } => row(
-                1,
+            Self::Random { why } => failed(
                 "cannot get random bytes from the system",
                 why,
                 "run woci where the system's random source works",
@@ -485,24 +350,21 @@ impl Error {
 
             // The daemon.
             Self::Daemon { log, why } => {
-                row(1, "cannot start the daemon", why, format!("see its log, {}", log.display()))
+                failed("cannot start the daemon", why, format!("see its log, {}", log.display()))
             }
-            Self::DaemonRuns { profile } => row(
-                1,
+            Self::DaemonRuns { profile } => failed(
                 format!("cannot be the daemon of profile {profile}"),
                 "one runs already",
                 "end it with --stop-daemon first",
             ),
 
             // Kubernetes.
-            Self::NoRegion => row(
-                2,
+            Self::NoRegion => wrong(
                 "cannot tell the cluster's region",
                 "neither a setting nor its OCID names one",
                 "give --region, or set region in the profile",
             ),
-            Self::Kubectl { why } => row(
-                1,
+            Self::Kubectl { why } => failed(
                 "cannot have kubectl write the kubeconfig",
                 why,
                 "install kubectl, or put the entry that `woci kubeconfig` prints into the kubeconfig yourself",
@@ -522,10 +384,20 @@ impl Error {
                 "reinstall the OCI CLI, or correct PATH",
             ),
             Self::Stdout { why } => {
-                row(1, "cannot write to stdout", why, "see what became of the program that reads it")
+                failed("cannot write to stdout", why, "see what became of the program that reads it")
             }
         }
     }
+}
+
+/// The arguments or the configuration are wrong.
+fn wrong(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
+    row(2, what, why, next)
+}
+
+/// It went wrong at run time.
+fn failed(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
+    row(1, what, why, next)
 }
 
 fn row(code: u8, what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
@@ -616,12 +488,12 @@ mod tests {
         let config = || PathBuf::from("/home/ada/.oci/config");
         let token_url = || String::from("https://idp.example.com/oauth2/v1/token");
         let missing = || vec!["--token-url (token_url)".into(), "--scope (scope)".into()];
-        let refused = |status, error: Option<&str>, description: Option<&str>| Error::Refused {
+        let refused = |status, error: Option<&str>, why: Option<&str>| Error::Refused {
             what: "token endpoint",
             url: token_url(),
             status,
             error: error.map(Into::into),
-            description: description.map(Into::into),
+            why: why.map(Into::into),
         };
         vec![
             Error::OptionWithoutValue { option: "--scope".into() },
@@ -677,6 +549,12 @@ mod tests {
             refused(400, Some("invalid_request"), Some("No rules matched")),
             Error::RefreshTokenDead { url: token_url(), error: "invalid_grant".into(), description: None },
             Error::BadAnswer { what: "token endpoint", url: token_url(), why: "it is not JSON".into() },
+            Error::Untrusted {
+                what: "token endpoint",
+                url: token_url(),
+                why: "it is from an authority that is not trusted here".into(),
+            },
+            Error::Proxy { proxy: "proxy.example.com:3128".into(), why: "it asks for a password".into() },
             Error::Certificates { why: "the system has none".into() },
             Error::OpaqueToken,
             Error::Upst { why: "it is not a JWT".into() },
