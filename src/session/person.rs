@@ -1,5 +1,6 @@
 //! The last step, a person: whether one may be asked, and the sign-in with the key made beside it.
 
+use std::io::{self, IsTerminal as _};
 use std::thread;
 
 use super::establish::{Binding, establish};
@@ -36,8 +37,7 @@ pub fn sign_in(
     let _port = engine.dir.lock_port(settings.redirect_port)?;
     log::info(format_args!("Signing in for profile {}: {why}", settings.profile));
 
-    let plan =
-        Plan { port: settings.redirect_port, wait_without_browser: is_asked_for || engine.has_terminal };
+    let plan = Plan { port: settings.redirect_port, wait_without_browser: is_asked_for || has_terminal() };
     let is_stored = found.key.is_some();
     let (key, tokens) = thread::scope(|scope| {
         // Ready before a person could have typed a password.
@@ -96,12 +96,17 @@ fn may_ask(engine: &Engine<'_>, record: &Record, why: &str) -> Result<()> {
     }
     if let Some(FailedSignIn { outcome, at }) = &record.failed_sign_in
         && (0..REMEMBERED_SECONDS).contains(&host::now().since(*at))
-        && !engine.has_terminal
+        && !has_terminal()
     {
         let why = format!("{why}, and the sign-in of {at} was {}", outcome.word());
         return Err(Error::NobodyToAsk { profile, why });
     }
     Ok(())
+}
+
+/// Whether somebody sees what is printed and may act on it.
+fn has_terminal() -> bool {
+    io::stdin().is_terminal() || io::stderr().is_terminal()
 }
 
 /// Writes down a sign-in that a person did not finish.
