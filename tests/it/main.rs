@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod crowd; // one refresh and one sign-in, however many ask; who dies is replaced, who hangs is named
+mod kube; // kubectl gets its token without oci, and a background kubectl opens no storm of browsers
 mod life; // a session from its first sign-in to its last
 mod passthrough; // oci gets what was meant for it, and its exit status comes back
 mod simulator; // the simulator keeps the rules it tests
