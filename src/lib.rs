@@ -5,6 +5,8 @@ mod config;
 mod error;
 mod files;
 mod fresh;
+#[cfg(test)]
+mod golden;
 mod host;
 mod jwt;
 mod log;

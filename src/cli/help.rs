@@ -59,3 +59,11 @@ fn row(opt: &Opt) -> String {
     let facts: Vec<String> = facts.into_iter().flatten().collect();
     format!("  {}{value}\n      {}\n      [{}]\n", opt.name, opt.help, facts.join("; "))
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn help() {
+        crate::golden::check("help.txt", &super::text());
+    }
+}

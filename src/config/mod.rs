@@ -330,7 +330,7 @@ mod tests {
         assert!(home.settings(&flags, &[]).unwrap().auto_refresh, "what a flag overrides is not looked at");
         assert_eq!(
             home.settings(&[("--redirect-port", "70000")], &[]).err().map(|e| e.to_string()).unwrap(),
-            "cannot use --redirect-port: it is not a whole number from 1 to 65535; correct it"
+            "cannot use --redirect-port: it is not a whole number from 1 to 65535; correct it, then run woci again"
         );
     }
 

@@ -202,7 +202,7 @@ impl Settings {
             ManagerState::Read(path) => Error::MissingOptions { names, profile, manager: Some(path.clone()) },
             ManagerState::Unreadable(path, why) => Error::ManagerConfig {
                 path: path.clone(),
-                why: format!("{why}. Missing required options: {}", names.join(", ")),
+                why: format!("{why} (Missing required options: {})", names.join(", ")),
             },
         }
     }

@@ -2,9 +2,10 @@
 //! (RFC 6749 sections 4.1.3 and 6), their answers and refusals.
 
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::http::{Answer, Basic, Client, Endpoint, Retry};
-use super::{Provider, Tokens};
+use super::{Provider, Tokens, url};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
@@ -33,10 +34,10 @@ pub fn authorization_code(
 pub fn refresh(client: &Client<'_>, provider: &Provider, refresh_token: &Secret) -> Result<Tokens> {
     let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
     request(client, provider, &fields, &[refresh_token]).map_err(|e| match e {
-        Error::Refused { url, status: 400..=403, error: Some(error), description, .. }
+        Error::Refused { url, status: 400..=403, error: Some(error), why, .. }
             if DEAD.contains(&error.as_str()) =>
         {
-            Error::RefreshTokenDead { url, error, description }
+            Error::RefreshTokenDead { url, error, description: why }
         }
         other => other,
     })
@@ -76,14 +77,23 @@ pub(super) fn success(
     // A provider may quote what it was sent; what is quoted is shown to a person.
     let text = |name: &str| {
         let text = document.as_ref()?.get(name)?.as_str().filter(|text| !text.is_empty())?;
-        Some(secrets.iter().fold(shorten(text), |text, secret| text.replace(secret.expose(), "[removed]")))
+        Some(shorten(&without(text, secrets)))
     };
     Err(Error::Refused {
         what: endpoint.what,
         url: endpoint.url.to_owned(),
         status: answer.status,
         error: text("error"),
-        description: text("error_description"),
+        why: text("error_description"),
+    })
+}
+
+/// The text without the secrets, as they are and as they went over the wire. Before it is cut, since
+/// a secret that is cut is still most of one.
+fn without(text: &str, secrets: &[&Secret]) -> String {
+    secrets.iter().fold(text.to_owned(), |text, secret| {
+        let encoded = Zeroizing::new(url::encode(secret.expose()));
+        text.replace(secret.expose(), "[removed]").replace(&**encoded, "[removed]")
     })
 }
 

@@ -104,12 +104,16 @@ fn read(bytes: &[u8]) -> Option<Record> {
         return None;
     }
     let text = |key: &str| document.get(key).and_then(Value::as_str).map(str::to_owned);
-    let origin = ORIGIN_KEYS.iter().any(|key| document.contains_key(*key)).then(|| Origin {
-        token_url: text("token_url"),
-        auth_client_id: text("auth_client_id"),
-        token_exchange_url: text("token_exchange_url"),
-        client_id: text("client_id"),
-    });
+    // All of it or nothing: half an origin would let the token go to the other half's choice.
+    let origin = match ORIGIN_KEYS.iter().any(|key| document.contains_key(*key)) {
+        false => None,
+        true => Some(Origin {
+            token_url: Some(text("token_url")?),
+            auth_client_id: Some(text("auth_client_id")?),
+            token_exchange_url: Some(text("token_exchange_url")?),
+            client_id: Some(text("client_id")?),
+        }),
+    };
     let failed_sign_in = match document.get("failed_sign_in") {
         None => None,
         Some(failed) => Some(FailedSignIn {
@@ -134,7 +138,7 @@ mod tests {
         Origin {
             token_url: token_url.map(str::to_owned),
             auth_client_id: Some("a".into()),
-            token_exchange_url: None,
+            token_exchange_url: Some("x".into()),
             client_id: Some("c".into()),
         }
     }

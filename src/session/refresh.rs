@@ -40,6 +40,12 @@ pub fn spend(
             Ok(tokens) => {
                 // Stored again where it stays the same, so that it is in the form that is asked for.
                 successor.store(tokens.refresh_token.as_ref().unwrap_or(&token))?;
+                // A folder without an origin is of the provider that has just taken its token, also
+                // where the exchange fails: no other is ever sent it.
+                if found.record.origin.is_none() {
+                    let origin = Some(engine.settings.origin());
+                    locked.store_record(&Record { origin, ..found.record.clone() })?;
+                }
                 return Ok(Spent::Stored { access_token: tokens.access_token });
             }
             Err(dead @ Error::RefreshTokenDead { .. }) => dead,
@@ -51,7 +57,7 @@ pub fn spend(
             _ => {
                 let refused = Some(record::hash(token.expose()));
                 locked.store_record(&Record { refused, ..found.record.clone() })?;
-                return Ok(Spent::Nothing { why: dead.say().what });
+                return Ok(Spent::Nothing { why: dead.say().why });
             }
         }
         let now = engine.look()?;

@@ -10,6 +10,7 @@ use super::record::Record;
 use super::upst::Upst;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::log;
 
 /// `~/.oci/sessions/<profile>/`, which may not exist yet.
 pub struct SessionDir {
@@ -96,6 +97,13 @@ pub struct Locked {
 impl Locked {
     pub fn store_key(&self, key_file: &Path, key: &PrivateKey) -> Result<()> {
         files::replace(key_file, key.to_pem().as_bytes())
+    }
+
+    /// A key of the older tool may be readable by others, which oci complains of at every call.
+    pub fn close_key(&self, key_file: &Path) {
+        if let Err(e) = files::make_private_file(key_file) {
+            log::warning(format_args!("{e}"));
+        }
     }
 
     pub fn store_token(&self, upst: &Upst) -> Result<()> {

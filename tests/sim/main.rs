@@ -1,8 +1,8 @@
 //! The other side of woci, for its tests and its demo: an OpenID provider, an OCI identity domain, a person with a
 //! browser, and an `oci`. It shares no code with woci: each RFC was read twice.
 //!
-//! `sim serve` runs both servers until stdin closes, `sim demo` shows woci at work. Called by the name `oci` or
-//! `browser` it is one.
+//! `sim serve` runs both servers until stdin closes, `sim demo` shows woci at work, `sim bench` measures it. Called by
+//! the name `oci` or `browser` it is one.
 
 // tests/it mounts this file too, and each of the two uses a part of it.
 #![allow(dead_code)]
@@ -10,6 +10,7 @@
 #![allow(clippy::disallowed_methods)]
 
 pub mod authorize;
+pub mod bench;
 pub mod demo;
 pub mod domain;
 pub mod endpoint;
@@ -40,8 +41,9 @@ pub fn main() -> ExitCode {
     match words.next().as_deref().and_then(OsStr::to_str) {
         Some("serve") => serve(),
         Some("demo") => demo::demo(words),
+        Some("bench") => bench::bench(words),
         _ => {
-            eprintln!("usage: sim serve | demo --woci PATH");
+            eprintln!("usage: sim serve | demo --woci PATH | bench --woci PATH");
             ExitCode::from(2)
         }
     }

@@ -68,6 +68,24 @@ pub fn detach() {
     unsafe { libc::setsid() };
 }
 
+/// Runs the program to its end; its peak memory in bytes.
+pub fn peak_memory(command: &mut Command) -> u64 {
+    // What vfork starts is charged with its parent's peak, what fork starts only with what was copied; and std
+    // forks where something is to be done before the exec.
+    // SAFETY: nothing is done there.
+    unsafe { command.pre_exec(|| Ok(())) };
+    #[expect(clippy::zombie_processes, reason = "wait4 waits for it, and says more than `wait`")]
+    let child = command.spawn().expect("the program can be run");
+    let process = libc::pid_t::try_from(child.id()).expect("it was a pid_t");
+    // SAFETY: all zeros is a valid rusage, both pointers are to living values, and nobody else waits for this child.
+    let peak = unsafe {
+        let (mut status, mut usage): (_, libc::rusage) = (0, std::mem::zeroed());
+        assert_eq!(libc::wait4(process, &raw mut status, 0, &raw mut usage), process);
+        u64::try_from(usage.ru_maxrss).expect("a size is not negative")
+    };
+    if cfg!(target_os = "macos") { peak } else { peak * 1024 }
+}
+
 /// The program starts with this umask.
 pub fn with_umask(command: &mut Command, bits: libc::mode_t) {
     // SAFETY: umask is async-signal-safe.

@@ -1,0 +1,153 @@
+//! The house's own rules, read off the sources: which room may use which, and what stands in one place alone.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A room uses those that stand behind it, and itself. `main` and `golden` are outside: the program's door, and
+/// what unit tests compare with.
+const ROOMS: &str = "main lib verbs fresh session config cli signin oauth command files log host sys region jwt error time \
+                     secret golden";
+
+/// Of a file, its unit tests aside.
+const MOST_LINES: usize = 500;
+
+struct Source {
+    /// Below src/.
+    path: PathBuf,
+    text: String,
+}
+
+#[test]
+fn rooms_use_what_stands_behind_them() {
+    for source in sources() {
+        let own =
+            place(source.room()).unwrap_or_else(|| panic!("{} is in no known room", source.path.display()));
+        for (at, line) in source.code() {
+            for path in line.split("crate::").skip(1) {
+                let used = path.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+                let used_place = place(used).unwrap_or_else(|| panic!("{at}: crate::{used} is no room"));
+                assert!(
+                    used_place >= own,
+                    "{at}: {} uses {used}, which stands before it: {line}",
+                    source.room()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn super_stays_inside_a_room() {
+    for source in sources() {
+        // What `super` is in a room's door, and in a room of one file, is the house.
+        let leaves = if source.is_door() { "super::" } else { "super::super::" };
+        for (at, line) in source.code_without_tests() {
+            assert!(!line.contains(leaves), "{at}: another room is named crate::room: {line}");
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_stands_in_sys_with_its_reason() {
+    for source in sources() {
+        let lines: Vec<&str> = source.text.lines().collect();
+        for (at, line) in
+            source.code().filter(|(_, line)| line.contains("unsafe {") || line.contains("unsafe fn"))
+        {
+            assert_eq!(source.room(), "sys", "{at}: {line}");
+            let before = &lines[at.line.saturating_sub(5)..at.line];
+            assert!(before.iter().any(|line| line.contains("// SAFETY: ")), "{at}: no SAFETY line: {line}");
+        }
+    }
+}
+
+#[test]
+fn nothing_prints_past_the_doors() {
+    for source in sources() {
+        // They panic where the pipe is closed.
+        for (at, line) in source.code_without_tests() {
+            assert!(!["print!(", "println!("].iter().any(|call| line.contains(call)), "{at}: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_file_says_what_it_owns_and_is_no_longer_than_that() {
+    for source in sources() {
+        let path = source.path.display();
+        assert!(source.text.starts_with("//! "), "{path} does not say at its head what it owns");
+        let lines = source.without_tests().lines().count();
+        assert!(lines <= MOST_LINES, "{path} has {lines} lines; which second thing has moved in?");
+    }
+}
+
+impl Source {
+    /// The folder, or the file's own name.
+    fn room(&self) -> &str {
+        let first = self.path.iter().next().and_then(|name| name.to_str()).unwrap_or_default();
+        first.trim_end_matches(".rs")
+    }
+
+    fn is_door(&self) -> bool {
+        self.path.ends_with("mod.rs") || self.path.iter().count() == 1
+    }
+
+    /// Unit tests end a file.
+    fn without_tests(&self) -> &str {
+        let tests = self.text.match_indices("#[cfg(test)]\n").find(|(at, _)| {
+            let attributes = self.text[*at..].lines().skip_while(|line| line.starts_with("#["));
+            attributes.take(1).any(|line| line == "mod tests {")
+        });
+        tests.map_or(&self.text, |(at, _)| &self.text[..at])
+    }
+
+    fn code(&self) -> impl Iterator<Item = (At<'_>, &str)> {
+        code(&self.path, &self.text)
+    }
+
+    fn code_without_tests(&self) -> impl Iterator<Item = (At<'_>, &str)> {
+        code(&self.path, self.without_tests())
+    }
+}
+
+/// Lines that are no comment, each with its place.
+fn code<'a>(path: &'a Path, text: &'a str) -> impl Iterator<Item = (At<'a>, &'a str)> {
+    let lines = text.lines().enumerate().map(move |(line, text)| (At { path, line }, text));
+    lines.filter(|(_, text)| !text.trim_start().starts_with("//"))
+}
+
+struct At<'a> {
+    path: &'a Path,
+    /// From 0.
+    line: usize,
+}
+
+impl std::fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "src/{}:{}", self.path.display(), self.line + 1)
+    }
+}
+
+fn place(room: &str) -> Option<usize> {
+    ROOMS.split(' ').position(|name| name == room)
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the sources are there") {
+            let path = entry.expect("a folder can be listed").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("sources are text");
+                let path = path.strip_prefix(&root).expect("it was found there").to_owned();
+                sources.push(Source { path, text });
+            }
+        }
+    }
+    assert!(sources.len() > 40, "only {} files found", sources.len());
+    sources
+}

@@ -1,0 +1,169 @@
+//! Every kind of document that woci prints or writes is one of its schema, and a schema takes no more and no less.
+
+use crate::sim::jwt;
+use crate::world::World;
+use crate::world::run::Run;
+use jsonschema::Validator;
+use serde_json::{Map, Value, json};
+use std::fs;
+use std::path::Path;
+
+const CREDENTIAL: &str = "credential";
+const DAEMON_STATUS: &str = "daemon-status";
+const REFRESH_TOKEN: &str = "refresh-token";
+
+#[test]
+fn the_credential_of_each_source() {
+    let world = World::new();
+    assert_eq!(valid(CREDENTIAL, world.woci(&[]).run().ok().json())["source"], "authenticated");
+    assert_eq!(valid(CREDENTIAL, world.woci(&["credential"]).run().ok().json())["source"], "cached");
+    world.session().expire();
+    assert_eq!(valid(CREDENTIAL, world.woci(&[]).run().ok().json())["source"], "refreshed");
+    for (verb, source) in [("authenticate", "authenticated"), ("refresh", "refreshed")] {
+        assert_eq!(valid(CREDENTIAL, world.woci(&["session", verb]).run().ok().json())["source"], source);
+    }
+}
+
+#[test]
+fn what_is_not_known_is_null() {
+    let world = World::signed_in();
+    world.manager(&[("DEFAULT", &world.settings_with(&[("region", None)]))]);
+    let mut claims = jwt::claims(&world.session().token());
+    for name in ["sub", "tenant"] {
+        claims.as_object_mut().expect("claims are an object").remove(name);
+    }
+    world.session().put_token(claims);
+    let credential = valid(CREDENTIAL, world.woci(&[]).run().ok().json());
+    for name in ["user", "tenancy", "region"] {
+        assert_eq!(credential[name], Value::Null, "{name}");
+    }
+}
+
+#[test]
+fn the_refresh_token_that_woci_encrypts() {
+    let world = World::new();
+    let encrypted = ["--refresh-token-passphrase-env", "WOCI_PASSPHRASE"];
+    world.woci(&encrypted).env("WOCI_PASSPHRASE", "correct horse").run().ok();
+    let first = valid(REFRESH_TOKEN, stored(&world));
+    world.session().expire();
+    world.woci(&encrypted).env("WOCI_PASSPHRASE", "correct horse").run().ok();
+    let second = valid(REFRESH_TOKEN, stored(&world));
+    assert_eq!(first["enc"], "ChaCha20-Poly1305");
+    assert_ne!(first["nonce"], second["nonce"]);
+}
+
+#[test]
+fn the_daemons_documents() {
+    let world = World::signed_in();
+    let document = |words: &[&str], code| valid(DAEMON_STATUS, world.woci(words).run().exits(code).json());
+    assert_eq!(document(&["--daemon-status"], 1)["running"], false);
+    assert_eq!(document(&["--stop-daemon"], 1)["running"], false);
+
+    let daemon = Daemon::start(&world);
+    valid(DAEMON_STATUS, daemon.started.json());
+    assert_eq!(document(&["--daemon"], 0)["pid"], daemon.started.json()["pid"], "the one that runs");
+    assert_eq!(document(&["--daemon-status"], 0)["running"], true);
+    assert_eq!(document(&["--stop-daemon"], 0)["running"], false);
+    assert_eq!(document(&["--daemon-status"], 1)["pid"], Value::Null);
+}
+
+#[test]
+fn nobody_signed_in_yet_is_a_document_too() {
+    let world = World::new();
+    let status = valid(DAEMON_STATUS, world.woci(&["--daemon-status"]).run().exits(1).json());
+    assert_eq!(status["expiration"], Value::Null);
+}
+
+#[test]
+fn a_schema_takes_no_key_more_and_none_less() {
+    for name in [CREDENTIAL, DAEMON_STATUS] {
+        for example in schema(name)["examples"].as_array().expect("a schema has examples") {
+            exactly(name, example);
+        }
+    }
+    for vector in ["scrypt-good", "legacy-good"] {
+        let text =
+            fs::read_to_string(root().join(format!("fixtures/envelope/{vector}.vector"))).expect("a vector");
+        let (_, envelope) = text.split_once("\n\n").expect("a blank line ends the head");
+        exactly(REFRESH_TOKEN, &serde_json::from_str(envelope).expect("an envelope is JSON"));
+    }
+}
+
+#[test]
+fn a_status_that_contradicts_itself_is_refused() {
+    let running = &schema(DAEMON_STATUS)["examples"][0];
+    let with = |changes: Value| {
+        let mut status = running.clone();
+        let changes = changes.as_object().expect("an object").clone();
+        status.as_object_mut().expect("an object").extend(changes);
+        status
+    };
+    assert!(validator(DAEMON_STATUS).is_valid(&with(json!({ "last_error": "no network" }))));
+    for wrong in
+        [json!({ "running": false }), json!({ "pid": null }), json!({ "log_file": "woci_refresh.log" })]
+    {
+        assert!(!validator(DAEMON_STATUS).is_valid(&with(wrong.clone())), "{wrong}");
+    }
+}
+
+/// The document is valid; without any one of its keys, or with one more, it is not.
+fn exactly(name: &str, document: &Value) {
+    let validator = validator(name);
+    let document = valid(name, document.clone());
+    let document = document.as_object().expect("an object");
+    let is_valid = |changed: Map<String, Value>| validator.is_valid(&Value::Object(changed));
+    for key in document.keys() {
+        let mut less = document.clone();
+        less.remove(key);
+        assert!(!is_valid(less), "{name}.schema.json takes a document without {key}");
+    }
+    let mut more = document.clone();
+    more.insert("note".into(), "one more".into());
+    assert!(!is_valid(more), "{name}.schema.json takes a key that it does not know");
+}
+
+fn valid(name: &str, document: Value) -> Value {
+    let faults: Vec<_> = validator(name).iter_errors(&document).map(|fault| fault.to_string()).collect();
+    assert!(faults.is_empty(), "{name}: {faults:#?}\n{document:#}");
+    document
+}
+
+fn validator(name: &str) -> Validator {
+    jsonschema::draft202012::options()
+        .should_validate_formats(true)
+        .build(&schema(name))
+        .unwrap_or_else(|why| panic!("{name}.schema.json is no schema: {why}"))
+}
+
+fn schema(name: &str) -> Value {
+    let text =
+        fs::read_to_string(root().join(format!("schemas/{name}.schema.json"))).expect("the schema is there");
+    serde_json::from_str(&text).expect("a schema is JSON")
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn stored(world: &World) -> Value {
+    let text = world.session().read("refresh_token").expect("there is a refresh token");
+    serde_json::from_str(&text).expect("an envelope is JSON")
+}
+
+/// A daemon that does not outlive its test, however that ends.
+struct Daemon<'w> {
+    world: &'w World,
+    started: Run,
+}
+
+impl<'w> Daemon<'w> {
+    fn start(world: &'w World) -> Daemon<'w> {
+        Daemon { world, started: world.woci(&["--daemon"]).run().ok() }
+    }
+}
+
+impl Drop for Daemon<'_> {
+    fn drop(&mut self) {
+        self.world.woci(&["--stop-daemon"]).run();
+    }
+}
