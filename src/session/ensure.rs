@@ -18,6 +18,9 @@ impl Engine<'_> {
         {
             return Ok(session);
         }
+        if want == Wanted::Valid {
+            person::refuse_at_once(self)?;
+        }
 
         let locked = self.dir.lock()?;
         let found = self.look()?;
@@ -30,6 +33,10 @@ impl Engine<'_> {
         if may_be_used && let Some(session) = self.usable(self.look()?) {
             log::debug(format_args!("Another process has just made a session"));
             return Ok(session);
+        }
+        if want == Wanted::Valid {
+            // Those who waited for a sign-in that nobody answered.
+            person::refuse_at_once(self)?;
         }
 
         for warning in &self.settings.warnings {

@@ -32,6 +32,10 @@ pub fn sign_in(
         may_ask(engine, &found.record, why)?;
     }
     let settings = engine.settings;
+    // Asked for, or of another origin: the token in the file may still be good.
+    let is_dead = !is_asked_for && found.record.differs_from(&settings.origin()).is_none();
+    let dead_file =
+        if is_dead { Some(refresh_token::file_hash(&engine.dir.refresh_token_file())?) } else { None };
     let successor = refresh_token::prepare(&engine.dir.refresh_token_file(), &mut engine.passphrase)?;
     locked.lock.says(Doing::SignIn);
     let _port = engine.dir.lock_port(settings.redirect_port)?;
@@ -45,13 +49,14 @@ pub fn sign_in(
         let tokens = signin::sign_in(engine.host, &renewal.provider, &plan);
         (key.join().expect("making a key does not panic"), tokens)
     });
-    let tokens = tokens.inspect_err(|e| remember(locked, &found.record, e)).map_err(|e| match e {
-        Error::NoBrowser => Error::NobodyToAsk {
-            profile: settings.profile.to_string(),
-            why: format!("{why}, no browser opens here, and there is no terminal"),
-        },
-        other => other,
-    })?;
+    let tokens =
+        tokens.inspect_err(|e| remember(locked, &found.record, e, dead_file)).map_err(|e| match e {
+            Error::NoBrowser => Error::NobodyToAsk {
+                profile: settings.profile.to_string(),
+                why: format!("{why}, no browser opens here, and there is no terminal"),
+            },
+            other => other,
+        })?;
     locked.lock.says(Doing::Refresh);
 
     // An answer that is of no use at all leaves the old session whole.
@@ -94,12 +99,24 @@ fn may_ask(engine: &Engine<'_>, record: &Record, why: &str) -> Result<()> {
         let why = format!("{why}, and opening a browser is forbidden (--sign-in never)");
         return Err(Error::NobodyToAsk { profile, why });
     }
-    if let Some(FailedSignIn { outcome, at }) = &record.failed_sign_in
-        && (0..REMEMBERED_SECONDS).contains(&host::now().since(*at))
-        && !has_terminal()
+    match &record.failed_sign_in {
+        Some(failed) if is_remembered(failed) => Err(not_again(profile, failed)),
+        _ => Ok(()),
+    }
+}
+
+/// Without the lock and without a passphrase: a crowd in the background does not queue up, each to
+/// be told the same.
+pub fn refuse_at_once(engine: &Engine<'_>) -> Result<()> {
+    let record = engine.look()?.record;
+    let Some(failed) = &record.failed_sign_in else { return Ok(()) };
+    if engine.want.person != Person::Absent
+        && is_remembered(failed)
+        && record.differs_from(&engine.settings.origin()).is_none()
+        && let Some(dead_file) = &failed.dead_file
+        && *dead_file == refresh_token::file_hash(&engine.dir.refresh_token_file())?
     {
-        let why = format!("{why}, and the sign-in of {at} was {}", outcome.word());
-        return Err(Error::NobodyToAsk { profile, why });
+        return Err(not_again(engine.settings.profile.to_string(), failed));
     }
     Ok(())
 }
@@ -109,14 +126,28 @@ fn has_terminal() -> bool {
     io::stdin().is_terminal() || io::stderr().is_terminal()
 }
 
+fn is_remembered(failed: &FailedSignIn) -> bool {
+    !has_terminal() && (0..REMEMBERED_SECONDS).contains(&host::now().since(failed.at))
+}
+
+/// The same line for each of many.
+fn not_again(profile: String, FailedSignIn { outcome, at, .. }: &FailedSignIn) -> Error {
+    let why = format!(
+        "the one of {at} was {}, and for {} minutes no run without a terminal opens another browser",
+        outcome.word(),
+        REMEMBERED_SECONDS / 60
+    );
+    Error::NobodyToAsk { profile, why }
+}
+
 /// Writes down a sign-in that a person did not finish.
-fn remember(locked: &Locked, record: &Record, e: &Error) {
+fn remember(locked: &Locked, record: &Record, e: &Error, dead_file: Option<String>) {
     let outcome = match e {
         Error::Unanswered { .. } => Outcome::Unanswered,
         Error::Denied { .. } => Outcome::Denied,
         _ => return,
     };
-    let failed_sign_in = Some(FailedSignIn { outcome, at: host::now() });
+    let failed_sign_in = Some(FailedSignIn { outcome, at: host::now(), dead_file });
     if let Err(e) = locked.store_record(&Record { failed_sign_in, ..record.clone() }) {
         log::warning(format_args!("{e}"));
     }
