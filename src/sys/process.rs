@@ -3,16 +3,17 @@
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufReader, PipeReader, Read as _, Write as _};
 use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, IntoRawFd as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use super::{done, done_thread};
@@ -75,59 +76,52 @@ fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
 }
 
-/// Signals as a set for the C calls.
-struct Signals(libc::sigset_t);
+/// The end of a pipe into which a signal that woci waits for writes its number; -1 before there is one.
+static CAUGHT: AtomicI32 = AtomicI32::new(-1);
 
-impl Signals {
-    fn of(signals: &[libc::c_int]) -> io::Result<Self> {
-        let mut set = MaybeUninit::uninit();
-        // SAFETY: sigemptyset fills the set before it is added to; a wrong number is refused.
-        unsafe {
-            done(libc::sigemptyset(set.as_mut_ptr()))?;
-            for signal in signals {
-                done(libc::sigaddset(set.as_mut_ptr(), *signal))?;
-            }
-            Ok(Self(set.assume_init()))
-        }
+/// From here on these signals end nothing by themselves: each comes out of this pipe as a byte. Not by
+/// sigwait, which needs them blocked in every thread: those that a sign-in leaves behind for a while
+/// would take them. What came ignored to woci stays so.
+fn catch(signals: &[libc::c_int]) -> io::Result<BufReader<PipeReader>> {
+    extern "C" fn write(signal: libc::c_int) {
+        // SAFETY: write may be called in a signal handler; the byte outlives it.
+        unsafe { libc::write(CAUGHT.load(Ordering::Relaxed), ptr::from_ref(&(signal as u8)).cast(), 1) };
     }
+    let (reader, writer) = io::pipe()?;
+    CAUGHT.store(writer.into_raw_fd(), Ordering::Relaxed);
+    handle(signals, write);
+    Ok(BufReader::new(reader))
+}
 
-    /// Holds them back in this thread and those it starts; gives what was held back before.
-    fn block(&self) -> io::Result<libc::sigset_t> {
-        let mut before = MaybeUninit::uninit();
-        // SAFETY: the set is filled; `before` is filled where the answer is 0.
-        unsafe {
-            done_thread(libc::pthread_sigmask(libc::SIG_BLOCK, &self.0, before.as_mut_ptr()))?;
-            Ok(before.assume_init())
-        }
-    }
-
-    /// The next of them to come.
-    fn wait(&self) -> io::Result<libc::c_int> {
-        let mut signal = 0;
-        // SAFETY: the set is filled, and `signal` is where the number goes.
-        done_thread(unsafe { libc::sigwait(&self.0, &mut signal) })?;
-        Ok(signal)
+/// The handler belongs to this process alone: a program that it starts has the default action again.
+fn handle(signals: &[libc::c_int], handler: extern "C" fn(libc::c_int)) {
+    for signal in signals.iter().filter(|signal| !is_ignored(**signal)) {
+        // SAFETY: handlers make only calls that are safe in one.
+        unsafe { libc::signal(*signal, handler as *const () as libc::sighandler_t) };
     }
 }
 
 /// A program beside woci, with the signals that belong to it.
 pub struct Beside {
     child: Child,
-    signals: Signals,
+    caught: BufReader<PipeReader>,
 }
 
 /// Starts a program with signal masks and dispositions as they came to woci. From here on those of
 /// its terminal are the program's own business, and [`Beside::wait`] passes on the others.
 pub fn spawn(command: &mut Command) -> io::Result<Beside> {
-    let signals = Signals::of(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT])?;
-    let mask = signals.block()?;
+    extern "C" fn nothing(_: libc::c_int) {}
+    handle(&[libc::SIGINT, libc::SIGQUIT], nothing);
+    let caught = catch(&[libc::SIGTERM, libc::SIGHUP])?;
     let sigpipe = SIGPIPE_WAS_IGNORED.load(Ordering::Relaxed);
     let sigchld = is_ignored(libc::SIGCHLD);
-    extern "C" fn nothing(_: libc::c_int) {}
-    // SAFETY: an ignored SIGCHLD is never seen by sigwait; the handler does nothing. In the new
-    // process only calls that are safe after a fork are made.
+    let mut mask = MaybeUninit::uninit();
+    // SAFETY: without a new mask the call only fills `mask`. Where SIGCHLD is ignored, nobody can wait for
+    // a program. In the new process only calls that are safe after a fork are made.
     unsafe {
-        libc::signal(libc::SIGCHLD, nothing as *const () as libc::sighandler_t);
+        done_thread(libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), mask.as_mut_ptr()))?;
+        let mask = mask.assume_init();
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
         command.pre_exec(move || {
             if sigpipe {
                 libc::signal(libc::SIGPIPE, libc::SIG_IGN);
@@ -138,25 +132,40 @@ pub fn spawn(command: &mut Command) -> io::Result<Beside> {
             done_thread(libc::pthread_sigmask(libc::SIG_SETMASK, &mask, ptr::null_mut()))
         });
     }
-    Ok(Beside { child: command.spawn()?, signals })
+    Ok(Beside { child: command.spawn()?, caught })
 }
 
 impl Beside {
     /// Waits for its end: its own exit code, or 128 and the number of the signal that ended it.
     /// SIGINT and SIGQUIT reached it from the terminal; SIGTERM and SIGHUP are passed on.
     pub fn wait(mut self) -> io::Result<u8> {
-        loop {
-            let signal = self.signals.wait()?;
-            match signal {
-                libc::SIGCHLD => {
-                    if let Some(status) = self.child.try_wait()? {
-                        let code = status.code().or(status.signal().map(|signal| 128 + signal));
-                        return Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX));
-                    }
+        let pid = Arc::new(Mutex::new(Some(self.child.id())));
+        let living = Arc::clone(&pid);
+        thread::spawn(move || {
+            for signal in self.caught.bytes().map_while(io::Result::ok) {
+                if let Some(pid) = *living.lock().expect("nobody panics with it") {
+                    send(pid, signal.into());
                 }
-                libc::SIGTERM | libc::SIGHUP => send(self.child.id(), signal),
-                _ => {}
             }
+        });
+        wait_without_reaping(self.child.id())?;
+        // Nobody else gets this number while it is not reaped, and nobody sends to it from here on.
+        *pid.lock().expect("nobody panics with it") = None;
+        let status = self.child.wait()?;
+        let code = status.code().or(status.signal().map(|signal| 128 + signal));
+        Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX))
+    }
+}
+
+fn wait_without_reaping(pid: u32) -> io::Result<()> {
+    let mut about = MaybeUninit::uninit();
+    loop {
+        // SAFETY: the call fills `about`, which nobody reads.
+        let waited =
+            unsafe { libc::waitid(libc::P_PID, pid, about.as_mut_ptr(), libc::WEXITED | libc::WNOWAIT) };
+        match done(waited) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            waited => return waited.map(drop),
         }
     }
 }
@@ -230,14 +239,12 @@ pub fn forbid_core_dumps() {
     }
 }
 
-/// From here on SIGTERM, SIGINT and SIGHUP end nothing by themselves: a message comes instead. To be
-/// called before any thread is started, which would take the signal.
+/// From here on SIGTERM, SIGINT and SIGHUP end nothing by themselves: a message comes instead.
 pub fn stop_signals() -> io::Result<Receiver<()>> {
-    let signals = Signals::of(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP])?;
-    signals.block()?;
+    let caught = catch(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP])?;
     let (stop, stopped) = mpsc::channel();
     thread::spawn(move || {
-        while signals.wait().is_ok() {
+        for _ in caught.bytes().map_while(io::Result::ok) {
             if stop.send(()).is_err() {
                 return;
             }
@@ -252,4 +259,22 @@ pub fn command_line(pid: u32) -> Option<String> {
     let file = File::open(format!("/proc/{pid}/cmdline")).ok()?;
     let line = io::read_to_string(file.take(LONGEST)).ok()?;
     Some(line.replace('\0', " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Other threads run here that hold no signal back, as after a sign-in.
+    #[test]
+    fn a_programs_end_is_seen_whatever_threads_there_are() {
+        for code in 0..40 {
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", &format!("exit {code}")]);
+            assert_eq!(spawn(&mut command).and_then(Beside::wait).ok(), Some(code));
+        }
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "kill -9 $$"]);
+        assert_eq!(spawn(&mut command).and_then(Beside::wait).ok(), Some(137));
+    }
 }
