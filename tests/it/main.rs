@@ -15,6 +15,7 @@ mod network; // odd answers of the provider and the domain lose nothing and repe
 mod oci_config; // ~/.oci/config gets the session's keys, keeps all else, and no API key is lost
 mod origin; // a refresh token goes only to where it came from
 mod passthrough; // oci gets what was meant for it, and its exit status comes back
+mod readme; // README.md: its commands run, its files are there
 mod schemas; // every document is one of its schema
 mod sign_in; // a sign-in survives strangers, and one that fails costs nothing
 mod simulator; // the simulator keeps the rules it tests
