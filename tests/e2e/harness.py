@@ -160,6 +160,18 @@ def run(argv, timeout=60, **options):
     return Run(argv, done.returncode, done.stdout, done.stderr, time.monotonic() - began)
 
 
+def system_package(name, find):
+    """What `find` finds, from a package of the system where it is missing and may be installed."""
+    if not find() and shutil.which("apt-get") and os.geteuid() == 0:
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run(["apt-get", "update", "-qq"], **quiet)
+        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run(["apt-get", "install", "-yqq", "--no-install-recommends", name], env=env, **quiet)
+    if not (found := find()):
+        raise Skip(f"{name} is not installed")
+    return found
+
+
 def write(path, text, mode=0o600):
     path = pathlib.Path(path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
