@@ -31,7 +31,7 @@ pub fn spend(
     let Some(mut token) = refresh_token::open(&path, &mut engine.passphrase)? else {
         return Ok(Spent::Nothing { why: "there is no refresh token".into() });
     };
-    if found.record.refused.as_deref() == Some(&record::hash(&token)) {
+    if found.record.refused.as_deref() == Some(&record::hash(token.expose())) {
         return Ok(Spent::Nothing { why: "the provider refused the refresh token before".into() });
     }
     let successor = refresh_token::prepare(&path, &mut engine.passphrase)?;
@@ -55,7 +55,7 @@ pub fn spend(
         match refresh_token::open(&path, &mut engine.passphrase)? {
             Some(newer) if newer != token => token = newer,
             _ => {
-                let refused = Some(record::hash(&token));
+                let refused = Some(record::hash(token.expose()));
                 locked.store_record(&Record { refused, ..found.record.clone() })?;
                 return Ok(Spent::Nothing { why: dead.say().why });
             }
