@@ -250,16 +250,20 @@ fn close_on_exec() {
     }
 }
 
-/// Says `word` on stdout, then gives all three streams away: stderr to `log`, the others to nothing.
+/// Gives all three streams away, stderr to `log`, the others to nothing; says `word` on stdout once
+/// nothing but that is left of whoever started this process.
 pub fn detach(word: &str, log: &File) -> io::Result<()> {
+    let nothing = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    let give = |fd: libc::c_int, file: &File| {
+        // SAFETY: both are open descriptors.
+        done(unsafe { libc::dup2(file.as_raw_fd(), fd) })
+    };
+    give(0, &nothing)?;
+    give(2, log)?;
     let mut stdout = io::stdout();
     writeln!(stdout, "{word}")?;
     stdout.flush()?;
-    let nothing = OpenOptions::new().read(true).write(true).open("/dev/null")?;
-    for (file, fd) in [(&nothing, 0), (&nothing, 1), (log, 2)] {
-        // SAFETY: both are open descriptors.
-        done(unsafe { libc::dup2(file.as_raw_fd(), fd) })?;
-    }
+    give(1, &nothing)?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import ROOT, WOCI, Home, Skip, free_port, holds, run, same, wait, write
+from harness import ROOT, WOCI, Home, Skip, holds, run, same, wait, write
 
 SIM = ROOT / "target/debug/examples/sim"
 # What touches a file or the network, or waits; the rest is memory and signals of the process's own.
@@ -37,6 +37,8 @@ def journey(table):
             dead_holder()
         killed(table)
         clock(table)
+        with table.proves("the README's unit file is one for systemd"):
+            unit_file()
         with table.proves("a stopped holder is waited for 60 s, then named"):
             took = stopped.result()
             assert 59 <= took <= 75, f"{took:.0f} s"
@@ -329,3 +331,19 @@ def two_hours(library, woci):
         sim.stop()
         home.remove()
         time_file.unlink()
+
+
+def unit_file():
+    if not shutil.which("systemd-analyze"):
+        raise Skip("no systemd-analyze here")
+    home = Home()
+    try:
+        unit = re.search(r"```ini\n(\[Unit\]\n.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+        program = home.path / ".local/bin/woci"
+        program.parent.mkdir(parents=True)
+        program.symlink_to(WOCI)
+        file = write(home.path / "woci.service", unit)
+        env = {**home.env, "XDG_RUNTIME_DIR": str(home.path)}
+        same(run(["systemd-analyze", "verify", "--user", file], env=env).expect(0).err, "", "complaints")
+    finally:
+        home.remove()
