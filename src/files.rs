@@ -1,7 +1,7 @@
 //! Whole files: a read that is bounded, and a replacement that is old or new and never half.
 #![expect(clippy::disallowed_methods, reason = "this is the one home of these calls")]
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -88,6 +88,21 @@ pub fn open_kept(path: &Path) -> Result<File> {
         .custom_flags(libc::O_NOFOLLOW)
         .open(path)
         .map_err(|e| file_error("open", path, &e))
+}
+
+/// Whether a process holds the lock of this file. The look itself holds it for a moment, which others
+/// that only look do not see.
+pub fn is_locked(path: &Path) -> Result<bool> {
+    let file = match OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(file_error("open", path, &e)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(e)) => Err(file_error("lock", path, &e)),
+    }
 }
 
 /// Replaces `path` whole: a temporary file beside it, fsync, rename. 0600 from the first byte.

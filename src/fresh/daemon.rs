@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -70,8 +70,7 @@ impl Daemon {
 
     /// Who holds the lock, and what it wrote there. What an ended one left is still told.
     pub fn status(&self) -> Result<Status> {
-        let path = self.lock_file();
-        let is_held = files::read(&path)?.is_some() && is_held(&path)?;
+        let is_held = files::is_locked(&self.lock_file())?;
         let mut known = self.published()?;
         let since = Instant::now();
         // It is written in place, so that a look may fall between two of its states.
@@ -124,12 +123,12 @@ impl Daemon {
     pub fn stop(&self) -> Result<bool> {
         let Some(pid) = self.status()?.pid else { return Ok(false) };
         let path = self.lock_file();
-        if !is_held(&path)? {
+        if !files::is_locked(&path)? {
             return Ok(false);
         }
         sys::terminate(pid);
         let since = Instant::now();
-        while is_held(&path)? {
+        while files::is_locked(&path)? {
             if since.elapsed() >= ENDS_WITHIN {
                 let holder = format!("process {pid} (the daemon)");
                 return Err(Error::Locked { path, holder, seconds: ENDS_WITHIN.as_secs() });
@@ -216,14 +215,6 @@ impl Daemon {
             let line = half.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             let _ = file.set_len(0).and_then(|()| file.write_all(&half[line..]));
         }
-    }
-}
-
-fn is_held(path: &Path) -> Result<bool> {
-    match files::open_kept(path)?.try_lock_shared() {
-        Ok(()) => Ok(false),
-        Err(TryLockError::WouldBlock) => Ok(true),
-        Err(TryLockError::Error(e)) => Err(files::file_error("lock", path, &e)),
     }
 }
 

@@ -18,6 +18,11 @@ use crate::time::UnixTime;
 /// of the minute within which the session is to be fresh again.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
+/// Another process may take so long. Its end is looked for and not waited for, since a keeper that is
+/// told to end is to do so at once.
+const LONGEST_ELSEWHERE_SECONDS: i64 = 60;
+const LOOK_ELSEWHERE_SECONDS: i64 = 1;
+
 pub struct Keeper<'a> {
     host: &'a Host,
     flags: &'a Flags,
@@ -25,6 +30,8 @@ pub struct Keeper<'a> {
     passphrase: Option<Secret>,
     pub report: Report,
     pace: Pace,
+    /// Since when another process has been at it, each time it was due.
+    elsewhere_since: Option<UnixTime>,
 }
 
 /// What a keeper knows, for the daemon to publish.
@@ -37,7 +44,14 @@ pub struct Report {
 
 impl<'a> Keeper<'a> {
     pub fn new(host: &'a Host, flags: &'a Flags, passphrase: Option<Secret>) -> Self {
-        Self { host, flags, passphrase, report: Report::default(), pace: Pace::default() }
+        Self {
+            host,
+            flags,
+            passphrase,
+            report: Report::default(),
+            pace: Pace::default(),
+            elsewhere_since: None,
+        }
     }
 
     /// Goes on until a message on `stop`, or its end. `published` is called after every wake-up,
@@ -95,8 +109,14 @@ impl<'a> Keeper<'a> {
             self.report.last_error = None;
         }
         if let Some(next) = next {
+            self.elsewhere_since = None;
             return Ok(next);
         }
+        let since = *self.elsewhere_since.get_or_insert(now);
+        if now.since(since) < LONGEST_ELSEWHERE_SECONDS && engine.is_renewed_elsewhere()? {
+            return Ok(now.plus(LOOK_ELSEWHERE_SECONDS));
+        }
+        self.elsewhere_since = None;
         self.pace.tries(now);
         engine.ensure()?;
         self.pace.succeeded();

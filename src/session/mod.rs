@@ -154,6 +154,11 @@ impl<'a> Engine<'a> {
         Ok(self.look()?.upst)
     }
 
+    /// Whether another process renews the session right now.
+    pub fn is_renewed_elsewhere(&self) -> Result<bool> {
+        self.dir.is_locked()
+    }
+
     /// Makes sure that later refreshes need nobody: there is a refresh token, and the passphrase that
     /// it takes, if any, is returned.
     pub fn unlock(&mut self) -> Result<Option<Secret>> {

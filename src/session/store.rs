@@ -75,11 +75,20 @@ impl SessionDir {
         Ok((own, key))
     }
 
+    /// Whether somebody renews the session right now.
+    pub fn is_locked(&self) -> Result<bool> {
+        files::is_locked(&self.lock_file())
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.path.join("session.lock")
+    }
+
     /// Takes the profile's lock, making the folder first.
     pub fn lock(&self) -> Result<Locked> {
         files::make_folder(&self.path)?;
         files::make_private(&self.path)?;
-        let lock = Lock::acquire(&self.path.join("session.lock"), Doing::Refresh)?;
+        let lock = Lock::acquire(&self.lock_file(), Doing::Refresh)?;
         Ok(Locked { lock, dir: Self { path: self.path.clone() } })
     }
 

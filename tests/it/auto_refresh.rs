@@ -224,6 +224,22 @@ fn it_ends_with_oci() {
     assert!(ended.elapsed() < Duration::from_secs(5), "{:?}", ended.elapsed());
 }
 
+#[test]
+fn it_ends_with_oci_also_where_it_waits_for_another_refresh() {
+    let world = World::signed_in();
+    due_in(&world, -1);
+    let gate = world.sim.hold(Grant::Refresh);
+    let holder = world.woci(&["session", "refresh"]).start();
+    gate.wait_for(1);
+    let woci = world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "1").start();
+    woci.prints("ready");
+    woci.signal(libc::SIGTERM);
+    woci.finish().ok();
+    assert!(holder.is_running());
+    gate.open();
+    holder.finish().ok();
+}
+
 /// Gives the session a UPST that is to be renewed in so many seconds; returns it.
 fn due_in(world: &World, seconds: i64) -> String {
     const WINDOW: i64 = 600;
