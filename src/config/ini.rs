@@ -62,13 +62,11 @@ pub fn lower(name: &str) -> Cow<'_, str> {
 }
 
 pub fn lines(text: &str) -> Lines<'_> {
-    Lines { rest: text, has_returns: text.contains('\r'), number: 0, level: 0, at: At::Start }
+    Lines { rest: text, number: 0, level: 0, at: At::Start }
 }
 
 pub struct Lines<'a> {
     rest: &'a str,
-    /// Where the text holds no carriage return, its lines are found several times faster.
-    has_returns: bool,
     number: usize,
     /// The indentation of the last section or key, in characters.
     level: usize,
@@ -90,12 +88,7 @@ impl<'a> Lines<'a> {
             return None;
         }
         let bytes = self.rest.as_bytes();
-        let end = if self.has_returns {
-            bytes.iter().position(|b| matches!(b, b'\n' | b'\r'))
-        } else {
-            self.rest.find('\n')
-        };
-        let end = match end {
+        let end = match bytes.iter().position(|b| matches!(b, b'\n' | b'\r')) {
             None => bytes.len(),
             Some(at) if bytes[at] == b'\r' && bytes.get(at + 1) == Some(&b'\n') => at + 2,
             Some(at) => at + 1,
