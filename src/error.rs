@@ -70,6 +70,8 @@ pub enum Error {
     // The provider no longer takes the refresh token, or wants the person first.
     RefreshTokenDead { url: String, error: String, description: Option<String> },
     BadAnswer { what: &'static str, url: String, why: String },
+    Untrusted { what: &'static str, url: String, why: String },
+    Proxy { proxy: String, why: String },
     Certificates { why: String },
     OpaqueToken,
     Upst { why: String },
@@ -307,6 +309,18 @@ impl Error {
                 why,
                 "check that the URL is right and that no proxy or sign-in page answers in its place",
             ),
+            Self::Untrusted { what, url, why } => failed(
+                format!("cannot trust the certificate of the {what} {url}"),
+                why,
+                "where a company's own authority signs it, name that authority's file with SSL_CERT_FILE; \
+                 else its server, or the clock here, has to be put right",
+            ),
+            Self::Proxy { proxy, why } => failed(
+                format!("cannot get through the proxy {proxy}"),
+                why,
+                "correct HTTPS_PROXY (http://user:password@host:port) or NO_PROXY, then run woci again; \
+                 the session is kept",
+            ),
             Self::Certificates { why } => failed(
                 "cannot load the certificate authorities",
                 why,
@@ -535,6 +549,12 @@ mod tests {
             refused(400, Some("invalid_request"), Some("No rules matched")),
             Error::RefreshTokenDead { url: token_url(), error: "invalid_grant".into(), description: None },
             Error::BadAnswer { what: "token endpoint", url: token_url(), why: "it is not JSON".into() },
+            Error::Untrusted {
+                what: "token endpoint",
+                url: token_url(),
+                why: "it is from an authority that is not trusted here".into(),
+            },
+            Error::Proxy { proxy: "proxy.example.com:3128".into(), why: "it asks for a password".into() },
             Error::Certificates { why: "the system has none".into() },
             Error::OpaqueToken,
             Error::Upst { why: "it is not a JWT".into() },

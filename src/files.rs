@@ -65,6 +65,19 @@ pub fn make_private(folder: &Path) -> Result<()> {
         .map_err(|e| file_error("make private", folder, &e))
 }
 
+/// Takes away what others may do with a file of secrets. One reached by a link is not woci's to change.
+pub fn make_private_file(path: &Path) -> Result<()> {
+    let close = || {
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        if file.metadata()?.permissions().mode() & 0o077 != 0 {
+            file.set_permissions(fs::Permissions::from_mode(PRIVATE_FILE))?;
+        }
+        Ok(())
+    };
+    close().map_err(|e| file_error("make private", path, &e))
+}
+
 /// A file opened for locking or for a log: made if absent, never truncated or replaced.
 pub fn open_kept(path: &Path) -> Result<File> {
     OpenOptions::new()

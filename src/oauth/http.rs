@@ -2,6 +2,8 @@
 //! spend a token twice.
 
 use std::cell::OnceCell;
+use std::io::ErrorKind;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -52,6 +54,13 @@ pub enum Retry {
     Unavailable,
 }
 
+/// How an endpoint is reached.
+struct Route {
+    agent: Agent,
+    /// Host and port, without its password.
+    proxy: Option<String>,
+}
+
 /// A client whose requests, tries and waits together end by a deadline.
 pub struct Client<'a> {
     host: &'a Host,
@@ -71,11 +80,11 @@ impl<'a> Client<'a> {
         fields: &[(&str, &str)],
         retry: Retry,
     ) -> Result<Answer> {
-        let agent = self.agent(endpoint)?;
+        let route = self.route(endpoint)?;
         let body = Zeroizing::new(url::form(fields));
         let mut pause = Duration::from_millis(500);
         for attempt in 1.. {
-            let answer = self.post(&agent, endpoint, basic, &body);
+            let answer = self.post(&route.agent, endpoint, basic, &body);
             let wait = match &answer {
                 Ok(answer)
                     if answer.status == 429 || (answer.status == 503 && retry == Retry::Unavailable) =>
@@ -86,7 +95,7 @@ impl<'a> Client<'a> {
                 _ => Duration::MAX,
             };
             if attempt == TRIES || wait > LONGEST_RETRY_AFTER || wait >= self.left() {
-                return answer.map_err(|e| describe(endpoint, &e));
+                return answer.map_err(|e| describe(endpoint, route.proxy.as_deref(), &e));
             }
             log::info(format_args!(
                 "The {} is not ready; trying again in {:.1} s",
@@ -131,20 +140,24 @@ impl<'a> Client<'a> {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    fn agent(&self, endpoint: &Endpoint<'_>) -> Result<Agent> {
-        let host = url::host(endpoint.url);
+    fn route(&self, endpoint: &Endpoint<'_>) -> Result<Route> {
+        let proxy = proxy(&self.host.env, url::host(endpoint.url))?;
+        let name = proxy.as_ref().map(|proxy| format!("{}:{}", proxy.host(), proxy.port()));
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .user_agent(concat!("woci/", env!("CARGO_PKG_VERSION")))
-            .proxy(proxy(&self.host.env, host)?);
+            .proxy(proxy);
         // Plain http goes to this machine only, and needs no roots.
         if endpoint.url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:")) {
-            let tls = TlsConfig::builder().root_certs(self.roots()?).build();
+            let tls = TlsConfig::builder()
+                .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .root_certs(self.roots()?)
+                .build();
             config = config.tls_config(tls);
         }
-        Ok(config.build().new_agent())
+        Ok(Route { agent: config.build().new_agent(), proxy: name })
     }
 
     /// The roots that the system and SSL_CERT_FILE name; ureq's own list knows of neither.
@@ -154,7 +167,12 @@ impl<'a> Client<'a> {
         }
         let found = rustls_native_certs::load_native_certs();
         if found.certs.is_empty() {
-            let why = found.errors.first().map_or("none was found".to_owned(), ToString::to_string);
+            let why = match self.host.env.get("SSL_CERT_FILE") {
+                Some(path) => {
+                    format!("SSL_CERT_FILE names {}, which has none that can be read", path.display())
+                }
+                None => found.errors.first().map_or("the system has none".to_owned(), ToString::to_string),
+            };
             return Err(Error::Certificates { why });
         }
         let certificates: Vec<_> =
@@ -204,7 +222,6 @@ fn is_exempt(host: &str, list: &str) -> bool {
 
 /// True where no byte of the request can have left this machine.
 fn was_never_connected(e: &ureq::Error) -> bool {
-    use std::io::ErrorKind;
     match e {
         ureq::Error::HostNotFound
         | ureq::Error::ConnectionFailed
@@ -217,25 +234,60 @@ fn was_never_connected(e: &ureq::Error) -> bool {
     }
 }
 
-fn describe(endpoint: &Endpoint<'_>, e: &ureq::Error) -> Error {
+fn describe(endpoint: &Endpoint<'_>, proxy: Option<&str>, e: &ureq::Error) -> Error {
     let (what, url) = (endpoint.what, endpoint.url.to_owned());
-    let unreachable = |why: String| Error::Unreachable { what, url: url.clone(), why };
+    let answer = |why: &str| Error::BadAnswer { what, url: url.clone(), why: why.to_owned() };
+    let unreachable = |why: String| match proxy {
+        Some(proxy) if was_never_connected(e) => Error::Proxy { proxy: proxy.to_owned(), why },
+        _ => Error::Unreachable { what, url: url.clone(), why },
+    };
+    if let Some(tls) = tls_error(e) {
+        return match tls {
+            rustls::Error::InvalidCertificate(flaw) => {
+                Error::Untrusted { what, url, why: certificate_flaw(flaw) }
+            }
+            rustls::Error::InvalidMessage(_) => answer("it is not TLS"),
+            other => unreachable(other.to_string()),
+        };
+    }
     match e {
         ureq::Error::HostNotFound => unreachable("its host name is not known".into()),
         ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
             unreachable("no connection was made in time".into())
         }
         ureq::Error::Timeout(_) => unreachable("no whole answer came in time".into()),
-        ureq::Error::ConnectProxyFailed(why) => unreachable(format!("the proxy refused: {why}")),
+        ureq::Error::ConnectProxyFailed(why) => {
+            let why = if why.contains("407") { "it asks for a password".to_owned() } else { why.clone() };
+            Error::Proxy { proxy: proxy.unwrap_or_default().to_owned(), why }
+        }
+        ureq::Error::Io(e) if e.kind() == ErrorKind::UnexpectedEof => {
+            unreachable("the connection ended before the answer did".into())
+        }
         ureq::Error::Io(e) => unreachable(crate::files::plain(e)),
-        ureq::Error::BodyExceedsLimit(_) => {
-            Error::BadAnswer { what, url, why: "it is larger than 1 MiB".into() }
-        }
-        ureq::Error::LargeResponseHeader(..) => {
-            Error::BadAnswer { what, url, why: "its head is too large".into() }
-        }
-        ureq::Error::Protocol(why) => Error::BadAnswer { what, url, why: format!("it is not HTTP ({why})") },
+        ureq::Error::BodyExceedsLimit(_) => answer("it is larger than 1 MiB"),
+        ureq::Error::LargeResponseHeader(..) => answer("its head is too large"),
+        ureq::Error::Protocol(why) => answer(&format!("it is not HTTP ({why})")),
         other => unreachable(other.to_string()),
+    }
+}
+
+/// What TLS says, which arrives as the cause of an I/O error.
+fn tls_error(e: &ureq::Error) -> Option<&rustls::Error> {
+    match e {
+        ureq::Error::Rustls(e) => Some(e),
+        ureq::Error::Io(e) => e.get_ref()?.downcast_ref(),
+        _ => None,
+    }
+}
+
+fn certificate_flaw(flaw: &rustls::CertificateError) -> String {
+    use rustls::CertificateError as Flaw;
+    match flaw {
+        Flaw::UnknownIssuer => "it is from an authority that is not trusted here".into(),
+        Flaw::Expired | Flaw::ExpiredContext { .. } => "it has expired".into(),
+        Flaw::NotValidYet | Flaw::NotValidYetContext { .. } => "it is not valid yet".into(),
+        Flaw::NotValidForName | Flaw::NotValidForNameContext { .. } => "it is for another host".into(),
+        other => other.to_string(),
     }
 }
 

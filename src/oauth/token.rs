@@ -2,9 +2,10 @@
 //! (RFC 6749 sections 4.1.3 and 6), their answers and refusals.
 
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::http::{Answer, Basic, Client, Endpoint, Retry};
-use super::{Provider, Tokens};
+use super::{Provider, Tokens, url};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
@@ -76,7 +77,7 @@ pub(super) fn success(
     // A provider may quote what it was sent; what is quoted is shown to a person.
     let text = |name: &str| {
         let text = document.as_ref()?.get(name)?.as_str().filter(|text| !text.is_empty())?;
-        Some(secrets.iter().fold(shorten(text), |text, secret| text.replace(secret.expose(), "[removed]")))
+        Some(shorten(&without(text, secrets)))
     };
     Err(Error::Refused {
         what: endpoint.what,
@@ -84,6 +85,15 @@ pub(super) fn success(
         status: answer.status,
         error: text("error"),
         why: text("error_description"),
+    })
+}
+
+/// The text without the secrets, as they are and as they went over the wire. Before it is cut, since
+/// a secret that is cut is still most of one.
+fn without(text: &str, secrets: &[&Secret]) -> String {
+    secrets.iter().fold(text.to_owned(), |text, secret| {
+        let encoded = Zeroizing::new(url::encode(secret.expose()));
+        text.replace(secret.expose(), "[removed]").replace(&**encoded, "[removed]")
     })
 }
 

@@ -18,6 +18,9 @@ impl Engine<'_> {
         {
             return Ok(session);
         }
+        if want == Wanted::Valid {
+            person::refuse_at_once(self)?;
+        }
 
         let locked = self.dir.lock()?;
         let found = self.look()?;
@@ -31,11 +34,17 @@ impl Engine<'_> {
             log::debug(format_args!("Another process has just made a session"));
             return Ok(session);
         }
+        if want == Wanted::Valid {
+            // Those who waited for a sign-in that nobody answered.
+            person::refuse_at_once(self)?;
+        }
 
         for warning in &self.settings.warnings {
             log::warning(format_args!("{warning}"));
         }
         let renewal = self.settings.renewal()?;
+        // Before a token is spent or a person is asked for what could then not be named there.
+        self.check_oci_config()?;
         let why = match want {
             Wanted::SignedIn => "it was asked for".into(),
             Wanted::Valid | Wanted::Newer => match renew::renew(self, &locked, &found, &renewal)? {

@@ -36,7 +36,9 @@ pub fn establish(
     let upst = checked(&token, binding.key)?;
 
     // The key first: a UPST without its key would be of no use to whoever reads in between.
-    if !binding.is_stored {
+    if binding.is_stored {
+        locked.close_key(binding.key_file);
+    } else {
         locked.store_key(binding.key_file, binding.key)?;
     }
     locked.store_token(&upst)?;
@@ -48,6 +50,8 @@ pub fn establish(
         key: binding.key.clone(),
         key_file: binding.key_file.to_owned(),
         token_file: engine.dir.token_file(),
+        region: engine.region()?,
+        is_named: true,
         upst,
         source,
     };

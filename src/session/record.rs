@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::Origin;
-use crate::secret::Secret;
 use crate::time::UnixTime;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +23,9 @@ pub struct Record {
 pub struct FailedSignIn {
     pub outcome: Outcome,
     pub at: UnixTime,
+    /// SHA-256, in hex, of the refresh token's file, encrypted or not, for want of whose worth the
+    /// person was asked. While it lies there unchanged, nothing but a person helps.
+    pub dead_file: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,9 @@ impl Record {
         }
         if let Some(failed) = &self.failed_sign_in {
             document["failed_sign_in"] = json!({ "outcome": failed.outcome.word(), "at": failed.at.0 });
+            if let Some(dead_file) = &failed.dead_file {
+                document["failed_sign_in"]["dead_file_sha256"] = json!(dead_file);
+            }
         }
         if let Some(refused) = &self.refused {
             document["refused_refresh_token_sha256"] = json!(refused);
@@ -80,8 +85,8 @@ impl Record {
     }
 }
 
-pub fn hash(refresh_token: &Secret) -> String {
-    Sha256::digest(refresh_token.expose()).iter().map(|byte| format!("{byte:02x}")).collect()
+pub fn hash(bytes: impl AsRef<[u8]>) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn values(origin: &Origin) -> [Option<String>; 4] {
@@ -99,12 +104,16 @@ fn read(bytes: &[u8]) -> Option<Record> {
         return None;
     }
     let text = |key: &str| document.get(key).and_then(Value::as_str).map(str::to_owned);
-    let origin = ORIGIN_KEYS.iter().any(|key| document.contains_key(*key)).then(|| Origin {
-        token_url: text("token_url"),
-        auth_client_id: text("auth_client_id"),
-        token_exchange_url: text("token_exchange_url"),
-        client_id: text("client_id"),
-    });
+    // All of it or nothing: half an origin would let the token go to the other half's choice.
+    let origin = match ORIGIN_KEYS.iter().any(|key| document.contains_key(*key)) {
+        false => None,
+        true => Some(Origin {
+            token_url: Some(text("token_url")?),
+            auth_client_id: Some(text("auth_client_id")?),
+            token_exchange_url: Some(text("token_exchange_url")?),
+            client_id: Some(text("client_id")?),
+        }),
+    };
     let failed_sign_in = match document.get("failed_sign_in") {
         None => None,
         Some(failed) => Some(FailedSignIn {
@@ -113,6 +122,7 @@ fn read(bytes: &[u8]) -> Option<Record> {
                 _ => Outcome::Denied,
             },
             at: UnixTime(failed.get("at")?.as_i64()?),
+            dead_file: failed.get("dead_file_sha256").and_then(Value::as_str).map(str::to_owned),
         }),
     };
     Some(Record { origin, failed_sign_in, refused: text("refused_refresh_token_sha256"), damaged: false })
@@ -128,7 +138,7 @@ mod tests {
         Origin {
             token_url: token_url.map(str::to_owned),
             auth_client_id: Some("a".into()),
-            token_exchange_url: None,
+            token_exchange_url: Some("x".into()),
             client_id: Some("c".into()),
         }
     }
@@ -137,8 +147,12 @@ mod tests {
     fn comes_back_as_written() {
         let full = Record {
             origin: Some(origin(Some("https://idp.example.com/token"))),
-            failed_sign_in: Some(FailedSignIn { outcome: Outcome::Unanswered, at: UnixTime(1_795_467_599) }),
-            refused: Some(hash(&Secret::new("r".into()))),
+            failed_sign_in: Some(FailedSignIn {
+                outcome: Outcome::Unanswered,
+                at: UnixTime(1_795_467_599),
+                dead_file: Some(hash("{}")),
+            }),
+            refused: Some(hash("r")),
             damaged: false,
         };
         for record in [full, Record::default()] {

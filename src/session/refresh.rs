@@ -31,7 +31,7 @@ pub fn spend(
     let Some(mut token) = refresh_token::open(&path, &mut engine.passphrase)? else {
         return Ok(Spent::Nothing { why: "there is no refresh token".into() });
     };
-    if found.record.refused.as_deref() == Some(&record::hash(&token)) {
+    if found.record.refused.as_deref() == Some(&record::hash(token.expose())) {
         return Ok(Spent::Nothing { why: "the provider refused the refresh token before".into() });
     }
     let successor = refresh_token::prepare(&path, &mut engine.passphrase)?;
@@ -40,6 +40,12 @@ pub fn spend(
             Ok(tokens) => {
                 // Stored again where it stays the same, so that it is in the form that is asked for.
                 successor.store(tokens.refresh_token.as_ref().unwrap_or(&token))?;
+                // A folder without an origin is of the provider that has just taken its token, also
+                // where the exchange fails: no other is ever sent it.
+                if found.record.origin.is_none() {
+                    let origin = Some(engine.settings.origin());
+                    locked.store_record(&Record { origin, ..found.record.clone() })?;
+                }
                 return Ok(Spent::Stored { access_token: tokens.access_token });
             }
             Err(dead @ Error::RefreshTokenDead { .. }) => dead,
@@ -49,7 +55,7 @@ pub fn spend(
         match refresh_token::open(&path, &mut engine.passphrase)? {
             Some(newer) if newer != token => token = newer,
             _ => {
-                let refused = Some(record::hash(&token));
+                let refused = Some(record::hash(token.expose()));
                 locked.store_record(&Record { refused, ..found.record.clone() })?;
                 return Ok(Spent::Nothing { why: dead.say().why });
             }

@@ -14,6 +14,7 @@ use crate::secret::Secret;
 use crate::session::envelope::{DerivedKey, Envelope, Refusal};
 use crate::session::legacy::Legacy;
 use crate::session::passphrase::Passphrase;
+use crate::session::record;
 
 /// An answer of 1 MiB is the most that woci takes, and base64 makes a third more of it.
 const LARGEST: usize = 2 << 20;
@@ -39,6 +40,11 @@ pub fn open(path: &Path, passphrase: &mut Passphrase<'_>) -> Result<Option<Secre
         return Err(damaged("it holds control characters, which no token has"));
     }
     Ok(Some(token))
+}
+
+/// The hash of the file as it lies there; that of nothing where there is none.
+pub fn file_hash(path: &Path) -> Result<String> {
+    Ok(record::hash(read(path)?.as_deref().map_or(&[][..], Vec::as_slice)))
 }
 
 /// Proves that the next refresh token can be stored, encrypted where a passphrase is asked for, and

@@ -3,17 +3,16 @@
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, PipeReader, Read as _, Write as _};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd as _, IntoRawFd as _};
+use std::io::{self, Read as _, Write as _};
+use std::mem::{self, MaybeUninit};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex};
 use std::thread;
 
 use super::{done, done_thread};
@@ -76,55 +75,98 @@ fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
 }
 
-/// The end of a pipe into which a signal that woci waits for writes its number; -1 before there is one.
-static CAUGHT: AtomicI32 = AtomicI32::new(-1);
+/// The thread that waits for signals.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
 
-/// From here on these signals end nothing by themselves: each comes out of this pipe as a byte. Not by
-/// sigwait, which needs them blocked in every thread: those that a sign-in leaves behind for a while
-/// would take them. What came ignored to woci stays so.
-fn catch(signals: &[libc::c_int]) -> io::Result<BufReader<PipeReader>> {
-    extern "C" fn write(signal: libc::c_int) {
-        // SAFETY: write may be called in a signal handler; the byte outlives it.
-        unsafe { libc::write(CAUGHT.load(Ordering::Relaxed), ptr::from_ref(&(signal as u8)).cast(), 1) };
-    }
-    let (reader, writer) = io::pipe()?;
-    CAUGHT.store(writer.into_raw_fd(), Ordering::Relaxed);
-    handle(signals, write);
-    Ok(BufReader::new(reader))
+/// A signal that came to another thread, one that a sign-in has left behind, goes to where it is
+/// waited for.
+extern "C" fn hand_over(signal: libc::c_int) {
+    // SAFETY: pthread_kill may be called in a handler, and the thread that waits lives as long as woci.
+    unsafe { libc::pthread_kill(WAITING.load(Ordering::Relaxed) as libc::pthread_t, signal) };
 }
 
-/// The handler belongs to this process alone: a program that it starts has the default action again.
-fn handle(signals: &[libc::c_int], handler: extern "C" fn(libc::c_int)) {
-    for signal in signals.iter().filter(|signal| !is_ignored(**signal)) {
-        // SAFETY: handlers make only calls that are safe in one.
-        unsafe { libc::signal(*signal, handler as *const () as libc::sighandler_t) };
+/// Signals that woci waits for in place of what they do by themselves.
+struct Signals {
+    numbers: &'static [libc::c_int],
+    set: libc::sigset_t,
+}
+
+impl Signals {
+    fn of(numbers: &'static [libc::c_int]) -> io::Result<Self> {
+        let mut set = MaybeUninit::uninit();
+        // SAFETY: sigemptyset fills the set before it is added to; a wrong number is refused.
+        unsafe {
+            done(libc::sigemptyset(set.as_mut_ptr()))?;
+            for signal in numbers {
+                done(libc::sigaddset(set.as_mut_ptr(), *signal))?;
+            }
+            Ok(Self { numbers, set: set.assume_init() })
+        }
+    }
+
+    /// Has whatever thread they come to hand them over to `waiting`, which holds them back. Those that
+    /// were ignored when woci was started stay so, but for SIGCHLD.
+    fn go_to(&self, waiting: libc::pthread_t) {
+        WAITING.store(waiting as usize, Ordering::Relaxed);
+        for signal in self.numbers {
+            if *signal == libc::SIGCHLD || !is_ignored(*signal) {
+                // SAFETY: a sigaction of zeros is one: no flags, an empty mask. `hand_over` is a handler
+                // of the type it is given as, and does only what a handler may.
+                unsafe {
+                    let mut action: libc::sigaction = mem::zeroed();
+                    action.sa_sigaction = hand_over as *const () as libc::sighandler_t;
+                    action.sa_flags = libc::SA_RESTART;
+                    libc::sigaction(*signal, &action, ptr::null_mut());
+                }
+            }
+        }
+    }
+
+    /// Holds them back in this thread and those it starts; gives what was held back before.
+    fn block(&self) -> io::Result<libc::sigset_t> {
+        let mut before = MaybeUninit::uninit();
+        // SAFETY: the set is filled; `before` is filled where the answer is 0.
+        unsafe {
+            done_thread(libc::pthread_sigmask(libc::SIG_BLOCK, &self.set, before.as_mut_ptr()))?;
+            Ok(before.assume_init())
+        }
+    }
+
+    /// The next of them to come.
+    fn wait(&self) -> io::Result<libc::c_int> {
+        let mut signal = 0;
+        // SAFETY: the set is filled, and `signal` is where the number goes.
+        done_thread(unsafe { libc::sigwait(&self.set, &mut signal) })?;
+        Ok(signal)
     }
 }
 
 /// A program beside woci, with the signals that belong to it.
 pub struct Beside {
     child: Child,
-    caught: BufReader<PipeReader>,
+    signals: Signals,
 }
 
 /// Starts a program with signal masks and dispositions as they came to woci. From here on those of
-/// its terminal are the program's own business, and [`Beside::wait`] passes on the others.
+/// its terminal are the program's own business, and [`Beside::wait`] in this thread passes on the
+/// others.
 pub fn spawn(command: &mut Command) -> io::Result<Beside> {
-    extern "C" fn nothing(_: libc::c_int) {}
-    handle(&[libc::SIGINT, libc::SIGQUIT], nothing);
-    let caught = catch(&[libc::SIGTERM, libc::SIGHUP])?;
+    let signals = Signals::of(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT])?;
+    let mask = signals.block()?;
     let sigpipe = SIGPIPE_WAS_IGNORED.load(Ordering::Relaxed);
+    let numbers = signals.numbers.iter();
+    let default: Vec<_> = numbers.copied().filter(|signal| !is_ignored(*signal)).collect();
     let sigchld = is_ignored(libc::SIGCHLD);
-    let mut mask = MaybeUninit::uninit();
-    // SAFETY: without a new mask the call only fills `mask`. Where SIGCHLD is ignored, nobody can wait for
-    // a program. In the new process only calls that are safe after a fork are made.
+    // SAFETY: pthread_self always succeeds. In the new process only calls that are safe after a fork are
+    // made; the handlers go before the mask, so that a signal in between does what it would without woci.
     unsafe {
-        done_thread(libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), mask.as_mut_ptr()))?;
-        let mask = mask.assume_init();
-        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+        signals.go_to(libc::pthread_self());
         command.pre_exec(move || {
             if sigpipe {
                 libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+            }
+            for signal in &default {
+                libc::signal(*signal, libc::SIG_DFL);
             }
             if sigchld {
                 libc::signal(libc::SIGCHLD, libc::SIG_IGN);
@@ -132,40 +174,25 @@ pub fn spawn(command: &mut Command) -> io::Result<Beside> {
             done_thread(libc::pthread_sigmask(libc::SIG_SETMASK, &mask, ptr::null_mut()))
         });
     }
-    Ok(Beside { child: command.spawn()?, caught })
+    Ok(Beside { child: command.spawn()?, signals })
 }
 
 impl Beside {
     /// Waits for its end: its own exit code, or 128 and the number of the signal that ended it.
     /// SIGINT and SIGQUIT reached it from the terminal; SIGTERM and SIGHUP are passed on.
     pub fn wait(mut self) -> io::Result<u8> {
-        let pid = Arc::new(Mutex::new(Some(self.child.id())));
-        let living = Arc::clone(&pid);
-        thread::spawn(move || {
-            for signal in self.caught.bytes().map_while(io::Result::ok) {
-                if let Some(pid) = *living.lock().expect("nobody panics with it") {
-                    send(pid, signal.into());
+        loop {
+            let signal = self.signals.wait()?;
+            match signal {
+                libc::SIGCHLD => {
+                    if let Some(status) = self.child.try_wait()? {
+                        let code = status.code().or(status.signal().map(|signal| 128 + signal));
+                        return Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX));
+                    }
                 }
+                libc::SIGTERM | libc::SIGHUP => send(self.child.id(), signal),
+                _ => {}
             }
-        });
-        wait_without_reaping(self.child.id())?;
-        // Nobody else gets this number while it is not reaped, and nobody sends to it from here on.
-        *pid.lock().expect("nobody panics with it") = None;
-        let status = self.child.wait()?;
-        let code = status.code().or(status.signal().map(|signal| 128 + signal));
-        Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX))
-    }
-}
-
-fn wait_without_reaping(pid: u32) -> io::Result<()> {
-    let mut about = MaybeUninit::uninit();
-    loop {
-        // SAFETY: the call fills `about`, which nobody reads.
-        let waited =
-            unsafe { libc::waitid(libc::P_PID, pid, about.as_mut_ptr(), libc::WEXITED | libc::WNOWAIT) };
-        match done(waited) {
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            waited => return waited.map(drop),
         }
     }
 }
@@ -241,15 +268,22 @@ pub fn forbid_core_dumps() {
 
 /// From here on SIGTERM, SIGINT and SIGHUP end nothing by themselves: a message comes instead.
 pub fn stop_signals() -> io::Result<Receiver<()>> {
-    let caught = catch(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP])?;
+    let signals = Signals::of(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP])?;
+    // In this thread, so that no signal ever cuts a request short, and in the one that waits.
+    signals.block()?;
     let (stop, stopped) = mpsc::channel();
+    let (is_up, up) = mpsc::channel();
     thread::spawn(move || {
-        for _ in caught.bytes().map_while(io::Result::ok) {
+        // SAFETY: the call always succeeds.
+        signals.go_to(unsafe { libc::pthread_self() });
+        let _ = is_up.send(());
+        while signals.wait().is_ok() {
             if stop.send(()).is_err() {
                 return;
             }
         }
     });
+    let _ = up.recv();
     Ok(stopped)
 }
 
@@ -259,22 +293,4 @@ pub fn command_line(pid: u32) -> Option<String> {
     let file = File::open(format!("/proc/{pid}/cmdline")).ok()?;
     let line = io::read_to_string(file.take(LONGEST)).ok()?;
     Some(line.replace('\0', " "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Other threads run here that hold no signal back, as after a sign-in.
-    #[test]
-    fn a_programs_end_is_seen_whatever_threads_there_are() {
-        for code in 0..40 {
-            let mut command = Command::new("/bin/sh");
-            command.args(["-c", &format!("exit {code}")]);
-            assert_eq!(spawn(&mut command).and_then(Beside::wait).ok(), Some(code));
-        }
-        let mut command = Command::new("/bin/sh");
-        command.args(["-c", "kill -9 $$"]);
-        assert_eq!(spawn(&mut command).and_then(Beside::wait).ok(), Some(137));
-    }
 }

@@ -49,7 +49,7 @@ pub fn check_cluster_id(cluster_id: &str) -> Result<()> {
     if is_plain
         && parts.len() >= 5
         && parts[0] == "ocid1"
-        && parts.last().is_some_and(|unique| !unique.is_empty())
+        && [parts[1], parts[2], parts[parts.len() - 1]].iter().all(|part| !part.is_empty())
     {
         return Ok(());
     }
@@ -84,7 +84,7 @@ impl Asked {
             .to_str()
             .and_then(|text| serde_json::from_str(text).ok())
             .ok_or_else(|| bad("it is not JSON"))?;
-        let api_version = match info.get("apiVersion").and_then(Value::as_str) {
+        let api_version = match info.get("apiVersion").map(|version| version.as_str().unwrap_or_default()) {
             None => v1beta1(),
             Some(version) if version == v1beta1() || version == format!("{GROUP}/v1") => version.to_owned(),
             Some(_) => {

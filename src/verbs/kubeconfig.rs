@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use super::Output;
 use super::kube_credential::check_cluster_id;
 use crate::cli::Flags;
+use crate::cli::options::{self, Group, Kind};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::files;
@@ -12,8 +13,6 @@ use crate::host::{self, Host};
 use crate::log;
 
 const API_VERSION: &str = "client.authentication.k8s.io/v1";
-/// Flags that make the session another one; an entry of a kubeconfig has to say them again.
-const CARRIED: [&str; 4] = ["--profile", "--config-file", "--manager-config", "--region"];
 
 pub fn run(
     host: &Host,
@@ -26,19 +25,10 @@ pub fn run(
     check_cluster_id(cluster_id)?;
     let user = user.map_or_else(|| default_user(cluster_id), str::to_owned);
     let program = host::this_program()?.to_string_lossy().into_owned();
-    let mut args = vec!["kube-credential".to_owned(), "--cluster-id".to_owned(), cluster_id.to_owned()];
-    for name in CARRIED {
-        let value = match name {
-            "--profile" => Some(settings.profile.to_string()),
-            "--region" => flags.get(name).map(str::to_owned),
-            _ => flags
-                .get(name)
-                .map(|path| host.absolute(path.as_ref()))
-                .transpose()?
-                .map(|path| path.to_string_lossy().into_owned()),
-        };
-        args.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
-    }
+    let profile = settings.profile.to_string();
+    let mut args: Vec<String> =
+        ["kube-credential", "--cluster-id", cluster_id, "--profile", &profile].map(str::to_owned).into();
+    args.extend(carried(host, flags)?);
     if write {
         return set_credentials(&user, &program, &args).map(Output::Code);
     }
@@ -53,6 +43,27 @@ pub fn run(
         quoted(&program),
         quoted("woci makes the tokens for this cluster; install it, or correct the path of `command` above"),
     )))
+}
+
+/// The flags that make the session what it is: kubectl has to say them again. No secret goes into a
+/// kubeconfig, which is shown and copied.
+fn carried(host: &Host, flags: &Flags) -> Result<Vec<String>> {
+    let mut args = Vec::new();
+    for (name, value) in flags.iter() {
+        let is_carried = options::find(name).filter(|opt| {
+            !matches!(opt.group, Group::Fresh | Group::Output)
+                && opt.kind != Kind::Secret
+                && !matches!(name, "--profile" | "--auth")
+        });
+        let Some(opt) = is_carried else { continue };
+        args.push(name.to_owned());
+        match opt.kind {
+            Kind::Flag => {}
+            Kind::Path => args.push(host.absolute(value.as_ref())?.to_string_lossy().into_owned()),
+            _ => args.push(value.to_owned()),
+        }
+    }
+    Ok(args)
 }
 
 /// As `oci ce cluster create-kubeconfig` names it.

@@ -16,9 +16,10 @@ import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-PEERS = pathlib.Path(os.environ.get("WOCI_E2E_PEERS") or ROOT / "target/e2e")
+TARGET = ROOT / (os.environ.get("CARGO_TARGET_DIR") or "target")
+PEERS = TARGET / "e2e"
 VENV, NODE = PEERS / "venv/bin", PEERS / "node"
-WOCI = pathlib.Path(os.environ.get("WOCI_BIN") or ROOT / "target/debug/woci").resolve()
+WOCI = pathlib.Path(os.environ.get("WOCI_BIN") or TARGET / "debug/woci").resolve()
 
 
 class Skip(Exception):
@@ -159,6 +160,18 @@ def run(argv, timeout=60, **options):
     return Run(argv, done.returncode, done.stdout, done.stderr, time.monotonic() - began)
 
 
+def system_package(name, find):
+    """What `find` finds, from a package of the system where it is missing and may be installed."""
+    if not find() and shutil.which("apt-get") and os.geteuid() == 0:
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run(["apt-get", "update", "-qq"], **quiet)
+        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run(["apt-get", "install", "-yqq", "--no-install-recommends", name], env=env, **quiet)
+    if not (found := find()):
+        raise Skip(f"{name} is not installed")
+    return found
+
+
 def write(path, text, mode=0o600):
     path = pathlib.Path(path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -202,7 +215,7 @@ class Provider:
         program = NODE / "provider.mjs"
         if not program.exists() or program.read_bytes() != (HERE / "peers/provider.mjs").read_bytes():
             shutil.copy(HERE / "peers/provider.mjs", program)
-        self.process = subprocess.Popen(["node", program, argument], stdout=self.log, stderr=self.log, cwd=NODE)
+        self.process = subprocess.Popen(["node", program, argument], stdin=subprocess.PIPE, stdout=self.log, stderr=self.log, cwd=NODE)
         wait(lambda: '"listening"' in self.said() or self.process.poll() is not None, "the provider")
         assert self.process.poll() is None, f"the provider ended: {self.said()}"
         self.url = f"http://127.0.0.1:{self.port}"

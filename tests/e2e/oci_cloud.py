@@ -3,10 +3,13 @@ endpoint that checks who signed a request. Nobody's real domain answers here; th
 Oracle's documents, they share no code with woci, and they refuse whatever they do not expect.
 """
 import base64
+import email.utils
 import http.server
 import json
 import os
 import re
+import ssl
+import subprocess
 import threading
 import time
 import urllib.parse
@@ -16,11 +19,14 @@ import rsa
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 CLIENT_ID, CLIENT_SECRET = "exchange client", "s+e/c=r%e;t #1"
+REGION = "us-ashburn-1"
+CLUSTER = "ocid1.cluster.oc1.iad.aaaaaaaae2ecluster"
 USER, TENANCY = "ocid1.user.oc1..e2e", "ocid1.tenancy.oc1..e2e"
 
 
-def serve(handle):
-    """`handle(request, body)` returns (status, headers, body), or None for an answer of its own making."""
+def serve(handle, tls=None):
+    """`handle(request, body)` returns (status, headers, body), or None for an answer of its own making. `tls` is a
+    certificate and its key, in one file."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -49,6 +55,10 @@ def serve(handle):
             pass
 
     server = Server(("127.0.0.1", 0), Handler)
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tls)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server.server_address[1]
 
@@ -173,3 +183,88 @@ class Api:
                 lines.append(f"{name}: {request.headers[name]}")
         jwk = json.loads(claims["jwk"])
         rsa.verify(rsa.from_jwk(jwk), "\n".join(lines).encode(), base64.b64decode(fields["signature"]))
+
+
+class Cluster:
+    """The API of a cluster, as far as `kubectl get ns` asks for it. It lets in who brings the token of
+    `oci ce cluster generate-token`: a URL of OCI's container engine, signed in the last minutes with the key
+    that the UPST in it is bound to."""
+
+    PATHS = {
+        "/version": {"major": "1", "minor": "32", "gitVersion": "v1.32.0"},
+        "/api": {"kind": "APIVersions", "versions": ["v1"]},
+        "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
+        "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": [
+            {"name": "namespaces", "singularName": "namespace", "namespaced": False, "kind": "Namespace", "shortNames": ["ns"], "verbs": ["get", "list"]},
+        ]},
+        "/api/v1/namespaces": {"kind": "NamespaceList", "apiVersion": "v1", "metadata": {}, "items": [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "e2e"}, "status": {"phase": "Active"}},
+        ]},
+    }  # fmt: skip
+
+    def __init__(self, domain, folder):
+        self.domain = domain
+        self.let_in, self.refused = [], []
+        self.upst = None  # the last one that was let in
+        pem = folder / "cluster.pem"
+        name = ["-subj", "/CN=cluster", "-addext", "subjectAltName=IP:127.0.0.1"]
+        key = ["-newkey", "rsa:2048", "-nodes", "-keyout", pem.with_suffix(".key"), "-out", pem.with_suffix(".crt")]
+        subprocess.run(["openssl", "req", "-x509", "-days", "2", *name, *key], check=True, capture_output=True)
+        self.certificate = pem.with_suffix(".crt").read_bytes()
+        pem.write_bytes(pem.with_suffix(".key").read_bytes() + self.certificate)
+        self.port = serve(self.handle, tls=pem)
+
+    def kubeconfig(self, user, command, args):
+        """As `oci ce cluster create-kubeconfig` makes it (JSON is YAML), beside a user and a context of others."""
+        cluster = {"server": f"https://127.0.0.1:{self.port}", "certificate-authority-data": base64.b64encode(self.certificate).decode()}
+        exec_ = {
+            "apiVersion": "client.authentication.k8s.io/v1beta1", "command": command, "args": args, "env": [],
+            "interactiveMode": "IfAvailable", "provideClusterInfo": False,
+        }  # fmt: skip
+        return json.dumps({
+            "apiVersion": "v1", "kind": "Config", "preferences": {}, "current-context": "oke",
+            "clusters": [{"name": "oke", "cluster": cluster}, {"name": "else", "cluster": {"server": "https://else.example"}}],
+            "contexts": [
+                {"name": "oke", "context": {"cluster": "oke", "user": user}},
+                {"name": "else", "context": {"cluster": "else", "user": "somebody", "namespace": "n"}},
+            ],
+            "users": [{"name": "somebody", "user": {"token": "not OCI's"}}, {"name": user, "user": {"exec": exec_}}],
+        })  # fmt: skip
+
+    def handle(self, request, _body):
+        path = request.path.split("?")[0]
+        try:
+            scheme, _, token = (request.headers["Authorization"] or "").partition(" ")
+            assert scheme == "Bearer", f"{path} without a bearer token"
+            self.upst = self.check(token)
+        except AssertionError as refusal:
+            self.refused.append(str(refusal))
+            return 401, {}, json.dumps({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Unauthorized", "code": 401})
+        self.let_in.append(path)
+        if path not in self.PATHS:
+            return 404, {}, json.dumps({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404})
+        return 200, {}, json.dumps(self.PATHS[path])
+
+    def check(self, token):
+        url = urllib.parse.urlsplit(base64.b64decode(token, altchars=b"-_", validate=True).decode())
+        host = f"containerengine.{REGION}.oraclecloud.com"
+        same = (url.scheme, url.netloc, url.path, url.fragment) == ("https", host, f"/cluster_request/{CLUSTER}", "")
+        assert same, "the URL of something else"
+        fields = urllib.parse.parse_qsl(url.query, strict_parsing=True)
+        assert [name for name, _ in fields] == ["authorization", "date"], "other fields"
+        query = dict(fields)
+        signed = re.fullmatch(
+            r'Signature algorithm="rsa-sha256",headers="date \(request-target\) host",'
+            r'keyId="ST\$([^"]*)",signature="([^"]*)",version="1"',
+            query["authorization"],
+        )
+        assert signed, "not OCI's signature"
+        upst, signature = signed.groups()
+        assert upst in self.domain.issued, "a UPST that was not issued here"
+        claims = claims_of(upst)
+        assert claims["exp"] > time.time(), "an expired UPST"
+        date = email.utils.parsedate_to_datetime(query["date"]).timestamp()
+        assert abs(time.time() - date) < 300, "signed too long ago"
+        text = f"date: {query['date']}\n(request-target): get {url.path}\nhost: {host}"
+        rsa.verify(rsa.from_jwk(json.loads(claims["jwk"])), text.encode(), base64.b64decode(signature, validate=True))
+        return upst

@@ -1,0 +1,474 @@
+//! kubectl's token without oci: the document and its signature, the region, what KUBERNETES_EXEC_INFO asks for, the
+//! kubeconfig entry, and no storm of browsers (contract 2, "A verb may have options of its own").
+
+use crate::sim::faults::Grant;
+use crate::sim::jwt::{self, Key};
+use crate::sim::oci::from_json;
+use crate::sim::{domain, http};
+use crate::world::World;
+use crate::world::run::{Run, Woci};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use rsa::pkcs1v15::{Signature, VerifyingKey};
+use rsa::signature::Verifier;
+use serde_json::json;
+use sha2::Sha256;
+use std::collections::HashSet;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+const CLUSTER: &str = "ocid1.cluster.oc1.iad.aaaaaaaatheclusterofthetests";
+const VERB: [&str; 3] = ["kube-credential", "--cluster-id", CLUSTER];
+const EXEC_INFO: &str = "KUBERNETES_EXEC_INFO";
+
+#[test]
+fn the_document_is_as_its_schema_has_it() {
+    let world = World::signed_in();
+    let schema = include_str!("../../schemas/exec-credential.schema.json");
+    let schema = serde_json::from_str(schema).expect("the schema is JSON");
+    let before = jwt::now();
+    let document = world.woci(&VERB).run().ok().silent().json();
+    let after = jwt::now();
+    let validator = jsonschema::validator_for(&schema).expect("the schema is one");
+    validator.validate(&document).expect("as the schema has it");
+    let expiration = document["status"]["expirationTimestamp"].as_str().expect("text").to_owned();
+    let possible: Vec<_> = (before..=after).map(|now| timestamp(now + 240)).collect();
+    assert!(possible.contains(&expiration), "{expiration} where one of {possible:?} was expected");
+    assert_eq!(world.sim.total(), 0, "a valid session needs no network");
+}
+
+#[test]
+fn the_token_is_a_url_that_the_key_has_signed() {
+    let world = World::signed_in();
+    let before = jwt::now();
+    let signed = SignedUrl::of(&world.woci(&VERB).run().ok());
+    let possible: Vec<_> =
+        (before..=jwt::now()).map(|now| jwt::http_date(now).replace("UTC", "GMT")).collect();
+    assert!(possible.contains(&signed.date), "{} where one of {possible:?} was expected", signed.date);
+    assert_eq!(signed.host, "containerengine.us-ashburn-1.oraclecloud.com");
+    assert_eq!(signed.path, format!("/cluster_request/{CLUSTER}"));
+    let start = "Signature algorithm=\"rsa-sha256\",headers=\"date (request-target) host\",keyId=\"ST$";
+    let rest = signed.authorization.strip_prefix(start).expect("begins as OCI's signatures do");
+    let (token, rest) = rest.split_once("\",signature=\"").expect("a signature comes next");
+    let signature = rest.strip_suffix("\",version=\"1\"").expect("version 1 comes last");
+    assert_eq!(token, world.session().token());
+
+    let text = format!("date: {}\n(request-target): get {}\nhost: {}", signed.date, signed.path, signed.host);
+    let signature = STANDARD.decode(signature).expect("base64");
+    let signature = Signature::try_from(&signature[..]).expect("as long as the key");
+    let key = VerifyingKey::<Sha256>::new(Key::from_pem(jwt::SESSION_PEM).public());
+    key.verify(text.as_bytes(), &signature).expect("it verifies");
+}
+
+#[test]
+fn an_expired_session_is_renewed_first() {
+    let world = World::signed_in();
+    world.session().expire();
+    let signed = SignedUrl::of(&world.woci(&VERB).run().ok());
+    assert!(signed.authorization.contains(&format!("ST${}", world.session().token())));
+    assert_eq!((world.sim.count(Grant::Refresh), world.sign_ins()), (1, 0));
+}
+
+#[test]
+fn the_credential_never_outlives_the_session() {
+    let world = World::signed_in();
+    for seconds in [90, 239, 241] {
+        world.session().age(seconds);
+        let exp = jwt::claims(&world.session().token())["exp"].as_i64().expect("a number");
+        let before = jwt::now();
+        let document = world.woci(&VERB).run().ok().json();
+        let possible: Vec<_> =
+            (before..=jwt::now()).map(|now| json!(timestamp(exp.min(now + 240)))).collect();
+        assert!(possible.contains(&document["status"]["expirationTimestamp"]), "{document} {possible:?}");
+    }
+    assert_eq!(world.sim.total(), 0);
+}
+
+#[test]
+fn the_api_version_is_the_one_that_kubectl_asks_for() {
+    let world = World::signed_in();
+    let v1 = r#"{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","spec":{"interactive":true}}"#;
+    let v1beta1 = v1.replace("/v1", "/v1beta1");
+    for (info, version) in [
+        (Some(v1), "v1"),
+        (Some(&v1beta1), "v1beta1"),
+        (Some("{}"), "v1beta1"),
+        (Some(""), "v1beta1"),
+        (None, "v1beta1"),
+    ] {
+        let woci = world.woci(&VERB);
+        let woci = match info {
+            Some(info) => woci.env(EXEC_INFO, info),
+            None => woci,
+        };
+        let document = woci.run().ok().silent().json();
+        assert_eq!(document["apiVersion"], format!("client.authentication.k8s.io/{version}"), "{info:?}");
+    }
+    for other in ["client.authentication.k8s.io/v1alpha1", "client.authentication.k8s.io/v2", "v1", ""] {
+        let info = v1.replace("client.authentication.k8s.io/v1", other);
+        world.woci(&VERB).env(EXEC_INFO, info).run().fails(2).says(EXEC_INFO).says("apiVersion");
+    }
+    world.woci(&VERB).env(EXEC_INFO, r#"{"apiVersion":1}"#).run().fails(2).says("apiVersion");
+    for text in ["v1", "{", "[1,", "{\"apiVersion\":}"] {
+        world.woci(&VERB).env(EXEC_INFO, text).run().fails(2).says(EXEC_INFO).says("not JSON");
+    }
+}
+
+#[test]
+fn without_a_terminal_of_its_own_it_asks_for_no_passphrase() {
+    let world = World::signed_in();
+    // Encrypted by this refresh; the next one has to open it.
+    world.secret("correct horse");
+    let variable = ["--refresh-token-passphrase-env", "OPENS"];
+    world.woci(&variable).arg("session").arg("refresh").env("OPENS", "correct horse").run().ok();
+    world.session().expire();
+    let asks = || world.woci(&VERB).arg("--refresh-token-passphrase-prompt").terminal();
+    let not_interactive = exec_info(false);
+    let run = asks().env(EXEC_INFO, &not_interactive).run().fails(2).says("no terminal");
+    assert!(!run.stderr.contains("Passphrase of"), "{run}");
+    assert_eq!(world.sim.count(Grant::Refresh), 1);
+    // The variable serves in the prompt's place.
+    let woci = asks().arg(variable[0]).arg(variable[1]);
+    woci.env(EXEC_INFO, &not_interactive).env("OPENS", "correct horse").run().ok();
+
+    world.session().expire();
+    let mut woci = asks().env(EXEC_INFO, exec_info(true)).start();
+    woci.says("Passphrase of");
+    woci.types("correct horse\n");
+    woci.finish().ok();
+}
+
+#[test]
+fn without_a_terminal_of_its_own_it_may_open_a_browser() {
+    let world = World::new();
+    let run = world.woci(&VERB).env(EXEC_INFO, exec_info(false)).run().ok().says("Auth URL: ");
+    SignedUrl::of(&run);
+    assert_eq!(world.browsers(1).len(), 1);
+}
+
+#[test]
+fn the_region_is_the_one_that_is_set_else_the_clusters() {
+    let world = World::signed_in();
+    let region_of = |woci: Woci<'_>| SignedUrl::of(&woci.run().ok()).region();
+    let named = |place: &str| VERB[2].replace(".iad.", &format!(".{place}."));
+    let without = world.settings_with(&[("region", None)]);
+
+    // Flag, variable, manager config.
+    let flag = || world.woci(&VERB).arg("--region").arg("eu-frankfurt-1");
+    assert_eq!(region_of(flag().env("OCI_CLI_REGION", "uk-london-1")), "eu-frankfurt-1");
+    assert_eq!(region_of(world.woci(&VERB).arg("--region=FRA")), "eu-frankfurt-1");
+    assert_eq!(region_of(world.woci(&VERB).env("OCI_CLI_REGION", "uk-london-1")), "uk-london-1");
+    let zurich = world.settings_with(&[("region", Some("eu-zurich-1"))]);
+    world.manager(&[("DEFAULT", &zurich)]);
+    assert_eq!(region_of(world.woci(&VERB)), "eu-zurich-1");
+
+    // The OCI config, then what it inherits.
+    world.manager(&[("DEFAULT", &without)]);
+    world.write(".oci/config", "[DEFAULT]\nregion = ap-tokyo-1\n");
+    assert_eq!(region_of(world.woci(&VERB)), "ap-tokyo-1");
+    world.session_of("work").seed(3600);
+    world.write(".oci/config", "[DEFAULT]\nregion = ap-tokyo-1\n[work]\nuser = x\n");
+    assert_eq!(region_of(world.woci(&VERB).arg("--profile=work")), "ap-tokyo-1");
+
+    // The cluster's OCID: by key, by name, by the name of a region that is newer than woci.
+    fs::remove_file(world.path(".oci/config")).expect("it was written above");
+    for (place, region) in
+        [("iad", "us-ashburn-1"), ("eu-madrid-1", "eu-madrid-1"), ("xx-newtown-9", "xx-newtown-9")]
+    {
+        let woci = world.woci(&["kube-credential", "--cluster-id", &named(place)]);
+        assert_eq!(region_of(woci), region, "{place}");
+    }
+    for place in ["", "zzz", "elsewhere"] {
+        let run = world.woci(&["kube-credential", "--cluster-id", &named(place)]).run();
+        run.fails(2).says("region").says("--region");
+    }
+    let woci = world.woci(&["kube-credential", "--cluster-id", &named("zzz"), "--region", "uk-london-1"]);
+    assert_eq!(region_of(woci), "uk-london-1");
+    // It becomes part of a host name.
+    for odd in ["evil.example/", "a b", "x@y", "-"] {
+        world.woci(&VERB).arg("--region").arg(odd).run().fails(2).says("region");
+    }
+}
+
+#[test]
+fn nothing_is_begun_without_a_region() {
+    let world = World::new();
+    world.manager(&[("DEFAULT", &world.settings_with(&[("region", None)]))]);
+    let cluster = CLUSTER.replace(".iad.", "..");
+    world.woci(&["kube-credential", "--cluster-id", &cluster]).run().fails(2).says("--region");
+    assert_eq!(world.sign_ins(), 0);
+}
+
+#[test]
+fn a_cluster_is_named_by_its_ocid() {
+    let world = World::signed_in();
+    for verb in ["kube-credential", "kubeconfig"] {
+        world.woci(&[verb]).run().fails(2).says("--cluster-id");
+        world.woci(&[verb, "--cluster-id"]).run().fails(2).says("--cluster-id");
+        for odd in [
+            "",
+            " ",
+            "my-cluster",
+            "ocid1.cluster.oc1.iad",
+            "ocid1.cluster.oc1.iad.",
+            "ocid2.cluster.oc1.iad.aaaa",
+            " ocid1.cluster.oc1.iad.aaaa",
+            "ocid1.cluster.oc1.iad.aa/../aa",
+            "ocid1.cluster.oc1.iad.aa?x=y",
+            "ocid1.cluster.oc1.iad.aa\n",
+            "ocid1.clüster.oc1.iad.aa",
+            "ocid1..oc1.iad.aaaa",
+            "ocid1.cluster..iad.aaaa",
+        ] {
+            world.woci(&[verb, "--cluster-id", odd]).run().fails(2).says("--cluster-id");
+        }
+    }
+    world.woci(&VERB).arg("more").run().fails(2).says("more");
+    world.woci(&VERB).arg("--write").run().fails(2).says("--write");
+}
+
+#[test]
+fn generate_token_is_still_ocis() {
+    let world = World::signed_in();
+    let words = ["ce", "cluster", "generate-token", "--cluster-id", CLUSTER, "--region", "us-ashburn-1"];
+    let manager = world.path(".oci/woci_manager.ini");
+    let woci = world.woci(&words).arg("--profile").arg("DEFAULT").arg("--manager-config").arg(manager);
+    let run = woci.env(EXEC_INFO, exec_info(false)).run().ok().silent();
+    let argv: Vec<_> = run.json()["argv"].as_array().expect("a list").iter().skip(1).map(from_json).collect();
+    let expected = [&["--auth", "security_token"], &words[..], &["--profile", "DEFAULT"]].concat();
+    assert_eq!(argv, expected);
+}
+
+#[test]
+fn the_kubeconfig_entry_names_all_that_it_takes() {
+    let world = World::signed_in();
+    let text = world.woci(&["kubeconfig", "--cluster-id", CLUSTER]).run().ok().silent().stdout;
+    let program = fs::canonicalize(crate::world::run::woci_program()).expect("woci is there");
+    let args = ["kube-credential", "--cluster-id", CLUSTER, "--profile", "DEFAULT"];
+    let args: Vec<_> = args.iter().map(|arg| format!("      - {arg:?}")).collect();
+    let expected = [
+        "users:",
+        // As oci names it: the last eleven of the OCID.
+        "- name: \"user-rofthetests\"",
+        "  user:",
+        "    exec:",
+        "      apiVersion: client.authentication.k8s.io/v1",
+        &format!("      command: {:?}", program.to_str().expect("UTF-8")),
+        "      args:",
+        &args.join("\n"),
+        "      interactiveMode: IfAvailable",
+        "      provideClusterInfo: false",
+        "      installHint: ",
+    ];
+    assert!(text.starts_with(&expected.join("\n")), "{text}");
+    assert!(text.ends_with("\"\n"), "{text}");
+    let named = world.woci(&["kubeconfig", "--cluster-id", CLUSTER, "--user", "a \"b\": c"]).run().ok();
+    named.prints("- name: \"a \\\"b\\\": c\"\n");
+    assert_eq!(world.sim.total(), 0);
+}
+
+#[test]
+fn the_kubeconfig_entry_carries_the_flags_that_make_the_session() {
+    let world = World::new();
+    world.write("other.ini", world.read(".oci/woci_manager.ini"));
+    let words = [
+        "kubeconfig",
+        "--cluster-id",
+        CLUSTER,
+        "--region=uk-london-1",
+        "--manager-config=other.ini",
+        "--config-file",
+        "~/elsewhere",
+        "--refresh-token-passphrase-prompt",
+        "--client-secret",
+        "S3cr3t-that-stays-here",
+        "--log-level",
+        "ERROR",
+    ];
+    world.secret("S3cr3t-that-stays-here");
+    let text = world.woci(&words).run().ok().silent().stdout;
+    let args: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("      - ")).collect();
+    let home = world.home().to_str().expect("UTF-8");
+    let expected = [
+        VERB[0],
+        VERB[1],
+        VERB[2],
+        "--profile",
+        "DEFAULT",
+        "--region",
+        "uk-london-1",
+        "--manager-config",
+        &format!("{home}/other.ini"),
+        "--config-file",
+        &format!("{home}/elsewhere"),
+        "--refresh-token-passphrase-prompt",
+    ];
+    assert_eq!(args, expected.map(|arg| format!("{arg:?}")));
+}
+
+#[test]
+fn kubectl_writes_the_entry() {
+    let world = World::signed_in();
+    let words = ["kubeconfig", "--cluster-id", CLUSTER, "--user", "oke", "--write"];
+    let kubectl = |script: &str| {
+        world.write("bin/kubectl", format!("#!/bin/sh\n{script}\n"));
+        let path = world.path("bin/kubectl");
+        fs::set_permissions(path, Permissions::from_mode(0o755)).expect("own files take a mode");
+    };
+    kubectl("printf '%s\\n' \"$@\" >> \"$HOME/asked\"; cat >> \"$HOME/asked\"");
+    let run = world.woci(&words).stdin("not for kubectl").env("KUBECONFIG", "/a:/b").run().ok();
+    assert_eq!(run.says("kubectl asks woci").stdout, "");
+    let program = fs::canonicalize(crate::world::run::woci_program()).expect("woci is there");
+    let expected = [
+        "config",
+        "set-credentials",
+        "oke",
+        "--exec-api-version=client.authentication.k8s.io/v1",
+        &format!("--exec-command={}", program.display()),
+        "--exec-arg=kube-credential",
+        "--exec-arg=--cluster-id",
+        &format!("--exec-arg={CLUSTER}"),
+        "--exec-arg=--profile",
+        "--exec-arg=DEFAULT",
+        "--exec-interactive-mode=IfAvailable",
+    ];
+    assert_eq!(world.read("asked").lines().collect::<Vec<_>>(), expected);
+
+    kubectl("echo 'error: open config.lock: file exists' >&2; exit 1");
+    world.woci(&words).run().fails(1).says("config.lock").says("kubectl");
+    fs::remove_file(world.path("bin/kubectl")).expect("it was written above");
+    let path = world.path("bin").into_os_string();
+    world.woci(&words).env("PATH", path).run().fails(1).says("install kubectl");
+}
+
+#[test]
+fn nobody_answered_and_a_hundred_background_calls_open_no_further_browser() {
+    for (outcome, encrypted) in [("denied", false), ("unanswered", true)] {
+        let world = if encrypted { World::signed_in() } else { World::new() };
+        let woci = |words: &[&str]| world.woci(words).env("OPENS", "correct horse");
+        if encrypted {
+            // Each would take half a second and 128 MiB to see that its refresh token is the refused one.
+            world.secret("correct horse");
+            let settings = world.settings_with(&[("refresh_token_passphrase_env", Some("OPENS"))]);
+            world.manager(&[("DEFAULT", &settings)]);
+            woci(&["session", "refresh"]).run().ok();
+            world.sim.provider.revoke_all();
+            world.session().expire();
+        }
+        let background = || woci(&VERB).env(EXEC_INFO, exec_info(false));
+        background().browser("denies").run().fails(1).says("access_denied");
+        // The same words as after five minutes without an answer, which no test waits for.
+        let record = world.session().read("session.json").expect("the denial was written down");
+        assert!(record.contains("denied"), "{record}");
+        world.session().write("session.json", record.replace("denied", outcome));
+
+        let began = Instant::now();
+        let crowd: Vec<_> = (0..100).map(|_| background().start()).collect();
+        let lines: HashSet<_> = crowd.into_iter().map(|woci| woci.finish().fails(1).stderr).collect();
+        let [line] = &Vec::from_iter(lines)[..] else { panic!("not one line for all") };
+        for part in [outcome, "woci session authenticate --profile DEFAULT"] {
+            assert!(line.contains(part), "{line}");
+        }
+        assert_eq!(line.lines().count(), 1, "{line}");
+        assert_eq!((world.sign_ins(), world.browsers(1).len()), (1, 1));
+        // A second each, and none waits for another, not even behind a busy machine's other tests.
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+
+        woci(&["session", "authenticate"]).run().ok();
+        SignedUrl::of(&background().run().ok().silent());
+        assert_eq!(world.sign_ins(), 2);
+    }
+}
+
+#[test]
+fn those_who_waited_for_a_sign_in_that_was_denied_open_no_browser_either() {
+    let world = World::new();
+    let gate = world.sim.hold(Grant::Authorize);
+    let crowd: Vec<_> = (0..20).map(|_| background(&world).browser("denies").start()).collect();
+    gate.wait_for(1);
+    gate.open();
+    let runs: Vec<_> = crowd.into_iter().map(|woci| woci.finish().fails(1)).collect();
+    let asked = runs.iter().filter(|run| run.stderr.contains("Auth URL: ")).count();
+    assert_eq!((asked, world.sign_ins()), (1, 1));
+}
+
+#[test]
+fn twenty_calls_without_a_session_open_one_browser_and_all_get_a_token() {
+    let world = World::new();
+    let gate = world.sim.hold(Grant::Authorize);
+    let crowd: Vec<_> = (0..20).map(|_| background(&world).start()).collect();
+    gate.wait_for(1);
+    gate.open();
+    let token = |run: Run| SignedUrl::of(&run.ok()).authorization.split('"').nth(5).map(str::to_owned);
+    let sessions: HashSet<_> = crowd.into_iter().map(|woci| token(woci.finish())).collect();
+    assert_eq!(sessions, HashSet::from([Some(format!("ST${}", world.session().token()))]));
+    assert_eq!((world.sign_ins(), world.browsers(1).len()), (1, 1));
+}
+
+#[test]
+fn a_session_of_another_key_signs_nothing() {
+    let world = World::signed_in();
+    let stranger = Key::from_pem(jwt::OTHER_PEM).public();
+    world.session().put_token(domain::claims(&stranger, 3600));
+    world.woci(&VERB).run().ok();
+    assert_eq!(world.sim.count(Grant::Refresh), 1);
+}
+
+/// A call as kubectl makes it for an IDE.
+fn background(world: &World) -> Woci<'_> {
+    world.woci(&VERB).env(EXEC_INFO, exec_info(false))
+}
+
+fn exec_info(interactive: bool) -> String {
+    json!({
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "spec": {"interactive": interactive},
+    })
+    .to_string()
+}
+
+/// What a cluster reads out of the token.
+struct SignedUrl {
+    host: String,
+    path: String,
+    authorization: String,
+    date: String,
+}
+
+impl SignedUrl {
+    fn of(run: &Run) -> SignedUrl {
+        let document = run.json();
+        let token = document["status"]["token"].as_str().expect("there is a token");
+        let url = URL_SAFE.decode(token).expect("base64url, padded");
+        let url = String::from_utf8(url).expect("a URL is text");
+        let rest = url.strip_prefix("https://").expect("https");
+        let (host, rest) = rest.split_once('/').expect("a path");
+        let (path, query) = rest.split_once('?').expect("a query");
+        let pairs = http::decode_form(query).expect("a form");
+        let [(first, authorization), (second, date)] = &pairs[..] else { panic!("not two: {pairs:?}") };
+        assert_eq!((&**first, &**second), ("authorization", "date"));
+        SignedUrl {
+            host: host.to_owned(),
+            path: format!("/{path}"),
+            authorization: authorization.clone(),
+            date: date.clone(),
+        }
+    }
+
+    fn region(&self) -> String {
+        let region =
+            self.host.strip_prefix("containerengine.").and_then(|h| h.strip_suffix(".oraclecloud.com"));
+        region.expect("a host of the container engine").to_owned()
+    }
+}
+
+/// RFC 3339 of a second, by way of the simulator's own calendar.
+fn timestamp(unix: i64) -> String {
+    let date = jwt::http_date(unix);
+    let [_, day, month, year, time, _] = date.split(' ').collect::<Vec<_>>()[..] else { panic!("{date}") };
+    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let month = 1 + months.iter().position(|name| *name == month).expect("a month");
+    format!("{year}-{month:02}-{day}T{time}Z")
+}

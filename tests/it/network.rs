@@ -1,0 +1,353 @@
+//! What a provider or an identity domain may answer, and what becomes of the session: nothing is lost, nothing secret
+//! is repeated, no browser opens for what a person cannot mend (contract 5, "Token requests", "Exchange").
+
+use crate::sim::domain::{self, Upst};
+use crate::sim::faults::{Fault, Grant};
+use crate::sim::provider::AccessToken;
+use crate::sim::{http, jwt};
+use crate::world::World;
+use crate::world::run::Run;
+use serde_json::{Value, json};
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::{Duration, Instant};
+
+const GRANTS: [Grant; 3] = [Grant::Code, Grant::Refresh, Grant::Exchange];
+
+/// A World in which the next run makes this request.
+fn before(grant: Grant) -> World {
+    let world = World::signed_in();
+    if grant == Grant::Code {
+        // The key stays: making one takes longer than all the rest.
+        ["token", "refresh_token"].iter().for_each(|name| world.session().remove(name));
+    } else {
+        world.session().expire();
+    }
+    world
+}
+
+/// One answer to one request: exit 1, these words, no browser but the one of a first sign-in; and all is well when
+/// the answer is.
+fn answered(grant: Grant, fault: Fault, words: &str) -> Run {
+    let world = before(grant);
+    world.sim.fault(grant, fault);
+    let run = world.woci(&[]).run().fails(1).says(words);
+    assert_eq!(world.sim.count(grant), 1, "{grant:?}: sent again\n{run}");
+    assert_eq!(world.sign_ins(), usize::from(grant == Grant::Code), "{grant:?}: {run}");
+    if grant != Grant::Code {
+        assert_eq!(world.session().refresh_token(), world.sim.provider.live_refresh_token(), "{grant:?}");
+    }
+    world.woci(&[]).run().ok();
+    run
+}
+
+#[test]
+fn a_failing_status_is_named_with_the_words_of_the_provider() {
+    let body = json!({"error": "temporarily_unavailable", "error_description": "Back at ten"}).to_string();
+    for grant in GRANTS {
+        for status in [400, 403, 500] {
+            answered(grant, Fault::status(status, "<h1>no</h1>"), &format!("HTTP {status}"));
+        }
+        for status in [401, 404, 408, 502] {
+            answered(grant, Fault::status(status, &body), "temporarily_unavailable: Back at ten");
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_is_none_is_refused() {
+    for grant in GRANTS {
+        for (fault, words) in [
+            (Fault::status(200, "<h1>Sign in to the hotel</h1>"), "not a JSON object"),
+            (Fault::status(200, ""), "not a JSON object"),
+            (Fault::status(200, "[]"), "not a JSON object"),
+            (Fault::status(200, "{"), "not a JSON object"),
+            (Fault::status(200, "[".repeat(100_000)), "not a JSON object"),
+            (Fault::status(200, "{}"), "it "),
+            (Fault::status(200, "x".repeat((1 << 20) + 1)), "larger than 1 MiB"),
+            (Fault::status(500, "x".repeat(8 << 20)), "larger than 1 MiB"),
+            (Fault::status_with(200, &[("X-Long", &"x".repeat(1 << 20))], "{}"), "cannot"),
+            (Fault::raw("SSH-2.0-OpenSSH_9.2\r\n"), "cannot"),
+            (Fault::raw("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"), "cannot"),
+            (Fault::raw(b"\0\xff\xfe\r\n\r\n".to_vec()), "cannot"),
+            (Fault::drop(), "cannot reach"),
+            (Fault::reset(), "cannot reach"),
+        ] {
+            answered(grant, fault, words);
+        }
+    }
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    for grant in GRANTS {
+        let elsewhere = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        elsewhere.set_nonblocking(true).expect("a socket can be told not to wait");
+        let url = format!("http://{}/token", elsewhere.local_addr().expect("a bound socket"));
+        for status in [301, 302, 303, 307, 308] {
+            let fault = Fault::status_with(status, &[("Location", &url)], "");
+            answered(grant, fault, &format!("HTTP {status}"));
+        }
+        assert!(elsewhere.accept().is_err(), "{grant:?}: the redirect was followed");
+    }
+}
+
+/// The one slow test: woci gives up after 30 s, while the answer would take minutes.
+#[test]
+fn an_answer_that_drips_is_cut_at_the_limit() {
+    let worlds: Vec<_> = GRANTS.into_iter().map(|grant| (grant, before(grant))).collect();
+    let started = Instant::now();
+    let runs: Vec<_> = worlds
+        .iter()
+        .map(|(grant, world)| {
+            world.sim.fault(*grant, Fault::drip(Duration::from_secs(1)));
+            world.woci(&[]).start()
+        })
+        .collect();
+    runs.into_iter().for_each(|run| drop(run.finish().fails(1).says("no whole answer came in time")));
+    let took = started.elapsed();
+    assert!((29..40).contains(&took.as_secs()), "{took:?}");
+    for (_, world) in &worlds {
+        // The refresh was processed, and the answer did not arrive: the one loss that no client can help.
+        world.loses_refresh_token();
+    }
+}
+
+#[test]
+fn too_many_requests_are_sent_again_after_the_pause_that_is_asked_for() {
+    for grant in GRANTS {
+        let world = before(grant);
+        world.sim.fault(grant, Fault::status_with(429, &[("Retry-After", "1")], "{}"));
+        let started = Instant::now();
+        world.woci(&[]).run().ok();
+        assert!(started.elapsed() >= Duration::from_secs(1));
+        assert_eq!(world.sim.count(grant), 2, "{grant:?}");
+        // One was spent: World looks for reuse at its end.
+    }
+}
+
+#[test]
+fn three_tries_are_all() {
+    for grant in GRANTS {
+        let world = before(grant);
+        world.sim.fault(grant, Fault::status_with(429, &[("Retry-After", "0")], "{}").always());
+        world.woci(&[]).run().fails(1).says("HTTP 429");
+        assert_eq!(world.sim.count(grant), 3, "{grant:?}");
+    }
+}
+
+#[test]
+fn nobody_waits_longer_than_ten_seconds_for_a_provider() {
+    for pause in ["11", "3600", "99999999999999999999", "-1", "Wed, 21 Oct 2065 07:28:00 GMT"] {
+        let world = before(Grant::Refresh);
+        world.sim.fault(Grant::Refresh, Fault::status_with(429, &[("Retry-After", pause)], "{}").always());
+        let started = Instant::now();
+        world.woci(&[]).run().fails(1).says("HTTP 429");
+        assert!(started.elapsed() < Duration::from_secs(10), "{pause}");
+    }
+}
+
+#[test]
+fn unavailable_is_tried_again_for_the_exchange_alone() {
+    let unavailable = || Fault::status_with(503, &[("Retry-After", "0")], "{}").times(2);
+    for grant in [Grant::Code, Grant::Refresh] {
+        answered(grant, unavailable().times(1), "HTTP 503");
+    }
+    let world = before(Grant::Exchange);
+    world.sim.fault(Grant::Exchange, unavailable());
+    world.woci(&[]).run().ok();
+    assert_eq!((world.sim.count(Grant::Refresh), world.sim.count(Grant::Exchange)), (1, 3));
+}
+
+#[test]
+fn a_domain_that_is_down_is_named_and_the_successor_kept() {
+    let mut world = World::signed_in();
+    world.session().expire();
+    world.sim.close_domain();
+    let url = world.sim.exchange_url();
+    world.woci(&[]).run().fails(1).says("cannot reach the token exchange").says(&url);
+    assert_eq!(world.session().refresh_token(), world.sim.provider.live_refresh_token());
+}
+
+/// Wherever in the text they stand, also where the text is cut.
+#[test]
+fn a_secret_that_is_echoed_is_not_repeated() {
+    for grant in GRANTS {
+        for before_it in [0, 20, 470, 490] {
+            let world = before(grant);
+            let client = world.sim.provider.rules().client_secret.clone().expect("a confidential client");
+            let domain = world.sim.domain.rules().client_secret.clone();
+            let token = world.session().refresh_token().unwrap_or_default();
+            let sent = match grant {
+                Grant::Exchange => vec![http::encode(&domain), domain],
+                Grant::Refresh => vec![http::encode(&client), client, token],
+                _ => vec![http::encode(&client), client],
+            };
+            for secret in sent {
+                let description = format!("{}{secret}", "x".repeat(before_it));
+                let body = json!({"error": "invalid_client", "error_description": description});
+                world.sim.fault(grant, Fault::status(400, body.to_string()));
+                let run = world.woci(&["--log-level", "DEBUG"]).run().fails(1);
+                let start: String = secret.chars().take(8).collect();
+                assert!(!run.stderr.contains(&start), "{grant:?}, {before_it}: {run}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answer_without_an_access_token_is_named_and_the_successor_kept() {
+    for (answer, words) in [
+        (json!({"token_type": "Bearer"}), "access_token"),
+        (json!({"access_token": null}), "access_token"),
+        (json!({"access_token": ""}), "access_token"),
+        (json!({"access_token": 1}), "access_token"),
+        (json!({"access_token": "a.b\n.c"}), "access_token"),
+        (json!({"access_token": "a.b.c", "token_type": "DPoP"}), "token_type"),
+        (json!({"access_token": "a.b.c", "token_type": 1}), "token_type"),
+    ] {
+        for grant in [Grant::Code, Grant::Refresh] {
+            let world = before(grant);
+            let successor = world.sim.provider.issue_refresh_token();
+            let mut answer: Value = answer.clone();
+            answer["refresh_token"] = successor.clone().into();
+            world.sim.fault(grant, Fault::status(200, answer.to_string()));
+            world.woci(&[]).run().fails(1).says(words);
+            assert_eq!(world.session().refresh_token(), Some(successor), "{answer}");
+            assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
+        }
+    }
+}
+
+#[test]
+fn a_refresh_token_that_is_none_replaces_nothing() {
+    for odd in [json!(1), json!("a\nb"), json!("{\"a\":1}"), json!(["a"])] {
+        let world = before(Grant::Refresh);
+        let token = world.session().refresh_token();
+        let answer = json!({"access_token": "a.b.c", "refresh_token": odd});
+        world.sim.fault(Grant::Refresh, Fault::status(200, answer.to_string()));
+        world.woci(&[]).run().fails(1).says("refresh_token");
+        assert_eq!(world.session().refresh_token(), token);
+    }
+}
+
+#[test]
+fn bearer_in_any_case_is_bearer() {
+    let world = before(Grant::Refresh);
+    let answer = json!({"access_token": "a.b.c", "token_type": "BEARER"});
+    world.sim.fault(Grant::Refresh, Fault::status(200, answer.to_string()));
+    // The domain refuses that access token: it was sent.
+    world.woci(&[]).run().fails(1).says("token exchange");
+    assert_eq!(world.sim.count(Grant::Exchange), 1);
+}
+
+#[test]
+fn an_opaque_access_token_is_refused_with_the_way_out() {
+    for text in ["opaque", "a.b", "a.b.c.d", "."] {
+        let world = before(Grant::Refresh);
+        world.sim.provider.rules().access_token = AccessToken::Text(text.into());
+        world.woci(&[]).run().fails(1).says("Okta").says("custom authorization server");
+        assert_eq!(world.sim.count(Grant::Exchange), 0, "{text}");
+        assert_eq!(world.session().refresh_token(), world.sim.provider.live_refresh_token());
+    }
+}
+
+#[test]
+fn a_upst_that_serves_nobody_is_refused_and_says_why() {
+    for (upst, words) in [
+        (Upst::Expired, "check the clock"),
+        (Upst::WithoutExp, "exp"),
+        (Upst::OtherKey, "another key"),
+        (Upst::Text("a.b.c".into()), "not a JWT"),
+        (Upst::Text("x".repeat(900_000)), "not a JWT"),
+        (Upst::Document(json!({"token": null})), "it holds no token"),
+        (Upst::Document(json!({"token": ""})), "it holds no token"),
+        (Upst::Document(json!({"token": {"a": 1}})), "it holds no token"),
+        (Upst::Document(json!({"access_token": "a.b.c"})), "it holds no token"),
+    ] {
+        let world = before(Grant::Exchange);
+        let before = world.session().token();
+        let config = std::fs::read(world.path(".oci/config")).ok();
+        world.sim.domain.rules().upst = upst;
+        world.woci(&[]).run().fails(1).says(words);
+        assert_eq!(world.session().token(), before);
+        assert_eq!(std::fs::read(world.path(".oci/config")).ok(), config);
+        assert_eq!(world.sim.count(Grant::Exchange), 1);
+    }
+}
+
+#[test]
+fn a_upst_that_says_less_serves_all_the_same() {
+    for upst in [Upst::WithoutJwk, Upst::Nameless] {
+        let world = before(Grant::Exchange);
+        let is_nameless = matches!(upst, Upst::Nameless);
+        world.sim.domain.rules().upst = upst;
+        let credential = world.woci(&[]).run().ok().json();
+        let expected = if is_nameless { Value::Null } else { domain::USER.into() };
+        assert_eq!(credential["user"], expected);
+        assert!(credential.as_object().is_some_and(|credential| credential.contains_key("tenancy")));
+        world.woci(&[]).run().ok().silent();
+    }
+}
+
+/// Fetched at once again by the next run, and never by the same one.
+#[test]
+fn a_upst_of_half_a_minute_is_handed_out_once() {
+    let world = before(Grant::Exchange);
+    world.sim.domain.rules().upst_lifetime = 30;
+    let credential = world.woci(&[]).run().ok().json();
+    assert!(credential["expires_in"].as_i64().is_some_and(|left| left <= 30));
+    assert_eq!(world.sim.count(Grant::Exchange), 1);
+    assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
+}
+
+#[test]
+fn what_only_a_person_can_mend_falls_to_the_sign_in() {
+    for error in ["invalid_grant", "interaction_required", "login_required", "consent_required"] {
+        let world = before(Grant::Refresh);
+        world.sim.fault(Grant::Refresh, Fault::refusal(error, "Ask the person"));
+        let run = world.woci(&[]).run().ok().says(error).says("Ask the person");
+        assert_eq!(run.json()["source"], "authenticated");
+        assert_eq!(world.sign_ins(), 1);
+        assert_eq!(world.session().record()["refused_refresh_token_sha256"], Value::Null);
+    }
+}
+
+#[test]
+fn every_other_refusal_opens_no_browser() {
+    for error in [
+        "invalid_client",
+        "invalid_request",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "invalid_scope",
+        "server_error",
+        "INVALID_GRANT",
+        "",
+    ] {
+        answered(Grant::Refresh, Fault::refusal(error, "something else"), "cannot use the token endpoint");
+    }
+    // The domain's word is not the provider's.
+    answered(Grant::Exchange, Fault::refusal("invalid_grant", "No rules matched"), "No rules matched");
+    answered(Grant::Code, Fault::refusal("invalid_grant", "the code is too old"), "the code is too old");
+}
+
+/// A provider that writes lines of its own, or moves the cursor, into somebody's terminal.
+#[test]
+fn what_a_provider_says_stays_one_line() {
+    let description = "first\nwoci: second\r\u{1b}[2J\u{9b}31m";
+    let run = answered(Grant::Refresh, Fault::refusal("invalid_client", description), "first");
+    let last = run.stderr.lines().next_back().unwrap_or_default();
+    assert!(last.contains("first") && last.contains("second"), "{run}");
+    assert!(!run.stderr.contains(['\u{1b}', '\u{9b}', '\r']), "{run}");
+}
+
+#[test]
+fn a_wrong_clock_does_not_loop() {
+    let world = before(Grant::Exchange);
+    world.sim.domain.rules().upst = Upst::Expired;
+    for attempt in 1..=2 {
+        world.woci(&[]).run().fails(1).says("check the clock");
+        assert_eq!(world.sim.count(Grant::Refresh), attempt);
+    }
+    assert!(jwt::claims(&world.session().token())["exp"].as_i64() < Some(jwt::now()));
+}
