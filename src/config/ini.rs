@@ -62,11 +62,13 @@ pub fn lower(name: &str) -> Cow<'_, str> {
 }
 
 pub fn lines(text: &str) -> Lines<'_> {
-    Lines { rest: text, number: 0, level: 0, at: At::Start }
+    Lines { rest: text, has_returns: text.contains('\r'), number: 0, level: 0, at: At::Start }
 }
 
 pub struct Lines<'a> {
     rest: &'a str,
+    /// Where the text holds no carriage return, its lines are found several times faster.
+    has_returns: bool,
     number: usize,
     /// The indentation of the last section or key, in characters.
     level: usize,
@@ -88,7 +90,12 @@ impl<'a> Lines<'a> {
             return None;
         }
         let bytes = self.rest.as_bytes();
-        let end = match bytes.iter().position(|b| matches!(b, b'\n' | b'\r')) {
+        let end = if self.has_returns {
+            bytes.iter().position(|b| matches!(b, b'\n' | b'\r'))
+        } else {
+            self.rest.find('\n')
+        };
+        let end = match end {
             None => bytes.len(),
             Some(at) if bytes[at] == b'\r' && bytes.get(at + 1) == Some(&b'\n') => at + 2,
             Some(at) => at + 1,
@@ -111,11 +118,11 @@ impl<'a> Lines<'a> {
         if body.starts_with(['#', ';']) {
             return Ok(Is::Comment);
         }
-        let indent = characters(indent);
-        if self.at == At::Key && indent > self.level {
+        let level = characters(indent);
+        if self.at == At::Key && level > self.level {
             return Ok(Is::More(body));
         }
-        self.level = indent;
+        self.level = level;
         if let Some(name) = section_name(body) {
             self.at = At::Section;
             return Ok(Is::Section(name));
@@ -139,7 +146,7 @@ impl<'a> Lines<'a> {
         }
         self.at = At::Key;
         let value = body[delimiter + 1..].trim_start_matches(is_space);
-        let value_end = whole.trim_end_matches(is_space).len();
+        let value_end = indent.len() + body.len();
         let (before, after) = (&whole[..value_end - value.len()], &whole[value_end..]);
         Ok(Is::Key { name, before, value, after })
     }
