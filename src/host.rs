@@ -19,7 +19,7 @@ impl Host {
     pub fn of_this_process() -> Self {
         Self {
             env: Env(std::env::vars_os().collect()),
-            home: std::env::home_dir().filter(|home| home.is_absolute()),
+            home: home::home_dir().filter(|home| home.is_absolute()),
         }
     }
 
