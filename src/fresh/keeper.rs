@@ -14,8 +14,9 @@ use crate::secret::Secret;
 use crate::session::{Engine, Want};
 use crate::time::UnixTime;
 
-/// A suspended machine's waits do not go on while it sleeps, so that no wait is longer than this.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// A suspended machine's waits do not go on while it sleeps, so that no wait is longer than this: half
+/// of the minute within which the session is to be fresh again.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 pub struct Keeper<'a> {
     host: &'a Host,

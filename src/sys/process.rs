@@ -17,18 +17,33 @@ use std::thread;
 
 use super::{done, done_thread};
 
-/// Whether SIGPIPE was ignored when this process was started.
-static SIGPIPE_WAS_IGNORED: AtomicBool = AtomicBool::new(false);
+/// Signals that are ignored in woci, and whether they were when it was started: SIGPIPE, which Rust's
+/// runtime ignores before `main`, and SIGXFSZ, so that a limit on file sizes is an error like a full
+/// disk. A program run by woci gets them as they were.
+static IGNORED: [(libc::c_int, AtomicBool); 2] =
+    [(libc::SIGPIPE, AtomicBool::new(false)), (libc::SIGXFSZ, AtomicBool::new(false))];
 
-/// Rust's runtime ignores SIGPIPE before `main`, and a program run by woci would inherit that. What
-/// it was before can be seen only before the runtime: in a constructor.
+/// What they were can be seen only before the runtime: in a constructor.
 #[used]
 #[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_init_func"))]
 #[cfg_attr(not(target_os = "macos"), unsafe(link_section = ".init_array"))]
-static BEFORE_THE_RUNTIME: extern "C" fn() = note_sigpipe;
+static BEFORE_THE_RUNTIME: extern "C" fn() = ignore_signals;
 
-extern "C" fn note_sigpipe() {
-    SIGPIPE_WAS_IGNORED.store(is_ignored(libc::SIGPIPE), Ordering::Relaxed);
+extern "C" fn ignore_signals() {
+    for (signal, was_ignored) in &IGNORED {
+        was_ignored.store(is_ignored(*signal), Ordering::Relaxed);
+        // SAFETY: the number is a signal.
+        unsafe { libc::signal(*signal, libc::SIG_IGN) };
+    }
+}
+
+/// For a program in woci's place or beside it. May be called after a fork.
+fn restore_ignored_signals() {
+    for (signal, was_ignored) in &IGNORED {
+        let action = if was_ignored.load(Ordering::Relaxed) { libc::SIG_IGN } else { libc::SIG_DFL };
+        // SAFETY: the number is a signal, and both are actions.
+        unsafe { libc::signal(*signal, action) };
+    }
 }
 
 fn is_ignored(signal: libc::c_int) -> bool {
@@ -56,14 +71,10 @@ pub fn exec(path: &Path, args: &[OsString], env: &[(OsString, OsString)]) -> io:
         Err(e) => return e,
     };
     let (args, env) = (pointers(&args), pointers(&env));
+    restore_ignored_signals();
     // SAFETY: path, args and env are C strings that outlive the call, and both lists end in a null
-    // pointer. signal takes any number.
-    unsafe {
-        if !SIGPIPE_WAS_IGNORED.load(Ordering::Relaxed) {
-            libc::signal(libc::SIGPIPE, libc::SIG_DFL);
-        }
-        libc::execve(path.as_ptr(), args.as_ptr(), env.as_ptr());
-    }
+    // pointer.
+    unsafe { libc::execve(path.as_ptr(), args.as_ptr(), env.as_ptr()) };
     io::Error::last_os_error()
 }
 
@@ -153,7 +164,6 @@ pub struct Beside {
 pub fn spawn(command: &mut Command) -> io::Result<Beside> {
     let signals = Signals::of(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT])?;
     let mask = signals.block()?;
-    let sigpipe = SIGPIPE_WAS_IGNORED.load(Ordering::Relaxed);
     let numbers = signals.numbers.iter();
     let default: Vec<_> = numbers.copied().filter(|signal| !is_ignored(*signal)).collect();
     let sigchld = is_ignored(libc::SIGCHLD);
@@ -162,9 +172,7 @@ pub fn spawn(command: &mut Command) -> io::Result<Beside> {
     unsafe {
         signals.go_to(libc::pthread_self());
         command.pre_exec(move || {
-            if sigpipe {
-                libc::signal(libc::SIGPIPE, libc::SIG_IGN);
-            }
+            restore_ignored_signals();
             for signal in &default {
                 libc::signal(*signal, libc::SIG_DFL);
             }
@@ -242,17 +250,40 @@ fn close_on_exec() {
     }
 }
 
-/// Says `word` on stdout, then gives all three streams away: stderr to `log`, the others to nothing.
+/// Gives all three streams away, stderr to `log`, the others to nothing; says `word` on stdout once
+/// nothing but that is left of whoever started this process.
 pub fn detach(word: &str, log: &File) -> io::Result<()> {
+    let nothing = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    let give = |fd: libc::c_int, file: &File| {
+        // SAFETY: both are open descriptors.
+        done(unsafe { libc::dup2(file.as_raw_fd(), fd) })
+    };
+    give(0, &nothing)?;
+    give(2, log)?;
     let mut stdout = io::stdout();
     writeln!(stdout, "{word}")?;
     stdout.flush()?;
-    let nothing = OpenOptions::new().read(true).write(true).open("/dev/null")?;
-    for (file, fd) in [(&nothing, 0), (&nothing, 1), (log, 2)] {
-        // SAFETY: both are open descriptors.
-        done(unsafe { libc::dup2(file.as_raw_fd(), fd) })?;
-    }
+    give(1, &nothing)?;
     Ok(())
+}
+
+/// Holds back the signals by which a person ends a program, until it is dropped: between a request that
+/// spends a token and the write that saves its successor, Ctrl-C would lose both.
+pub struct Held(Option<libc::sigset_t>);
+
+/// Where they cannot be held back, the program goes on without.
+pub fn hold_signals() -> Held {
+    const ENDING: [libc::c_int; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
+    Held(Signals::of(&ENDING).and_then(|signals| signals.block()).ok())
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            // SAFETY: the set is the one that the system gave.
+            unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, ptr::null_mut()) };
+        }
+    }
 }
 
 /// A process that holds secrets for hours leaves no image of itself on disk and shows none.
