@@ -36,21 +36,24 @@ pub fn sign_in(
     let is_dead = !is_asked_for && found.record.differs_from(&settings.origin()).is_none();
     let dead_file =
         if is_dead { Some(refresh_token::file_hash(&engine.dir.refresh_token_file())?) } else { None };
-    let successor = refresh_token::prepare(&engine.dir.refresh_token_file(), &mut engine.passphrase)?;
+    // The passphrase, and whether there is a place for what comes, before anybody is sent anywhere. The
+    // place itself is taken when the answer is in: a person may well give up before.
+    let path = engine.dir.refresh_token_file();
+    drop(refresh_token::prepare(&path, &mut engine.passphrase)?);
     locked.lock.says(Doing::SignIn);
     let _port = engine.dir.lock_port(settings.redirect_port)?;
     log::info(format_args!("Signing in for profile {}: {why}", settings.profile));
 
     let plan = Plan { port: settings.redirect_port, wait_without_browser: is_asked_for || has_terminal() };
     let is_stored = found.key.is_some();
-    let (key, tokens) = thread::scope(|scope| {
+    let (key, grant) = thread::scope(|scope| {
         // Ready before a person could have typed a password.
         let key = scope.spawn(|| found.key.map_or_else(PrivateKey::generate, Ok));
-        let tokens = signin::sign_in(engine.host, &renewal.provider, &plan);
-        (key.join().expect("making a key does not panic"), tokens)
+        let grant = signin::ask(engine.host, &renewal.provider, &plan);
+        (key.join().expect("making a key does not panic"), grant)
     });
-    let tokens =
-        tokens.inspect_err(|e| remember(locked, &found.record, e, dead_file)).map_err(|e| match e {
+    let grant =
+        grant.inspect_err(|e| remember(locked, &found.record, e, dead_file)).map_err(|e| match e {
             Error::NoBrowser => Error::NobodyToAsk {
                 profile: settings.profile.to_string(),
                 why: format!("{why}, no browser opens here, and there is no terminal"),
@@ -58,6 +61,10 @@ pub fn sign_in(
             other => other,
         })?;
     locked.lock.says(Doing::Refresh);
+
+    let client = Client::new(engine.host, renew::LIMIT);
+    let successor = refresh_token::prepare(&path, &mut engine.passphrase)?;
+    let tokens = grant.redeem(&client, &renewal.provider)?;
 
     // An answer that is of no use at all leaves the old session whole.
     let access_token = match tokens {
@@ -85,7 +92,6 @@ pub fn sign_in(
 
     let key = key?;
     let binding = Binding { key: &key, key_file: &found.key_file, is_stored };
-    let client = Client::new(engine.host, renew::LIMIT);
     establish(engine, locked, &renewal.domain, &client, &access_token?, &binding, Source::Authenticated)
 }
 

@@ -267,6 +267,25 @@ pub fn detach(word: &str, log: &File) -> io::Result<()> {
     Ok(())
 }
 
+/// Holds back the signals by which a person ends a program, until it is dropped: between a request that
+/// spends a token and the write that saves its successor, Ctrl-C would lose both.
+pub struct Held(Option<libc::sigset_t>);
+
+/// Where they cannot be held back, the program goes on without.
+pub fn hold_signals() -> Held {
+    const ENDING: [libc::c_int; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
+    Held(Signals::of(&ENDING).and_then(|signals| signals.block()).ok())
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            // SAFETY: the set is the one that the system gave.
+            unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, ptr::null_mut()) };
+        }
+    }
+}
+
 /// A process that holds secrets for hours leaves no image of itself on disk and shows none.
 pub fn forbid_core_dumps() {
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
