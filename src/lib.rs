@@ -39,3 +39,21 @@ pub fn main() -> ExitCode {
         });
     ExitCode::from(code)
 }
+
+/// Doors for fuzzers (tests/fuzz): bytes into each parser, and what must hold of what comes out.
+#[cfg(fuzzing)]
+pub mod doors {
+    pub use crate::config::fuzz::{ini, manager};
+    pub use crate::oauth::fuzz::{form, token_answer};
+    pub use crate::session::fuzz::{envelope, key, record, upst};
+    pub use crate::signin::fuzz::callback;
+
+    /// Arguments with a zero byte between them.
+    pub fn argv(bytes: &[u8]) {
+        use std::os::unix::ffi::OsStringExt as _;
+        let args = bytes.split(|byte| *byte == 0).map(|arg| std::ffi::OsString::from_vec(arg.to_vec()));
+        if let Err(e) = crate::cli::parse(args.collect()) {
+            assert_eq!(e.say().code, 2);
+        }
+    }
+}

@@ -167,6 +167,38 @@ fn folders_in(folder: &Path) -> Vec<OsString> {
     entries.flatten().filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name()).collect()
 }
 
+#[cfg(fuzzing)]
+pub mod fuzz {
+    use super::*;
+
+    /// No line is lost, and an edit leaves what Python takes as good as it was and is made once.
+    pub fn ini(bytes: &[u8]) {
+        let Ok(text) = ini::text(bytes) else { return };
+        let Ok(sections) = ini::check(text, Some(DEFAULT), |_, _| false) else { return };
+        let lines: String = ini::lines(text).map(|line| line.expect("it was checked").whole).collect();
+        assert_eq!(lines, text);
+        let section = sections.first().copied().unwrap_or(DEFAULT);
+        let changes = [
+            ("key_file", ini_edit::Change::Set("/a b")),
+            ("region", ini_edit::Change::Once),
+            ("user", ini_edit::Change::Remove),
+        ];
+        let edited = ini_edit::edit(text, section, &changes).expect("it was checked");
+        let after = ini::check(&edited, Some(DEFAULT), |_, _| false).expect("an edit breaks nothing");
+        assert!(after.len() >= sections.len() && after[..sections.len()] == sections);
+        assert_eq!(ini_edit::edit(&edited, section, &changes).expect("it was checked"), edited);
+    }
+
+    pub fn manager(bytes: &[u8]) {
+        let Ok(manager) = Manager::read(Path::new("/m"), bytes) else { return };
+        let profile = manager.sections.first().cloned().unwrap_or_default();
+        let sections = manager.sections_of(&profile);
+        for key in options::OPTIONS.iter().filter_map(|row| row.key) {
+            let _ = sections.get(&profile, key);
+        }
+    }
+}
+
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test makes the files that it is about")]
 mod tests {

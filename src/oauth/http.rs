@@ -45,6 +45,13 @@ pub struct Answer {
     retry_after: Option<Duration>,
 }
 
+#[cfg(fuzzing)]
+impl Answer {
+    pub fn of(status: u16, body: &[u8]) -> Self {
+        Self { status, body: Zeroizing::new(body.to_vec()), retry_after: None }
+    }
+}
+
 /// After which answers the same request is sent again; always after a connection that was never made.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Retry {

@@ -142,6 +142,19 @@ fn is_storable(text: &str) -> bool {
     is_token(text) && !text.starts_with('{') && text.trim() == text
 }
 
+/// The first byte chooses the status; a secret that the answer quotes is in no message.
+#[cfg(fuzzing)]
+pub fn fuzz(bytes: &[u8]) {
+    let Some((first, body)) = bytes.split_first() else { return };
+    let endpoint = Endpoint { what: "token endpoint", url: "https://idp.example.com/token" };
+    let secret = Secret::new("S3cr3t canary".into());
+    let answer = Answer::of([200, 400, 401, 503][usize::from(first % 4)], body);
+    match success(&endpoint, &answer, &[&secret]) {
+        Ok(document) => drop(tokens(&endpoint, &document)),
+        Err(e) => assert!(!e.to_string().contains(secret.expose())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -197,3 +197,40 @@ impl<'a> Engine<'a> {
         None
     }
 }
+
+#[cfg(fuzzing)]
+pub mod fuzz {
+    use super::key::PrivateKey;
+    use super::record::Record;
+    use super::{Upst, envelope, legacy};
+
+    /// What is taken for a token can stand in a header and in a quoted string.
+    pub fn upst(bytes: &[u8]) {
+        let Ok(upst) = Upst::parse(&String::from_utf8_lossy(bytes)) else { return };
+        assert!(upst.token().expose().bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\''));
+        assert!(upst.iat().is_none_or(|iat| iat < upst.exp()));
+        assert_eq!(upst.exp().to_string().len(), "2026-01-01T00:00:00Z".len());
+    }
+
+    /// Both kinds, as far as can be seen without a passphrase.
+    pub fn envelope(bytes: &[u8]) {
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        let _ = envelope::Envelope::parse(text);
+        let _ = legacy::Legacy::parse(text);
+    }
+
+    /// What is no damage is written as it was read.
+    pub fn record(bytes: &[u8]) {
+        let record = Record::parse(bytes);
+        if !record.damaged {
+            assert!(Record::parse(record.to_json().as_bytes()) == record);
+        }
+    }
+
+    pub fn key(bytes: &[u8]) {
+        if let Ok(key) = PrivateKey::parse(bytes) {
+            let again = PrivateKey::parse(key.to_pem().as_bytes()).expect("woci reads what it writes");
+            assert!(again.public() == key.public());
+        }
+    }
+}

@@ -38,3 +38,17 @@ impl Grant {
         token::authorization_code(client, provider, &self.code, &self.verifier, &self.redirect_uri)
     }
 }
+
+#[cfg(fuzzing)]
+pub mod fuzz {
+    use super::callback::{self, Callback};
+
+    /// Without the state, which no input holds, a request is a stray, whatever it is.
+    pub fn callback(bytes: &[u8]) {
+        const STATE: &str = "S8lCrJ1mU0aJb0eYq1xZ3vQf7nGdWkTtPpHhLlMmNn4";
+        if let Some(target) = callback::target(bytes) {
+            assert!(matches!(callback::read(target, STATE), Callback::Stray(_)));
+            let _ = super::page::of(&callback::read(&format!("{target}&state={STATE}"), STATE));
+        }
+    }
+}
