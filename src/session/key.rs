@@ -8,12 +8,14 @@ use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use getrandom::SysRng;
 use md5::{Digest as _, Md5};
-use rsa::pkcs1::{self, DecodeRsaPrivateKey as _, EncodeRsaPrivateKey as _, UintRef};
+use ring::rand::SystemRandom;
+use ring::rsa::KeyPair;
+use ring::signature::RSA_PKCS1_SHA256;
+use rsa::pkcs1::{self, EncodeRsaPrivateKey as _, UintRef};
 use rsa::pkcs8::der::asn1::{BitStringRef, OctetStringRef};
 use rsa::pkcs8::der::{Decode as _, Encode as _};
 use rsa::pkcs8::{PrivateKeyInfoRef, SubjectPublicKeyInfoRef};
 use serde_json::{Map, Value};
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
@@ -148,12 +150,13 @@ impl PrivateKey {
     }
 
     /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 section 8.2): the same bytes for the same message.
-    /// Blinded, so that its timing says nothing of the key (RUSTSEC-2023-0071).
+    /// By ring, in constant time and several times faster than the rsa crate: kubectl waits for it.
     pub fn sign_sha256(&self, message: &[u8]) -> std::result::Result<Vec<u8>, String> {
-        rsa::PrivateKey::from_pkcs1_der(&self.pkcs1)
-            .map_err(|e| format!("its RSA key is damaged ({e})"))?
-            .pkcs1v15_sign_with_rng::<Sha256, _>(&mut SysRng, message)
-            .map_err(|e| e.to_string())
+        let key = KeyPair::from_der(&self.pkcs1).map_err(|e| format!("it cannot sign ({e})"))?;
+        let mut signature = vec![0; key.public().modulus_len()];
+        key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
+            .map_err(|e| format!("it cannot sign ({e})"))?;
+        Ok(signature)
     }
 }
 
@@ -164,10 +167,11 @@ fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rsa::pkcs1::DecodeRsaPrivateKey as _;
     use rsa::pkcs1v15::{Signature, VerifyingKey};
     use rsa::signature::Verifier as _;
     use serde_json::json;
-    use sha2::Digest as _;
+    use sha2::{Digest as _, Sha256};
 
     use super::*;
 
@@ -238,12 +242,15 @@ mod tests {
         assert_eq!(again.public(), key.public());
         assert_eq!((key.public().n.len(), key.public().e.as_slice()), (256, &[1, 0, 1][..]));
 
-        let signature = again.sign_sha256(b"message").unwrap();
-        assert_eq!(signature, key.sign_sha256(b"message").unwrap());
-        let whole = rsa::PrivateKey::from_pkcs1_der(&again.pkcs1).unwrap();
-        VerifyingKey::<Sha256>::new(whole.to_public_key())
-            .verify(b"message", &Signature::try_from(signature.as_slice()).unwrap())
-            .unwrap();
+        assert_eq!(again.sign_sha256(b"message"), key.sign_sha256(b"message"));
+        // 2048 and 4096 bits: what oci makes, and the most that ring signs with.
+        for key in [again, PrivateKey::parse(&fixture("large.pem")).unwrap()] {
+            let signature = key.sign_sha256(b"message").unwrap();
+            let whole = rsa::PrivateKey::from_pkcs1_der(&key.pkcs1).unwrap();
+            VerifyingKey::<Sha256>::new(whole.to_public_key())
+                .verify(b"message", &Signature::try_from(signature.as_slice()).unwrap())
+                .unwrap();
+        }
     }
 
     #[test]
