@@ -23,12 +23,16 @@ use std::process::ExitCode;
 
 use host::Host;
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 /// One run of woci, from the arguments to the exit code.
 pub fn main() -> ExitCode {
     let host = Host::of_this_process();
     let code = cli::parse(host::args())
         .and_then(|invocation| verbs::run(&host, invocation))
-        .and_then(|output| verbs::print(&output))
+        .and_then(verbs::print)
         .unwrap_or_else(|e| {
             log::line(format_args!("woci: {e}"));
             e.say().code

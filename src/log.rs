@@ -56,8 +56,9 @@ pub fn warning(message: fmt::Arguments<'_>) {
 
 /// A line as it is, for what a person has to act on in any case (the authorization URL).
 pub fn line(text: fmt::Arguments<'_>) {
-    // A closed stderr is no reason to fail: what counts is on stdout and in the exit code.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    // In one write, since many woci may share a stderr. A closed one is no reason to fail: what counts
+    // is on stdout and in the exit code.
+    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 fn write(level: Level, message: fmt::Arguments<'_>) {

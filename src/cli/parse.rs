@@ -41,6 +41,8 @@ struct Line {
     for_oci: Vec<OsString>,
     /// The words alone; the first decides whose command it is.
     words: Vec<OsString>,
+    /// How many of them came before a lone `--`: only those can be woci's verb.
+    before_dashes: usize,
     /// The options of the verb alone.
     of_verb: Flags,
     /// An option that could be oci's too and came after an oci word.
@@ -61,6 +63,7 @@ impl Line {
         let Some(row) = row else {
             self.for_oci.push(arg.clone());
             self.words.push(arg);
+            self.before_dashes = self.words.len();
             return Ok(());
         };
         if row.also_ocis && !is_wocis {
@@ -103,7 +106,7 @@ impl Line {
         if let Some(verb) = self.asked {
             return Ok(Invocation { flags: self.flags, verb });
         }
-        let verb = match verb_of(&self.words) {
+        let verb = match verb_of(&self.words[..self.before_dashes]) {
             Some(name) => self.own_verb(name)?,
             None if self.words.is_empty() => Verb::Credential,
             None => self.passthrough()?,
@@ -323,6 +326,8 @@ mod tests {
         assert_eq!(words(&["--output", "table", "iam"]).0, ["--output", "table", "iam"]);
         assert_eq!(words(&["--outptu=x"]).0, ["--outptu=x"]);
         assert_eq!(words(&["-d", "credential"]).0, ["-d", "credential"]);
+        assert_eq!(words(&["--", "env"]), (vec!["env".into()], false));
+        assert_eq!(words(&["session", "--", "refresh"]), (vec!["session".into(), "refresh".into()], true));
     }
 
     #[test]

@@ -111,11 +111,11 @@ impl<'a> Lines<'a> {
         if body.starts_with(['#', ';']) {
             return Ok(Is::Comment);
         }
-        let indent = characters(indent);
-        if self.at == At::Key && indent > self.level {
+        let level = characters(indent);
+        if self.at == At::Key && level > self.level {
             return Ok(Is::More(body));
         }
-        self.level = indent;
+        self.level = level;
         if let Some(name) = section_name(body) {
             self.at = At::Section;
             return Ok(Is::Section(name));
@@ -139,7 +139,7 @@ impl<'a> Lines<'a> {
         }
         self.at = At::Key;
         let value = body[delimiter + 1..].trim_start_matches(is_space);
-        let value_end = whole.trim_end_matches(is_space).len();
+        let value_end = indent.len() + body.len();
         let (before, after) = (&whole[..value_end - value.len()], &whole[value_end..]);
         Ok(Is::Key { name, before, value, after })
     }

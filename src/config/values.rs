@@ -33,14 +33,14 @@ impl Values<'_> {
     /// The value that counts for a key of the table, checked by its row's kind.
     pub fn get(&self, key: &str) -> Result<Option<(String, Source)>> {
         let row = row(key);
-        let Some((text, source, name)) = self.find(row, key)? else { return Ok(None) };
+        let Some((text, source)) = self.find(row, key)? else { return Ok(None) };
         let text = if key == "scope" { one_line(&text) } else { text };
         if text.is_empty() {
             return Ok(None);
         }
         match check(row.kind, &text) {
             Ok(()) => Ok(Some((text, source))),
-            Err(why) => Err(Error::BadValue { name, why }),
+            Err(why) => Err(Error::BadValue { name: self.place(row, key, source), why }),
         }
     }
 
@@ -63,26 +63,35 @@ impl Values<'_> {
         Ok(self.text(key)?.unwrap_or_else(|| default.to_owned()))
     }
 
-    /// The text that counts, its source, and what a person calls that place.
-    fn find(&self, row: &Opt, key: &str) -> Result<Option<(String, Source, String)>> {
+    /// The text that counts, and its source.
+    fn find(&self, row: &Opt, key: &str) -> Result<Option<(String, Source)>> {
         if let Some(given) = self.flags.get(row.name) {
             let given = if row.kind == Kind::Flag { "true" } else { given };
-            return Ok(Some((given.to_owned(), Source::Flag, row.name.to_owned())));
+            return Ok(Some((given.to_owned(), Source::Flag)));
         }
-        if let Some((variable, value)) =
-            row.variable.and_then(|variable| Some((variable, self.env.get(variable)?)))
-        {
+        if let Some(value) = row.variable.and_then(|variable| self.env.get(variable)) {
             let Some(value) = value.to_str() else {
-                return Err(Error::BadValue {
-                    name: variable.to_owned(),
-                    why: "it is not UTF-8 text".to_owned(),
-                });
+                let name = self.place(row, key, Source::Variable);
+                return Err(Error::BadValue { name, why: "it is not UTF-8 text".to_owned() });
             };
-            return Ok(Some((value.to_owned(), Source::Variable, variable.to_owned())));
+            return Ok(Some((value.to_owned(), Source::Variable)));
         }
-        let Some((value, section)) = self.sections.get(self.profile.as_str(), key) else { return Ok(None) };
-        let file = self.manager.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-        Ok(Some((value, Source::Manager, format!("{key} in [{section}] of {file}"))))
+        let found = self.sections.get(self.profile.as_str(), key);
+        Ok(found.map(|(value, _)| (value, Source::Manager)))
+    }
+
+    /// What a person calls the place that a value was found in.
+    fn place(&self, row: &Opt, key: &str, source: Source) -> String {
+        match source {
+            Source::Flag => row.name.to_owned(),
+            Source::Variable => row.variable.unwrap_or_default().to_owned(),
+            Source::Manager => {
+                let found = self.sections.get(self.profile.as_str(), key);
+                let section = found.map(|(_, section)| section).unwrap_or_default();
+                let file = self.manager.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+                format!("{key} in [{section}] of {file}")
+            }
+        }
     }
 }
 

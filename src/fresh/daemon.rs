@@ -96,7 +96,6 @@ impl Daemon {
 
     /// Starts one and comes back when it is up.
     pub fn start(&self, flags: &Flags, settings: &Settings, passphrase: Option<&Secret>) -> Result<()> {
-        self.warn_of_older_tool();
         let mut command = Command::new(host::this_program()?);
         command.args(arguments(flags, settings)).stdin(Stdio::piped()).stdout(Stdio::piped());
         if let Some(variable) = &settings.passphrase.variable {
@@ -158,9 +157,12 @@ impl Daemon {
     pub fn live(&self, mut keeper: Keeper<'_>, ready: impl FnOnce() -> Result<()>) -> Result<bool> {
         files::make_folder(&self.folder)?;
         let Some(mut lock) = self.take_lock()? else { return Ok(false) };
+        let pid = std::process::id();
+        // At once: what a killed one left there names a process that may be anybody's by now.
+        publish(&mut lock, Some(pid), &keeper.report);
         let stop =
             sys::stop_signals().map_err(|e| Error::Daemon { log: self.log_file(), why: files::plain(&e) })?;
-        let pid = std::process::id();
+        self.warn_of_older_tool();
         files::replace(&self.pid_file(), format!("{pid}\n").as_bytes())?;
         let mut ready = Some(ready);
         let ended = keeper.keep(&stop, |report| {
@@ -233,7 +235,7 @@ fn publish(lock: &mut File, pid: Option<u32>, report: &Report) {
         "last_error": report.last_error,
     });
     // The session matters more than what is told of it.
-    let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{known}"));
+    let _ = lock.set_len(0).and_then(|()| lock.write_all(format!("{known}\n").as_bytes()));
 }
 
 /// The daemon's command line: the flags of this one, without the secret ones.

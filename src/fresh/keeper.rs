@@ -4,7 +4,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use super::schedule;
+use super::schedule::{self, Pace};
 use crate::cli::Flags;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -14,8 +14,9 @@ use crate::secret::Secret;
 use crate::session::{Engine, Want};
 use crate::time::UnixTime;
 
-/// A suspended machine's waits do not go on while it sleeps, so that no wait is longer than this.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// A suspended machine's waits do not go on while it sleeps, so that no wait is longer than this: half
+/// of the minute within which the session is to be fresh again.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 pub struct Keeper<'a> {
     host: &'a Host,
@@ -23,8 +24,7 @@ pub struct Keeper<'a> {
     /// As it was typed or set when the keeper was started.
     passphrase: Option<Secret>,
     pub report: Report,
-    tried: Option<UnixTime>,
-    failures: u32,
+    pace: Pace,
 }
 
 /// What a keeper knows, for the daemon to publish.
@@ -37,7 +37,7 @@ pub struct Report {
 
 impl<'a> Keeper<'a> {
     pub fn new(host: &'a Host, flags: &'a Flags, passphrase: Option<Secret>) -> Self {
-        Self { host, flags, passphrase, report: Report::default(), tried: None, failures: 0 }
+        Self { host, flags, passphrase, report: Report::default(), pace: Pace::default() }
     }
 
     /// Goes on until a message on `stop`, or its end. `published` is called after every wake-up,
@@ -70,39 +70,38 @@ impl<'a> Keeper<'a> {
             Err(e) => e,
         };
         let now = host::now();
-        self.tried = Some(now);
-        self.failures += 1;
+        // A file that cannot be read, say: it was told when it was time.
+        if let Some(retry) = self.pace.retry(now) {
+            return Ok(retry);
+        }
         let [dice] = host::random()?;
-        let next = now.plus(schedule::backoff(self.failures, dice));
+        let next = self.pace.failed(now, dice);
         log::warning(format_args!("{e}; the next try is at {next}"));
         self.report.last_error = Some(e.to_string());
-        self.report.next_refresh = Some(next);
         Ok(next)
     }
 
     fn refresh_if_due(&mut self) -> Result<UnixTime> {
         let settings = Config::find(self.host, self.flags)?.profile(self.host, self.flags)?;
         let window = settings.refresh_safety_window;
-        let due = |engine: &Engine<'_>, tried| {
-            let upst = engine.stored_upst()?;
-            Ok(upst.map(|upst| schedule::due(upst.exp(), upst.iat(), window, tried)))
-        };
         let mut engine = Engine::new(self.host, &settings, Want::NEWER_ALONE, self.passphrase.clone());
+        let due = |engine: &Engine<'_>| {
+            let upst = engine.stored_upst()?;
+            Ok(upst.map(|upst| schedule::due(upst.exp(), upst.iat(), window)))
+        };
         let now = host::now();
-        match (due(&engine, self.tried)?, self.report.next_refresh) {
-            // Perhaps another process has refreshed it; then nothing is wrong any more.
-            (Some(due), _) if due > now => {
-                self.failures = 0;
-                return Ok(due);
-            }
-            (_, Some(retry)) if self.failures > 0 && retry > now => return Ok(retry),
-            _ => {}
+        let next = self.pace.wait(due(&engine)?, now);
+        if self.pace.is_well() {
+            self.report.last_error = None;
         }
-        self.tried = Some(now);
+        if let Some(next) = next {
+            return Ok(next);
+        }
+        self.pace.tries(now);
         engine.ensure()?;
-        self.failures = 0;
+        self.pace.succeeded();
         self.report.last_refresh = Some(host::now());
         self.report.last_error = None;
-        Ok(due(&engine, self.tried)?.unwrap_or(now))
+        Ok(self.pace.wait(due(&engine)?, now).unwrap_or(now))
     }
 }

@@ -43,6 +43,8 @@ impl Engine<'_> {
             log::warning(format_args!("{warning}"));
         }
         let renewal = self.settings.renewal()?;
+        // Before a token is spent or a person is asked for what could then not be named there.
+        self.check_oci_config()?;
         let why = match want {
             Wanted::SignedIn => "it was asked for".into(),
             Wanted::Valid | Wanted::Newer => match renew::renew(self, &locked, &found, &renewal)? {

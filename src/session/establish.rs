@@ -50,6 +50,8 @@ pub fn establish(
         key: binding.key.clone(),
         key_file: binding.key_file.to_owned(),
         token_file: engine.dir.token_file(),
+        region: engine.region()?,
+        is_named: true,
         upst,
         source,
     };

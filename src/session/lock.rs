@@ -77,7 +77,7 @@ impl Lock {
     pub fn says(&self, doing: Doing) {
         // A hint: with a full disk the lock still holds.
         let _ = self.file.set_len(0);
-        let _ = writeln!(&self.file, "{} {}", std::process::id(), doing.word());
+        let _ = (&self.file).write_all(format!("{} {}\n", std::process::id(), doing.word()).as_bytes());
     }
 }
 

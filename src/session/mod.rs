@@ -1,7 +1,6 @@
 //! One profile's session: its RSA key, its UPST and its refresh token. [`Engine::ensure`] hands out a
 //! usable one, made with as little as will do: a read, a refresh, or a person.
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use crate::config::Settings;
@@ -42,6 +41,10 @@ pub struct Session {
     pub key: PrivateKey,
     pub key_file: PathBuf,
     pub token_file: PathBuf,
+    /// As [`Engine::region`] has it.
+    pub region: Option<String>,
+    /// The profile's section of the OCI config names this session, so that oci will use it.
+    pub is_named: bool,
     pub source: Source,
 }
 
@@ -97,8 +100,6 @@ pub struct Engine<'a> {
     want: Want,
     dir: SessionDir,
     passphrase: Passphrase<'a>,
-    /// A person sees what is printed and may act on it.
-    has_terminal: bool,
 }
 
 impl<'a> Engine<'a> {
@@ -111,7 +112,6 @@ impl<'a> Engine<'a> {
             want,
             dir: SessionDir { path: settings.session_folder.clone() },
             passphrase: Passphrase::new(&settings.passphrase, &host.env, passphrase, may_prompt),
-            has_terminal: std::io::stdin().is_terminal() || std::io::stderr().is_terminal(),
         }
     }
 
@@ -125,11 +125,23 @@ impl<'a> Engine<'a> {
 
     /// Makes the profile's section name this session where it names another or none.
     pub fn name_in_oci_config(&self, session: &Session) -> Result<()> {
-        let section = self.section()?;
-        let names_it = section.key_file.as_ref() == Some(&session.key_file)
-            && section.security_token_file.as_ref() == Some(&session.token_file);
-        let lacks_region = section.region.is_none() && self.settings.region.is_some();
-        if names_it && !lacks_region { Ok(()) } else { self.write_oci_config(session) }
+        if session.is_named {
+            return Ok(());
+        }
+        self.check_oci_config()?;
+        self.write_oci_config(session)
+    }
+
+    /// Whether the session may be named there.
+    fn check_oci_config(&self) -> Result<()> {
+        let Self { host, settings, dir, .. } = self;
+        oci_config::check_default_api_key(
+            host,
+            &settings.oci_config,
+            &settings.profile,
+            &dir.path,
+            settings.profile_by_flag,
+        )
     }
 
     /// The profile's section of the OCI config as it is now.
@@ -153,12 +165,12 @@ impl<'a> Engine<'a> {
     }
 
     fn look(&self) -> Result<Found> {
-        self.dir.look(&self.section()?)
+        self.dir.look(self.section()?)
     }
 
     /// The session in the folder, if it is usable and of the origin that is configured.
     fn usable(&self, found: Found) -> Option<Session> {
-        let Found { upst, key, key_file, record } = found;
+        let Found { upst, key, key_file, record, section } = found;
         let (upst, key) = (upst?, key?);
         let why_not = if !upst.is_valid_for(host::now(), USABLE_SECONDS) {
             "the session token has ended or is about to"
@@ -168,7 +180,13 @@ impl<'a> Engine<'a> {
             "the session came from elsewhere"
         } else {
             let token_file = self.dir.token_file();
-            return Some(Session { upst, key, key_file, token_file, source: Source::Cached });
+            let set = self.settings.region.as_ref().map(|region| region.name.clone());
+            let is_named = section.key_file.as_ref() == Some(&key_file)
+                && section.security_token_file.as_ref() == Some(&token_file)
+                && (section.region.is_some() || set.is_none());
+            let region = set.or(section.region);
+            let source = Source::Cached;
+            return Some(Session { upst, key, key_file, token_file, region, is_named, source });
         };
         log::debug(format_args!("Cannot use the stored session: {why_not}"));
         None

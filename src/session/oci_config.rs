@@ -316,7 +316,7 @@ fn others<'a>(sections: &'a [&str]) -> impl Iterator<Item = &'a str> {
 }
 
 /// Whether a file lies directly in a folder, also where one of the two is reached by a link.
-fn lies_in(file: &Path, folder: &Path) -> bool {
+pub fn lies_in(file: &Path, folder: &Path) -> bool {
     let Some(parent) = file.parent() else { return false };
     if parent == folder {
         return true;

@@ -1,5 +1,6 @@
 //! The last step, a person: whether one may be asked, and the sign-in with the key made beside it.
 
+use std::io::{self, IsTerminal as _};
 use std::thread;
 
 use super::establish::{Binding, establish};
@@ -7,11 +8,12 @@ use super::key::PrivateKey;
 use super::lock::Doing;
 use super::record::{FailedSignIn, Outcome, Record};
 use super::store::{Found, Locked};
-use super::{Engine, Person, Session, Source, Wanted, oci_config, refresh_token, renew};
+use super::{Engine, Person, Session, Source, Wanted, refresh_token, renew};
 use crate::config::{Renewal, SignIn};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
+use crate::oauth::Tokens;
 use crate::oauth::http::Client;
 use crate::signin::{self, Plan};
 
@@ -34,29 +36,24 @@ pub fn sign_in(
     let is_dead = !is_asked_for && found.record.differs_from(&settings.origin()).is_none();
     let dead_file =
         if is_dead { Some(refresh_token::file_hash(&engine.dir.refresh_token_file())?) } else { None };
-    oci_config::check_default_api_key(
-        engine.host,
-        &settings.oci_config,
-        &settings.profile,
-        &engine.dir.path,
-        settings.profile_by_flag,
-    )?;
-    let successor = refresh_token::prepare(&engine.dir.refresh_token_file(), &mut engine.passphrase)?;
+    // The passphrase, and whether there is a place for what comes, before anybody is sent anywhere. The
+    // place itself is taken when the answer is in: a person may well give up before.
+    let path = engine.dir.refresh_token_file();
+    drop(refresh_token::prepare(&path, &mut engine.passphrase)?);
     locked.lock.says(Doing::SignIn);
     let _port = engine.dir.lock_port(settings.redirect_port)?;
     log::info(format_args!("Signing in for profile {}: {why}", settings.profile));
 
-    let plan =
-        Plan { port: settings.redirect_port, wait_without_browser: is_asked_for || engine.has_terminal };
+    let plan = Plan { port: settings.redirect_port, wait_without_browser: is_asked_for || has_terminal() };
     let is_stored = found.key.is_some();
-    let (key, tokens) = thread::scope(|scope| {
+    let (key, grant) = thread::scope(|scope| {
         // Ready before a person could have typed a password.
         let key = scope.spawn(|| found.key.map_or_else(PrivateKey::generate, Ok));
-        let tokens = signin::sign_in(engine.host, &renewal.provider, &plan);
-        (key.join().expect("making a key does not panic"), tokens)
+        let grant = signin::ask(engine.host, &renewal.provider, &plan);
+        (key.join().expect("making a key does not panic"), grant)
     });
-    let tokens =
-        tokens.inspect_err(|e| remember(locked, &found.record, e, dead_file)).map_err(|e| match e {
+    let grant =
+        grant.inspect_err(|e| remember(locked, &found.record, e, dead_file)).map_err(|e| match e {
             Error::NoBrowser => Error::NobodyToAsk {
                 profile: settings.profile.to_string(),
                 why: format!("{why}, no browser opens here, and there is no terminal"),
@@ -65,17 +62,27 @@ pub fn sign_in(
         })?;
     locked.lock.says(Doing::Refresh);
 
-    match &tokens.refresh_token {
-        Some(token) => successor.store(token)?,
-        None => {
+    let client = Client::new(engine.host, renew::LIMIT);
+    let successor = refresh_token::prepare(&path, &mut engine.passphrase)?;
+    let tokens = grant.redeem(&client, &renewal.provider)?;
+
+    // An answer that is of no use at all leaves the old session whole.
+    let access_token = match tokens {
+        Tokens { access_token: Err(e), refresh_token: None } => return Err(e),
+        Tokens { access_token, refresh_token: Some(token) } => {
+            successor.store(&token)?;
+            access_token
+        }
+        Tokens { access_token, refresh_token: None } => {
             // An older one may be another person's.
             locked.remove_refresh_token()?;
             log::warning(format_args!(
                 "The provider gave no refresh token: this session ends when its token does; ask for \
                  offline_access in the scope, and see that the client may have it"
             ));
+            access_token
         }
-    }
+    };
     // From here on the folder is of the new origin, also where the exchange fails.
     let origin = engine.settings.origin();
     if found.record.differs_from(&origin).is_some() {
@@ -85,16 +92,7 @@ pub fn sign_in(
 
     let key = key?;
     let binding = Binding { key: &key, key_file: &found.key_file, is_stored };
-    let client = Client::new(engine.host, renew::LIMIT);
-    establish(
-        engine,
-        locked,
-        &renewal.domain,
-        &client,
-        &tokens.access_token?,
-        &binding,
-        Source::Authenticated,
-    )
+    establish(engine, locked, &renewal.domain, &client, &access_token?, &binding, Source::Authenticated)
 }
 
 /// No browser where it is forbidden, and no storm of tabs from a background kubectl.
@@ -108,7 +106,7 @@ fn may_ask(engine: &Engine<'_>, record: &Record, why: &str) -> Result<()> {
         return Err(Error::NobodyToAsk { profile, why });
     }
     match &record.failed_sign_in {
-        Some(failed) if is_remembered(engine, failed) => Err(not_again(profile, failed)),
+        Some(failed) if is_remembered(failed) => Err(not_again(profile, failed)),
         _ => Ok(()),
     }
 }
@@ -119,7 +117,7 @@ pub fn refuse_at_once(engine: &Engine<'_>) -> Result<()> {
     let record = engine.look()?.record;
     let Some(failed) = &record.failed_sign_in else { return Ok(()) };
     if engine.want.person != Person::Absent
-        && is_remembered(engine, failed)
+        && is_remembered(failed)
         && record.differs_from(&engine.settings.origin()).is_none()
         && let Some(dead_file) = &failed.dead_file
         && *dead_file == refresh_token::file_hash(&engine.dir.refresh_token_file())?
@@ -129,8 +127,13 @@ pub fn refuse_at_once(engine: &Engine<'_>) -> Result<()> {
     Ok(())
 }
 
-fn is_remembered(engine: &Engine<'_>, failed: &FailedSignIn) -> bool {
-    !engine.has_terminal && (0..REMEMBERED_SECONDS).contains(&host::now().since(failed.at))
+/// Whether somebody sees what is printed and may act on it.
+fn has_terminal() -> bool {
+    io::stdin().is_terminal() || io::stderr().is_terminal()
+}
+
+fn is_remembered(failed: &FailedSignIn) -> bool {
+    !has_terminal() && (0..REMEMBERED_SECONDS).contains(&host::now().since(failed.at))
 }
 
 /// The same line for each of many.

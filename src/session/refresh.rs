@@ -10,6 +10,7 @@ use crate::oauth::Provider;
 use crate::oauth::http::Client;
 use crate::oauth::token;
 use crate::secret::Secret;
+use crate::sys;
 
 pub enum Spent {
     /// The successor is stored; the access token may still have been unusable.
@@ -35,6 +36,7 @@ pub fn spend(
         return Ok(Spent::Nothing { why: "the provider refused the refresh token before".into() });
     }
     let successor = refresh_token::prepare(&path, &mut engine.passphrase)?;
+    let _held = sys::hold_signals();
     loop {
         let dead = match token::refresh(client, provider, &token) {
             Ok(tokens) => {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::key::PrivateKey;
 use super::lock::{Doing, Lock};
-use super::oci_config::Section;
+use super::oci_config::{Section, lies_in};
 use super::record::Record;
 use super::upst::Upst;
 use crate::error::{Error, Result};
@@ -25,6 +25,8 @@ pub struct Found {
     /// Where the key is, or would be.
     pub key_file: PathBuf,
     pub record: Record,
+    /// The profile's section of the OCI config, which may name the key.
+    pub section: Section,
 }
 
 impl SessionDir {
@@ -45,18 +47,18 @@ impl SessionDir {
     /// # Errors
     /// A file that cannot be read, and a key that is none: without it a UPST is of no use, and a new
     /// key in its place would lose what somebody may want to restore.
-    pub fn look(&self, section: &Section) -> Result<Found> {
-        let (key_file, key) = self.key(section)?;
+    pub fn look(&self, section: Section) -> Result<Found> {
+        let (key_file, key) = self.key(&section)?;
         let token = files::read(&self.token_file())?;
         let upst = token.and_then(|bytes| Upst::parse(std::str::from_utf8(&bytes).ok()?).ok());
         let record = files::read(&self.record_file())?;
         let record = record.map_or_else(Record::default, |bytes| Record::parse(&bytes));
-        Ok(Found { upst, key, key_file, record })
+        Ok(Found { upst, key, key_file, record, section })
     }
 
     /// The key that the OCI config names, where it is one of this folder, else `private_key.pem`.
     fn key(&self, section: &Section) -> Result<(PathBuf, Option<PrivateKey>)> {
-        let named = section.key_file.as_deref().filter(|path| path.parent() == Some(&self.path));
+        let named = section.key_file.as_deref().filter(|path| lies_in(path, &self.path));
         if let Some(path) = named
             && let Some(bytes) = files::read(path)?
             && let Ok(key) = PrivateKey::parse(&bytes)

@@ -1,26 +1,23 @@
 //! The authorization code grant with PKCE over a loopback redirect (RFC 6749 4.1, RFC 7636,
-//! RFC 8252 7.3), from start to end.
+//! RFC 8252 7.3), from the URL to the code.
 
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::Plan;
 use super::listener::Listener;
 use super::opener;
+use super::{Grant, Plan};
 use crate::error::{Error, Result};
 use crate::host::{self, Host};
 use crate::log;
-use crate::oauth::http::Client;
-use crate::oauth::{Provider, Tokens, pkce, token, url};
+use crate::oauth::{Provider, pkce, url};
 
 /// Long enough to find the second factor, short enough that nobody waits behind a forgotten tab.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5 * 60);
-/// Of the token request with all its tries: a code lives for few minutes.
-const REDEEM_LIMIT: Duration = Duration::from_secs(50);
 
-pub fn sign_in(host: &Host, provider: &Provider, plan: &Plan) -> Result<Tokens> {
+pub fn ask(host: &Host, provider: &Provider, plan: &Plan) -> Result<Grant> {
     let verifier = pkce::verifier(host::random()?);
     let state = URL_SAFE_NO_PAD.encode(host::random::<32>()?);
     // Up before anybody knows of it, so that the answer cannot come too early.
@@ -39,7 +36,7 @@ pub fn sign_in(host: &Host, provider: &Provider, plan: &Plan) -> Result<Tokens> 
         true => Err(Error::NoBrowser),
         false => Ok(()),
     })?;
-    token::authorization_code(&Client::new(host, REDEEM_LIMIT), provider, &code, &verifier, &redirect_uri)
+    Ok(Grant { code, verifier, redirect_uri })
 }
 
 fn authorization_url(provider: &Provider, redirect_uri: &str, state: &str, challenge: &str) -> String {
@@ -64,6 +61,13 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::oauth::Tokens;
+    use crate::oauth::http::Client;
+
+    fn sign_in(host: &Host, provider: &Provider, plan: &Plan) -> Result<Tokens> {
+        const LIMIT: Duration = Duration::from_secs(30);
+        ask(host, provider, plan)?.redeem(&Client::new(host, LIMIT), provider)
+    }
     use crate::host::Env;
 
     const PLAN: Plan = Plan { port: 0, wait_without_browser: true };

@@ -2,7 +2,9 @@
 
 use crate::error::Result;
 use crate::host::Host;
-use crate::oauth::{Provider, Tokens};
+use crate::oauth::http::Client;
+use crate::oauth::{Provider, Tokens, token};
+use crate::secret::Secret;
 
 mod callback;
 mod listener;
@@ -18,6 +20,21 @@ pub struct Plan {
     pub wait_without_browser: bool,
 }
 
-pub fn sign_in(host: &Host, provider: &Provider, plan: &Plan) -> Result<Tokens> {
-    loopback::sign_in(host, provider, plan)
+/// A person's yes: a code, and what proves that it is redeemed by whoever asked for it.
+pub struct Grant {
+    code: Secret,
+    verifier: Secret,
+    redirect_uri: String,
+}
+
+/// Sends the person to the provider and waits for the answer.
+pub fn ask(host: &Host, provider: &Provider, plan: &Plan) -> Result<Grant> {
+    loopback::ask(host, provider, plan)
+}
+
+impl Grant {
+    /// Once, whatever becomes of it: the code is then spent.
+    pub fn redeem(self, client: &Client<'_>, provider: &Provider) -> Result<Tokens> {
+        token::authorization_code(client, provider, &self.code, &self.verifier, &self.redirect_uri)
+    }
 }

@@ -6,7 +6,8 @@ mod process;
 mod terminal;
 
 pub use process::{
-    command_line, detach, exec, forbid_core_dumps, spawn, spawn_detached, stop_signals, terminate,
+    command_line, detach, exec, forbid_core_dumps, hold_signals, spawn, spawn_detached, stop_signals,
+    terminate,
 };
 pub use terminal::Prompt;
 

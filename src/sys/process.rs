@@ -4,31 +4,46 @@
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use super::{done, done_thread};
 
-/// Whether SIGPIPE was ignored when this process was started.
-static SIGPIPE_WAS_IGNORED: AtomicBool = AtomicBool::new(false);
+/// Signals that are ignored in woci, and whether they were when it was started: SIGPIPE, which Rust's
+/// runtime ignores before `main`, and SIGXFSZ, so that a limit on file sizes is an error like a full
+/// disk. A program run by woci gets them as they were.
+static IGNORED: [(libc::c_int, AtomicBool); 2] =
+    [(libc::SIGPIPE, AtomicBool::new(false)), (libc::SIGXFSZ, AtomicBool::new(false))];
 
-/// Rust's runtime ignores SIGPIPE before `main`, and a program run by woci would inherit that. What
-/// it was before can be seen only before the runtime: in a constructor.
+/// What they were can be seen only before the runtime: in a constructor.
 #[used]
 #[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_init_func"))]
 #[cfg_attr(not(target_os = "macos"), unsafe(link_section = ".init_array"))]
-static BEFORE_THE_RUNTIME: extern "C" fn() = note_sigpipe;
+static BEFORE_THE_RUNTIME: extern "C" fn() = ignore_signals;
 
-extern "C" fn note_sigpipe() {
-    SIGPIPE_WAS_IGNORED.store(is_ignored(libc::SIGPIPE), Ordering::Relaxed);
+extern "C" fn ignore_signals() {
+    for (signal, was_ignored) in &IGNORED {
+        was_ignored.store(is_ignored(*signal), Ordering::Relaxed);
+        // SAFETY: the number is a signal.
+        unsafe { libc::signal(*signal, libc::SIG_IGN) };
+    }
+}
+
+/// For a program in woci's place or beside it. May be called after a fork.
+fn restore_ignored_signals() {
+    for (signal, was_ignored) in &IGNORED {
+        let action = if was_ignored.load(Ordering::Relaxed) { libc::SIG_IGN } else { libc::SIG_DFL };
+        // SAFETY: the number is a signal, and both are actions.
+        unsafe { libc::signal(*signal, action) };
+    }
 }
 
 fn is_ignored(signal: libc::c_int) -> bool {
@@ -56,14 +71,10 @@ pub fn exec(path: &Path, args: &[OsString], env: &[(OsString, OsString)]) -> io:
         Err(e) => return e,
     };
     let (args, env) = (pointers(&args), pointers(&env));
+    restore_ignored_signals();
     // SAFETY: path, args and env are C strings that outlive the call, and both lists end in a null
-    // pointer. signal takes any number.
-    unsafe {
-        if !SIGPIPE_WAS_IGNORED.load(Ordering::Relaxed) {
-            libc::signal(libc::SIGPIPE, libc::SIG_DFL);
-        }
-        libc::execve(path.as_ptr(), args.as_ptr(), env.as_ptr());
-    }
+    // pointer.
+    unsafe { libc::execve(path.as_ptr(), args.as_ptr(), env.as_ptr()) };
     io::Error::last_os_error()
 }
 
@@ -75,19 +86,50 @@ fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
 }
 
-/// Signals as a set for the C calls.
-struct Signals(libc::sigset_t);
+/// The thread that waits for signals.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+/// A signal that came to another thread, one that a sign-in has left behind, goes to where it is
+/// waited for.
+extern "C" fn hand_over(signal: libc::c_int) {
+    // SAFETY: pthread_kill may be called in a handler, and the thread that waits lives as long as woci.
+    unsafe { libc::pthread_kill(WAITING.load(Ordering::Relaxed) as libc::pthread_t, signal) };
+}
+
+/// Signals that woci waits for in place of what they do by themselves.
+struct Signals {
+    numbers: &'static [libc::c_int],
+    set: libc::sigset_t,
+}
 
 impl Signals {
-    fn of(signals: &[libc::c_int]) -> io::Result<Self> {
+    fn of(numbers: &'static [libc::c_int]) -> io::Result<Self> {
         let mut set = MaybeUninit::uninit();
         // SAFETY: sigemptyset fills the set before it is added to; a wrong number is refused.
         unsafe {
             done(libc::sigemptyset(set.as_mut_ptr()))?;
-            for signal in signals {
+            for signal in numbers {
                 done(libc::sigaddset(set.as_mut_ptr(), *signal))?;
             }
-            Ok(Self(set.assume_init()))
+            Ok(Self { numbers, set: set.assume_init() })
+        }
+    }
+
+    /// Has whatever thread they come to hand them over to `waiting`, which holds them back. Those that
+    /// were ignored when woci was started stay so, but for SIGCHLD.
+    fn go_to(&self, waiting: libc::pthread_t) {
+        WAITING.store(waiting as usize, Ordering::Relaxed);
+        for signal in self.numbers {
+            if *signal == libc::SIGCHLD || !is_ignored(*signal) {
+                // SAFETY: a sigaction of zeros is one: no flags, an empty mask. `hand_over` is a handler
+                // of the type it is given as, and does only what a handler may.
+                unsafe {
+                    let mut action: libc::sigaction = mem::zeroed();
+                    action.sa_sigaction = hand_over as *const () as libc::sighandler_t;
+                    action.sa_flags = libc::SA_RESTART;
+                    libc::sigaction(*signal, &action, ptr::null_mut());
+                }
+            }
         }
     }
 
@@ -96,7 +138,7 @@ impl Signals {
         let mut before = MaybeUninit::uninit();
         // SAFETY: the set is filled; `before` is filled where the answer is 0.
         unsafe {
-            done_thread(libc::pthread_sigmask(libc::SIG_BLOCK, &self.0, before.as_mut_ptr()))?;
+            done_thread(libc::pthread_sigmask(libc::SIG_BLOCK, &self.set, before.as_mut_ptr()))?;
             Ok(before.assume_init())
         }
     }
@@ -105,7 +147,7 @@ impl Signals {
     fn wait(&self) -> io::Result<libc::c_int> {
         let mut signal = 0;
         // SAFETY: the set is filled, and `signal` is where the number goes.
-        done_thread(unsafe { libc::sigwait(&self.0, &mut signal) })?;
+        done_thread(unsafe { libc::sigwait(&self.set, &mut signal) })?;
         Ok(signal)
     }
 }
@@ -117,20 +159,22 @@ pub struct Beside {
 }
 
 /// Starts a program with signal masks and dispositions as they came to woci. From here on those of
-/// its terminal are the program's own business, and [`Beside::wait`] passes on the others.
+/// its terminal are the program's own business, and [`Beside::wait`] in this thread passes on the
+/// others.
 pub fn spawn(command: &mut Command) -> io::Result<Beside> {
     let signals = Signals::of(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT])?;
     let mask = signals.block()?;
-    let sigpipe = SIGPIPE_WAS_IGNORED.load(Ordering::Relaxed);
+    let numbers = signals.numbers.iter();
+    let default: Vec<_> = numbers.copied().filter(|signal| !is_ignored(*signal)).collect();
     let sigchld = is_ignored(libc::SIGCHLD);
-    extern "C" fn nothing(_: libc::c_int) {}
-    // SAFETY: an ignored SIGCHLD is never seen by sigwait; the handler does nothing. In the new
-    // process only calls that are safe after a fork are made.
+    // SAFETY: pthread_self always succeeds. In the new process only calls that are safe after a fork are
+    // made; the handlers go before the mask, so that a signal in between does what it would without woci.
     unsafe {
-        libc::signal(libc::SIGCHLD, nothing as *const () as libc::sighandler_t);
+        signals.go_to(libc::pthread_self());
         command.pre_exec(move || {
-            if sigpipe {
-                libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+            restore_ignored_signals();
+            for signal in &default {
+                libc::signal(*signal, libc::SIG_DFL);
             }
             if sigchld {
                 libc::signal(libc::SIGCHLD, libc::SIG_IGN);
@@ -206,17 +250,40 @@ fn close_on_exec() {
     }
 }
 
-/// Says `word` on stdout, then gives all three streams away: stderr to `log`, the others to nothing.
+/// Gives all three streams away, stderr to `log`, the others to nothing; says `word` on stdout once
+/// nothing but that is left of whoever started this process.
 pub fn detach(word: &str, log: &File) -> io::Result<()> {
+    let nothing = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    let give = |fd: libc::c_int, file: &File| {
+        // SAFETY: both are open descriptors.
+        done(unsafe { libc::dup2(file.as_raw_fd(), fd) })
+    };
+    give(0, &nothing)?;
+    give(2, log)?;
     let mut stdout = io::stdout();
     writeln!(stdout, "{word}")?;
     stdout.flush()?;
-    let nothing = OpenOptions::new().read(true).write(true).open("/dev/null")?;
-    for (file, fd) in [(&nothing, 0), (&nothing, 1), (log, 2)] {
-        // SAFETY: both are open descriptors.
-        done(unsafe { libc::dup2(file.as_raw_fd(), fd) })?;
-    }
+    give(1, &nothing)?;
     Ok(())
+}
+
+/// Holds back the signals by which a person ends a program, until it is dropped: between a request that
+/// spends a token and the write that saves its successor, Ctrl-C would lose both.
+pub struct Held(Option<libc::sigset_t>);
+
+/// Where they cannot be held back, the program goes on without.
+pub fn hold_signals() -> Held {
+    const ENDING: [libc::c_int; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
+    Held(Signals::of(&ENDING).and_then(|signals| signals.block()).ok())
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            // SAFETY: the set is the one that the system gave.
+            unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, ptr::null_mut()) };
+        }
+    }
 }
 
 /// A process that holds secrets for hours leaves no image of itself on disk and shows none.
@@ -230,19 +297,24 @@ pub fn forbid_core_dumps() {
     }
 }
 
-/// From here on SIGTERM, SIGINT and SIGHUP end nothing by themselves: a message comes instead. To be
-/// called before any thread is started, which would take the signal.
+/// From here on SIGTERM, SIGINT and SIGHUP end nothing by themselves: a message comes instead.
 pub fn stop_signals() -> io::Result<Receiver<()>> {
     let signals = Signals::of(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP])?;
+    // In this thread, so that no signal ever cuts a request short, and in the one that waits.
     signals.block()?;
     let (stop, stopped) = mpsc::channel();
+    let (is_up, up) = mpsc::channel();
     thread::spawn(move || {
+        // SAFETY: the call always succeeds.
+        signals.go_to(unsafe { libc::pthread_self() });
+        let _ = is_up.send(());
         while signals.wait().is_ok() {
             if stop.send(()).is_err() {
                 return;
             }
         }
     });
+    let _ = up.recv();
     Ok(stopped)
 }
 

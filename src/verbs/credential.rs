@@ -9,8 +9,7 @@ use crate::host::{self, Host};
 use crate::session::{Engine, Source, Want};
 
 pub fn run(host: &Host, settings: &Settings, want: Want) -> Result<Output> {
-    let mut engine = Engine::new(host, settings, want, None);
-    let session = engine.ensure()?;
+    let session = Engine::new(host, settings, want, None).ensure()?;
     let upst = &session.upst;
     Ok(Output::Document(json!({
         "version": 1,
@@ -22,7 +21,7 @@ pub fn run(host: &Host, settings: &Settings, want: Want) -> Result<Output> {
         "fingerprint": session.key.public().fingerprint(),
         "user": upst.sub(),
         "tenancy": upst.tenant(),
-        "region": engine.region()?,
+        "region": session.region,
         "expiration": upst.exp().to_string(),
         "expires_in": upst.exp().since(host::now()),
         "source": match session.source {

@@ -36,7 +36,7 @@ pub fn stay(host: &Host, flags: &Flags, want: Want) -> Result<Output> {
     let daemon = Daemon::of(&settings);
     let is_new = daemon.live(keeper, || {
         let document = document(host, &settings, &daemon.status()?)?;
-        print(&Output::Document(document)).map(drop)
+        print(Output::Document(document)).map(drop)
     })?;
     if is_new {
         Ok(Output::Code(0))

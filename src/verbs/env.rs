@@ -30,8 +30,7 @@ pub const OVERRIDING: [&str; 7] = [
 ];
 
 pub fn run(host: &Host, settings: &Settings, shell: Shell) -> Result<Output> {
-    let mut engine = Engine::new(host, settings, Want::VALID, None);
-    let session = engine.ensure()?;
+    let session = Engine::new(host, settings, Want::VALID, None).ensure()?;
     let values = [
         Some("security_token".into()),
         Some(settings.profile.to_string()),
@@ -39,7 +38,7 @@ pub fn run(host: &Host, settings: &Settings, shell: Shell) -> Result<Output> {
         Some(session.token_file.to_string_lossy().into_owned()),
         Some(session.key_file.to_string_lossy().into_owned()),
         session.upst.tenant().map(str::to_owned),
-        engine.region()?,
+        session.region,
     ];
     let set: Vec<(&str, String)> =
         SET.into_iter().zip(values).filter_map(|(name, value)| Some((name, value?))).collect();

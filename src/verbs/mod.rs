@@ -75,12 +75,12 @@ fn settings(host: &Host, flags: &Flags) -> Result<Settings> {
 
 /// Puts the result on stdout, whole, and says with which code to end.
 #[expect(clippy::disallowed_methods, reason = "this is the home of stdout")]
-pub fn print(output: &Output) -> Result<u8> {
+pub fn print(output: Output) -> Result<u8> {
     let (text, code) = match output {
         Output::Document(document) => (format!("{document:#}\n"), 0),
-        Output::Answer { document, code } => (format!("{document:#}\n"), *code),
-        Output::Text(text) => (text.clone(), 0),
-        Output::Code(code) => return Ok(*code),
+        Output::Answer { document, code } => (format!("{document:#}\n"), code),
+        Output::Text(text) => (text, 0),
+        Output::Code(code) => return Ok(code),
     };
     let mut stdout = std::io::stdout().lock();
     stdout

@@ -16,9 +16,10 @@ import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-PEERS = pathlib.Path(os.environ.get("WOCI_E2E_PEERS") or ROOT / "target/e2e")
+TARGET = ROOT / (os.environ.get("CARGO_TARGET_DIR") or "target")
+PEERS = TARGET / "e2e"
 VENV, NODE = PEERS / "venv/bin", PEERS / "node"
-WOCI = pathlib.Path(os.environ.get("WOCI_BIN") or ROOT / "target/debug/woci").resolve()
+WOCI = pathlib.Path(os.environ.get("WOCI_BIN") or TARGET / "debug/woci").resolve()
 
 
 class Skip(Exception):
@@ -214,7 +215,7 @@ class Provider:
         program = NODE / "provider.mjs"
         if not program.exists() or program.read_bytes() != (HERE / "peers/provider.mjs").read_bytes():
             shutil.copy(HERE / "peers/provider.mjs", program)
-        self.process = subprocess.Popen(["node", program, argument], stdout=self.log, stderr=self.log, cwd=NODE)
+        self.process = subprocess.Popen(["node", program, argument], stdin=subprocess.PIPE, stdout=self.log, stderr=self.log, cwd=NODE)
         wait(lambda: '"listening"' in self.said() or self.process.poll() is not None, "the provider")
         assert self.process.poll() is None, f"the provider ended: {self.said()}"
         self.url = f"http://127.0.0.1:{self.port}"

@@ -1,7 +1,7 @@
 //! A session's life: signed in, handed out from the folder, refreshed without a person, signed in again when the
 //! refresh token is dead; and all the ways in which a person may say no (contract 4, "ensure").
 
-use crate::sim::faults::{Fault, Grant};
+use crate::sim::faults::{Fault, Gate, Grant};
 use crate::sim::person;
 use crate::sim::provider::{AccessToken, Person, Rotation};
 use crate::sim::{domain, jwt};
@@ -185,6 +185,38 @@ fn trouble_on_the_way_opens_no_browser_and_loses_nothing() {
         // A refresh token spent before the exchange failed has its successor on disk.
         assert_eq!(world.session().refresh_token(), world.sim.provider.live_refresh_token());
         assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
+    }
+}
+
+#[test]
+fn a_failed_exchange_costs_nothing() {
+    let silence = Gate::default();
+    let troubles = [
+        Fault::status(503, "{}").times(3),
+        Fault::hold(&silence),
+        Fault::reset(),
+        Fault::reset().after(),
+        Fault::redirect("http://127.0.0.1:9/token"),
+        Fault::status(200, "{\"token\":"),
+        Fault::status(200, "<h1>Please sign in to the hotel</h1>"),
+        Fault::status(401, "{}"),
+    ];
+    let worlds: Vec<_> = troubles.map(|fault| (World::signed_in(), fault)).into();
+    let runs: Vec<_> = worlds
+        .iter()
+        .map(|(world, fault)| {
+            world.session().expire();
+            world.sim.fault(Grant::Exchange, fault.clone());
+            (world, world.session().refresh_token(), world.woci(&[]).start())
+        })
+        .collect();
+    for (world, spent, woci) in runs {
+        woci.finish().fails(1);
+        let rotated = world.session().refresh_token();
+        assert_ne!(rotated, spent);
+        assert_eq!(rotated, world.sim.provider.live_refresh_token());
+        assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
+        assert_eq!((world.sim.count(Grant::Refresh), world.sign_ins()), (2, 0));
     }
 }
 

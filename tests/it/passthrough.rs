@@ -217,6 +217,20 @@ fn a_signal_reaches_oci() {
 }
 
 #[test]
+fn beside_a_refreshing_thread_oci_gets_the_signals_too() {
+    // A sign-in leaves threads behind that must not swallow the signals meant for oci, nor that of its end.
+    let world = World::new();
+    let woci =
+        world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "2").env("SIM_OCI_EXIT", "9").start();
+    woci.prints("ready");
+    woci.signal(libc::SIGINT); // of a terminal, which oci would get itself
+    woci.signal(libc::SIGTERM);
+    woci.prints("signal 15");
+    woci.signal(libc::SIGHUP);
+    woci.finish().exits(9).prints("signal 1");
+}
+
+#[test]
 fn no_oci_is_127_and_a_useless_one_126() {
     let world = World::new();
     fs::create_dir(world.path("empty")).expect("a new folder");

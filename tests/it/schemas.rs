@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 
 const CREDENTIAL: &str = "credential";
+const EXEC_CREDENTIAL: &str = "exec-credential";
 const DAEMON_STATUS: &str = "daemon-status";
 const REFRESH_TOKEN: &str = "refresh-token";
 
@@ -36,6 +37,29 @@ fn what_is_not_known_is_null() {
     let credential = valid(CREDENTIAL, world.woci(&[]).run().ok().json());
     for name in ["user", "tenancy", "region"] {
         assert_eq!(credential[name], Value::Null, "{name}");
+    }
+}
+
+#[test]
+fn kubectls_credential() {
+    let world = World::signed_in();
+    let words = ["kube-credential", "--cluster-id", "ocid1.cluster.oc1.iad.example"];
+    for version in ["v1", "v1beta1"] {
+        let asked = json!({
+            "apiVersion": format!("client.authentication.k8s.io/{version}"),
+            "kind": "ExecCredential",
+            "spec": { "interactive": false },
+        });
+        let run = world.woci(&words).env("KUBERNETES_EXEC_INFO", asked.to_string()).run().ok();
+        let credential = valid(EXEC_CREDENTIAL, run.json());
+        assert_eq!(credential["apiVersion"], asked["apiVersion"]);
+        exactly(EXEC_CREDENTIAL, &credential);
+        let status = credential["status"].as_object().expect("an object");
+        for key in status.keys() {
+            let mut less = credential.clone();
+            less["status"].as_object_mut().expect("an object").remove(key);
+            assert!(!validator(EXEC_CREDENTIAL).is_valid(&less), "a status without {key} is taken");
+        }
     }
 }
 

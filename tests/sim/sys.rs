@@ -1,5 +1,6 @@
 //! The few things std has no call for: signals and a TCP reset.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::net::TcpStream;
@@ -94,6 +95,20 @@ pub fn with_umask(command: &mut Command, bits: libc::mode_t) {
             libc::umask(bits);
             Ok(())
         });
+    }
+}
+
+pub fn is_root() -> bool {
+    // SAFETY: no memory is touched.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// Takes a file system away, also where something is still open there.
+pub fn unmount(path: &CStr) {
+    // SAFETY: the path is a C string.
+    #[cfg(target_os = "linux")]
+    unsafe {
+        libc::umount2(path.as_ptr(), libc::MNT_DETACH);
     }
 }
 

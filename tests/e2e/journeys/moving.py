@@ -125,16 +125,13 @@ def encrypted(table, old):
     with table.proves("… by the prompt, in a terminal, which does not show it"):
         old.leaves(passphrase="typed by hand")
         tabs, grants = len(home.visits()), len(old.provider.grants())
-        window = Window([WOCI, "--profile", "prod", "--refresh-token-passphrase-prompt"], home.env, home.path)
-        try:
+        with Window([WOCI, "--profile", "prod", "--refresh-token-passphrase-prompt"], home.env, home.path) as window:
             window.until("assphrase")
             window.type("typed by hand\n")
             same(window.exit(), 0, "exit code")
-            assert "typed by hand" not in window.text, "the passphrase is on the screen"
-            holds(window.text, '"source": "refreshed"')
-            same((len(home.visits()), old.provider.grants()[grants:]), (tabs, ["refresh_token"]))
-        finally:
-            window.close()
+        assert "typed by hand" not in window.text, "the passphrase is on the screen"
+        holds(window.text, '"source": "refreshed"')
+        same((len(home.visits()), old.provider.grants()[grants:]), (tabs, ["refresh_token"]))
 
     with table.proves("… without a passphrase, with an empty one or a wrong one: 2, 2 and 1, nothing sent, the file untouched"):
         session = old.leaves(passphrase=PASSPHRASE)

@@ -112,14 +112,11 @@ def passthrough(table, home, domain, api):
             seen = []
             for argv in ([VENV / "oci", *profile, "--auth", "security_token", *namespace], [WOCI, *profile, *extra, *namespace]):
                 api.hold, api.waiting = threading.Event(), threading.Event()
-                window = Window(argv, home.env, home.path)
-                try:
+                with Window(argv, home.env, home.path) as window:
                     assert api.waiting.wait(30), f"oci sent nothing: {window.text}"
                     window.type("\x03")
                     seen.append((window.exit(), last_line(window.text)))
-                finally:
-                    api.hold.set()
-                    window.close()
+                api.hold.set()
             api.hold = None
             same(seen[1], seen[0], "woci's exit code and last line, beside oci's own")
 

@@ -44,3 +44,6 @@ provider.on('grant.success', (ctx) => console.log(JSON.stringify({ grant: ctx.oi
 provider.on('grant.revoked', () => console.log(JSON.stringify({ revoked: true })));
 
 provider.listen(port, '127.0.0.1', () => console.log(JSON.stringify({ listening: issuer })));
+
+// Whoever started it holds its standard input; a test that was killed leaves nothing running.
+process.stdin.resume().on('end', () => process.exit());

@@ -1,0 +1,349 @@
+"""kill -9 at every call of a refresh and of a sign-in, holders that die or hang, a clock that jumps ahead."""
+import base64
+import concurrent.futures
+import configparser
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+import time
+
+from harness import ROOT, WOCI, Home, Skip, holds, run, same, wait, write
+
+SIM = ROOT / "target/debug/examples/sim"
+# What touches a file or the network, or waits; the rest is memory and signals of the process's own.
+CALLS = (
+    "openat open read write writev fsync fdatasync rename renameat unlink unlinkat mkdir mkdirat rmdir chmod fchmod ftruncate "
+    "flock fcntl close statx newfstatat fstat stat getdents64 getrandom socket bind listen connect accept4 sendto recvfrom "
+    "setsockopt getsockopt ioctl poll shutdown lseek clone clone3 execve vfork readlink"
+).split()
+FILES = {
+    "openat", "open", "read", "write", "writev", "fsync", "fdatasync", "rename", "renameat", "unlink", "unlinkat", "mkdir",
+    "mkdirat", "chmod", "fchmod", "ftruncate", "statx", "newfstatat", "fstat", "stat", "getdents64",
+}  # fmt: skip
+
+
+def journey(table):
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        # A minute of waiting, beside the rest.
+        stopped = pool.submit(a_stopped_holder)
+        with table.proves("a holder that is killed is replaced within a second"):
+            dead_holder()
+        killed(table)
+        clock(table)
+        with table.proves("the README's unit file is one for systemd"):
+            unit_file()
+        with table.proves("a stopped holder is waited for 60 s, then named"):
+            took = stopped.result()
+            assert 59 <= took <= 75, f"{took:.0f} s"
+
+
+class Sim:
+    """The simulated provider and identity domain, in a process of their own."""
+
+    def __init__(self, env=None):
+        if not SIM.exists():
+            raise Skip(f"{SIM} is not built (cargo build --example sim)")
+        self.process = subprocess.Popen([SIM, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+        lines = b""
+        while not lines.endswith(b"\n}\n"):
+            lines += self.process.stdout.readline()
+        self.manager = json.loads(lines)["woci_manager.ini"]
+
+    def home(self):
+        home = Home()
+        (home.bin / "browser").symlink_to(SIM)
+        home.env["BROWSER"] = "browser"
+        write(home.oci / "woci_manager.ini", f"{self.manager}redirect_port = {home.redirect_port}\n")
+        return home
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait(10)
+
+
+# ---- kill -9 at every call ----
+
+
+def killed(table):
+    if not shutil.which("strace"):
+        return table.row("kill -9 at every call", "skipped", "no strace here")
+    sim = Sim()
+    home = sim.home()
+    try:
+        home.woci(umask=0).expect(0)
+        expire(home)
+        good = Trace(home, refresh)
+        with table.proves("after the token's answer nothing but write, fsync and rename touches files before the exchange"):
+            same(good.until_exchange(), ["write", "fsync", "rename"])
+        every_call_of_a_refresh(table, home, good)
+        every_call_of_a_sign_in(table, home)
+    finally:
+        sim.stop()
+        home.remove()
+
+
+def every_call_of_a_refresh(table, home, good):
+    lost, points, kills = [], good.points(), 0
+    with table.proves(f"a refresh killed at each of {len(points)} calls: no torn file, the next run works by itself"):
+        window = good.window()
+        for point in points:
+            expire(home)
+            before = snapshot(home)
+            kills += refresh(home, kill_at(point)) == -signal.SIGKILL
+            whole(home, before)
+            if home.woci("--sign-in", "never").code == 0:
+                home.clean()
+                continue
+            lost.append(point)
+            assert point in window, f"the refresh token was lost at {point}, outside {window}"
+            # A person, once.
+            home.woci().expect(0)
+            home.clean()
+        same(kills, len(points), "kills")
+    names = sorted({name for name, _ in lost})
+    inside = sorted({name for name, _ in good.window()} & FILES)
+    with table.proves(f"lost at {len(lost)} of {len(points)}: {', '.join(names)}, all between the request and the rename"):
+        assert set(inside) <= {"write", "fsync", "rename"}, f"also {inside} between the request and the rename"
+
+
+def every_call_of_a_sign_in(table, home):
+    forget(home)
+    points = Trace(home, sign_in).points()
+    with table.proves(f"a sign-in killed at each of {len(points)} calls: no torn file, the next run works by itself"):
+        kills = 0
+        for point in points:
+            forget(home)
+            kills += sign_in(home, kill_at(point)) == -signal.SIGKILL
+            whole(home, {})
+            home.woci().expect(0)
+            home.clean()
+        # Some are calls of threads that are scheduled as it comes.
+        assert kills > 0.9 * len(points), f"{kills} kills"
+
+
+class Trace:
+    """The calls of a good run, thread by thread."""
+
+    def __init__(self, home, act):
+        log = home.path / "strace.log"
+        same(act(home, ["-s", "0", "-o", log, "-e", "trace=" + ",".join("?" + call for call in CALLS)]), 0, "exit code")
+        self.threads = {}
+        for line in log.read_text().splitlines():
+            if found := re.match(r"(\d+) +(\w+)\((.*)", line):
+                thread, name, rest = found.groups()
+                self.threads.setdefault(thread, []).append((name, rest))
+        self.main = next(iter(self.threads.values()))
+        log.unlink()
+
+    def points(self):
+        """Each call as strace counts them: its name, and the how-manieth of a thread it is."""
+        most = {}
+        for calls in self.threads.values():
+            for name in {name for name, _ in calls} - {"execve"}:
+                most[name] = max(most.get(name, 0), sum(call == name for call, _ in calls))
+        return [(name, nth) for name in sorted(most) for nth in range(1, most[name] + 1)]
+
+    def numbered(self):
+        seen = {}
+        for name, rest in self.main:
+            seen[name] = seen.get(name, 0) + 1
+            yield (name, seen[name]), rest
+
+    def window(self):
+        """From the token request's last byte to the rename: what a machine that dies there takes with it."""
+        calls = list(self.numbered())
+        end = next(at for at, (point, rest) in enumerate(calls) if point[0].startswith("rename"))
+        sent = max(at for at in range(end) if calls[at][0][0] == "sendto")
+        return [point for point, _ in calls[sent + 1 : end + 1]]
+
+    def until_exchange(self):
+        names = [name for name, _ in self.main]
+        connects = [at for at, (name, rest) in enumerate(self.main) if name == "connect" and "AF_INET" in rest]
+        answer = max(at for at in range(connects[-1]) if names[at] == "recvfrom")
+        return [name for name in names[answer:connects[-1]] if name in FILES]
+
+
+def refresh(home, strace):
+    return run(["strace", "-f", "-qq", *strace, WOCI], env=home.env, cwd=home.path, umask=0).code
+
+
+def sign_in(home, strace):
+    """The browser is started here, so that its calls are none of woci's."""
+    argv = ["strace", "-f", "-qq", *strace, WOCI, "session", "authenticate"]
+    env = {**home.env, "BROWSER": "no-such-browser"}
+    woci = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env, cwd=home.path, umask=0)
+    for line in woci.stderr:
+        if line.startswith(b"Auth URL: "):
+            subprocess.run([home.bin / "browser", line.split()[-1]], stdout=subprocess.DEVNULL, env=home.env, check=True)
+    return woci.wait(30)
+
+
+def kill_at(point):
+    name, nth = point
+    return ["-o", "/dev/null", "-e", f"trace={name}", "-e", f"inject={name}:signal=KILL:when={nth}"]
+
+
+def snapshot(home):
+    return {path: path.read_bytes() for path in home.oci.rglob("*") if path.is_file()}
+
+
+def whole(home, before):
+    """Each file is old or new, and nobody else's to read."""
+    for path in home.oci.rglob("*"):
+        mode = stat.S_IMODE(path.lstat().st_mode)
+        same(mode, 0o700 if path.is_dir() else 0o600, f"mode of {path.name}")
+        if path.is_dir() or path.read_bytes() == before.get(path):
+            continue
+        text = path.read_text()
+        if path.name == "token":
+            assert claims(text)["exp"] > time.time(), "a torn token"
+        elif path.name == "session.json":
+            json.loads(text)
+        elif path.name == "private_key.pem":
+            holds(text, "-----END PRIVATE KEY-----")
+        elif path.name == "refresh_token":
+            assert re.fullmatch(r"[\w-]+\s*", text), f"a torn refresh token: {text!r}"
+        elif path.name == "config":
+            parsed = configparser.RawConfigParser(default_section="none such")
+            parsed.read_string(text)
+            assert {"key_file", "security_token_file", "fingerprint", "tenancy"} <= set(parsed["DEFAULT"]), text
+
+
+def claims(token):
+    part = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+
+def expire(home):
+    """The same UPST, an hour older; woci leaves the signature to Oracle."""
+    file = home.session() / "token"
+    head, _, signature = file.read_text().split(".")
+    known = claims(file.read_text())
+    known.update(iat=int(time.time()) - 3660, exp=int(time.time()) - 60)
+    part = base64.urlsafe_b64encode(json.dumps(known).encode()).decode().rstrip("=")
+    write(file, f"{head}.{part}.{signature}")
+
+
+def forget(home):
+    shutil.rmtree(home.oci / "sessions", ignore_errors=True)
+    for file in home.oci.glob("config*"):
+        file.unlink()
+
+
+# ---- holders ----
+
+
+class Silent:
+    """A provider that takes every request and answers none."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket.settimeout(30)
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        self.open = []
+
+    def request(self):
+        """Returns once one more request has come."""
+        connection, _ = self.socket.accept()
+        self.open.append(connection)
+        connection.recv(1)
+
+
+def silent_home():
+    """A home whose refreshes never end by themselves."""
+    sim, silent = Sim(), Silent()
+    home = sim.home()
+    home.woci().expect(0)
+    manager = re.sub(r"(?m)^token_url = .*", f"token_url = {silent.url}", (home.oci / "woci_manager.ini").read_text())
+    write(home.oci / "woci_manager.ini", manager)
+    sim.stop()
+    # The folder is of this provider from the start.
+    (home.session() / "session.json").unlink()
+    expire(home)
+    return home, silent
+
+
+def dead_holder():
+    home, silent = silent_home()
+    holder = home.start(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    silent.request()
+    next_one = home.start(stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    holds(next_one.stderr.readline().decode(), f"Waiting for process {holder.pid} (refresh)")
+    holder.kill()
+    killed = time.monotonic()
+    silent.request()
+    took = time.monotonic() - killed
+    next_one.kill()
+    home.remove()
+    assert took < 1, f"{took:.2f} s"
+
+
+def a_stopped_holder():
+    home, silent = silent_home()
+    holder = home.start(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    silent.request()
+    holder.send_signal(signal.SIGSTOP)
+    try:
+        waited = home.woci(timeout=100).expect(1, f"process {holder.pid}", "refresh", "60 s")
+    finally:
+        holder.kill()
+        home.remove()
+    return waited.took
+
+
+# ---- the clock ----
+
+
+def clock(table):
+    with table.proves("a daemon whose clock jumps two hours ahead is fresh within a minute"):
+        library = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+        dynamic = ROOT / "target/debug/woci"
+        if not library or not dynamic.exists():
+            raise Skip("no libfaketime here" if not library else f"{dynamic} is not built: a static woci has no use for a preload")
+        two_hours(library, dynamic)
+
+
+def two_hours(library, woci):
+    time_file = write(tempfile.mktemp(prefix="woci-e2e-time-"), "+0")
+    faked = {"LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(time_file), "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    sim = Sim({**os.environ, **faked})
+    home = sim.home()
+    home.env.update(faked)
+    try:
+        run([woci, "--daemon", "session", "authenticate"], env=home.env).expect(0)
+        status = lambda: run([woci, "--daemon-status"], env=home.env).json  # noqa: E731
+        old = status()
+        write(time_file, "+2h")
+        wait(lambda: status()["last_refresh"], "a refresh", 60)
+        new = status()
+        same(new["last_error"], None, "last_error")
+        assert new["expiration"] > old["expiration"], (old, new)
+        same(run([woci], env=home.env).expect(0).json["source"], "cached")
+    finally:
+        run([woci, "--stop-daemon"], env=home.env)
+        sim.stop()
+        home.remove()
+        time_file.unlink()
+
+
+def unit_file():
+    if not shutil.which("systemd-analyze"):
+        raise Skip("no systemd-analyze here")
+    home = Home()
+    try:
+        unit = re.search(r"```ini\n(\[Unit\]\n.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+        program = home.path / ".local/bin/woci"
+        program.parent.mkdir(parents=True)
+        program.symlink_to(WOCI)
+        file = write(home.path / "woci.service", unit)
+        env = {**home.env, "XDG_RUNTIME_DIR": str(home.path)}
+        same(run(["systemd-analyze", "verify", "--user", file], env=env).expect(0).err, "", "complaints")
+    finally:
+        home.remove()

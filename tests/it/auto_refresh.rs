@@ -1,0 +1,244 @@
+//! `--auto-refresh`: oci as a child with the signals, masks and exit codes that it would have without woci, a thread
+//! beside it that refreshes in time, and an end as soon as oci has ended (contract 2 and 6).
+
+use crate::sim::faults::{Fault, Grant};
+use crate::sim::{domain, jwt};
+use crate::world::World;
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+#[test]
+fn oci_is_a_child_with_the_same_words() {
+    let world = World::signed_in();
+    let woci = world.woci(&["--auto-refresh", "os", "ns", "get"]).start();
+    let id = woci.id;
+    let heard = woci.finish().ok().silent().json();
+    assert_ne!(heard["pid"], id);
+    let expected = ["oci", "--profile", "DEFAULT", "--auth", "security_token", "os", "ns", "get"];
+    assert_eq!(heard["argv"], serde_json::json!(expected));
+    assert_eq!(world.sim.total(), 0);
+}
+
+#[test]
+fn the_key_turns_it_on() {
+    let world = World::signed_in();
+    world.manager(&[("DEFAULT", &world.settings_with(&[("auto_refresh", Some("true"))]))]);
+    let woci = world.woci(&["os"]).start();
+    let id = woci.id;
+    assert_ne!(woci.finish().ok().silent().json()["pid"], id);
+    // Helpers end at once in any case.
+    world.woci(&[]).run().ok().silent().json();
+    world.woci(&["env"]).run().ok().silent();
+}
+
+#[test]
+fn exit_codes_and_signals_come_back() {
+    let world = World::signed_in();
+    for code in [0, 1, 2, 42, 126, 127, 255] {
+        let woci = world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_EXIT", code.to_string());
+        woci.run().exits(code).silent();
+    }
+    for signal in [libc::SIGKILL, libc::SIGSEGV, libc::SIGPIPE, libc::SIGTERM, libc::SIGINT] {
+        let woci = world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNAL", signal.to_string());
+        let run = woci.run();
+        assert_eq!(run.status.code(), Some(128 + signal), "{run}");
+    }
+}
+
+#[test]
+fn sigterm_and_sighup_are_passed_on() {
+    let world = World::signed_in();
+    let woci =
+        world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "3").env("SIM_OCI_EXIT", "9").start();
+    woci.prints("ready");
+    for signal in [libc::SIGTERM, libc::SIGHUP, libc::SIGTERM] {
+        woci.signal(signal);
+        woci.prints(&format!("signal {signal}"));
+    }
+    woci.finish().exits(9);
+}
+
+#[test]
+fn so_they_are_after_a_sign_in_too() {
+    for _ in 0..3 {
+        let world = World::new();
+        // It leaves threads behind, to which a signal may come as well.
+        let woci = world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "2").start();
+        woci.prints("ready");
+        woci.signal(libc::SIGTERM);
+        woci.prints("signal 15");
+        woci.signal(libc::SIGHUP);
+        woci.finish().ok().prints("signal 1");
+    }
+}
+
+#[test]
+fn oci_that_dies_of_a_passed_on_signal_is_128_and_more() {
+    let world = World::signed_in();
+    let oci = "#!/bin/sh\necho ready; exec sleep 600\n";
+    install(&world, "slow/oci", oci);
+    let path = format!("{}:/usr/bin:/bin", world.path("slow").display());
+    for signal in [libc::SIGTERM, libc::SIGHUP] {
+        let woci = world.woci(&["--auto-refresh", "os"]).env("PATH", &path).start();
+        woci.prints("ready");
+        woci.signal(signal);
+        woci.finish().exits(128 + signal);
+    }
+}
+
+#[test]
+fn ctrl_c_is_between_the_terminal_and_oci() {
+    let world = World::signed_in();
+    let woci = world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "2").env("SIM_OCI_EXIT", "7");
+    let mut woci = woci.terminal().start();
+    woci.prints("ready");
+    woci.types("\u{3}");
+    woci.prints("signal 2");
+    woci.types("\u{1c}");
+    woci.finish().exits(7).prints("signal 3");
+}
+
+/// A shell script, since Rust's runtime changes the signals it inherits.
+#[test]
+fn signals_act_as_they_would_without_woci() {
+    let world = World::signed_in();
+    let script = "#!/bin/sh\nwhile read -r line; do case $line in Sig[BIC]*) echo $line;; esac; done \
+                  < /proc/self/status\n";
+    install(&world, "shell/oci", script);
+    let path = format!("{}:/usr/bin:/bin", world.path("shell").display());
+    for traps in ["", "trap '' HUP INT TERM;", "trap '' PIPE;", "trap '' CHLD QUIT;"] {
+        let [with, without] = ["woci --auto-refresh os", "oci os"].map(|program| {
+            let line = format!("{traps} exec {program}");
+            world
+                .shell(&line)
+                .env("PATH", format!("{path}:{}", world.path("bin").display()))
+                .run()
+                .ok()
+                .stdout
+        });
+        assert_eq!(with, without, "{traps}");
+    }
+}
+
+#[test]
+fn an_ignored_sigchld_hides_no_end() {
+    let world = World::signed_in();
+    world.shell("trap '' CHLD; exec woci --auto-refresh os").env("SIM_OCI_EXIT", "5").run().exits(5);
+}
+
+#[test]
+fn no_oci_is_127_and_a_useless_one_126() {
+    let world = World::signed_in();
+    fs::create_dir(world.path("empty")).expect("a new folder");
+    world.woci(&["--auto-refresh", "os"]).env("PATH", world.path("empty")).run().fails(127);
+    install(&world, "useless/oci", "#!/no/such/interpreter\n");
+    world.woci(&["--auto-refresh", "os"]).env("PATH", world.path("useless")).run().fails(126);
+}
+
+#[test]
+fn it_refreshes_while_oci_runs() {
+    let world = World::signed_in();
+    let (key, old) = (world.session().key(), due_in(&world, 2));
+    let gate = world.sim.hold(Grant::Refresh);
+    let woci = world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "1").start();
+    woci.prints("ready");
+    gate.wait_for(1);
+    let exchanged = world.sim.hold_answers(Grant::Exchange);
+    gate.open();
+    exchanged.wait_for(1);
+    exchanged.open();
+    // A run beside it waits for it, and finds the new one.
+    let beside = world.woci(&["session", "refresh"]).run().ok();
+    assert!(["cached", "refreshed"].map(Into::into).contains(&beside.json()["source"]));
+    woci.signal(libc::SIGTERM);
+    woci.finish().ok();
+    assert_ne!(world.session().token(), old);
+    assert_eq!(world.session().key(), key);
+}
+
+#[test]
+fn a_failure_is_a_warning() {
+    let world = World::signed_in();
+    due_in(&world, -1);
+    world.sim.fault(Grant::Refresh, Fault::status(500, "{}").always());
+    let woci =
+        world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "1").env("SIM_OCI_EXIT", "3").start();
+    woci.prints("ready");
+    woci.says("WARNING");
+    woci.signal(libc::SIGTERM);
+    let run = woci.finish().exits(3).prints("signal 15");
+    assert!(!run.stderr.contains("woci: "), "{run}");
+    assert_eq!(world.sim.count(Grant::Refresh), 1);
+}
+
+#[test]
+fn a_dead_refresh_token_is_a_warning_and_no_browser() {
+    let world = World::signed_in();
+    due_in(&world, -1);
+    world.sim.provider.revoke_all();
+    let woci = world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "1").start();
+    woci.prints("ready");
+    woci.says("WARNING The session is no longer kept fresh");
+    assert!(woci.is_running());
+    woci.signal(libc::SIGTERM);
+    woci.finish().ok();
+    assert_eq!(world.sign_ins(), 0);
+}
+
+#[test]
+fn without_a_refresh_token_oci_runs_all_the_same() {
+    let world = World::signed_in();
+    world.session().remove("refresh_token");
+    world.woci(&["--auto-refresh", "os"]).run().ok().says("WARNING").prints("argv");
+}
+
+#[test]
+fn a_refresh_in_flight_is_finished_first() {
+    for grant in [Grant::Refresh, Grant::Exchange] {
+        let world = World::signed_in();
+        let old = due_in(&world, -1);
+        let gate = world.sim.hold_answers(grant);
+        let woci = world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "1").start();
+        woci.prints("ready");
+        gate.wait_for(1);
+        woci.signal(libc::SIGTERM);
+        woci.prints("signal 15");
+        gate.open();
+        woci.finish().ok();
+        assert_ne!(world.session().token(), old);
+        assert_eq!(world.session().refresh_token(), world.sim.provider.live_refresh_token());
+    }
+}
+
+#[test]
+fn it_ends_with_oci() {
+    let world = World::signed_in();
+    let woci = world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "1").start();
+    woci.prints("ready");
+    woci.signal(libc::SIGTERM);
+    woci.prints("signal 15");
+    let ended = Instant::now();
+    woci.finish().ok();
+    // 100 ms where the machine is idle; here other tests run beside this one.
+    assert!(ended.elapsed() < Duration::from_secs(5), "{:?}", ended.elapsed());
+}
+
+/// Gives the session a UPST that is to be renewed in so many seconds; returns it.
+fn due_in(world: &World, seconds: i64) -> String {
+    const WINDOW: i64 = 600;
+    let key = jwt::Key::from_pem(jwt::SESSION_PEM).public();
+    let mut claims = domain::claims(&key, WINDOW + seconds);
+    claims["iat"] = (jwt::now() - 3000).into();
+    world.session().put_token(claims);
+    world.session().token()
+}
+
+/// By a process of its own: see the one in `passthrough`.
+fn install(world: &World, path: &str, script: &str) {
+    let path = world.path(path);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a new folder");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"printf %s "$2" > "$1" && chmod 755 "$1""#, "sh"]).arg(&path).arg(script);
+    assert!(shell.status().expect("there is a shell").success());
+}

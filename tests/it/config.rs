@@ -1,0 +1,421 @@
+//! What is configured where, and what is said where it is wrong: both files found by their rules, the profile chosen,
+//! values that are missing or malformed, warnings at the right time only (contract 3).
+
+use crate::world::World;
+use serde_json::Value;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+
+const MANAGER: &str = ".oci/woci_manager.ini";
+const MISSING: &str = "Missing required options: ";
+
+/// A World whose manager config is this text; signed in, if the profile is DEFAULT.
+fn with_manager(text: impl AsRef<[u8]>) -> World {
+    let world = World::signed_in();
+    world.write(MANAGER, text);
+    world
+}
+
+/// The text of a section that suits the World.
+fn section(world: &World, name: &str) -> String {
+    let lines = world.settings().into_iter().map(|(key, value)| format!("{key} = {value}\n"));
+    format!("[{name}]\n{}", lines.collect::<String>())
+}
+
+fn profile(world: &World, words: &[&str]) -> Value {
+    world.woci(words).run().ok().json()["profile"].clone()
+}
+
+/// Each place in its turn has a profile of its own, so that the credential says which file was read.
+#[test]
+fn the_manager_config_is_found_by_its_rules() {
+    let world = World::new();
+    for name in ["flag", "variable", "beside", "home"] {
+        world.session_of(name).seed(3600);
+        fs::create_dir_all(world.path(name)).expect("a new folder");
+        let path = if name == "home" { MANAGER.to_owned() } else { format!("{name}/woci_manager.ini") };
+        world.write(&path, section(&world, name));
+    }
+    let variable = world.path("variable/woci_manager.ini");
+    let beside = world.path("beside/config");
+    let flag = ["--manager-config", "flag/woci_manager.ini"];
+    let read = |words: &[&str], with_variable: bool, with_config: bool| {
+        let mut woci = world.woci(words);
+        if with_variable {
+            woci = woci.env("WOCI_MANAGER_CONFIG", &variable);
+        }
+        if with_config {
+            woci = woci.env("OCI_CLI_CONFIG_FILE", &beside);
+        }
+        woci.run().ok().json()["profile"].clone()
+    };
+    assert_eq!(read(&flag, true, true), "flag");
+    assert_eq!(read(&[], true, true), "variable");
+    assert_eq!(read(&[], false, true), "beside");
+    assert_eq!(read(&["--config-file", "~/beside/config"], false, false), "beside");
+    assert_eq!(read(&[], false, false), "home");
+    // Nothing beside that OCI config: home again. An empty variable is unset.
+    assert_eq!(read(&["--config-file", "elsewhere/config"], false, false), "home");
+    assert_eq!(world.woci(&[]).env("WOCI_MANAGER_CONFIG", "").run().ok().json()["profile"], "home");
+    // The key moves the OCI config and not this search.
+    world.write(MANAGER, section(&world, "home") + "config_file = ../beside/config\n");
+    let credential = world.woci(&[]).run().ok().json();
+    assert_eq!(credential["profile"], "home");
+    assert_eq!(credential["config_file"], world.path(".oci/../beside/config").to_str().expect("UTF-8"));
+}
+
+#[test]
+fn the_oci_config_is_flag_then_variable_then_key_then_home() {
+    let world = World::signed_in();
+    world.write(MANAGER, section(&world, "DEFAULT") + "config_file = ~/key/config\n");
+    let path = |words: &[&str], variable: &str| {
+        let run = world.woci(words).env("OCI_CLI_CONFIG_FILE", variable).run().ok();
+        let path = run.json()["config_file"].as_str().expect("text").to_owned();
+        path.strip_prefix(world.home().to_str().expect("UTF-8")).expect("inside the home").to_owned()
+    };
+    assert_eq!(path(&["--config-file", "flag"], "~/variable"), "/flag");
+    assert_eq!(path(&[], "~/variable"), "/variable");
+    assert_eq!(path(&[], ""), "/key/config");
+    world.manager(&[("DEFAULT", &world.settings())]);
+    assert_eq!(path(&[], ""), "/.oci/config");
+}
+
+/// What no manager config can be, and what is said of it.
+fn unreadable() -> [(&'static str, Vec<u8>, &'static str); 8] {
+    [
+        ("binary", b"\x7fELF\0\xff\xfe".to_vec(), "line 1"),
+        ("not UTF-8", b"[DEFAULT]\nscope = \xe4\n".to_vec(), "line 2"),
+        ("a key before a section", b"scope = openid\n".to_vec(), "line 1"),
+        ("a section twice", b"[a]\n[b]\n[a]\n".to_vec(), "line 3"),
+        ("a key twice", b"[a]\nscope = x\nSCOPE = y\n".to_vec(), "line 3"),
+        ("neither", b"[a]\n\nhello\n".to_vec(), "line 3"),
+        ("a byte order mark", b"\xef\xbb\xbf[a]\n".to_vec(), "line 1"),
+        ("huge", vec![b'#'; (16 << 20) + 1], "16 MiB"),
+    ]
+}
+
+#[test]
+fn a_named_manager_config_that_is_unreadable_is_exit_2() {
+    let world = World::signed_in();
+    fs::create_dir(world.path("folder")).expect("a new folder");
+    for (name, text, words) in unreadable() {
+        world.write("named.ini", text);
+        for woci in [
+            world.woci(&["--manager-config", "named.ini"]),
+            world.woci(&[]).env("WOCI_MANAGER_CONFIG", "named.ini"),
+            world.woci(&["--manager-config=named.ini", "os"]),
+        ] {
+            let run = woci.run().fails(2).says("named.ini").says(words);
+            assert_eq!(world.sim.total(), 0, "{name}: {run}");
+        }
+    }
+    for (path, words) in [("none.ini", "no such file"), ("folder", "folder"), ("/dev/zero", "regular file")] {
+        world.woci(&["--manager-config", path]).run().fails(2).says(path).says(words);
+        world.woci(&[]).env("WOCI_MANAGER_CONFIG", path).run().fails(2).says(path);
+    }
+}
+
+#[test]
+fn one_that_was_found_and_is_unreadable_leaves_a_valid_session_its_use() {
+    for (name, text, words) in unreadable() {
+        let world = with_manager(text);
+        // DEFAULT is the only folder.
+        world.woci(&[]).run().ok().silent();
+        world.woci(&["--log-level", "DEBUG"]).run().ok().says("woci_manager.ini");
+        // A refresh needs what it would say: all of it named, and a warning.
+        world.session().expire();
+        let run = world.woci(&[]).run().fails(2).says(words).says(MISSING).says("--token-url");
+        assert!(run.stderr.contains("WARNING"), "{name}: {run}");
+        assert_eq!(world.sim.total(), 0, "{name}");
+        // Another folder, and nobody says which.
+        world.session_of("other").seed(3600);
+        world.woci(&[]).run().fails(2).says("woci_manager.ini");
+        world.woci(&["--profile", "other"]).run().ok().silent();
+        world.woci(&[]).env("OCI_CLI_PROFILE", "other").run().ok().silent();
+    }
+    let world = World::signed_in();
+    fs::remove_file(world.path(MANAGER)).expect("it was there");
+    fs::create_dir(world.path(MANAGER)).expect("a new folder");
+    world.woci(&[]).run().ok().silent();
+    fs::remove_dir(world.path(MANAGER)).expect("it is empty");
+    symlink("woci_manager.ini", world.path(MANAGER)).expect("a new link");
+    world.woci(&[]).run().ok().silent();
+}
+
+#[test]
+fn an_empty_manager_config_is_one() {
+    for text in ["", "\n\n", "# nothing\n; here\n", "[COMMON]\n"] {
+        let world = with_manager(text);
+        assert_eq!(profile(&world, &[]), "DEFAULT", "{text:?}");
+        world.session().expire();
+        let run = world.woci(&[]).run().fails(2).says(MISSING);
+        for name in ["authz_base_url", "token_url", "auth_client_id", "client_id", "client_secret", "scope"] {
+            assert!(run.stderr.contains(&format!("({name})")), "{name}: {run}");
+        }
+        assert!(
+            !run.stderr.contains("auth_client_secret") && !run.stderr.contains("token_exchange_url"),
+            "{run}"
+        );
+    }
+}
+
+#[test]
+fn what_is_missing_is_named_and_no_more() {
+    let world = World::signed_in();
+    world.session().expire();
+    for key in ["authz_base_url", "token_url", "auth_client_id", "client_id", "client_secret", "scope"] {
+        for value in [None, Some("")] {
+            world.manager(&[("DEFAULT", &world.settings_with(&[(key, value)]))]);
+            let run = world.woci(&[]).run().fails(2);
+            let option = format!("--{} ({key})", key.replace('_', "-"));
+            assert!(run.stderr.contains(&format!("{MISSING}{option}; ")), "{run}");
+        }
+    }
+    assert_eq!(world.sim.total(), 0);
+    // By flags alone, without any file.
+    fs::remove_file(world.path(MANAGER)).expect("it was there");
+    let mut woci = world.woci(&[]);
+    for (key, value) in world.settings().into_iter().filter(|(key, _)| key != "region") {
+        woci = woci.arg(format!("--{}", key.replace('_', "-"))).arg(value);
+    }
+    assert_eq!(woci.run().ok().json()["source"], "refreshed");
+}
+
+#[test]
+fn an_empty_value_hides_that_of_common() {
+    let world = World::signed_in();
+    let common = section(&world, "COMMON");
+    world.write(MANAGER, format!("{common}[DEFAULT]\nclient_secret =\n"));
+    world.session().expire();
+    world.woci(&[]).run().fails(2).says("--client-secret");
+    world.write(MANAGER, format!("{common}[DEFAULT]\n"));
+    world.woci(&[]).run().ok();
+}
+
+#[test]
+fn the_profile_is_chosen_by_its_rules() {
+    let world = World::new();
+    for name in ["DEFAULT", "a", "b"] {
+        world.session_of(name).seed(3600);
+    }
+    let settings = world.settings();
+    let manager = |names: &[&str]| {
+        world.manager(&names.iter().map(|name| (*name, &settings[..])).collect::<Vec<_>>());
+    };
+    manager(&["a", "DEFAULT", "COMMON"]);
+    assert_eq!(profile(&world, &[]), "DEFAULT");
+    assert_eq!(profile(&world, &["--profile", "b"]), "b");
+    let by_variable =
+        |words: &[&str]| world.woci(words).env("OCI_CLI_PROFILE", "a").run().ok().json()["profile"].clone();
+    assert_eq!(by_variable(&[]), "a");
+    assert_eq!(by_variable(&["--profile", "b"]), "b");
+    manager(&["COMMON", "a"]);
+    assert_eq!(profile(&world, &[]), "a");
+    manager(&["a", "COMMON", "b"]);
+    world.woci(&[]).run().fails(2).says("Could not determine profile name: ").says("a, b");
+    manager(&["COMMON"]);
+    assert_eq!(profile(&world, &[]), "DEFAULT");
+}
+
+#[test]
+fn the_default_section_gives_nothing_to_others() {
+    let world = World::signed_in();
+    world.session_of("work").seed(-60);
+    world.write(MANAGER, section(&world, "DEFAULT") + "[work]\nscope = openid\n");
+    world.woci(&["--profile", "work"]).run().fails(2).says(MISSING).says("--token-url");
+}
+
+#[test]
+fn a_name_that_would_leave_the_folder_is_refused() {
+    let world = World::signed_in();
+    let names =
+        ["../DEFAULT", "..", ".", "a/b", "/etc", "COMMON", "a b", "ä", "a\nb", "~", "DEFAULT/", "$(id)"];
+    for name in names {
+        let before = fs::read_dir(world.path(".oci/sessions")).expect("a folder").count();
+        world.woci(&["--profile", name]).run().fails(2).says("profile name");
+        world.woci(&["--profile", name, "os"]).run().fails(2);
+        world.woci(&["session", "authenticate", "--profile-name", name]).run().fails(2);
+        world.woci(&[]).env("OCI_CLI_PROFILE", name).run().fails(2);
+        if !name.contains('\n') {
+            world.write("odd.ini", section(&world, name));
+            let run = world.woci(&["--manager-config", "odd.ini"]).run();
+            assert!(run.code() == 2 || name == "COMMON", "{run}");
+        }
+        assert_eq!(fs::read_dir(world.path(".oci/sessions")).expect("a folder").count(), before, "{name}");
+    }
+    let odd = std::ffi::OsStr::from_bytes(b"a\xff");
+    world.woci(&["--profile"]).arg(odd).run().fails(2);
+    world.woci(&[]).env("OCI_CLI_PROFILE", odd).run().fails(2);
+    world.woci(&["--profile", &"x".repeat(300)]).run().fails(1);
+    assert_eq!(world.sim.total(), 0);
+}
+
+#[test]
+fn what_is_malformed_is_exit_2_also_where_nothing_is_needed() {
+    let world = World::signed_in();
+    for (key, value) in [
+        ("authz_base_url", "idp.example.com"),
+        ("token_url", "http://idp.example.com/token"),
+        ("token_url", "ftp://127.0.0.1/"),
+        ("token_exchange_url", "https://"),
+        ("token_exchange_url", "https://a b/"),
+        ("redirect_port", "0"),
+        ("redirect_port", "65536"),
+        ("redirect_port", "http"),
+        ("refresh_safety_window", "-1"),
+        ("refresh_safety_window", "10m"),
+        ("auto_refresh", "maybe"),
+        ("refresh_token_passphrase_prompt", "2"),
+        ("sign_in", "sometimes"),
+        ("log_level", "LOUD"),
+    ] {
+        world.manager(&[("DEFAULT", &world.settings_with(&[(key, Some(value))]))]);
+        let named = format!("{key} in [DEFAULT] of ");
+        for words in [&[][..], &["os"], &["env"], &["session", "refresh"]] {
+            world.woci(words).run().fails(2).says(&named).says("woci_manager.ini");
+        }
+        // Of COMMON too, and what a section overrides is not looked at.
+        let section = section(&world, "DEFAULT");
+        let section: String = section
+            .lines()
+            .filter(|line| !line.starts_with(&format!("{key} ")))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        world.write(MANAGER, format!("[COMMON]\n{key} = {value}\n{section}"));
+        world.woci(&[]).run().fails(2).says(&format!("{key} in [COMMON]"));
+    }
+    world.manager(&[("DEFAULT", &world.settings())]);
+    for words in [
+        ["--token-url", "http://idp.example.com/"],
+        ["--redirect-port", "eighty"],
+        ["--refresh-safety-window", "1.5"],
+        ["--log-level", "LOUD"],
+        ["--sign-in", "sometimes"],
+    ] {
+        world.woci(&words).run().fails(2).says(words[0]);
+    }
+    world.woci(&[]).env("WOCI_SIGN_IN", "sometimes").run().fails(2).says("WOCI_SIGN_IN");
+    assert_eq!(world.sim.total(), 0);
+}
+
+#[test]
+fn booleans_and_words_are_read_in_any_case() {
+    let world = World::signed_in();
+    for value in ["true", "No", "ON", "off", "1", "0", "Yes", "FALSE", ""] {
+        let changes =
+            [("auto_refresh", Some(value)), ("sign_in", Some("NEVER")), ("log_level", Some("warning"))];
+        world.manager(&[("DEFAULT", &world.settings_with(&changes))]);
+        world.woci(&[]).run().ok().silent();
+    }
+}
+
+/// A warm run is silent at INFO, since kubectl shows stderr to the person at every command.
+#[test]
+fn warnings_come_with_a_refresh_or_a_sign_in_alone() {
+    let world = World::signed_in();
+    let settings = world.settings_with(&[
+        ("scope", Some("openid")),
+        ("tokn_url", Some("x")),
+        ("profile_name", Some("DEFAULT")),
+        ("auth_client_secret", Some("a%%b")),
+    ]);
+    world.manager(&[("DEFAULT", &settings)]);
+    let warnings = ["offline_access", "did you mean token_url?", "auth_client_secret in [DEFAULT]"];
+    for words in [&[][..], &["os"], &["env"]] {
+        world.woci(words).run().ok().silent();
+        let run = world.woci(&[&["--log-level", "DEBUG"], words].concat()).run().ok();
+        for warning in warnings {
+            assert!(run.stderr.contains(warning), "{run}");
+        }
+        assert!(!run.stderr.contains("WARNING"), "{run}");
+    }
+    world.session().expire();
+    for words in [&[][..], &["session", "authenticate"]] {
+        let run = world.woci(words).run();
+        for warning in warnings {
+            let line = run.stderr.lines().find(|line| line.contains(warning));
+            assert!(line.is_some_and(|line| line.contains(" WARNING ")), "{run}");
+        }
+        assert!(!run.stderr.contains("profile_name"), "{run}");
+    }
+}
+
+#[test]
+fn the_log_level_says_how_much_is_said() {
+    let world = World::signed_in();
+    let levels = |run: &crate::world::run::Run| {
+        let words = run.stderr.lines().filter_map(|line| line.split(' ').nth(1).map(str::to_owned));
+        let mut levels: Vec<_> = words.filter(|word| word.chars().all(char::is_uppercase)).collect();
+        levels.sort();
+        levels.dedup();
+        levels
+    };
+    for (level, expected) in [
+        ("DEBUG", &["DEBUG", "INFO", "WARNING"][..]),
+        ("info", &["INFO", "WARNING"]),
+        ("WARNING", &["WARNING"]),
+        ("ERROR", &[]),
+    ] {
+        world.manager(&[(
+            "DEFAULT",
+            &world.settings_with(&[("tokn_url", Some("x")), ("log_level", Some(level))]),
+        )]);
+        world.session().expire();
+        assert_eq!(levels(&world.woci(&[]).run().ok()), expected, "{level}");
+        world.session().expire();
+        // The flag wins.
+        assert_eq!(levels(&world.woci(&["--log-level", "ERROR"]).run().ok()), [""; 0]);
+    }
+}
+
+/// `YYYY-MM-DDTHH:MM:SSZ LEVEL message`, one line each, whatever stands in a file.
+#[test]
+fn every_message_is_one_line_of_its_form() {
+    let world = World::signed_in();
+    world.session().expire();
+    world.write(MANAGER, section(&world, "DEFAULT") + "k\u{1b}[31mey = x\nother\u{7}key = y\n");
+    let run = world.woci(&["--log-level", "DEBUG"]).run().ok();
+    for line in run.stderr.lines() {
+        let (time, rest) = line.split_at(20);
+        assert!(time.ends_with('Z') && time.as_bytes()[10] == b'T', "{line}");
+        assert!([" DEBUG ", " INFO ", " WARNING "].iter().any(|level| rest.starts_with(level)), "{line}");
+        assert!(!line.contains(|c: char| c.is_control()), "{line:?}");
+    }
+}
+
+#[test]
+fn a_secret_of_every_character_arrives() {
+    let world = World::new();
+    for secret in
+        ["#;%=:[x] \"quoted\" 'too' \\n", "%(client_id)s %% 100%", "ends with # comment ; both", "é€ £ü漢"]
+    {
+        world.secret(secret);
+        world.sim.provider.rules().client_secret = Some(secret.into());
+        world.sim.domain.rules().client_secret = secret.into();
+        world.manager(&[("DEFAULT", &world.settings())]);
+        world.woci(&["session", "authenticate"]).run().ok();
+    }
+}
+
+#[test]
+fn what_follows_the_dashes_is_never_wocis_verb() {
+    let world = World::signed_in();
+    for words in [&["--", "credential"][..], &["--", "env"], &["--", "help"], &["--", "os", "--scope", "x"]] {
+        let heard = world.woci(words).run().ok().json();
+        let argv: Vec<_> = heard["argv"].as_array().expect("a list").iter().skip(5).collect();
+        assert_eq!(argv, words[1..].iter().collect::<Vec<_>>(), "{words:?}");
+    }
+    let heard = world.woci(&["--", "session", "authenticate"]).run().ok().json();
+    assert_eq!(heard["argv"].as_array().map(Vec::len), Some(3));
+    assert_eq!(world.sim.total(), 0);
+}
+
+#[test]
+fn a_home_that_is_odd_is_said() {
+    let world = World::signed_in();
+    world.write("file", "");
+    world.woci(&[]).env("HOME", world.path("file")).run().fails(2);
+    world.woci(&[]).env("HOME", "relative").run().fails(2).says("HOME");
+    world.woci(&[]).env("HOME", world.path("nothing-here")).run().fails(2).says(MISSING);
+}

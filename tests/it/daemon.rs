@@ -1,0 +1,464 @@
+//! The daemon: up before its starter ends, detached, one per profile and told apart by its lock; it refreshes in
+//! time, survives trouble, and ends when it is told to or the refresh token is dead (contract 6, PROMISES 28).
+
+use crate::sim::faults::{Fault, Grant};
+use crate::sim::{domain, jwt, sys};
+use crate::world::World;
+use crate::world::run::Run;
+use serde_json::{Value, json};
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[test]
+fn starts_once_says_how_it_is_and_stops() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    world.woci(&["--daemon-status"]).run().exits(1).silent().document(false);
+    let first = world.woci(&["--daemon"]).run().ok().document(true);
+    assert_eq!(first["profile"], "DEFAULT");
+    assert_eq!(first["log_file"], daemon.file("woci_refresh.log").to_str().expect("UTF-8"));
+    assert_eq!(first["last_refresh"], Value::Null);
+    let pid = first["pid"].as_u64().expect("a PID");
+    assert_eq!(world.session().read("woci_refresh.pid"), Some(format!("{pid}\n")));
+
+    let again = world.woci(&["--daemon"]).run().ok().silent().document(true);
+    let status = world.woci(&["--daemon-status"]).run().ok().silent().document(true);
+    assert_eq!((&again, &status), (&first, &first), "one per profile");
+
+    world.woci(&["--stop-daemon"]).run().ok().silent().document(false);
+    assert!(!is_alive(pid));
+    assert_eq!(world.session().read("woci_refresh.pid"), None);
+    world.woci(&["--stop-daemon"]).run().exits(1).document(false);
+    world.woci(&["--daemon-status"]).run().exits(1).document(false);
+    assert!(daemon.log().lines().next_back().is_some_and(|line| line.contains("Ended, as it was told to")));
+    assert_eq!(world.sim.total(), 0);
+}
+
+#[test]
+fn begins_with_a_sign_in() {
+    let world = World::new();
+    let daemon = Daemon::of(&world);
+    let document = world.woci(&["--daemon", "session", "authenticate"]).run().ok().document(true);
+    assert!(document["expiration"].is_string());
+    assert_eq!(world.sign_ins(), 1);
+    drop(daemon);
+}
+
+#[test]
+fn many_starts_leave_one() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    let starts: Vec<_> = (0..8).map(|_| world.woci(&["--daemon"]).start()).collect();
+    let pids: Vec<_> =
+        starts.into_iter().map(|woci| woci.finish().ok().document(true)["pid"].clone()).collect();
+    assert!(pids.iter().all(|pid| pid.as_u64() == daemon.pid()), "{pids:?}");
+}
+
+#[test]
+fn each_profile_has_its_own() {
+    let world = World::signed_in();
+    world.manager(&[("DEFAULT", &world.settings()), ("other", &world.settings())]);
+    world.session_of("other").seed(3600);
+    let (one, other) = (Daemon::of(&world), Daemon::of_profile(&world, "other"));
+    world.woci(&["--daemon"]).run().ok();
+    world.woci(&["--daemon", "--profile", "other"]).run().ok();
+    assert_ne!(one.pid(), other.pid());
+    world.woci(&["--stop-daemon"]).run().ok();
+    assert_eq!(one.pid(), None);
+    world.woci(&["--daemon-status", "--profile", "other"]).run().ok().document(true);
+}
+
+#[test]
+fn without_a_refresh_token_there_is_nothing_to_do() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    world.session().remove("refresh_token");
+    world.woci(&["--daemon"]).run().fails(1).says("no refresh token");
+    assert_eq!(daemon.pid(), None);
+}
+
+#[test]
+fn goes_with_no_other_command() {
+    let world = World::signed_in();
+    for words in [
+        &["--daemon", "os", "ns", "get"][..],
+        &["--daemon", "env"],
+        &["--daemon", "--stop-daemon"],
+        &["--daemon-status", "--stop-daemon"],
+        &["--daemon-status", "session", "authenticate"],
+        &["--foreground"],
+        &["--foreground", "--stop-daemon"],
+    ] {
+        world.woci(words).run().fails(2);
+    }
+}
+
+#[test]
+fn nothing_of_its_starter_stays_with_it() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    // The shell waits for the end of the pipe: a daemon that kept it would hang this test.
+    let line = r#"exec 9< .oci/woci_manager.ini; x=$(woci --daemon 2>&1); echo "$x""#;
+    world.shell(line).run().ok().document(true);
+    let pid = daemon.pid().expect("it runs");
+
+    let open = |fd: &str| fs::read_link(format!("/proc/{pid}/fd/{fd}")).unwrap_or_default();
+    for fd in ["0", "1"] {
+        eventually("descriptor given away", || open(fd) == Path::new("/dev/null"));
+    }
+    assert_eq!(open("2"), daemon.file("woci_refresh.log"));
+    // What is left is its own: the lock, for a moment its log.
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).expect("its owner may look").flatten();
+    let others: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    eventually("others closed", || {
+        let mut others = others.iter().filter(|fd| !["0", "1", "2"].contains(&fd.as_str()));
+        others.all(|fd| open(fd) == Path::new("") || open(fd).starts_with(&daemon.folder))
+    });
+
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
+    let (_, fields) = stat.rsplit_once(") ").expect("the name ends");
+    // State, parent, group, session, terminal.
+    let fields: Vec<_> = fields.split(' ').collect();
+    assert_eq!((fields[2], fields[3], fields[4]), (&*pid.to_string(), &*pid.to_string(), "0"));
+
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).expect("it lives");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("there is one");
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"]);
+}
+
+#[test]
+fn survives_its_terminal() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    let started = world.woci(&["--daemon"]).terminal().start();
+    // Its end hangs the terminal up.
+    started.finish().ok();
+    assert!(daemon.pid().is_some());
+    world.woci(&["--stop-daemon"]).run().ok();
+}
+
+#[test]
+fn its_secrets_come_by_a_pipe() {
+    let world = World::signed_in();
+    let passphrase = "canary-passphrase-of-the-daemon";
+    world.secret(passphrase);
+    let (auth, exchange) = {
+        let (provider, domain) = (world.sim.provider.rules(), world.sim.domain.rules());
+        (provider.client_secret.clone().expect("a confidential client"), domain.client_secret.clone())
+    };
+    world.manager(&[(
+        "DEFAULT",
+        &world.settings_with(&[
+            ("auth_client_secret", None),
+            ("client_secret", None),
+            ("refresh_token_passphrase_env", Some("PASSPHRASE")),
+        ]),
+    )]);
+    let daemon = Daemon::of(&world);
+    due_in(&world, 2);
+    let woci = world.woci(&["--daemon", "--auth-client-secret", &auth, "--client-secret", &exchange]);
+    // The arguments of the starter are for all to see: that is the person's choice. What runs on shows none.
+    woci.env("PASSPHRASE", passphrase).run().ok();
+    let pid = daemon.pid().expect("it runs");
+    let seen = ["cmdline", "environ"].map(|name| {
+        let bytes = fs::read(format!("/proc/{pid}/{name}")).expect("its owner may look");
+        String::from_utf8_lossy(&bytes).into_owned()
+    });
+    for secret in [passphrase, &auth, &exchange] {
+        assert!(seen.iter().all(|text| !text.contains(secret)), "{seen:?}");
+    }
+    // And it does have them.
+    eventually("a refresh", || world.sim.count(Grant::Exchange) == 1);
+    eventually("the end of it", || daemon.status(&world)["last_refresh"].is_string());
+    assert!(world.session().refresh_token().is_some_and(|text| text.starts_with('{')), "encrypted");
+    world.woci(&["--stop-daemon"]).run().ok();
+}
+
+#[test]
+fn refreshes_when_it_is_time() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    let (key, old) = (world.session().key(), due_in(&world, 3));
+    let document = world.woci(&["--daemon"]).run().ok().document(true);
+    assert_eq!((document["last_refresh"].clone(), world.sim.total()), (Value::Null, 0));
+    eventually("a refresh", || daemon.status(&world)["last_refresh"].is_string());
+    assert_ne!(world.session().token(), old);
+    assert_eq!(world.session().key(), key);
+    assert_eq!(world.woci(&[]).run().ok().silent().json()["source"], "cached");
+    let status = daemon.status(&world);
+    assert_ne!(status["next_refresh"], document["next_refresh"]);
+    assert_eq!((world.sim.count(Grant::Refresh), world.sign_ins()), (1, 0));
+    world.woci(&["--stop-daemon"]).run().ok();
+    assert_eq!(world.session().refresh_token(), world.sim.provider.live_refresh_token());
+}
+
+#[test]
+fn trouble_is_told_and_tried_again() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    due_in(&world, -1);
+    world.sim.fault(Grant::Refresh, Fault::status(500, "{}").always());
+    let document = world.woci(&["--daemon"]).run().ok().says("WARNING").document(true);
+    let error = document["last_error"].as_str().expect("there was one");
+    assert!(error.contains("500"), "{error}");
+    let pause = seconds(&document["next_refresh"]) - jwt::now();
+    assert!((20..=36).contains(&pause), "{pause} s");
+    assert!(daemon.pid().is_some());
+    world.woci(&["--stop-daemon"]).run().ok();
+}
+
+#[test]
+fn ends_with_its_reason_when_the_refresh_token_is_dead() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    due_in(&world, 3);
+    world.woci(&["--daemon"]).run().ok();
+    world.sim.provider.revoke_all();
+    eventually("its end", || daemon.is_gone());
+    let log = daemon.log();
+    let last = log.lines().next_back().unwrap_or_default();
+    assert!(last.contains("was revoked") && last.contains("woci session authenticate"), "{log}");
+    let status = world.woci(&["--daemon-status"]).run().exits(1).document(false);
+    assert!(status["last_error"].as_str().is_some_and(|text| text.contains("was revoked")), "{status}");
+    assert_eq!(world.sign_ins(), 0);
+}
+
+#[test]
+fn a_refresh_token_that_is_dead_at_once_is_told_at_once() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    due_in(&world, -1);
+    world.sim.provider.revoke_all();
+    world.woci(&["--daemon"]).run().fails(1).says("was revoked").says("woci session authenticate");
+    assert_eq!(daemon.pid(), None);
+}
+
+#[test]
+fn sigterm_lets_a_refresh_finish() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    let old = due_in(&world, 2);
+    world.woci(&["--daemon"]).run().ok();
+    let gate = world.sim.hold_answers(Grant::Exchange);
+    gate.wait_for(1);
+    let pid = daemon.pid().expect("it runs");
+    sys::kill(u32::try_from(pid).expect("a PID"), libc::SIGTERM);
+    gate.open();
+    eventually("its end", || daemon.is_gone());
+    assert_ne!(world.session().token(), old);
+    assert_eq!(world.session().read("woci_refresh.pid"), None);
+    assert!(daemon.log().ends_with("Ended, as it was told to\n"), "{}", daemon.log());
+}
+
+#[test]
+fn a_killed_one_is_not_running_and_a_new_one_starts() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    let first = world.woci(&["--daemon"]).run().ok().document(true);
+    sys::kill(u32::try_from(daemon.pid().expect("it runs")).expect("a PID"), libc::SIGKILL);
+    eventually("its end", || daemon.is_gone());
+    world.woci(&["--daemon-status"]).run().exits(1).document(false);
+    world.woci(&["--stop-daemon"]).run().exits(1).document(false);
+    let second = world.woci(&["--daemon"]).run().ok().document(true);
+    assert_ne!(first["pid"], second["pid"]);
+    world.woci(&["--stop-daemon"]).run().ok();
+}
+
+#[test]
+fn a_stale_pid_is_never_signalled() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    let mut stranger = Stranger(Command::new("sleep").arg("600").spawn().expect("there is sleep"));
+    let pid = stranger.0.id();
+    // As a daemon leaves them that was killed, and whose PID another program was given since.
+    world.session().write("woci_refresh.pid", format!("{pid}\n"));
+    world.session().write("woci_refresh.lock", json!({ "pid": pid }).to_string());
+    world.woci(&["--daemon-status"]).run().exits(1).document(false);
+    world.woci(&["--stop-daemon"]).run().exits(1).document(false);
+
+    // Nor by one that stops the next daemon before it is up.
+    due_in(&world, -1);
+    let gate = world.sim.hold(Grant::Refresh);
+    let starting = world.woci(&["--daemon"]).start();
+    gate.wait_for(1);
+    assert_ne!(daemon.pid(), Some(pid.into()));
+    assert_ne!(world.woci(&["--daemon-status"]).run().ok().document(true)["pid"], pid);
+    let stopping = world.woci(&["--stop-daemon"]).start();
+    gate.open();
+    starting.finish();
+    stopping.finish().ok();
+    assert!(stranger.0.try_wait().expect("a child can be asked for").is_none(), "the stranger lives");
+}
+
+#[test]
+fn the_older_tools_daemon_is_named_and_let_be() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    symlink("/bin/sh", world.path("bin/python3")).expect("a new link");
+    let mut old = Command::new(world.path("bin/python3"));
+    old.args(["-c", "read line", "woci.py"]).stdin(std::process::Stdio::piped());
+    let mut old = Stranger(old.spawn().expect("there is a shell"));
+    let pid = old.0.id();
+    world.session().write("woci_refresh.pid", pid.to_string());
+    world.woci(&["--daemon"]).run().ok().says("WARNING").says(&pid.to_string());
+    world.woci(&["--stop-daemon"]).run().ok();
+    assert!(old.0.try_wait().expect("a child can be asked for").is_none());
+
+    world.session().write("woci_refresh.pid", pid.to_string());
+    let front = world.woci(&["--daemon", "--foreground"]).start();
+    front.says(&format!("Process {pid}"));
+    front.prints("}");
+    front.signal(libc::SIGTERM);
+    front.finish().ok();
+    drop(daemon);
+}
+
+#[test]
+fn stays_in_front_for_systemd() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    let front = world.woci(&["--daemon", "--foreground"]).start();
+    front.prints("}");
+    assert_eq!(daemon.pid(), Some(front.id.into()));
+    world.woci(&["--daemon", "--foreground"]).run().fails(1).says("one runs already");
+    assert_eq!(world.woci(&["--daemon"]).run().ok().document(true)["pid"], front.id);
+    front.signal(libc::SIGTERM);
+    front.finish().ok().says("Ended, as it was told to").document(true);
+    assert_eq!(daemon.pid(), None);
+}
+
+#[test]
+fn stays_in_front_after_a_sign_in_and_still_ends_well() {
+    for _ in 0..3 {
+        let world = World::new();
+        let daemon = Daemon::of(&world);
+        let front = world.woci(&["--daemon", "--foreground", "session", "authenticate"]).start();
+        front.prints("}");
+        front.signal(libc::SIGTERM);
+        front.finish().ok().says("Ended, as it was told to");
+        assert_eq!(daemon.pid(), None);
+    }
+}
+
+#[test]
+fn its_log_stays_small() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    world.session().write("woci_refresh.log", "one line of a year of lines\n".repeat(40_000));
+    world.woci(&["--daemon"]).run().ok();
+    world.woci(&["--stop-daemon"]).run().ok();
+    let log = daemon.log();
+    assert!((100_000..700_000).contains(&log.len()), "{} bytes", log.len());
+    assert!(log.starts_with("one line") && log.ends_with("Ended, as it was told to\n"));
+}
+
+/// Gives the session a UPST that the daemon means to renew in so many seconds; returns it.
+fn due_in(world: &World, seconds: i64) -> String {
+    const WINDOW: i64 = 600;
+    let key = jwt::Key::from_pem(jwt::SESSION_PEM).public();
+    let mut claims = domain::claims(&key, WINDOW + seconds);
+    claims["iat"] = (jwt::now() - 3000).into();
+    world.session().put_token(claims);
+    world.session().token()
+}
+
+/// A profile's daemon; at the end of the test none is left behind.
+struct Daemon {
+    folder: PathBuf,
+}
+
+impl Daemon {
+    fn of(world: &World) -> Daemon {
+        Daemon::of_profile(world, "DEFAULT")
+    }
+
+    fn of_profile(world: &World, profile: &str) -> Daemon {
+        Daemon { folder: world.session_of(profile).folder }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.file("woci_refresh.log")).unwrap_or_default()
+    }
+
+    /// Who holds the lock, as a program would find out that knows nothing of woci's own ways.
+    fn pid(&self) -> Option<u64> {
+        let path = self.file("woci_refresh.lock");
+        let file = File::open(&path).ok()?;
+        while file.try_lock_shared().is_err() {
+            // It is written in place, so that a look may fall between two of its states.
+            if let Ok(known) = serde_json::from_slice::<Value>(&fs::read(&path).ok()?) {
+                return known["pid"].as_u64();
+            }
+        }
+        None
+    }
+
+    fn is_gone(&self) -> bool {
+        File::open(self.file("woci_refresh.lock")).is_ok_and(|file| file.try_lock_shared().is_ok())
+    }
+
+    fn status(&self, world: &World) -> Value {
+        world.woci(&["--daemon-status"]).run().ok().document(true)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(pid) = self.pid() {
+            sys::kill(u32::try_from(pid).expect("a PID"), libc::SIGKILL);
+        }
+    }
+}
+
+/// A process that woci has nothing to do with.
+struct Stranger(Child);
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Run {
+    /// stdout is a status as its schema has it, of a daemon that runs or does not.
+    fn document(&self, running: bool) -> Value {
+        let schema = serde_json::from_str(include_str!("../../schemas/daemon-status.schema.json"));
+        let document = self.json();
+        if let Err(why) = jsonschema::validate(&schema.expect("a schema is JSON"), &document) {
+            panic!("{self}\n{why}");
+        }
+        assert_eq!(document["running"], running, "{self}");
+        document
+    }
+}
+
+/// The daemon is nobody's child, so that there is no one to wait for.
+fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !happened() {
+        assert!(Instant::now() < deadline, "no {what} in 30 s");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn is_alive(pid: u64) -> bool {
+    // One that nobody has waited for is dead all the same.
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, fields)| !fields.starts_with('Z'))
+}
+
+/// As RFC 3339 in UTC to seconds since 1970.
+fn seconds(time: &Value) -> i64 {
+    let date = Command::new("date").args(["-u", "+%s", "-d", time.as_str().expect("a time")]).output();
+    let text = String::from_utf8(date.expect("there is date").stdout).expect("digits");
+    text.trim().parse().expect("digits")
+}

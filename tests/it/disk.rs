@@ -1,0 +1,214 @@
+//! Nowhere to store, nothing spent: where the session folder takes no file, no token request is sent, the failure
+//! names the path and the reason, and a valid UPST still serves (PROMISES 8, 18).
+
+use crate::sim::sys;
+use crate::world::World;
+use crate::world::run::Run;
+use std::ffi::CString;
+use std::fs::{self, Permissions};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn a_full_disk() {
+    let Some((world, disk)) = World::on_a_small_disk("size=64k") else { return };
+    let filler = disk.fill();
+    spends_nothing(&world, "No space left on device");
+    fs::remove_file(filler).expect("it was made");
+    goes_on(&world);
+}
+
+#[test]
+fn a_disk_with_room_for_a_name_but_no_bytes() {
+    let Some((world, disk)) = World::on_a_small_disk("size=64k") else { return };
+    let filler = disk.fill();
+    // One page of room: less than the successor and what else is to be written.
+    let length = fs::metadata(&filler).expect("it is there").len();
+    let file = fs::OpenOptions::new().write(true).open(&filler).expect("it is ours");
+    file.set_len(length.saturating_sub(4096)).expect("a file can be cut");
+    drop(file);
+    spends_nothing(&world, "No space left on device");
+    fs::remove_file(filler).expect("it was made");
+    goes_on(&world);
+}
+
+#[test]
+fn a_disk_without_inodes() {
+    let Some((world, disk)) = World::on_a_small_disk("size=1m,nr_inodes=24") else { return };
+    let folder = disk.0.join("many");
+    fs::create_dir(&folder).expect("there is room");
+    let mut number = 0;
+    while fs::write(folder.join(number.to_string()), "").is_ok() {
+        number += 1;
+    }
+    spends_nothing(&world, "No space left on device");
+    fs::remove_dir_all(folder).expect("it is ours");
+    goes_on(&world);
+}
+
+#[test]
+fn a_read_only_disk() {
+    let Some((world, disk)) = World::on_a_small_disk("size=1m") else { return };
+    disk.remount("ro");
+    spends_nothing(&world, "Read-only file system");
+    disk.remount("rw");
+    goes_on(&world);
+}
+
+#[test]
+fn a_forbidden_folder() {
+    let world = World::signed_in();
+    // Root may write anywhere.
+    let user = world.as_nobody();
+    let folder = world.session().folder;
+    fs::set_permissions(&folder, Permissions::from_mode(0o500)).expect("it is ours");
+    spends_nothing_as(&world, user, "Permission denied");
+    fs::set_permissions(&folder, Permissions::from_mode(0o700)).expect("it is ours");
+    if user.is_none() {
+        goes_on(&world);
+    }
+}
+
+#[test]
+fn a_limit_on_file_sizes() {
+    let world = World::signed_in();
+    // Two blocks of 512 bytes: SIGXFSZ, ignored by whom runs such a job, makes the write fail.
+    for trap in ["trap '' XFSZ;", ""] {
+        world.session().expire();
+        let before = world.session().snapshot();
+        let run = world.shell(&format!("{trap} ulimit -f 2; exec woci")).run();
+        run.says("File too large").exits(1);
+        assert_eq!(world.sim.total(), 0);
+        assert_eq!(world.session().snapshot(), before);
+        world.session().age(3600);
+        world.shell(&format!("{trap} ulimit -f 2; exec woci")).run().ok().silent();
+    }
+    world.session().expire();
+    goes_on(&world);
+}
+
+#[test]
+fn few_descriptors() {
+    let world = World::signed_in();
+    world.session().expire();
+    let before = world.session().refresh_token();
+    let mut refreshed = false;
+    // From none to enough: whatever woci lacks, it lacks before it spends.
+    for limit in 3..24 {
+        let run = world.shell(&format!("ulimit -n {limit}; exec woci --sign-in never")).run();
+        if run.code() == 0 {
+            refreshed = true;
+            break;
+        }
+        if run.stderr.contains("error while loading shared libraries") {
+            continue;
+        }
+        let run = run.exits(1).says("woci: ");
+        assert_eq!(world.session().refresh_token(), before, "{run}");
+        assert_eq!(world.sim.total(), 0, "{run}");
+    }
+    assert!(refreshed);
+}
+
+/// An expired session is not refreshed and loses nothing; a valid one serves.
+fn spends_nothing(world: &World, why: &str) {
+    spends_nothing_as(world, None, why);
+}
+
+fn spends_nothing_as(world: &World, user: Option<u32>, why: &str) {
+    let run = |words: &[&str]| -> Run {
+        let woci = world.woci(words);
+        match user {
+            Some(user) => woci.user(user).run(),
+            None => woci.run(),
+        }
+    };
+    let before = world.session().snapshot();
+    let folder = world.session().folder;
+    for words in [&[][..], &["session", "refresh"], &["os", "ns", "get"]] {
+        run(words).fails(1).says(why).says(folder.to_str().expect("UTF-8"));
+        assert_eq!(world.session().snapshot(), before);
+    }
+    run(&["session", "authenticate"]).fails(1).says(why);
+    assert_eq!(world.sim.total(), 0, "nothing was sent and no browser opened");
+    let valid = run(&["--profile", "valid"]).ok().silent().json();
+    assert_eq!(valid["source"], "cached");
+}
+
+fn goes_on(world: &World) {
+    assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
+}
+
+/// A file system of its own in the place of `~/.oci/sessions`, taken away at the end.
+struct Disk(std::path::PathBuf);
+
+impl World {
+    /// An expired session, and a valid one of another profile, on such a disk. None where that is not allowed.
+    fn on_a_small_disk(options: &str) -> Option<(World, Disk)> {
+        let world = World::new();
+        let folder = world.path(".oci/sessions");
+        fs::create_dir(&folder).expect("a new folder");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("{options},mode=700"), "woci-it"]).arg(&folder);
+        if !mount.output().is_ok_and(|mounted| mounted.status.success()) {
+            eprintln!("skipped: no file system can be mounted here");
+            return None;
+        }
+        let disk = Disk(folder);
+        world.seed_two();
+        Some((world, disk))
+    }
+
+    fn seed_two(&self) {
+        self.manager(&[("DEFAULT", &self.settings()), ("valid", &self.settings())]);
+        self.session_of("valid").seed(3600);
+        self.session().seed(3600);
+        self.session().expire();
+    }
+
+    /// A user who is not root and owns this World's home; None where the test runs as one already.
+    fn as_nobody(&self) -> Option<u32> {
+        const NOBODY: u32 = 65534;
+        self.seed_two();
+        if !sys::is_root() {
+            return None;
+        }
+        give(self.home(), NOBODY);
+        Some(NOBODY)
+    }
+}
+
+fn give(path: &Path, user: u32) {
+    std::os::unix::fs::lchown(path, Some(user), Some(user)).expect("root may give away");
+    if path.is_dir() && !path.is_symlink() {
+        for entry in fs::read_dir(path).expect("it is a folder").flatten() {
+            give(&entry.path(), user);
+        }
+    }
+}
+
+impl Disk {
+    /// Leaves no byte free; returns what to delete.
+    fn fill(&self) -> std::path::PathBuf {
+        use std::io::Write;
+        let path = self.0.join("filler");
+        let mut file = fs::File::create(&path).expect("there is room for a name");
+        while file.write_all(&[b'x'; 512]).is_ok() {}
+        path
+    }
+
+    fn remount(&self, how: &str) {
+        let mut mount = Command::new("mount");
+        mount.args(["-o", &format!("remount,{how}")]).arg(&self.0);
+        assert!(mount.status().expect("it was mounted with it").success());
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let path = CString::new(self.0.as_os_str().as_bytes()).expect("no NUL");
+        sys::unmount(&path);
+    }
+}

@@ -1,0 +1,315 @@
+//! `~/.oci/config` after a run: what oci, the SDKs and Terraform find there, what of the person's is still there, and
+//! what is never written over (contract 4, "OCI config").
+
+use crate::sim::domain;
+use crate::world::World;
+use crate::world::session::mode;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+
+const API_KEY: &str = "user = ocid1.user.oc1..me\nfingerprint = 11:22\nkey_file = ~/.oci/my_key.pem\n\
+                       pass_phrase = S3cr3t-canary-pass\ntenancy = ocid1.tenancy.oc1..mine\nregion = eu-zurich-1\n";
+
+/// A World whose UPST has ended, and whose OCI config is this.
+fn with_config(text: impl AsRef<[u8]>) -> World {
+    let world = World::signed_in();
+    world.session().expire();
+    world.write(".oci/config", text);
+    world.secret("S3cr3t-canary-pass");
+    world
+}
+
+/// The value of a key in a section, as oci reads it but for what it inherits.
+fn value(world: &World, section: &str, key: &str) -> Option<String> {
+    let text = world.read(".oci/config");
+    let start = text.find(&format!("[{section}]"))?;
+    let lines = text[start..].lines().skip(1).take_while(|line| !line.starts_with('['));
+    let pairs = lines.filter_map(|line| line.split_once('='));
+    let values: Vec<_> =
+        pairs.filter(|(name, _)| name.trim() == key).map(|(_, value)| value.trim()).collect();
+    assert!(values.len() < 2, "{key} stands twice: {text}");
+    values.first().map(|value| (*value).to_owned())
+}
+
+fn backups(world: &World) -> Vec<String> {
+    let entries = fs::read_dir(world.path(".oci")).expect("a folder").flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.retain(|name| name.contains("backup"));
+    names.sort();
+    names
+}
+
+#[test]
+fn the_section_gets_what_oci_session_authenticate_writes_and_the_rest_stays() {
+    let old =
+        "# mine\n[DEFAULT]\n; a comment\ncompartment = x = y\n\n[other]\nregion: eu-frankfurt-1\nuser=u";
+    let world = with_config(old);
+    let credential = world.woci(&[]).run().ok().json();
+    for key in ["key_file", "security_token_file", "fingerprint", "tenancy", "region"] {
+        assert_eq!(value(&world, "DEFAULT", key).as_deref(), credential[key].as_str(), "{key}");
+    }
+    let new = world.read(".oci/config");
+    let mut rest = new.as_str();
+    for line in old.lines() {
+        let at = rest.find(line).unwrap_or_else(|| panic!("{line} is gone: {new}"));
+        rest = &rest[at + line.len()..];
+    }
+    assert_eq!(rest, "", "the missing last newline is still missing");
+    assert_eq!(backups(&world), [""; 0]);
+}
+
+#[test]
+fn nothing_is_written_where_nothing_changes() {
+    let world = with_config("");
+    world.woci(&[]).run().ok();
+    let inode = || {
+        let about = fs::metadata(world.path(".oci/config")).expect("it is there");
+        (about.ino(), about.mtime(), about.mtime_nsec())
+    };
+    let before = inode();
+    for words in [&["session", "refresh"][..], &["os"], &[], &["session", "authenticate"]] {
+        world.woci(words).run().ok();
+        assert_eq!(inode(), before, "{words:?}");
+    }
+}
+
+#[test]
+fn line_ends_mode_and_link_survive() {
+    let world = with_config("");
+    fs::create_dir(world.path("dotfiles")).expect("a new folder");
+    let file = world.path("dotfiles/oci.config");
+    fs::write(&file, "[DEFAULT]\r\nregion = eu-zurich-1\r\n\r\n[other]\r\nuser = u\r\n").expect("a new file");
+    fs::set_permissions(&file, Permissions::from_mode(0o640)).expect("an own file");
+    fs::remove_file(world.path(".oci/config")).expect("it was there");
+    symlink("../dotfiles/oci.config", world.path(".oci/config")).expect("a new link");
+    world.woci(&[]).run().ok();
+    assert!(fs::symlink_metadata(world.path(".oci/config")).expect("it is there").is_symlink());
+    let text = world.read("dotfiles/oci.config");
+    assert!(text.contains("security_token_file") && text.ends_with("\r\n"), "{text:?}");
+    assert_eq!(text.matches('\n').count(), text.matches("\r\n").count(), "{text:?}");
+    assert_eq!(mode(&file), 0o640);
+    let left: Vec<_> = fs::read_dir(world.path("dotfiles")).expect("a folder").flatten().collect();
+    assert!(left.iter().all(|entry| !entry.file_name().to_string_lossy().contains("tmp")), "{left:?}");
+}
+
+#[test]
+fn a_new_file_is_its_owners_alone() {
+    let world = World::signed_in();
+    world.session().expire();
+    world.woci(&["--config-file", "new/folder/config"]).run().exits(0);
+    assert_eq!(mode(&world.path("new/folder/config")), 0o600);
+    assert_eq!(mode(&world.path("new/folder")), 0o700);
+}
+
+#[test]
+fn the_region_follows_its_rules() {
+    let config_with = "[DEFAULT]\nregion = eu-zurich-1\n";
+    for (config, manager, words, expected) in [
+        ("", None, &["--region", "uk-london-1"][..], Some("uk-london-1")),
+        ("", None, &[], None),
+        ("", Some("us-phoenix-1"), &[], Some("us-phoenix-1")),
+        ("", Some("us-phoenix-1"), &["--region", "uk-london-1"], Some("uk-london-1")),
+        // One command elsewhere must not move the profile.
+        (config_with, None, &["--region", "uk-london-1"], Some("eu-zurich-1")),
+        (config_with, Some("us-phoenix-1"), &["--region", "uk-london-1"], Some("eu-zurich-1")),
+        (config_with, Some("us-phoenix-1"), &[], Some("us-phoenix-1")),
+        (config_with, None, &["session", "authenticate", "--region", "uk-london-1"], Some("uk-london-1")),
+        (config_with, None, &["session", "authenticate"], Some("eu-zurich-1")),
+    ] {
+        let world = with_config(config);
+        world.manager(&[("DEFAULT", &world.settings_with(&[("region", manager)]))]);
+        let credential = world.woci(words).run().ok().json();
+        let case = format!("{config:?}, {manager:?}, {words:?}");
+        assert_eq!(value(&world, "DEFAULT", "region").as_deref(), expected, "{case}");
+        let asked_for = words.iter().position(|word| *word == "--region").map(|at| words[at + 1]);
+        assert_eq!(credential["region"].as_str(), asked_for.or(expected), "{case}");
+    }
+}
+
+#[test]
+fn a_region_is_inherited_from_default_as_oci_does() {
+    let world = World::new();
+    world.manager(&[("work", &world.settings_with(&[("region", None)]))]);
+    world.session_of("work").seed(3600);
+    world.write(".oci/config", "[DEFAULT]\nregion = eu-zurich-1\n[work]\n");
+    assert_eq!(world.woci(&[]).run().ok().json()["region"], "eu-zurich-1");
+    world.session_of("work").expire();
+    world.woci(&["--region", "uk-london-1"]).run().ok();
+    assert_eq!(value(&world, "work", "region"), None);
+    // An empty one hides it.
+    world.write(".oci/config", "[work]\nregion =\n[DEFAULT]\nregion = eu-zurich-1\n");
+    assert_eq!(world.woci(&[]).run().ok().json()["region"], serde_json::Value::Null);
+}
+
+#[test]
+fn an_api_key_is_kept_aside_once_and_leaves_the_section() {
+    let world = World::new();
+    world.secret("S3cr3t-canary-pass");
+    world.manager(&[("work", &world.settings())]);
+    let old = format!("# mine\n[work]\n{API_KEY}[other]\nuser = u\n");
+    world.write(".oci/config", &old);
+    let mut expected = Vec::new();
+    for name in ["config.woci-backup", "config.woci-backup-work", "config.woci-backup-work-2"] {
+        world.write(".oci/config", &old);
+        world.woci(&["session", "authenticate"]).run().ok().says("WARNING").says(name);
+        expected.push(name.to_owned());
+        assert_eq!(backups(&world), expected);
+        assert_eq!(world.read(&format!(".oci/{name}")), old);
+        assert_eq!(mode(&world.path(format!(".oci/{name}"))), 0o600);
+        for key in ["user", "pass_phrase"] {
+            assert_eq!(value(&world, "work", key), None);
+        }
+        assert_eq!(value(&world, "work", "tenancy").as_deref(), Some(domain::TENANCY));
+        assert_eq!(value(&world, "other", "user").as_deref(), Some("u"));
+        assert_eq!(value(&world, "work", "region").as_deref(), Some("us-ashburn-1"));
+    }
+    world.session_of("work").expire();
+    world.woci(&[]).run().ok();
+    assert_eq!(backups(&world), expected, "no API key, no backup");
+}
+
+#[test]
+fn each_mark_of_an_api_key_is_one() {
+    for mark in ["user = u\n", "pass_phrase = p\n", "key_file = /elsewhere/key.pem\n"] {
+        let world = with_config(format!("[DEFAULT]\n{mark}"));
+        world.woci(&[]).run().ok().says("API key");
+        assert_eq!(backups(&world), ["config.woci-backup"], "{mark}");
+    }
+}
+
+#[test]
+fn the_default_that_others_inherit_is_not_taken_over_unasked() {
+    let old = format!("[DEFAULT]\n{API_KEY}[other]\nregion = eu-zurich-1\n");
+    let refused = "it holds an API key that every other profile there inherits";
+    // Before a sign-in, before a refresh token is spent, and before oci.
+    let world = World::new();
+    world.secret("S3cr3t-canary-pass");
+    world.write(".oci/config", &old);
+    for words in [&[][..], &["session", "authenticate"], &["os"]] {
+        world.woci(words).run().fails(2).says(refused);
+        world.woci(words).env("OCI_CLI_PROFILE", "DEFAULT").run().fails(2).says(refused);
+    }
+    world.session().seed(-60);
+    for words in [&[][..], &["session", "refresh"], &["session", "authenticate"], &["os"]] {
+        world.woci(words).run().fails(2).says(refused);
+    }
+    world.session().age(3600);
+    world.woci(&[]).run().ok().silent();
+    world.woci(&["os"]).run().fails(2).says(refused);
+    assert_eq!((world.read(".oci/config"), world.sim.total()), (old.clone(), 0));
+
+    world.woci(&["--profile", "DEFAULT", "os"]).run().ok().says("config.woci-backup");
+    assert_eq!(value(&world, "DEFAULT", "user"), None);
+    assert_eq!(world.read(".oci/config.woci-backup"), old);
+}
+
+#[test]
+fn the_name_that_oci_has_for_it_says_default_too() {
+    let world = with_config(format!("[DEFAULT]\n{API_KEY}[other]\n"));
+    world.woci(&["session", "authenticate", "--profile-name", "DEFAULT"]).run().ok().says("WARNING");
+    assert_eq!(value(&world, "DEFAULT", "user"), None);
+}
+
+#[test]
+fn a_lone_default_with_an_api_key_is_taken_over() {
+    let world = with_config(format!("[DEFAULT]\n{API_KEY}"));
+    world.woci(&[]).run().ok().says("config.woci-backup");
+}
+
+#[test]
+fn what_oci_refuses_is_reported_before_anything_is_sent() {
+    for (text, line) in [
+        (&b"[DEFAULT]\n[other]\n[other]\n"[..], "line 3"),
+        (b"[DEFAULT]\nkey_file = x\nfoo\n", "line 3"),
+        (b"[other]\nuser = a\nuser = b\n", "line 3"),
+        (b"key_file = x\n", "line 1"),
+        (b"[DEFAULT]\nregion = \xff\n", "line 2"),
+        (b"\xef\xbb\xbf[DEFAULT]\n", "line 1"),
+    ] {
+        for words in [&[][..], &["session", "authenticate"]] {
+            let world = with_config(text);
+            world.woci(words).run().fails(2).says(".oci/config").says(line);
+            assert_eq!(world.sim.total(), 0, "{}", String::from_utf8_lossy(text));
+            assert_eq!(fs::read(world.path(".oci/config")).expect("it is there"), text);
+        }
+    }
+}
+
+/// oci refuses them, so that nobody can mean them.
+#[test]
+fn duplicates_of_wocis_keys_in_its_section_go() {
+    let world = with_config(
+        "[DEFAULT]\nregion = a\nregion = b\ntenancy = c\nTENANCY = d\nkey_file = x\n[o]\nk = v\n",
+    );
+    world.woci(&["--profile", "DEFAULT"]).run().ok();
+    for key in ["region", "tenancy", "key_file"] {
+        assert!(value(&world, "DEFAULT", key).is_some(), "{key}");
+    }
+    assert!(!world.read(".oci/config").contains("TENANCY"));
+}
+
+#[test]
+fn passthrough_repairs_a_section_that_names_something_else() {
+    for old in [
+        "",
+        "[DEFAULT]\n",
+        "[DEFAULT]\nkey_file = {folder}/other.pem\nsecurity_token_file = {folder}/token\n",
+        "[DEFAULT]\nkey_file = {folder}/private_key.pem\nsecurity_token_file = /elsewhere/token\n",
+    ] {
+        let world = World::signed_in();
+        let folder = world.session().folder.clone();
+        world.write(".oci/config", old.replace("{folder}", folder.to_str().expect("UTF-8")));
+        world.woci(&["os"]).run().ok().silent();
+        let names = |key: &str| value(&world, "DEFAULT", key).map(|path| Path::new(&path).to_owned());
+        assert_eq!(names("key_file"), Some(folder.join("private_key.pem")), "{old}");
+        assert_eq!(names("security_token_file"), Some(folder.join("token")), "{old}");
+        assert_eq!(world.sim.total(), 0);
+    }
+}
+
+#[test]
+fn odd_files_in_its_place_are_named() {
+    for words in [&[][..], &["os"], &["session", "authenticate"]] {
+        let world = World::signed_in();
+        fs::create_dir(world.path(".oci/config")).expect("a new folder");
+        world.woci(words).run().fails(1).says(".oci/config").says("folder");
+        assert_eq!(world.sim.total(), 0);
+        fs::remove_dir(world.path(".oci/config")).expect("it is empty");
+        symlink("config", world.path(".oci/config")).expect("a new link");
+        world.woci(words).run().fails(1).says(".oci/config");
+        assert_eq!(world.sim.total(), 0);
+    }
+    let world = World::signed_in();
+    world.write(".oci/config", vec![b'#'; 17 << 20]);
+    world.woci(&[]).run().fails(1).says("16 MiB");
+}
+
+/// A home behind a link, as on many a cluster: the same folder by another name.
+#[test]
+fn a_key_in_the_folder_by_another_name_is_in_the_folder() {
+    let world = World::signed_in();
+    let session = world.session();
+    session.expire();
+    symlink(".", world.path("alias")).expect("a new link");
+    fs::rename(session.path("private_key.pem"), session.path("oci_api_key.pem")).expect("own files");
+    let key_file = world.path("alias/.oci/sessions/DEFAULT/oci_api_key.pem");
+    world.write(".oci/config", format!("[DEFAULT]\nkey_file = {}\n", key_file.display()));
+    let credential = world.woci(&[]).run().ok().json();
+    assert_eq!(credential["key_file"], key_file.to_str().expect("UTF-8"));
+    assert_eq!(session.read("private_key.pem"), None);
+    fs::rename(session.path("oci_api_key.pem"), session.path("private_key.pem")).expect("own files");
+}
+
+/// The older tool's files, and those of a careless copy.
+#[test]
+fn what_others_could_read_is_the_owners_alone_after_a_refresh() {
+    let world = World::signed_in();
+    world.session().expire();
+    fs::set_permissions(&world.session().folder, Permissions::from_mode(0o755)).expect("an own folder");
+    for name in ["token", "private_key.pem", "refresh_token"] {
+        fs::set_permissions(world.session().path(name), Permissions::from_mode(0o644)).expect("an own file");
+    }
+    world.woci(&[]).run().ok();
+    // World looks at the modes.
+}

@@ -1,0 +1,479 @@
+//! Signing in with the real binary: strangers on the callback port, a port that is taken, nobody at the browser, and
+//! what of the old session is left when it goes wrong (contract 4, step 4; contract 5, "Sign-in"; PROMISES 1 to 7).
+
+use crate::sim::faults::{Fault, Gate, Grant};
+use crate::sim::person;
+use crate::sim::provider::Person;
+use crate::sim::{http, jwt};
+use crate::world::run::{Run, Running};
+use crate::world::{World, free_port};
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+const NOBODY: &str = "no-such-browser";
+
+/// A sign-in that waits for the test to be its browser.
+fn waiting(world: &World) -> Running<'_> {
+    let woci = world.woci(&["session", "authenticate"]).env("BROWSER", NOBODY).start();
+    woci.auth_url();
+    woci
+}
+
+/// The test is the browser now, and the sign-in ends well.
+fn finish(woci: Running<'_>) -> Run {
+    let pages = person::follow(&woci.auth_url(), &[]);
+    assert_eq!(pages.last().map(|page| page.status), Some(200));
+    woci.finish().ok()
+}
+
+fn connect(world: &World) -> TcpStream {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, world.redirect_port())).expect("woci listens");
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket takes a timeout");
+    stream
+}
+
+/// The status of the answer to these bytes.
+fn ask(world: &World, request: &[u8]) -> String {
+    let mut stream = connect(world);
+    stream.write_all(request).expect("woci reads");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer and no reset");
+    let answer = String::from_utf8(answer).expect("an answer in text");
+    answer.split(' ').nth(1).unwrap_or_else(|| panic!("no status: {answer:?}")).to_owned()
+}
+
+fn get(world: &World, target: &str) -> String {
+    ask(world, format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").as_bytes())
+}
+
+fn state(url: &str) -> String {
+    let (_, query) = url.split_once('?').expect("a URL with a query");
+    http::value(&http::decode_form(query).expect("a form"), "state").expect("a state").to_owned()
+}
+
+#[test]
+fn strangers_are_answered_and_waited_past() {
+    let world = World::new();
+    let woci = waiting(&world);
+    let state = state(&woci.auth_url());
+    for (target, status) in [
+        ("/favicon.ico".to_owned(), "404"),
+        ("/".into(), "404"),
+        ("/callback/".into(), "404"),
+        ("//callback".into(), "404"),
+        (format!("/Callback?code=x&state={state}"), "404"),
+        ("/callback".into(), "400"),
+        ("/callback?code=stranger".into(), "400"),
+        ("/callback?error=access_denied".into(), "400"),
+        ("/callback?code=stranger&state=stranger".into(), "400"),
+        ("/callback?error=access_denied&state=stranger".into(), "400"),
+        (format!("/callback?code=stranger&state={}", &state[..42]), "400"),
+        (format!("/callback?code=stranger&state={state}x"), "400"),
+        (format!("/callback?code=stranger&state=x&state={state}"), "400"),
+        (format!("/callback?code=stranger&state={state}&state=x"), "400"),
+        (format!("/callback?code=a&code=b&state={state}"), "400"),
+        (format!("/callback?error=a&error=b&state={state}"), "400"),
+        (format!("/callback?state={state}"), "400"),
+        (format!("/callback?code=&state={state}"), "400"),
+        (format!("/callback?code=%zz&state={state}"), "400"),
+    ] {
+        assert_eq!(get(&world, &target), status, "{target}");
+    }
+    for request in [
+        format!("POST /callback?code=x&state={state} HTTP/1.1\r\n\r\n"),
+        format!("HEAD /callback?code=x&state={state} HTTP/1.1\r\n\r\n"),
+        format!("OPTIONS /callback?code=x&state={state} HTTP/1.1\r\n\r\n"),
+        format!("GET http://127.0.0.1/callback?code=x&state={state} HTTP/1.1\r\n\r\n"),
+        format!("GET /callback?code=x&state={state} HTTP/2.0\r\n\r\n"),
+        format!("GET /callback?code=x&state={state} HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"),
+        "\r\n\r\n".into(),
+    ] {
+        assert_eq!(ask(&world, request.as_bytes()), "400", "{request}");
+    }
+    finish(woci);
+    assert_eq!(world.sim.count(Grant::Code), 1, "no stranger's code was redeemed");
+    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, world.redirect_port())).is_err(), "the port is closed");
+}
+
+/// PROMISES 6, against the binary: its memory is looked at while it is attacked.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_sign_in_ends_well_under_attack() {
+    let world = World::new();
+    let woci = waiting(&world);
+    let status = format!("/proc/{}/status", woci.id);
+    let peak = || -> u64 {
+        let status = fs::read_to_string(&status).expect("woci runs");
+        let line = status.lines().find(|line| line.starts_with("VmHWM")).expect("a peak");
+        line.split_whitespace().nth(1).and_then(|size| size.parse().ok()).expect("kB")
+    };
+    assert_eq!(get(&world, "/"), "404");
+    // The key is made beside the wait: its memory is not the strangers'. Its making ends before many answers do.
+    let (mut before, mut quiet) = (peak(), 0);
+    while quiet < 200 {
+        assert_eq!(get(&world, "/"), "404");
+        let now = peak();
+        quiet = if now == before { quiet + 1 } else { 0 };
+        before = now;
+    }
+
+    let idle: Vec<_> = (0..500).map(|_| connect(&world)).collect();
+    for _ in 0..300 {
+        let mut stream = connect(&world);
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\n\r\n");
+        crate::sim::sys::reset(stream);
+    }
+    assert_eq!(ask(&world, b"POST /callback HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n"), "400");
+    assert_eq!(ask(&world, &[b"\x16\x03\0\xff".repeat(99), b"\r\n\r\n".to_vec()].concat()), "400");
+    let mut long_line = connect(&world);
+    let piece = vec![b'a'; 1 << 20];
+    let _cut_short = (0..200).try_for_each(|_| long_line.write_all(&piece));
+    let mut slow = connect(&world);
+    let full: Vec<_> = (0..60)
+        .map(|_| {
+            let mut stream = connect(&world);
+            let _ = stream.write_all(&[b'a'; (16 << 10) - 1]);
+            stream
+        })
+        .collect();
+    for byte in b"GET /slow" {
+        let _gone = slow.write_all(&[*byte]);
+        assert_eq!(get(&world, "/"), "404");
+    }
+    let grown = peak() - before;
+    assert!(grown < 2048, "{grown} kB");
+    let run = finish(woci);
+    assert!(!run.stderr.contains("panic"), "{run}");
+    drop((idle, full, slow));
+}
+
+#[test]
+fn only_127_0_0_1_hears() {
+    let world = World::new();
+    let woci = waiting(&world);
+    let port = world.redirect_port();
+    assert!(TcpStream::connect((Ipv4Addr::new(127, 0, 0, 2), port)).is_err());
+    assert!(TcpStream::connect((std::net::Ipv6Addr::LOCALHOST, port)).is_err());
+    finish(woci);
+}
+
+#[test]
+fn a_port_in_use_is_named_and_is_not_an_unanswered_sign_in() {
+    let world = World::new();
+    let port = world.redirect_port();
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port");
+    for words in [&[][..], &["session", "authenticate"]] {
+        world.woci(words).run().fails(1).says(&format!("127.0.0.1:{port}")).says("--redirect-port");
+    }
+    assert_eq!(world.sim.total(), 0);
+    drop(taken);
+    world.woci(&[]).run().ok();
+}
+
+#[test]
+fn a_port_of_ones_own_is_used() {
+    let world = World::new();
+    let port = free_port().to_string();
+    world.woci(&["--redirect-port", &port]).run().ok();
+    let uri = format!("http://127.0.0.1:{port}/callback");
+    assert_eq!(world.sim.requests(Grant::Code)[0].field("redirect_uri"), Some(&*uri));
+}
+
+#[test]
+fn sign_ins_of_two_profiles_on_one_port_wait_for_each_other() {
+    let world = World::new();
+    world.manager(&[("one", &world.settings()), ("two", &world.settings())]);
+    let gate = world.sim.hold(Grant::Authorize);
+    let runs: Vec<_> = ["one", "two"].map(|profile| world.woci(&["--profile", profile]).start()).into();
+    gate.wait_for(1);
+    gate.open();
+    runs.into_iter().for_each(|run| assert_eq!(run.finish().ok().json()["source"], "authenticated"));
+    assert_eq!(world.sign_ins(), 2);
+}
+
+#[test]
+fn a_killed_sign_in_is_not_an_unanswered_one() {
+    for signal in [libc::SIGKILL, libc::SIGTERM, libc::SIGINT] {
+        let world = World::new();
+        let woci = world.woci(&[]).browser("nothing").start();
+        woci.auth_url();
+        woci.signal(signal);
+        assert_eq!(woci.finish().code(), 128 + signal);
+        // Not even its port is in the way.
+        assert_eq!(world.woci(&[]).run().ok().json()["source"], "authenticated");
+    }
+}
+
+#[test]
+fn without_browser_and_terminal_an_implicit_sign_in_prints_the_url_and_ends() {
+    let world = World::signed_in();
+    world.session().expire();
+    world.sim.provider.revoke_all();
+    for browser in [NOBODY, "false", "/", "false:no-such-browser:", "sh -c 'exit 1'"] {
+        let started = Instant::now();
+        world
+            .woci(&["os"])
+            .env("BROWSER", browser)
+            .run()
+            .fails(1)
+            .says("Auth URL: http://")
+            .says("no browser opens");
+        assert!(started.elapsed() < Duration::from_secs(30), "{browser}");
+    }
+    assert_eq!(world.sign_ins(), 0);
+    // It is not an unanswered one either.
+    world.woci(&[]).run().ok();
+}
+
+#[test]
+fn at_a_terminal_the_url_may_be_opened_by_hand() {
+    let world = World::new();
+    let woci = world.woci(&[]).env("BROWSER", NOBODY).terminal().start();
+    woci.says("No browser could be opened");
+    finish(woci);
+}
+
+/// The browser's command is never given to a shell.
+#[test]
+fn a_query_cannot_run_a_command() {
+    let world = World::new();
+    let base = world.sim.authorize_url() + "?x=$(touch%20pwned);touch`id`&y=|";
+    world.manager(&[("DEFAULT", &world.settings_with(&[("authz_base_url", Some(&base))]))]);
+    world.woci(&[]).env("BROWSER", "browser %s").run().ok();
+    let opened = world.browsers(1)[0]["opened"].as_str().map(str::to_owned);
+    assert!(opened.is_some_and(|url| url.contains("?x=$(touch%20pwned);touch`id`&y=|&response_type=code")));
+    let names = fs::read_dir(world.home()).expect("a folder").flatten().map(|entry| entry.file_name());
+    assert!(names.into_iter().all(|name| !name.to_string_lossy().contains("pwned")));
+}
+
+#[test]
+fn a_query_of_the_configured_url_is_kept_and_never_doubled() {
+    let world = World::new();
+    let base =
+        world.sim.authorize_url() + "?prompt=consent&scope=old&state=fixed&client_id=old&audience=a%26b";
+    world.manager(&[("DEFAULT", &world.settings_with(&[("authz_base_url", Some(&base))]))]);
+    world.woci(&[]).run().ok();
+    let asked = &world.sim.requests(Grant::Authorize)[0];
+    for (name, value) in [
+        ("prompt", "consent"),
+        ("audience", "a&b"),
+        ("scope", "openid offline_access"),
+        ("client_id", "woci-desktop"),
+        ("code_challenge_method", "S256"),
+    ] {
+        let given: Vec<_> = asked.fields.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str()).collect();
+        assert_eq!(given, [value], "{name}");
+    }
+    assert_eq!(asked.field("state").map(str::len), Some(43));
+}
+
+fn remembered(world: &World, outcome: &str, seconds_ago: i64) {
+    let mut record = world.session().record();
+    record["failed_sign_in"] = json!({"outcome": outcome, "at": jwt::now() - seconds_ago});
+    world.session().write("session.json", record.to_string());
+}
+
+#[test]
+fn what_a_person_did_not_answer_is_remembered_for_ten_minutes() {
+    let world = World::new();
+    world.woci(&[]).run().ok();
+    world.session().expire();
+    world.sim.provider.revoke_all();
+    for outcome in ["unanswered", "denied"] {
+        remembered(&world, outcome, 590);
+        for words in [&[][..], &["os"], &["session", "refresh"]] {
+            let run = world.woci(words).run().fails(1).says(outcome).says("session authenticate");
+            assert!(!run.stderr.contains("Auth URL"), "{run}");
+        }
+    }
+    assert_eq!(world.sign_ins(), 1);
+    remembered(&world, "unanswered", 601);
+    assert_eq!(world.woci(&[]).run().ok().json()["source"], "authenticated");
+    assert_eq!(world.session().record()["failed_sign_in"], Value::Null);
+}
+
+/// A clock that was put back must not silence woci for years.
+#[test]
+fn a_failure_of_the_future_is_no_reason() {
+    let world = World::new();
+    world.woci(&[]).run().ok();
+    world.session().expire();
+    world.sim.provider.revoke_all();
+    remembered(&world, "unanswered", -3600);
+    world.woci(&[]).run().ok();
+}
+
+#[test]
+fn a_refresh_works_on_whatever_was_unanswered_before() {
+    let world = World::new();
+    world.woci(&[]).run().ok();
+    world.session().expire();
+    remembered(&world, "denied", 10);
+    assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
+    assert_eq!(world.session().record()["failed_sign_in"], Value::Null, "any success clears it");
+}
+
+#[test]
+fn session_authenticate_cures_a_denial() {
+    let world = World::new();
+    world.woci(&[]).browser("denies").run().fails(1);
+    world.woci(&[]).run().fails(1).says("denied");
+    world.woci(&["--sign-in", "never", "session", "authenticate"]).run().ok();
+    world.woci(&[]).run().ok().silent();
+}
+
+#[test]
+fn a_denial_shows_the_description_on_the_page_and_in_one_line() {
+    let world = World::new();
+    let description = "<script>alert(1)</script>\n\u{1b}[2Jwoci: all is well";
+    world.sim.provider.rules().person =
+        Person::Denies { error: "access_denied".into(), description: description.into() };
+    let run = world.woci(&[]).run().fails(1).says("access_denied").says("all is well");
+    assert!(!run.stderr.contains('\u{1b}'), "{run}");
+    let page = world.browsers(1)[0]["pages"][0].clone();
+    let body = page["body"].as_str().expect("a page");
+    assert!(!body.contains("<script") && !body.contains('\u{1b}'), "{body}");
+    assert!(!body.contains("src=") && !body.contains("href="), "{body}");
+    assert_eq!(page["headers"]["cache-control"], "no-store");
+}
+
+#[test]
+fn a_code_is_redeemed_once_whatever_comes_of_it() {
+    for fault in [Fault::status(500, "{}"), Fault::drop(), Fault::drop().after(), Fault::reset().after()] {
+        let world = World::new();
+        world.sim.fault(Grant::Code, fault);
+        world.woci(&[]).run().fails(1);
+        assert_eq!(world.sim.count(Grant::Code), 1);
+        world.woci(&[]).run().ok();
+    }
+}
+
+/// `session authenticate` beside a session that works: what it cannot replace, it keeps.
+#[test]
+fn a_sign_in_that_fails_leaves_the_old_session_whole() {
+    for (grant, fault) in [
+        (Grant::Code, Fault::status(500, "{}")),
+        (Grant::Code, Fault::refusal("invalid_grant", "too late")),
+        (Grant::Code, Fault::status(200, "{}")),
+        (Grant::Code, Fault::status(200, r#"{"access_token": "a.b.c", "token_type": "DPoP"}"#)),
+        (Grant::Code, Fault::status(200, r#"{"access_token": "a.b.c", "refresh_token": "a\nb"}"#)),
+    ] {
+        let world = World::new();
+        world.woci(&[]).run().ok();
+        let before = world.session().snapshot();
+        world.sim.fault(grant, fault);
+        let run = world.woci(&["session", "authenticate"]).run().fails(1);
+        assert!(world.session().snapshot() == before, "{run}");
+        world.session().expire();
+        assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
+    }
+}
+
+#[test]
+fn a_sign_in_whose_exchange_fails_needs_no_second_one() {
+    let world = World::new();
+    world.sim.fault(Grant::Exchange, Fault::status(500, "{}"));
+    world.woci(&[]).run().fails(1);
+    assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
+    assert_eq!(world.sign_ins(), 1);
+}
+
+#[test]
+fn a_provider_without_refresh_tokens_gives_sessions_and_warnings() {
+    let world = World::new();
+    world.sim.provider.rules().offline_needs_consent = true;
+    let run = world.woci(&[]).run().ok().says("WARNING").says("no refresh token");
+    assert_eq!(run.json()["source"], "authenticated");
+    world.woci(&[]).run().ok().silent();
+    world.session().expire();
+    world.woci(&["--sign-in", "never"]).run().fails(1).says("no refresh token");
+    assert_eq!(world.woci(&[]).run().ok().json()["source"], "authenticated");
+}
+
+#[test]
+fn the_key_of_the_folder_is_kept_and_an_unreadable_one_stops_before_the_browser() {
+    let world = World::signed_in();
+    let key = world.session().key();
+    world.woci(&["session", "authenticate"]).run().ok();
+    assert_eq!(world.session().key(), key);
+    let requests = world.sim.total();
+    for odd in
+        [&b""[..], b"-----BEGIN PRIVATE KEY-----\n", b"\0\xff", include_bytes!("../../fixtures/keys/ec.pem")]
+    {
+        world.session().write("private_key.pem", odd);
+        for words in [&[][..], &["session", "authenticate"], &["session", "refresh"], &["os"]] {
+            world.woci(words).run().fails(1).says("private_key.pem");
+        }
+    }
+    assert_eq!(world.sim.total(), requests);
+    world.session().write("private_key.pem", &key);
+    world.woci(&[]).run().ok();
+}
+
+#[test]
+fn a_key_that_is_missing_is_made_anew() {
+    let world = World::signed_in();
+    world.session().remove("private_key.pem");
+    assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
+    world.woci(&[]).run().ok().silent();
+}
+
+#[test]
+fn folders_in_the_place_of_files_are_named_before_anything_is_sent() {
+    for name in ["token", "private_key.pem", "refresh_token", "session.json", "session.lock"] {
+        let world = World::signed_in();
+        world.session().expire();
+        let path = world.session().path(name);
+        let _absent = fs::remove_file(&path);
+        fs::create_dir(&path).expect("a new folder");
+        for words in [&[][..], &["session", "authenticate"]] {
+            world.woci(words).run().fails(1).says(path.to_str().expect("UTF-8"));
+        }
+        assert_eq!(world.sim.total(), 0, "{name}");
+        fs::remove_dir(&path).expect("it is empty");
+    }
+}
+
+#[test]
+fn a_token_file_of_nonsense_is_as_good_as_none() {
+    for odd in [vec![], b"\0\xff\xfe".to_vec(), vec![b'x'; 1 << 20], b"a.b.c".to_vec()] {
+        let world = World::signed_in();
+        world.session().write("token", odd);
+        assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
+    }
+}
+
+/// The browser answers while woci still waits for another's sign-in.
+#[test]
+fn those_who_wait_for_a_sign_in_get_its_session() {
+    let world = World::new();
+    let gate: Gate = world.sim.hold(Grant::Authorize);
+    let first = world.woci(&[]).start();
+    gate.wait_for(1);
+    let second = world.woci(&[]).start();
+    second.says("Waiting for");
+    gate.open();
+    assert_eq!(first.finish().ok().json()["source"], "authenticated");
+    assert_eq!(second.finish().ok().says("sign-in").json()["source"], "cached");
+    assert_eq!(world.sign_ins(), 1);
+}
+
+/// A browser that holds its connection open after the answer, and one that never reads it.
+#[test]
+fn a_browser_that_does_not_hang_up_holds_nothing_up() {
+    let world = World::new();
+    let woci = waiting(&world);
+    let url = woci.auth_url();
+    let page = person::get(&url, "").expect("the provider answers");
+    let callback = http::value(&page.headers, "location").expect("a redirect").to_owned();
+    let (_, target) = callback.split_once("/callback").expect("the callback");
+    let mut stream = connect(&world);
+    write!(stream, "GET /callback{target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").expect("woci reads");
+    let started = Instant::now();
+    woci.finish().ok();
+    assert!(started.elapsed() < Duration::from_secs(20));
+    let _ = stream.shutdown(Shutdown::Both);
+}
