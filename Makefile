@@ -54,7 +54,7 @@ bless: ## rewrite the golden files in fixtures/ from what woci says now
 	WOCI_BLESS=1 cargo test
 	@git status --short fixtures
 
-e2e: build ## journeys with the real oci, kubectl and providers
+e2e: build sim ## journeys with the real oci, kubectl and providers
 	WOCI_BIN=$(abspath $(WOCI)) tests/e2e/run
 
 # A new file is renamed over the old one: a running woci goes on undisturbed, nobody sees half a
