@@ -169,7 +169,7 @@ fn folders_in(folder: &Path) -> Vec<OsString> {
 
 #[cfg(fuzzing)]
 pub mod fuzz {
-    use super::*;
+    use crate::config::*;
 
     /// No line is lost, and an edit leaves what Python takes as good as it was and is made once.
     pub fn ini(bytes: &[u8]) {

@@ -38,16 +38,16 @@ pub struct Tokens {
 
 #[cfg(fuzzing)]
 pub mod fuzz {
-    pub use super::token::fuzz as token_answer;
+    pub use crate::oauth::token::fuzz as token_answer;
 
     /// A form that is read is written so that it is read again as the same.
     pub fn form(bytes: &[u8]) {
-        let Some(pairs) = super::url::parse_form(bytes) else { return };
+        let Some(pairs) = crate::oauth::url::parse_form(bytes) else { return };
         let borrowed: Vec<(&str, &str)> = pairs.iter().map(|(k, v)| (&**k, &**v)).collect();
-        let again = super::url::parse_form(super::url::form(&borrowed).as_bytes());
+        let again = crate::oauth::url::parse_form(crate::oauth::url::form(&borrowed).as_bytes());
         assert_eq!(again, Some(pairs));
         if let Ok(url) = std::str::from_utf8(bytes) {
-            let _ = (super::url::check(url), super::url::host(url));
+            let _ = (crate::oauth::url::check(url), crate::oauth::url::host(url));
         }
     }
 }

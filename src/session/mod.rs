@@ -200,9 +200,9 @@ impl<'a> Engine<'a> {
 
 #[cfg(fuzzing)]
 pub mod fuzz {
-    use super::key::PrivateKey;
-    use super::record::Record;
-    use super::{Upst, envelope, legacy};
+    use crate::session::key::PrivateKey;
+    use crate::session::record::Record;
+    use crate::session::{Upst, envelope, legacy};
 
     /// What is taken for a token can stand in a header and in a quoted string.
     pub fn upst(bytes: &[u8]) {
