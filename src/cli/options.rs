@@ -115,7 +115,7 @@ pub const OPTIONS: &[Opt] = &[
         value: "PATH",
         group: Group::Profile,
         help: "the OCI config",
-        example: "--config-file ~/work/oci.config",
+        example: "--config-file ~/team/oci.config",
         forwarded: true,
         ..ROW
     },
@@ -147,7 +147,7 @@ pub const OPTIONS: &[Opt] = &[
         value: "PATH",
         group: Group::Profile,
         help: "woci's own configuration",
-        example: "--manager-config ~/work/woci_manager.ini",
+        example: "--manager-config ~/team/woci_manager.ini",
         ..ROW
     },
     Opt {

@@ -1,5 +1,5 @@
 //! What is set: both configuration files found and read, and the settings of one profile made of
-//! them, the flags and the environment (contract section 3).
+//! them, the flags and the environment.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -395,7 +395,7 @@ mod tests {
             home.settings(flags, variables).map(|settings| settings.profile.to_string()).unwrap()
         };
         assert_eq!(profile(&[], &[]), "in-home");
-        assert_eq!(profile(&[("--config-file", "~/work/config")], &[]), "beside");
+        assert_eq!(profile(&[("--config-file", "~/team/config")], &[]), "beside");
         assert_eq!(profile(&[], &[("OCI_CLI_CONFIG_FILE", oci_config)]), "beside");
         assert_eq!(profile(&[], &[("OCI_CLI_CONFIG_FILE", empty)]), "in-home");
         let variable = [("OCI_CLI_CONFIG_FILE", oci_config), ("WOCI_MANAGER_CONFIG", named)];

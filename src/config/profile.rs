@@ -1,4 +1,4 @@
-//! A profile's name, and the choice of one (contract section 3, "Which profile").
+//! A profile's name, and the choice of one.
 
 use std::fmt;
 
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_choice_follows_the_contract() {
+    fn the_choice_follows_the_rules() {
         assert_eq!(only_of(&[]), Ok("DEFAULT".to_owned()));
         assert_eq!(only_of(&["COMMON"]), Ok("DEFAULT".to_owned()));
         assert_eq!(only_of(&["COMMON", "prod"]), Ok("prod".to_owned()));

@@ -1,6 +1,5 @@
 //! The profile's section of the OCI config: what it says, and the edit that makes oci, the SDKs and
-//! Terraform use the session (contract section 4, "OCI config"; the keys are those that `oci session
-//! authenticate` 3.95 writes).
+//! Terraform use the session. The keys are those that `oci session authenticate` 3.95 writes.
 
 use std::fs;
 use std::path::{Path, PathBuf};

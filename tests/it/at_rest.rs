@@ -1,5 +1,5 @@
 //! The refresh token on disk: what was encrypted stays encrypted, what is to be encrypted becomes so, and nothing is
-//! sent before it is known that the successor can be written (contract 4, "Refresh token at rest"). The terminal's
+//! sent before it is known that the successor can be written. The terminal's
 //! part too: asked once, twice for a new passphrase, nothing shown.
 
 use crate::sim::faults::{Fault, Grant};

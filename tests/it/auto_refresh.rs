@@ -1,5 +1,5 @@
 //! `--auto-refresh`: oci as a child with the signals, masks and exit codes that it would have without woci, a thread
-//! beside it that refreshes in time, and an end as soon as oci has ended (contract 2 and 6).
+//! beside it that refreshes in time, and an end as soon as oci has ended.
 
 use crate::sim::faults::{Fault, Grant};
 use crate::sim::{domain, jwt};

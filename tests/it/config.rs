@@ -1,5 +1,5 @@
 //! What is configured where, and what is said where it is wrong: both files found by their rules, the profile chosen,
-//! values that are missing or malformed, warnings at the right time only (contract 3).
+//! values that are missing or malformed, warnings at the right time only.
 
 use crate::world::World;
 use serde_json::Value;

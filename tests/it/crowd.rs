@@ -1,6 +1,5 @@
 //! Many at once: one refresh and one sign-in, however many ask; who dies is replaced, who hangs is named; profiles
-//! do not wait for each other, a warm run for nobody; the older tool, which knows no lock, is read again (PROMISES
-//! 9-11).
+//! do not wait for each other, a warm run for nobody; the older tool, which knows no lock, is read again.
 
 use crate::sim::faults::{Fault, Gate, Grant};
 use crate::world::World;

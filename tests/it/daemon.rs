@@ -1,5 +1,5 @@
 //! The daemon: up before its starter ends, detached, one per profile and told apart by its lock; it refreshes in
-//! time, survives trouble, and ends when it is told to or the refresh token is dead (contract 6, PROMISES 28).
+//! time, survives trouble, and ends when it is told to or the refresh token is dead.
 
 use crate::sim::faults::{Fault, Grant};
 use crate::sim::{domain, jwt, sys};

@@ -1,5 +1,5 @@
 //! Nowhere to store, nothing spent: where the session folder takes no file, no token request is sent, the failure
-//! names the path and the reason, and a valid UPST still serves (PROMISES 8, 18).
+//! names the path and the reason, and a valid UPST still serves.
 
 use crate::sim::sys;
 use crate::world::World;

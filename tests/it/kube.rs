@@ -1,5 +1,5 @@
 //! kubectl's token without oci: the document and its signature, the region, what KUBERNETES_EXEC_INFO asks for, the
-//! kubeconfig entry, and no storm of browsers (contract 2, "A verb may have options of its own").
+//! kubeconfig entry, and no storm of browsers.
 
 use crate::sim::faults::Grant;
 use crate::sim::jwt::{self, Key};

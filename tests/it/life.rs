@@ -1,5 +1,5 @@
 //! A session's life: signed in, handed out from the folder, refreshed without a person, signed in again when the
-//! refresh token is dead; and all the ways in which a person may say no (contract 4, "ensure").
+//! refresh token is dead; and all the ways in which a person may say no.
 
 use crate::sim::faults::{Fault, Gate, Grant};
 use crate::sim::person;

@@ -1,5 +1,5 @@
 //! What a provider or an identity domain may answer, and what becomes of the session: nothing is lost, nothing secret
-//! is repeated, no browser opens for what a person cannot mend (contract 5, "Token requests", "Exchange").
+//! is repeated, no browser opens for what a person cannot mend.
 
 use crate::sim::domain::{self, Upst};
 use crate::sim::faults::{Fault, Grant};

@@ -1,5 +1,5 @@
 //! `~/.oci/config` after a run: what oci, the SDKs and Terraform find there, what of the person's is still there, and
-//! what is never written over (contract 4, "OCI config").
+//! what is never written over.
 
 use crate::sim::domain;
 use crate::world::World;

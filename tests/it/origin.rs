@@ -1,4 +1,4 @@
-//! A refresh token goes only to where it came from: `session.json` says where that is (contract 4, PROMISES "origin").
+//! A refresh token goes only to where it came from: `session.json` says where that is.
 
 use crate::sim::faults::{Fault, Grant};
 use crate::sim::{domain, jwt};

@@ -1,5 +1,5 @@
 //! `woci <oci command>`: oci gets its arguments byte for byte, its environment but for what would make it somebody
-//! else, and nothing of woci's own; its exit status comes back (contract 2, "Passthrough").
+//! else, and nothing of woci's own; its exit status comes back.
 
 use crate::sim::oci::from_json;
 use crate::world::World;

@@ -1,5 +1,5 @@
 //! Signing in with the real binary: strangers on the callback port, a port that is taken, nobody at the browser, and
-//! what of the old session is left when it goes wrong (contract 4, step 4; contract 5, "Sign-in"; PROMISES 1 to 7).
+//! what of the old session is left when it goes wrong.
 
 use crate::sim::faults::{Fault, Gate, Grant};
 use crate::sim::person;
@@ -98,7 +98,7 @@ fn strangers_are_answered_and_waited_past() {
     assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, world.redirect_port())).is_err(), "the port is closed");
 }
 
-/// PROMISES 6, against the binary: its memory is looked at while it is attacked.
+/// What any local program may do to the port, against the binary: its memory is looked at while it is attacked.
 #[test]
 #[cfg(target_os = "linux")]
 fn the_sign_in_ends_well_under_attack() {

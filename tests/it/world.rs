@@ -1,9 +1,6 @@
 //! A throw-away home with a simulator, and woci ready to run in it. At its end a World looks for what no test may
 //! leave behind: a lost refresh token, strays, open modes, a secret in any output.
 
-// Each test file uses a part.
-#![allow(dead_code)]
-
 mod canary;
 pub mod run;
 pub mod session;

@@ -130,7 +130,7 @@ struct GateState {
 }
 
 impl Gate {
-    /// Longer than any limit of the contract but the five minutes of a sign-in.
+    /// Longer than any limit of woci's but the five minutes of a sign-in.
     const PATIENCE: Duration = Duration::from_secs(120);
 
     /// Returns once this many requests stand at the gate.

@@ -15,7 +15,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// Longer than any wait of the contract but an unanswered sign-in's; then the test fails in place of hanging.
+/// Longer than any wait of woci's but an unanswered sign-in's; then the test fails in place of hanging.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A run still to be started. The environment is clean: a home, a PATH, a browser.
@@ -53,11 +53,6 @@ impl<'w> Woci<'w> {
 
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
-        self
-    }
-
-    pub fn without(mut self, name: &str) -> Self {
-        self.command.env_remove(name);
         self
     }
 
