@@ -386,10 +386,10 @@ mod tests {
     #[test]
     fn the_manager_config_is_looked_for_in_order() {
         let home = Home::with("[in-home]\n");
-        let beside = home.put("work/woci_manager.ini", "[beside]\nconfig_file = ~/other/config\n");
+        let beside = home.put("team/woci_manager.ini", "[beside]\nconfig_file = ~/other/config\n");
         let named = home.put("named.ini", "[named]\n");
         home.put("other/woci_manager.ini", "[moved]\n");
-        let (oci_config, empty) = (home.0.join("work/config"), home.0.join("empty/config"));
+        let (oci_config, empty) = (home.0.join("team/config"), home.0.join("empty/config"));
         let [oci_config, empty, named] = [&oci_config, &empty, &named].map(|path| path.to_str().unwrap());
         let profile = |flags: &[(&'static str, &str)], variables: &[(&str, &str)]| {
             home.settings(flags, variables).map(|settings| settings.profile.to_string()).unwrap()
@@ -405,7 +405,7 @@ mod tests {
         let of = |settings: Settings| (settings.oci_config, settings.oci_config_from_manager);
         let beside = [("--manager-config", beside.to_str().unwrap())];
         assert_eq!(of(home.settings(&beside, &[]).unwrap()), (home.0.join("other/config"), true));
-        assert_eq!(of(home.settings(&beside, &variable).unwrap()), (home.0.join("work/config"), false));
+        assert_eq!(of(home.settings(&beside, &variable).unwrap()), (home.0.join("team/config"), false));
         assert_eq!(of(home.settings(&[], &[]).unwrap()), (home.0.join(".oci/config"), false));
     }
 
