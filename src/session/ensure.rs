@@ -13,13 +13,11 @@ impl Engine<'_> {
         let want = self.want.upst;
         let found = self.look()?;
         let seen = found.upst.as_ref().map(|upst| upst.token().clone());
-        if want == Wanted::Valid
-            && let Some(session) = self.usable(found)
-        {
-            return Ok(session);
-        }
         if want == Wanted::Valid {
-            person::refuse_at_once(self)?;
+            if let Some(session) = self.usable(found) {
+                return Ok(session);
+            }
+            person::refuse_at_once(self, &self.look()?.record)?;
         }
 
         let locked = self.dir.lock()?;
@@ -36,7 +34,7 @@ impl Engine<'_> {
         }
         if want == Wanted::Valid {
             // Those who waited for a sign-in that nobody answered.
-            person::refuse_at_once(self)?;
+            person::refuse_at_once(self, &found.record)?;
         }
 
         for warning in &self.settings.warnings {

@@ -113,8 +113,7 @@ fn may_ask(engine: &Engine<'_>, record: &Record, why: &str) -> Result<()> {
 
 /// Without the lock and without a passphrase: a crowd in the background does not queue up, each to
 /// be told the same.
-pub fn refuse_at_once(engine: &Engine<'_>) -> Result<()> {
-    let record = engine.look()?.record;
+pub fn refuse_at_once(engine: &Engine<'_>, record: &Record) -> Result<()> {
     let Some(failed) = &record.failed_sign_in else { return Ok(()) };
     if engine.want.person != Person::Absent
         && is_remembered(failed)

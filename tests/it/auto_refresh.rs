@@ -2,7 +2,6 @@
 //! beside it that refreshes in time, and an end as soon as oci has ended.
 
 use crate::sim::faults::{Fault, Grant};
-use crate::sim::{domain, jwt};
 use crate::world::World;
 use std::fs;
 use std::process::Command;
@@ -139,7 +138,7 @@ fn no_oci_is_127_and_a_useless_one_126() {
 #[test]
 fn it_refreshes_while_oci_runs() {
     let world = World::signed_in();
-    let (key, old) = (world.session().key(), due_in(&world, 2));
+    let (key, old) = (world.session().key(), world.session().due_in(2));
     let gate = world.sim.hold(Grant::Refresh);
     let woci = world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "1").start();
     woci.prints("ready");
@@ -160,7 +159,7 @@ fn it_refreshes_while_oci_runs() {
 #[test]
 fn a_failure_is_a_warning() {
     let world = World::signed_in();
-    due_in(&world, -1);
+    world.session().due_in(-1);
     world.sim.fault(Grant::Refresh, Fault::status(500, "{}").always());
     let woci =
         world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "1").env("SIM_OCI_EXIT", "3").start();
@@ -175,7 +174,7 @@ fn a_failure_is_a_warning() {
 #[test]
 fn a_dead_refresh_token_is_a_warning_and_no_browser() {
     let world = World::signed_in();
-    due_in(&world, -1);
+    world.session().due_in(-1);
     world.sim.provider.revoke_all();
     let woci = world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "1").start();
     woci.prints("ready");
@@ -197,7 +196,7 @@ fn without_a_refresh_token_oci_runs_all_the_same() {
 fn a_refresh_in_flight_is_finished_first() {
     for grant in [Grant::Refresh, Grant::Exchange] {
         let world = World::signed_in();
-        let old = due_in(&world, -1);
+        let old = world.session().due_in(-1);
         let gate = world.sim.hold_answers(grant);
         let woci = world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "1").start();
         woci.prints("ready");
@@ -227,7 +226,7 @@ fn it_ends_with_oci() {
 #[test]
 fn it_ends_with_oci_also_where_it_waits_for_another_refresh() {
     let world = World::signed_in();
-    due_in(&world, -1);
+    world.session().due_in(-1);
     let gate = world.sim.hold(Grant::Refresh);
     let holder = world.woci(&["session", "refresh"]).start();
     gate.wait_for(1);
@@ -238,16 +237,6 @@ fn it_ends_with_oci_also_where_it_waits_for_another_refresh() {
     assert!(holder.is_running());
     gate.open();
     holder.finish().ok();
-}
-
-/// Gives the session a UPST that is to be renewed in so many seconds; returns it.
-fn due_in(world: &World, seconds: i64) -> String {
-    const WINDOW: i64 = 600;
-    let key = jwt::Key::from_pem(jwt::SESSION_PEM).public();
-    let mut claims = domain::claims(&key, WINDOW + seconds);
-    claims["iat"] = (jwt::now() - 3000).into();
-    world.session().put_token(claims);
-    world.session().token()
 }
 
 /// By a process of its own: see the one in `passthrough`.

@@ -2,7 +2,7 @@
 //! time, survives trouble, and ends when it is told to or the refresh token is dead.
 
 use crate::sim::faults::{Fault, Grant};
-use crate::sim::{domain, jwt, sys};
+use crate::sim::{jwt, sys};
 use crate::world::World;
 use crate::world::run::Run;
 use serde_json::{Value, json};
@@ -159,7 +159,7 @@ fn its_secrets_come_by_a_pipe() {
         ]),
     )]);
     let daemon = Daemon::of(&world);
-    due_in(&world, 2);
+    world.session().due_in(2);
     let woci = world.woci(&["--daemon", "--auth-client-secret", &auth, "--client-secret", &exchange]);
     // The arguments of the starter are for all to see: that is the person's choice. What runs on shows none.
     woci.env("PASSPHRASE", passphrase).run().ok();
@@ -182,7 +182,7 @@ fn its_secrets_come_by_a_pipe() {
 fn refreshes_when_it_is_time() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
-    let (key, old) = (world.session().key(), due_in(&world, 3));
+    let (key, old) = (world.session().key(), world.session().due_in(3));
     let document = world.woci(&["--daemon"]).run().ok().document(true);
     assert_eq!((document["last_refresh"].clone(), world.sim.total()), (Value::Null, 0));
     eventually("a refresh", || daemon.status(&world)["last_refresh"].is_string());
@@ -200,7 +200,7 @@ fn refreshes_when_it_is_time() {
 fn trouble_is_told_and_tried_again() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
-    due_in(&world, -1);
+    world.session().due_in(-1);
     world.sim.fault(Grant::Refresh, Fault::status(500, "{}").always());
     let document = world.woci(&["--daemon"]).run().ok().says("WARNING").document(true);
     let error = document["last_error"].as_str().expect("there was one");
@@ -215,7 +215,7 @@ fn trouble_is_told_and_tried_again() {
 fn ends_with_its_reason_when_the_refresh_token_is_dead() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
-    due_in(&world, 3);
+    world.session().due_in(3);
     world.woci(&["--daemon"]).run().ok();
     world.sim.provider.revoke_all();
     eventually("its end", || daemon.is_gone());
@@ -231,7 +231,7 @@ fn ends_with_its_reason_when_the_refresh_token_is_dead() {
 fn a_refresh_token_that_is_dead_at_once_is_told_at_once() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
-    due_in(&world, -1);
+    world.session().due_in(-1);
     world.sim.provider.revoke_all();
     world.woci(&["--daemon"]).run().fails(1).says("was revoked").says("woci session authenticate");
     assert_eq!(daemon.pid(), None);
@@ -241,7 +241,7 @@ fn a_refresh_token_that_is_dead_at_once_is_told_at_once() {
 fn sigterm_lets_a_refresh_finish() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
-    let old = due_in(&world, 2);
+    let old = world.session().due_in(2);
     world.woci(&["--daemon"]).run().ok();
     let gate = world.sim.hold_answers(Grant::Exchange);
     gate.wait_for(1);
@@ -281,7 +281,7 @@ fn a_stale_pid_is_never_signalled() {
     world.woci(&["--stop-daemon"]).run().exits(1).document(false);
 
     // Nor by one that stops the next daemon before it is up.
-    due_in(&world, -1);
+    world.session().due_in(-1);
     let gate = world.sim.hold(Grant::Refresh);
     let starting = world.woci(&["--daemon"]).start();
     gate.wait_for(1);
@@ -354,16 +354,6 @@ fn its_log_stays_small() {
     let log = daemon.log();
     assert!((100_000..700_000).contains(&log.len()), "{} bytes", log.len());
     assert!(log.starts_with("one line") && log.ends_with("Ended, as it was told to\n"));
-}
-
-/// Gives the session a UPST that the daemon means to renew in so many seconds; returns it.
-fn due_in(world: &World, seconds: i64) -> String {
-    const WINDOW: i64 = 600;
-    let key = jwt::Key::from_pem(jwt::SESSION_PEM).public();
-    let mut claims = domain::claims(&key, WINDOW + seconds);
-    claims["iat"] = (jwt::now() - 3000).into();
-    world.session().put_token(claims);
-    world.session().token()
 }
 
 /// A profile's daemon; at the end of the test none is left behind.

@@ -375,3 +375,19 @@ fn a_refused_refresh_token_is_not_hidden_behind_a_session_that_is_still_valid() 
     world.woci(&["--sign-in", "never", "session", "refresh"]).run().fails(1).says("invalid_grant");
     assert_eq!(world.woci(&["session", "refresh"]).run().ok().json()["source"], "authenticated");
 }
+
+#[test]
+fn ctrl_c_waits_for_the_successor_of_a_refresh_token_that_is_spent() {
+    for (signal, code) in [(libc::SIGINT, 130), (libc::SIGTERM, 143), (libc::SIGHUP, 129)] {
+        let world = World::signed_in();
+        world.session().expire();
+        let answered = world.sim.hold_answers(Grant::Refresh);
+        let woci = world.woci(&[]).start();
+        answered.wait_for(1);
+        woci.signal(signal);
+        answered.open();
+        woci.finish().exits(code);
+        assert_eq!(world.session().refresh_token(), world.sim.provider.live_refresh_token());
+        world.woci(&["--sign-in", "never"]).run().ok();
+    }
+}

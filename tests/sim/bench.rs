@@ -75,7 +75,7 @@ impl Bench {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("127.0.0.1 has a free port");
         let port = listener.local_addr().expect("a bound socket has an address").port();
         drop(listener);
-        let manager = manager.replace("[DEFAULT]", "[work]") + &format!("redirect_port = {port}\n");
+        let manager = manager.replace("[DEFAULT]", "[prod]") + &format!("redirect_port = {port}\n");
         fs::write(self.home.join(".oci/woci_manager.ini"), manager).expect("the home is writable");
         let done = self.woci(&["session", "authenticate"]).stderr(Stdio::piped()).output();
         let done = done.expect("woci can be run");
@@ -87,7 +87,7 @@ impl Bench {
     fn write_oci_config(&self, sections: usize) {
         let path = self.home.join(".oci/config");
         let old = fs::read_to_string(&path).expect("a sign-in writes it");
-        let own = &old[old.find("[work]").expect("it holds the profile")..];
+        let own = &old[old.find("[prod]").expect("it holds the profile")..];
         let others = (1..sections).map(|n| {
             format!(
                 "[profile-{n}]\nuser = ocid1.user.oc1..{n:060}\nfingerprint = {n:047}\n\
@@ -129,7 +129,7 @@ impl Bench {
             return;
         };
         let mut command = self.command(oci);
-        command.args(["--profile", "work", "--auth", "security_token"]);
+        command.args(["--profile", "prod", "--auth", "security_token"]);
         command.args(["ce", "cluster", "generate-token", "--cluster-id", CLUSTER]);
         self.measure(&mut [Program::new("oci ce cluster generate-token", command)], SLOW_TURNS);
     }
@@ -155,7 +155,7 @@ impl Bench {
         }
         println!();
         for count in [1, 16, 128] {
-            fs::remove_file(self.home.join(".oci/sessions/work/token")).expect("the session has a token");
+            fs::remove_file(self.home.join(".oci/sessions/prod/token")).expect("the session has a token");
             let (took, said) = crowd(self.woci(&[]).stdout(Stdio::piped()), count);
             let tokens: BTreeSet<&str> =
                 said.iter().filter_map(|one| one["security_token"].as_str()).collect();
