@@ -73,7 +73,7 @@ struct Route {
     proxy: Option<String>,
 }
 
-/// A client whose requests, tries and waits together end by a deadline. Its connections end with it.
+/// A client whose requests, tries and waits together end by a deadline.
 pub struct Client<'a> {
     host: &'a Host,
     deadline: Instant,
@@ -119,6 +119,11 @@ impl<'a> Client<'a> {
             pause *= 2;
         }
         unreachable!("the last try returns")
+    }
+
+    /// Lets the last connection go, which otherwise stays until the next one is made.
+    pub fn hang_up(&self) {
+        self.tcp.hang_up();
     }
 
     fn post(

@@ -4,7 +4,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{
@@ -15,10 +15,20 @@ use ureq::{Error, Timeout};
 /// By how much a request may outlast its time, so that the socket need not be told of each moment.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// Opens connections, and keeps them open until the last of its clones is dropped.
+/// Opens connections, and keeps the last one open until the next is made, or [`Tcp::hang_up`].
 #[derive(Clone, Debug, Default)]
 pub struct Tcp {
-    opened: Arc<Mutex<Vec<Arc<TcpStream>>>>,
+    last: Arc<Mutex<Option<Arc<TcpStream>>>>,
+}
+
+impl Tcp {
+    pub fn hang_up(&self) {
+        *self.last() = None;
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Arc<TcpStream>>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<In: Transport> Connector<In> for Tcp {
@@ -32,9 +42,10 @@ impl<In: Transport> Connector<In> for Tcp {
         if let Some(connection) = through_proxy {
             return Ok(Some(Either::A(connection)));
         }
+        self.hang_up();
         let stream = Arc::new(connect(&details.addrs, &details.timeout)?);
         stream.set_nodelay(true)?;
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&stream));
+        *self.last() = Some(Arc::clone(&stream));
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
         Ok(Some(Either::B(Connection { stream, buffers, limit: Duration::MAX })))
