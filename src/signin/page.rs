@@ -23,8 +23,8 @@ pub fn of(callback: &Callback) -> Page {
         Callback::Code(_) => page(
             200,
             "Signed in at your provider",
-            "<p>woci has the answer and goes on in the terminal; whether all went well stands there.</p>
-<p>You can close this window.</p>",
+            "<p>You can close this window.</p>
+<p>woci goes on in your terminal, and says there how it went.</p>",
         ),
         Callback::Denied { error, description } => {
             let words = match description {
@@ -34,7 +34,9 @@ pub fn of(callback: &Callback) -> Page {
             let text = format!(
                 "<p>Your provider answered:</p>
 <blockquote>{words}</blockquote>
-<p>See what it asks for, close this window, and run <code>woci session authenticate</code> to try again.</p>"
+<p>To try again, close this window and run this in your terminal:</p>
+<p><code>woci session authenticate</code></p>
+<p>If the answer stays the same, ask whoever manages your provider.</p>"
             );
             page(400, "Not signed in", &text)
         }
@@ -59,7 +61,7 @@ fn page(status: u16, title: &str, text: &str) -> Page {
 <style>
 :root {{ color-scheme: light dark }}
 body {{ font: 1.1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 15vh auto; padding: 0 1.5rem }}
-h1 {{ font-size: 1.6rem }}
+h1 {{ font-size: 1.6rem; line-height: 1.25 }}
 blockquote {{ margin: 0; padding-left: 1rem; border-left: 3px solid; overflow-wrap: anywhere }}
 </style>
 </head>
