@@ -349,9 +349,11 @@ impl Error {
             ),
 
             // The daemon.
-            Self::Daemon { log, why } => {
-                failed("cannot start the daemon", why, format!("see its log, {}", log.display()))
-            }
+            Self::Daemon { log, why } => failed(
+                "cannot start the daemon",
+                why,
+                format!("what it said stands above, or in {}", log.display()),
+            ),
             Self::DaemonRuns { profile } => failed(
                 format!("cannot be the daemon of profile {profile}"),
                 "one runs already",

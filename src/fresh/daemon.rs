@@ -162,7 +162,9 @@ impl Daemon {
         let stop =
             sys::stop_signals().map_err(|e| Error::Daemon { log: self.log_file(), why: files::plain(&e) })?;
         self.warn_of_older_tool();
-        files::replace(&self.pid_file(), format!("{pid}\n").as_bytes())?;
+        // In place: whoever holds the session's lock now would take a temporary file for a dead one's.
+        rewrite(&mut files::open_kept(&self.pid_file())?, format!("{pid}\n").as_bytes())
+            .map_err(|e| files::file_error("write to", &self.pid_file(), &e))?;
         let mut ready = Some(ready);
         let ended = keeper.keep(&stop, |report| {
             publish(&mut lock, Some(pid), report);
@@ -213,7 +215,7 @@ impl Daemon {
         {
             let half = &bytes[bytes.len() / 2..];
             let line = half.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            let _ = file.set_len(0).and_then(|()| file.write_all(&half[line..]));
+            let _ = rewrite(&mut file, &half[line..]);
         }
     }
 }
@@ -226,7 +228,13 @@ fn publish(lock: &mut File, pid: Option<u32>, report: &Report) {
         "last_error": report.last_error,
     });
     // The session matters more than what is told of it.
-    let _ = lock.set_len(0).and_then(|()| lock.write_all(format!("{known}\n").as_bytes()));
+    let _ = rewrite(lock, format!("{known}\n").as_bytes());
+}
+
+/// The content of a file that [`files::open_kept`] opened.
+fn rewrite(file: &mut File, content: &[u8]) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.write_all(content)
 }
 
 /// The daemon's command line: the flags of this one, without the secret ones.

@@ -32,6 +32,7 @@ pub fn upst(
         ("public_key", &public_key),
     ];
     let answer = client.post_form(&endpoint, Some(&basic), &fields, Retry::Unavailable)?;
+    client.hang_up();
     let document = success(&endpoint, &answer, &[access_token, &domain.client_secret])?;
     match document.get("token").and_then(Value::as_str) {
         Some(token) if !token.is_empty() && is_token(token) => Ok(Secret::new(token.to_owned())),

@@ -10,9 +10,12 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, Proxy, Timeout};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
+use ureq::{Agent, Proxy, ProxyProtocol, Timeout};
 use zeroize::Zeroizing;
 
+use super::tcp::Tcp;
 use super::url;
 use crate::error::{Error, Result};
 use crate::host::{Env, Host};
@@ -23,6 +26,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Far above any token answer, far below what would hurt.
 const LARGEST_ANSWER: u64 = 1 << 20;
+/// Holds a usual answer with its head, so that it is one read.
+const BUFFER: usize = 32 << 10;
 const TRIES: u32 = 3;
 /// A provider that wants a longer pause gets it, but not from this run.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -73,11 +78,12 @@ pub struct Client<'a> {
     host: &'a Host,
     deadline: Instant,
     roots: OnceCell<RootCerts>,
+    tcp: Tcp,
 }
 
 impl<'a> Client<'a> {
     pub fn new(host: &'a Host, limit: Duration) -> Self {
-        Self { host, deadline: Instant::now() + limit, roots: OnceCell::new() }
+        Self { host, deadline: Instant::now() + limit, roots: OnceCell::new(), tcp: Tcp::default() }
     }
 
     pub fn post_form(
@@ -113,6 +119,11 @@ impl<'a> Client<'a> {
             pause *= 2;
         }
         unreachable!("the last try returns")
+    }
+
+    /// Lets the last connection go, which otherwise stays until the next one is made.
+    pub fn hang_up(&self) {
+        self.tcp.hang_up();
     }
 
     fn post(
@@ -155,6 +166,8 @@ impl<'a> Client<'a> {
             .max_redirects(0)
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .user_agent(concat!("woci/", env!("CARGO_PKG_VERSION")))
+            .input_buffer_size(BUFFER)
+            .output_buffer_size(BUFFER)
             .proxy(proxy);
         // Plain http goes to this machine only, and needs no roots.
         if endpoint.url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:")) {
@@ -164,7 +177,12 @@ impl<'a> Client<'a> {
                 .build();
             config = config.tls_config(tls);
         }
-        Ok(Route { agent: config.build().new_agent(), proxy: name })
+        let connector =
+            ().chain(ConnectProxyConnector::default())
+                .chain(self.tcp.clone())
+                .chain(RustlsConnector::default());
+        let agent = Agent::with_parts(config.build(), connector, DefaultResolver::default());
+        Ok(Route { agent, proxy: name })
     }
 
     /// The roots that the system and SSL_CERT_FILE name; ureq's own list knows of neither.
@@ -212,10 +230,12 @@ fn proxy(env: &Env, host: &str) -> Result<Option<Proxy>> {
         return Ok(None);
     }
     // The URL may hold a password, so that it is not repeated.
-    Proxy::new(text).map(Some).map_err(|_| Error::BadValue {
-        name: format!("the variable {name}"),
-        why: "it is not the URL of a proxy".into(),
-    })
+    let bad = |why: &str| Error::BadValue { name: format!("the variable {name}"), why: why.to_owned() };
+    let proxy = Proxy::new(text).map_err(|_| bad("it is not the URL of a proxy"))?;
+    match proxy.protocol() {
+        ProxyProtocol::Http | ProxyProtocol::Https => Ok(Some(proxy)),
+        _ => Err(bad("it names a SOCKS proxy, and woci speaks to HTTP proxies alone")),
+    }
 }
 
 /// Whether NO_PROXY lists the host: itself, a domain it lies in, or `*`.
@@ -328,11 +348,16 @@ mod tests {
 
     #[test]
     fn the_proxy_of_https_alone_counts() {
-        let find = |pairs, host| proxy(&Env::of(pairs), host).map(|proxy| proxy.map(|p| p.host().to_owned()));
+        let find = |pairs: &[_], host| {
+            proxy(&Env::of(pairs), host).map(|proxy| proxy.map(|proxy| proxy.host().to_owned()))
+        };
         let both = [("HTTPS_PROXY", "http://one:1"), ("ALL_PROXY", "http://two:2")];
         assert_eq!(find(&both, "idp.example.com"), Ok(Some("one".into())));
         assert_eq!(find(&both, "127.0.0.1"), Ok(None));
         assert_eq!(find(&[("HTTP_PROXY", "http://one:1")], "idp.example.com"), Ok(None));
-        assert!(find(&[("HTTPS_PROXY", "http://u:S3cret@ /")], "idp.example.com").is_err());
+        for not_one in ["http://u:S3cret@ /", "socks5://one:1", "socks4a://one:1"] {
+            let pairs = [("HTTPS_PROXY", not_one)];
+            assert!(find(&pairs, "idp.example.com").is_err(), "{not_one}");
+        }
     }
 }

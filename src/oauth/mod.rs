@@ -7,6 +7,7 @@ use crate::secret::Secret;
 pub mod exchange;
 pub mod http;
 pub mod pkce;
+mod tcp;
 pub mod token;
 pub mod url;
 

@@ -6,6 +6,7 @@ import ssl
 from harness import HERE, VENV, WOCI, Home, Provider, Skip, free_port, run, same, write
 from network import Proxy, Tls
 from oci_cloud import Domain
+from syscalls import Trace
 
 IDP, DOMAIN = "idp.example.test", "domain.example.test"
 PORTAL = b"HTTP/1.1 %s\r\nContent-Type: text/html\r\n%sContent-Length: 52\r\nConnection: close\r\n\r\n<html><title>Hotel Wi-Fi</title>Please log in</html>"
@@ -55,6 +56,9 @@ class Company:
     def refresh(self, proxy=None, **more):
         return self.home.woci("session", "refresh", env=self.env(proxy, **more))
 
+    def traced_refresh(self, home, strace):
+        return run(["strace", "-f", "-qq", *strace, WOCI, "session", "refresh"], env=self.env(), cwd=home.path).code
+
     def refused(self, said, proxy=None, **more):
         """Exit 1 with the reason; nothing reached the provider, nothing was lost, nobody was asked."""
         session = self.home.session()
@@ -75,6 +79,12 @@ def good(table, company):
         same(home.woci(env=company.env()).expect(0).json["source"], "authenticated")
         same(company.refresh().expect(0).json["source"], "refreshed")
         same(company.proxy.asked, [f"CONNECT {IDP}:443", f"CONNECT {DOMAIN}:443"] * 2)
+
+    with table.proves("from the token request's last byte to the rename nothing but reads, write, fsync and rename, over TLS too"):
+        if not shutil.which("strace"):
+            raise Skip("no strace here")
+        traced = Trace(home, company.traced_refresh)
+        same([name for name, _ in traced.window() if name != "recvfrom"], ["write", "fsync", "rename"])
 
     with table.proves("a private CA by SSL_CERT_DIR, as c_rehash leaves it"):
         if not shutil.which("openssl"):

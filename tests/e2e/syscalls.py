@@ -1,0 +1,57 @@
+"""What a program asks of the kernel, as strace sees it."""
+import re
+
+from harness import same
+
+# What touches a file or the network, or waits; the rest is memory and signals of the process's own.
+CALLS = (
+    "openat open read write writev fsync fdatasync rename renameat unlink unlinkat mkdir mkdirat rmdir chmod fchmod ftruncate "
+    "flock fcntl close statx newfstatat fstat stat getdents64 getrandom socket bind listen connect accept4 sendto recvfrom "
+    "setsockopt getsockopt ioctl poll shutdown lseek clone clone3 execve vfork readlink"
+).split()
+FILES = {
+    "openat", "open", "read", "write", "writev", "fsync", "fdatasync", "rename", "renameat", "unlink", "unlinkat", "mkdir",
+    "mkdirat", "chmod", "fchmod", "ftruncate", "statx", "newfstatat", "fstat", "stat", "getdents64",
+}  # fmt: skip
+
+
+class Trace:
+    """The calls of a good run, thread by thread."""
+
+    def __init__(self, home, act, calls=",".join("?" + call for call in CALLS)):
+        log = home.path / "strace.log"
+        same(act(home, ["-s", "0", "-o", log, "-e", f"trace={calls}"]), 0, "exit code")
+        self.threads = {}
+        for line in log.read_text().splitlines():
+            if found := re.match(r"(\d+) +(\w+)\((.*)", line):
+                thread, name, rest = found.groups()
+                self.threads.setdefault(thread, []).append((name, rest))
+        self.main = next(iter(self.threads.values()))
+        log.unlink()
+
+    def points(self):
+        """Each call as strace counts them: its name, and the how-manieth of a thread it is."""
+        most = {}
+        for calls in self.threads.values():
+            for name in {name for name, _ in calls} - {"execve"}:
+                most[name] = max(most.get(name, 0), sum(call == name for call, _ in calls))
+        return [(name, nth) for name in sorted(most) for nth in range(1, most[name] + 1)]
+
+    def numbered(self):
+        seen = {}
+        for name, rest in self.main:
+            seen[name] = seen.get(name, 0) + 1
+            yield (name, seen[name]), rest
+
+    def window(self):
+        """From the token request's last byte to the rename: what a machine that dies there takes with it."""
+        calls = list(self.numbered())
+        end = next(at for at, (point, rest) in enumerate(calls) if point[0].startswith("rename"))
+        sent = max(at for at in range(end) if calls[at][0][0] == "sendto")
+        return [point for point, _ in calls[sent + 1 : end + 1]]
+
+    def until_exchange(self):
+        names = [name for name, _ in self.main]
+        connects = [at for at, (name, rest) in enumerate(self.main) if name == "connect" and "AF_INET" in rest]
+        answer = max(at for at in range(connects[-1]) if names[at] == "recvfrom")
+        return [name for name in names[answer:connects[-1]] if name in FILES]
