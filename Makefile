@@ -26,7 +26,7 @@ RELEASE = build --locked --release --bin woci --target $(TARGET) --config "targe
 SIM = $(TARGET_DIR)/debug/examples/sim
 
 .DEFAULT_GOAL := build
-.PHONY: help build sim demo test test-static lint bench bless e2e install dist dist-check clean
+.PHONY: help build sim demo test test-static lint bench order bless e2e install dist dist-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,12 @@ lint: ## formatting and clippy
 
 bench: build sim ## what a start costs, beside /bin/true
 	@$(SIM) bench --woci $(WOCI)
+
+# The build that it looks at has its symbols, and is apart from the others.
+order: sim ## src/start.ld anew, after larger changes: the functions of a warm start (needs valgrind)
+	CARGO_PROFILE_RELEASE_STRIP=none cargo build --locked --release --bin woci --target $(TARGET) --target-dir $(TARGET_DIR)/order
+	@$(SIM) order --woci $(TARGET_DIR)/order/$(TARGET)/release/woci >$(TARGET_DIR)/order/start.ld
+	@mv $(TARGET_DIR)/order/start.ld src/start.ld
 
 bless: ## rewrite the golden files in fixtures/ from what woci says now
 	WOCI_BLESS=1 cargo test

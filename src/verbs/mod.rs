@@ -21,15 +21,18 @@ mod passthrough;
 
 /// What a run ends with: something on stdout, or another program's exit code.
 pub enum Output {
-    Document(Value),
+    Document(Document),
     Text(String),
     Code(u8),
     /// A document whose exit code is an answer too.
     Answer {
-        document: Value,
+        document: Document,
         code: u8,
     },
 }
+
+/// A JSON object of plain values, its keys in the order of its schema.
+pub type Document = Vec<(&'static str, Value)>;
 
 pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     let Invocation { flags, verb } = invocation;
@@ -73,18 +76,30 @@ fn settings(host: &Host, flags: &Flags) -> Result<Settings> {
     Ok(settings)
 }
 
+fn json(document: &Document) -> Vec<u8> {
+    let mut json = b"{".to_vec();
+    for (nth, (key, value)) in document.iter().enumerate() {
+        json.extend_from_slice(if nth == 0 { b"\n  \"" } else { b",\n  \"" });
+        json.extend_from_slice(key.as_bytes());
+        json.extend_from_slice(b"\": ");
+        serde_json::to_writer(&mut json, value).expect("a Vec takes all that is written");
+    }
+    json.extend_from_slice(b"\n}\n");
+    json
+}
+
 /// Puts the result on stdout, whole, and says with which code to end.
 #[expect(clippy::disallowed_methods, reason = "this is the home of stdout")]
 pub fn print(output: Output) -> Result<u8> {
     let (text, code) = match output {
-        Output::Document(document) => (format!("{document:#}\n"), 0),
-        Output::Answer { document, code } => (format!("{document:#}\n"), code),
-        Output::Text(text) => (text, 0),
+        Output::Document(document) => (json(&document), 0),
+        Output::Answer { document, code } => (json(&document), code),
+        Output::Text(text) => (text.into_bytes(), 0),
         Output::Code(code) => return Ok(code),
     };
     let mut stdout = std::io::stdout().lock();
     stdout
-        .write_all(text.as_bytes())
+        .write_all(&text)
         .and_then(|()| stdout.flush())
         .map_err(|e| Error::Stdout { why: files::plain(&e) })?;
     Ok(code)

@@ -15,21 +15,13 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 const TRUE: &str = "/bin/true";
-const CLUSTER: &str = "ocid1.cluster.oc1.iad.aaaaaaaasimulatedcluster";
+pub const CLUSTER: &str = "ocid1.cluster.oc1.iad.aaaaaaaasimulatedcluster";
 const SECTIONS: usize = 10;
 const TURNS: usize = 500;
 const SLOW_TURNS: usize = 5;
 
-pub fn bench(mut words: impl Iterator<Item = OsString>) -> ExitCode {
-    let (Some(option), Some(woci), None) = (words.next(), words.next(), words.next()) else {
-        eprintln!("usage: sim bench --woci PATH");
-        return ExitCode::from(2);
-    };
-    let Some(woci) = fs::canonicalize(&woci).ok().filter(|_| option == "--woci") else {
-        eprintln!("bench: --woci needs the path of a woci that was built");
-        return ExitCode::from(2);
-    };
-    let bench = Bench::new(woci);
+pub fn bench(woci: &Path) -> ExitCode {
+    let bench = Bench::new(woci.to_owned());
     bench.starts();
     bench.large_configs();
     bench.crowds();
@@ -39,15 +31,15 @@ pub fn bench(mut words: impl Iterator<Item = OsString>) -> ExitCode {
 
 /// A warm session in a throw-away home. The simulator is a process of its own and this one stays small, since the
 /// peak of a child begins with what it had of its parent.
-struct Bench {
+pub struct Bench {
     woci: PathBuf,
-    home: PathBuf,
+    pub home: PathBuf,
     path: OsString,
     simulator: Child,
 }
 
 impl Bench {
-    fn new(woci: PathBuf) -> Bench {
+    pub fn new(woci: PathBuf) -> Bench {
         let home = env::temp_dir().join(format!("woci-bench-{}", std::process::id()));
         for folder in ["", ".oci", "bin"] {
             let made = fs::DirBuilder::new().mode(0o700).create(home.join(folder));
@@ -202,7 +194,7 @@ impl Bench {
         wall
     }
 
-    fn woci(&self, args: &[&str]) -> Command {
+    pub fn woci(&self, args: &[&str]) -> Command {
         let mut command = self.command(&self.woci);
         command.args(args);
         command
