@@ -51,8 +51,9 @@ lint: ## formatting and clippy
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 
-bench: build sim ## what a start costs, beside /bin/true
-	@$(SIM) bench --woci $(WOCI)
+bench: build sim ## what a start costs, beside /bin/true and the real oci (installed into target/)
+	-tests/e2e/run --install
+	@PATH="$(abspath $(TARGET_DIR))/e2e/venv/bin:$$PATH" $(SIM) bench --woci $(WOCI)
 
 # The build that it looks at has its symbols, and is apart from the others.
 order: sim ## src/start.ld anew, after larger changes: the functions of a warm start (needs valgrind)
