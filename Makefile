@@ -19,16 +19,20 @@ define find_target
 endef
 
 WOCI = $(TARGET_DIR)/$(TARGET)/release/woci
+# Without the names of this machine's folders, which panics would show: they differ from one
+# machine to the next, and so would the bytes.
+RELEASE = build --locked --release --bin woci --target $(TARGET) --config "target.'cfg(all())'.rustflags = \
+	['--remap-path-prefix=$(CURDIR)=.', '--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo']"
 SIM = $(TARGET_DIR)/debug/examples/sim
 
 .DEFAULT_GOAL := build
-.PHONY: help build sim demo test test-static lint bench order bless e2e install clean
+.PHONY: help build sim demo test test-static lint bench order bless e2e install dist dist-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## woci for this machine: static on Linux (TARGET=… for another)
-	cargo build --locked --release --bin woci --target $(TARGET)
+	cargo $(RELEASE)
 	@ls -lh $(WOCI) | awk '{ print $$NF ": " $$5 }'
 
 sim:
@@ -47,12 +51,13 @@ lint: ## formatting and clippy
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 
-bench: build sim ## what a start costs, beside /bin/true
-	@$(SIM) bench --woci $(WOCI)
+bench: build sim ## what a start costs, beside /bin/true and the real oci (installed into target/)
+	-tests/e2e/run --install
+	@PATH="$(abspath $(TARGET_DIR))/e2e/venv/bin:$$PATH" $(SIM) bench --woci $(WOCI)
 
 # The build that it looks at has its symbols, and is apart from the others.
 order: sim ## src/start.ld anew, after larger changes: the functions of a warm start (needs valgrind)
-	CARGO_PROFILE_RELEASE_STRIP=none cargo build --locked --release --bin woci --target $(TARGET) --target-dir $(TARGET_DIR)/order
+	CARGO_PROFILE_RELEASE_STRIP=none cargo $(RELEASE) --target-dir '$(TARGET_DIR)/order'
 	@$(SIM) order --woci $(TARGET_DIR)/order/$(TARGET)/release/woci >$(TARGET_DIR)/order/start.ld
 	@mv $(TARGET_DIR)/order/start.ld src/start.ld
 
@@ -87,6 +92,19 @@ install: build ## put woci into PREFIX/bin (~/.local/bin)
 		if [ -z "$$found" ]; then echo "note: $$bin is not on PATH"; \
 		else echo "note: \`woci\` is still $$found, which comes first on PATH"; fi; \
 	fi
+
+# cargo-auditable puts the list of crates into the binary: 1.5 kB that no start loads, and none of
+# them is compiled again. A file beside it would be lost when the binary moves on. `cargo auditable`
+# would give its path for a wrapper, and cargo mixes that into the bytes; a name is the same anywhere.
+dist: export CARGO_AUDITABLE_ORIG_ARGS = {"offline":false,"locked":true,"frozen":false,"config":[]}
+dist: ## an archive for other machines, in target/dist: the same bytes wherever it is built
+	cargo install --quiet --locked --debug --root '$(TARGET_DIR)/tools' cargo-auditable@0.7.7
+	env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS RUSTC_WORKSPACE_WRAPPER=cargo-auditable \
+		PATH="$(abspath $(TARGET_DIR))/tools/bin:$$PATH" cargo $(RELEASE)
+	@.ci/pack '$(WOCI)' $(TARGET) '$(TARGET_DIR)/dist'
+
+dist-check: ## that the archive is what it should be
+	@TARGET=$(TARGET) .ci/dist-check
 
 clean: ## remove what was built
 	cargo clean

@@ -15,7 +15,7 @@ pub fn order(woci: &Path) -> ExitCode {
         for function in functions(&bench, args) {
             let pattern = pattern(&function);
             if seen.insert(pattern.clone()) {
-                sections += &format!("    *(.text.{pattern})\n");
+                sections += &format!("    *(.text*.{pattern})\n");
             }
         }
     }
