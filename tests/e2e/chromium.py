@@ -2,6 +2,7 @@
 this machine. What a person does in it, and what can be measured there, goes over W3C WebDriver
 (https://www.w3.org/TR/webdriver2/) and chromedriver's door to the DevTools protocol."""
 import base64
+import contextlib
 import json
 import os
 import pathlib
@@ -159,20 +160,17 @@ class Chromium:
             found += [int(arguments.parent.name)] if is_ours else []
         return found
 
-    def signal(self, number):
-        for pid in self.processes():
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                pass
+    def kill(self):
+        """An orderly end would be for the sake of the profile. Says whether there was anything left to kill."""
+        found = self.processes()
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return bool(found)
 
     def __exit__(self, *_):
         if self.driver:
-            self.driver.terminate()
+            self.driver.kill()
             self.driver.communicate()
-        self.signal(signal.SIGTERM)
-        try:
-            wait(lambda: not self.processes(), "Chromium's end")
-        finally:
-            self.signal(signal.SIGKILL)
-            shutil.rmtree(self.profile, ignore_errors=True)
+        wait(lambda: not self.kill(), "Chromium's end")
+        shutil.rmtree(self.profile)
