@@ -2,9 +2,11 @@
 
 use std::io;
 
+mod disk;
 mod process;
 mod terminal;
 
+pub use disk::sync;
 pub use process::{
     command_line, detach, exec, forbid_core_dumps, hold_signals, spawn, spawn_detached, stop_signals,
     terminate,
