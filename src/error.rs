@@ -424,6 +424,10 @@ fn refused_advice(status: u16, error: Option<&str>) -> &'static str {
         (_, Some("invalid_scope")) => "correct the scope",
         (300..=399, _) => "give the URL that it redirects to, if that is the right one",
         (404, _) => "check the URL",
+        // Some providers say no more of a dead refresh token.
+        (400, None) => {
+            "run `woci session authenticate`; if that does not help, check how the client is registered there"
+        }
         _ => "check how the client is registered there and what the identity propagation trust allows",
     }
 }
@@ -548,6 +552,7 @@ mod tests {
             refused(400, Some("invalid_scope"), None),
             refused(302, None, None),
             refused(404, None, None),
+            refused(400, None, None),
             refused(400, Some("invalid_request"), Some("No rules matched")),
             Error::RefreshTokenDead { url: token_url(), error: "invalid_grant".into(), description: None },
             Error::BadAnswer { what: "token endpoint", url: token_url(), why: "it is not JSON".into() },

@@ -25,7 +25,7 @@ use host::Host;
 
 #[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: sys::Allocator = sys::Allocator::new();
 
 /// One run of woci, from the arguments to the exit code.
 pub fn main() -> ExitCode {

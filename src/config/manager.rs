@@ -46,7 +46,7 @@ impl Manager {
                     section = [COMMON, profile].into_iter().find(|looked_for| *looked_for == name);
                     is_known = false;
                     if section.is_some() {
-                        plain.push_str(&format!("\n[{name}]"));
+                        plain.extend(["\n[", name, "]"]);
                     }
                 }
                 Is::Key { name, value, .. } => {
@@ -56,7 +56,7 @@ impl Manager {
                     let key = ini::lower(name);
                     if options::find_key(&key).is_some() {
                         is_known = true;
-                        plain.push_str(&format!("\n{key}={value}"));
+                        plain.extend(["\n", &key, "=", value]);
                     } else if key != IGNORED {
                         warnings.push(self.unknown(&key, section));
                     }
@@ -105,8 +105,9 @@ impl Sections {
 
     /// The value, perhaps empty, and the section that it is from: an empty one hides `[COMMON]`'s.
     pub fn get<'a>(&self, profile: &'a str, key: &str) -> Option<(String, &'a str)> {
+        let sections = self.ini.get_map_ref();
         [profile, COMMON].into_iter().find_map(|section| {
-            let value = self.ini.get(section, key)?;
+            let value = sections.get(section)?.get(key)?.as_ref()?;
             Some((value.replace(LINE_END_IN_VALUE, "\n"), section))
         })
     }

@@ -324,9 +324,9 @@ mod tests {
 
     #[test]
     fn basic_is_form_encoded_inside() {
-        let secret = Secret::new("p:w d".into());
+        let secret = Secret::new("p:w d~8Q".into());
         let basic = Basic { client_id: "a b", client_secret: &secret };
-        assert_eq!(*authorization(&basic), format!("Basic {}", STANDARD.encode("a+b:p%3Aw+d")));
+        assert_eq!(*authorization(&basic), format!("Basic {}", STANDARD.encode("a+b:p%3Aw+d~8Q")));
     }
 
     #[test]

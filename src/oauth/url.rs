@@ -60,12 +60,15 @@ pub fn form(pairs: &[(&str, &str)]) -> String {
     encoded.join("&")
 }
 
-/// One text, form-encoded (also inside HTTP Basic: RFC 6749 section 2.3.1).
+/// One text, form-encoded (also inside HTTP Basic: RFC 6749 section 2.3.1). What RFC 3986 calls
+/// unreserved stays as it is, since some servers do not decode what is inside HTTP Basic.
 pub fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => encoded.push(byte.into()),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'*' => {
+                encoded.push(byte.into());
+            }
             b' ' => encoded.push('+'),
             _ => {
                 encoded.push('%');

@@ -3,6 +3,9 @@
 //! Reading one does no RSA arithmetic: the DER (RFC 8017 appendix A.1, RFC 5958) is taken apart as
 //! far as modulus and exponent, which is all that a warm run needs.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::general_purpose::STANDARD;
@@ -48,9 +51,12 @@ impl PublicKey {
 
     /// The key's name at OCI: the MD5 of that DER as `aa:bb:…`.
     pub fn fingerprint(&self) -> String {
-        let digest = Md5::digest(self.spki_der());
-        let pairs: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        pairs.join(":")
+        let mut name = String::new();
+        for byte in Md5::digest(self.spki_der()) {
+            let colon = if name.is_empty() { "" } else { ":" };
+            let _ = write!(name, "{colon}{byte:02x}");
+        }
+        name
     }
 
     pub fn matches_jwk(&self, jwk: &Jwk) -> bool {
@@ -105,7 +111,11 @@ impl PrivateKey {
     /// An unencrypted key in PEM (RFC 7468), PKCS#8 or PKCS#1. Text around it is allowed: OCI's own
     /// tools write `OCI_API_KEY` behind it. Err says what it is instead.
     pub fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
-        let text = String::from_utf8_lossy(bytes);
+        // It is text but for what stands around the block; most are all text, which is known sooner.
+        let text = match str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(bytes),
+        };
         let Some((label, body)) = block(&text) else {
             return Err("it is no PEM file (no block from -----BEGIN to -----END)".into());
         };

@@ -1,7 +1,5 @@
 //! The credential as one JSON document: schemas/credential.schema.json.
 
-use serde_json::json;
-
 use super::Output;
 use crate::config::Settings;
 use crate::error::Result;
@@ -11,23 +9,24 @@ use crate::session::{Engine, Source, Want};
 pub fn run(host: &Host, settings: &Settings, want: Want) -> Result<Output> {
     let session = Engine::new(host, settings, want, None).ensure()?;
     let upst = &session.upst;
-    Ok(Output::Document(json!({
-        "version": 1,
-        "profile": settings.profile.as_str(),
-        "security_token": upst.token().expose(),
-        "security_token_file": session.token_file.to_string_lossy(),
-        "key_file": session.key_file.to_string_lossy(),
-        "config_file": settings.oci_config.to_string_lossy(),
-        "fingerprint": session.key.public().fingerprint(),
-        "user": upst.sub(),
-        "tenancy": upst.tenant(),
-        "region": session.region,
-        "expiration": upst.exp().to_string(),
-        "expires_in": upst.exp().since(host::now()),
-        "source": match session.source {
-            Source::Cached => "cached",
-            Source::Refreshed => "refreshed",
-            Source::Authenticated => "authenticated",
-        },
-    })))
+    let source = match session.source {
+        Source::Cached => "cached",
+        Source::Refreshed => "refreshed",
+        Source::Authenticated => "authenticated",
+    };
+    Ok(Output::Document(vec![
+        ("version", 1.into()),
+        ("profile", settings.profile.as_str().into()),
+        ("security_token", upst.token().expose().into()),
+        ("security_token_file", session.token_file.to_string_lossy().into()),
+        ("key_file", session.key_file.to_string_lossy().into()),
+        ("config_file", settings.oci_config.to_string_lossy().into()),
+        ("fingerprint", session.key.public().fingerprint().into()),
+        ("user", upst.sub().into()),
+        ("tenancy", upst.tenant().into()),
+        ("region", session.region.into()),
+        ("expiration", upst.exp().to_string().into()),
+        ("expires_in", upst.exp().since(host::now()).into()),
+        ("source", source.into()),
+    ]))
 }

@@ -1,9 +1,7 @@
 //! `--daemon`, `--daemon-status`, `--stop-daemon`, and the process that the first leaves behind.
 //! Documents follow schemas/daemon-status.schema.json.
 
-use serde_json::{Value, json};
-
-use super::{Output, print, settings};
+use super::{Document, Output, print, settings};
 use crate::cli::Flags;
 use crate::config::Settings;
 use crate::error::{Error, Result};
@@ -70,16 +68,16 @@ pub fn stop(host: &Host, flags: &Flags) -> Result<Output> {
     Ok(Output::Answer { document: document(host, &settings, &status)?, code })
 }
 
-fn document(host: &Host, settings: &Settings, status: &Status) -> Result<Value> {
+fn document(host: &Host, settings: &Settings, status: &Status) -> Result<Document> {
     let upst = Engine::new(host, settings, Want::VALID, None).stored_upst()?;
-    Ok(json!({
-        "running": status.pid.is_some(),
-        "pid": status.pid,
-        "profile": settings.profile.as_str(),
-        "expiration": upst.map(|upst| upst.exp().to_string()),
-        "next_refresh": status.next_refresh.map(|time| time.to_string()),
-        "last_refresh": status.last_refresh.map(|time| time.to_string()),
-        "last_error": status.last_error,
-        "log_file": Daemon::of(settings).log_file().to_string_lossy(),
-    }))
+    Ok(vec![
+        ("running", status.pid.is_some().into()),
+        ("pid", status.pid.into()),
+        ("profile", settings.profile.as_str().into()),
+        ("expiration", upst.map(|upst| upst.exp().to_string()).into()),
+        ("next_refresh", status.next_refresh.map(|time| time.to_string()).into()),
+        ("last_refresh", status.last_refresh.map(|time| time.to_string()).into()),
+        ("last_error", status.last_error.clone().into()),
+        ("log_file", Daemon::of(settings).log_file().to_string_lossy().into()),
+    ])
 }

@@ -32,14 +32,15 @@ pub fn run(host: &Host, settings: &Settings, cluster_id: &str) -> Result<Output>
     let signed = sign_get(&session, &server, &path, now)?;
     let query = url::form(&[("authorization", signed.authorization.expose()), ("date", &signed.date)]);
     let expiration = now.plus(LIFE_SECONDS).min(session.upst.exp());
-    Ok(Output::Document(json!({
+    let credential = json!({
         "apiVersion": asked.api_version,
         "kind": "ExecCredential",
         "status": {
             "token": URL_SAFE.encode(format!("https://{server}{path}?{query}")),
             "expirationTimestamp": expiration.to_string(),
         },
-    })))
+    });
+    Ok(Output::Text(format!("{credential:#}\n")))
 }
 
 /// An OCID: `ocid1.<type>.<realm>.<region>[.<future>].<unique>`. It becomes part of a URL.

@@ -21,15 +21,18 @@ mod passthrough;
 
 /// What a run ends with: something on stdout, or another program's exit code.
 pub enum Output {
-    Document(Value),
+    Document(Document),
     Text(String),
     Code(u8),
     /// A document whose exit code is an answer too.
     Answer {
-        document: Value,
+        document: Document,
         code: u8,
     },
 }
+
+/// A JSON object of plain values, its keys in the order of its schema.
+pub type Document = Vec<(&'static str, Value)>;
 
 pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     let Invocation { flags, verb } = invocation;
@@ -73,12 +76,17 @@ fn settings(host: &Host, flags: &Flags) -> Result<Settings> {
     Ok(settings)
 }
 
+fn json(document: &Document) -> String {
+    let lines: Vec<String> = document.iter().map(|(key, value)| format!("  \"{key}\": {value}")).collect();
+    format!("{{\n{}\n}}\n", lines.join(",\n"))
+}
+
 /// Puts the result on stdout, whole, and says with which code to end.
 #[expect(clippy::disallowed_methods, reason = "this is the home of stdout")]
 pub fn print(output: Output) -> Result<u8> {
     let (text, code) = match output {
-        Output::Document(document) => (format!("{document:#}\n"), 0),
-        Output::Answer { document, code } => (format!("{document:#}\n"), code),
+        Output::Document(document) => (json(&document), 0),
+        Output::Answer { document, code } => (json(&document), code),
         Output::Text(text) => (text, 0),
         Output::Code(code) => return Ok(code),
     };

@@ -14,6 +14,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+PERSON, PASSWORD = "ada", "a password of hers"
+
 
 class Page(html.parser.HTMLParser):
     """The first form of a page, and its links."""
@@ -33,21 +35,50 @@ class Page(html.parser.HTMLParser):
             self.links.append(attributes["href"])
 
 
-def visit(url, person):
-    jar = http.cookiejar.CookieJar()
-    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar), urllib.request.ProxyHandler({}))
-    pages, body = [], None
-    for _ in range(10):
+class Browser:
+    def __init__(self):
+        jar = http.cookiejar.CookieJar()
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar), urllib.request.ProxyHandler({}))
+
+    def open(self, url, body=None):
         try:
-            answer = browser.open(urllib.request.Request(url, body), timeout=20)
+            return self.opener.open(urllib.request.Request(url, body), timeout=20)
         except urllib.error.HTTPError as error:  # a page like any other
-            answer = error
+            return error
+
+    def call(self, method, url, document=None):
+        """What a page's script asks for."""
+        request = urllib.request.Request(url, method=method)
+        if document is not None:
+            request.data = json.dumps(document).encode()
+            request.add_header("Content-Type", "application/json")
+        self.opener.open(request, timeout=20).close()
+
+
+def scripted(browser, url, person):
+    """glewlwyd's page is a script. What that asks for when the person signs in, says which scopes are granted and
+    goes on; returns where it then goes. A `deny` grants the least that the page lets be granted."""
+    query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query))
+    browser.call("POST", urllib.parse.urljoin(url, "api/auth/"), {"username": PERSON, "password": PASSWORD})
+    granted = "openid" if person == "deny" else query["scope"]
+    grant = "api/auth/grant/" + urllib.parse.quote(query["client_id"])
+    browser.call("PUT", urllib.parse.urljoin(url, grant), {"scope": granted})
+    return query["callback_url"] + "&g_continue"
+
+
+def visit(url, person):
+    browser, pages, body = Browser(), [], None
+    for _ in range(10):
+        answer = browser.open(url, body)
         text = answer.read().decode()
         address = answer.geturl()
         pages.append({"url": address, "status": answer.status, "headers": dict(answer.headers), "text": text})
         parts = urllib.parse.urlsplit(address)
         if parts.path == "/callback":
             break
+        if parts.path == "/login.html":
+            url, body = scripted(browser, address, person), None
+            continue
         page = Page(text)
         ways_out = [link for link in page.links if link.endswith("/abort")]
         if person == "deny" and ways_out:
@@ -56,7 +87,7 @@ def visit(url, person):
         if page.action is None:
             break
         if "login" in page.fields:
-            page.fields.update(login="ada", password="not looked at by these pages")
+            page.fields.update(login=PERSON, password=PASSWORD)
         url, body = urllib.parse.urljoin(address, page.action), urllib.parse.urlencode(page.fields).encode()
     return pages
 

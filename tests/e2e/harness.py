@@ -1,5 +1,6 @@
 """What every journey needs: a home of its own, woci to run in it, the peers beside it, and a table of what was
 proved. Python's standard library only."""
+import base64
 import contextlib
 import json
 import os
@@ -13,6 +14,8 @@ import sys
 import tempfile
 import time
 import traceback
+import urllib.parse
+import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -197,6 +200,11 @@ def wait(condition, what, seconds=20):
 class Provider:
     """The certified provider, in a process of its own."""
 
+    name = "oidc-provider"
+    page = "/interaction/"
+    refusal, by_hand = "invalid_grant", []  # and without a command by hand, woci opens the browser by itself
+    denial = "access_denied", "End-User"
+
     def __init__(self, home, access_token_life=3600):
         self.port = free_port()
         redirect = [f"http://127.0.0.1:{home.redirect_port}/callback"]
@@ -235,6 +243,18 @@ class Provider:
             "token_exchange_url": domain.url, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
             "scope": "openid offline_access", "redirect_port": home.redirect_port, "region": "us-ashburn-1", **client,
         }  # fmt: skip
+
+    def revoke(self, client, token):
+        """RFC 7009."""
+        form = {"token": token, "token_type_hint": "refresh_token", "client_id": client["auth_client_id"]}
+        request = urllib.request.Request(f"{self.url}/token/revocation")
+        if "auth_client_secret" in client:
+            form.pop("client_id")
+            pair = ":".join(urllib.parse.quote_plus(value) for value in client.values())
+            request.add_header("Authorization", "Basic " + base64.b64encode(pair.encode()).decode())
+        with urllib.request.urlopen(request, urllib.parse.urlencode(form).encode()) as answer:
+            same(answer.status, 200, "revocation")
+        assert '"revoked":true' in self.said().replace(" ", ""), "the provider revoked nothing"
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)

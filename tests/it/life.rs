@@ -165,6 +165,7 @@ fn a_provider_that_does_not_rotate_keeps_its_token() {
 fn trouble_on_the_way_opens_no_browser_and_loses_nothing() {
     let troubles = [
         (Grant::Refresh, Fault::status(500, "<h1>Internal error</h1>")),
+        (Grant::Refresh, Fault::status(400, "")),
         (Grant::Refresh, Fault::status(200, "<h1>Please sign in to the hotel</h1>")),
         (Grant::Refresh, Fault::status(200, "")),
         (Grant::Refresh, Fault::redirect("http://127.0.0.1:9/token")),
