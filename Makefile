@@ -19,16 +19,29 @@ define find_target
 endef
 
 WOCI = $(TARGET_DIR)/$(TARGET)/release/woci
+
+# A static woci for another processor than this machine's takes the C compiler that Debian has for it
+# (gcc-aarch64-linux-gnu with libc6-dev-arm64-cross), for ring, and the linker that comes with Rust.
+# Variables that are set already win.
+CROSS = $(filter-out $(shell uname -m)-%,$(filter %-linux-musl,$(TARGET)))
+define cross
+	rustup target list --installed | grep -qx $(CROSS) || rustup target add $(CROSS); \
+	set_up() { eval "export $$1=\$${$$1:-$$2}"; }; \
+	set_up CC_$(subst -,_,$(CROSS)) $(firstword $(subst -, ,$(CROSS)))-linux-gnu-gcc; \
+	set_up CARGO_TARGET_$$(echo $(CROSS) | tr a-z- A-Z_)_LINKER rust-lld;
+endef
+
+ARM64 = aarch64-unknown-linux-musl
 SIM = $(TARGET_DIR)/debug/examples/sim
 
 .DEFAULT_GOAL := build
-.PHONY: help build sim demo test test-static lint bench bless e2e install clean
+.PHONY: help build sim demo test test-static test-arm64 lint bench bless e2e install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## woci for this machine: static on Linux (TARGET=… for another)
-	cargo build --locked --release --bin woci --target $(TARGET)
+	$(if $(CROSS),@$(cross)) cargo build --locked --release --bin woci --target $(TARGET)
 	@ls -lh $(WOCI) | awk '{ print $$NF ": " $$5 }'
 
 sim:
@@ -42,6 +55,10 @@ test: ## all tests that need nothing but cargo (WOCI_BIN=… tries another binar
 
 test-static: build ## the same tests on the binary of `make build`
 	WOCI_BIN=$(abspath $(WOCI)) cargo test
+
+test-arm64: ## the main job with woci for Linux on arm64, by qemu-user-static
+	@$(MAKE) --no-print-directory build TARGET=$(ARM64)
+	tests/arm64/run $(TARGET_DIR)/$(ARM64)/release/woci
 
 lint: ## formatting and clippy
 	cargo fmt --check
