@@ -26,7 +26,7 @@ WOCI = $(TARGET_DIR)/$(TARGET)/release/woci
 CROSS = $(filter-out $(shell uname -m)-%,$(filter %-linux-musl,$(TARGET)))
 define cross
 	rustup target list --installed | grep -qx $(CROSS) || rustup target add $(CROSS); \
-	set_up() { eval "export $$1=\$${$$1:-$$2}"; }; \
+	set_up() { eval "export $$1=\"\$${$$1:-$$2}\""; }; \
 	set_up CC_$(subst -,_,$(CROSS)) $(firstword $(subst -, ,$(CROSS)))-linux-gnu-gcc; \
 	set_up CARGO_TARGET_$$(echo $(CROSS) | tr a-z- A-Z_)_LINKER rust-lld;
 endef
