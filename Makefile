@@ -35,7 +35,7 @@ ARM64 = aarch64-unknown-linux-musl
 SIM = $(TARGET_DIR)/debug/examples/sim
 
 .DEFAULT_GOAL := build
-.PHONY: help build sim demo test test-static test-arm64 lint bench bless e2e install clean
+.PHONY: help build sim demo test test-static test-arm64 lint bench order bless e2e install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,8 +64,15 @@ lint: ## formatting and clippy
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 
-bench: build sim ## what a start costs, beside /bin/true
-	@$(SIM) bench --woci $(WOCI)
+bench: build sim ## what a start costs, beside /bin/true and the real oci (installed into target/)
+	-tests/e2e/run --install
+	@PATH="$(abspath $(TARGET_DIR))/e2e/venv/bin:$$PATH" $(SIM) bench --woci $(WOCI)
+
+# The build that it looks at has its symbols, and is apart from the others.
+order: sim ## src/start.ld anew, after larger changes: the functions of a warm start (needs valgrind)
+	CARGO_PROFILE_RELEASE_STRIP=none cargo build --locked --release --bin woci --target $(TARGET) --target-dir $(TARGET_DIR)/order
+	@$(SIM) order --woci $(TARGET_DIR)/order/$(TARGET)/release/woci >$(TARGET_DIR)/order/start.ld
+	@mv $(TARGET_DIR)/order/start.ld src/start.ld
 
 bless: ## rewrite the golden files in fixtures/ from what woci says now
 	WOCI_BLESS=1 cargo test

@@ -36,17 +36,21 @@ unsafe impl Sync for Allocator {}
 // SAFETY: each is dlmalloc's own, which keeps what GlobalAlloc asks for; none panics.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's layout is not empty.
         self.with(|heap| unsafe { heap.malloc(layout.size(), layout.align()) })
     }
 
+    // SAFETY: as `alloc`.
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         self.with(|heap| unsafe { heap.calloc(layout.size(), layout.align()) })
     }
 
+    // SAFETY: the caller's block is one of `alloc`'s, with its layout.
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         self.with(|heap| unsafe { heap.free(block, layout.size(), layout.align()) });
     }
 
+    // SAFETY: the caller's block is one of `alloc`'s, with its layout.
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         self.with(|heap| unsafe { heap.realloc(block, layout.size(), layout.align(), size) })
     }

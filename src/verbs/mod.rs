@@ -76,9 +76,16 @@ fn settings(host: &Host, flags: &Flags) -> Result<Settings> {
     Ok(settings)
 }
 
-fn json(document: &Document) -> String {
-    let lines: Vec<String> = document.iter().map(|(key, value)| format!("  \"{key}\": {value}")).collect();
-    format!("{{\n{}\n}}\n", lines.join(",\n"))
+fn json(document: &Document) -> Vec<u8> {
+    let mut json = b"{".to_vec();
+    for (nth, (key, value)) in document.iter().enumerate() {
+        json.extend_from_slice(if nth == 0 { b"\n  \"" } else { b",\n  \"" });
+        json.extend_from_slice(key.as_bytes());
+        json.extend_from_slice(b"\": ");
+        serde_json::to_writer(&mut json, value).expect("a Vec takes all that is written");
+    }
+    json.extend_from_slice(b"\n}\n");
+    json
 }
 
 /// Puts the result on stdout, whole, and says with which code to end.
@@ -87,12 +94,12 @@ pub fn print(output: Output) -> Result<u8> {
     let (text, code) = match output {
         Output::Document(document) => (json(&document), 0),
         Output::Answer { document, code } => (json(&document), code),
-        Output::Text(text) => (text, 0),
+        Output::Text(text) => (text.into_bytes(), 0),
         Output::Code(code) => return Ok(code),
     };
     let mut stdout = std::io::stdout().lock();
     stdout
-        .write_all(text.as_bytes())
+        .write_all(&text)
         .and_then(|()| stdout.flush())
         .map_err(|e| Error::Stdout { why: files::plain(&e) })?;
     Ok(code)

@@ -15,21 +15,13 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 const TRUE: &str = "/bin/true";
-const CLUSTER: &str = "ocid1.cluster.oc1.iad.aaaaaaaasimulatedcluster";
+pub const CLUSTER: &str = "ocid1.cluster.oc1.iad.aaaaaaaasimulatedcluster";
 const SECTIONS: usize = 10;
 const TURNS: usize = 500;
 const SLOW_TURNS: usize = 5;
 
-pub fn bench(mut words: impl Iterator<Item = OsString>) -> ExitCode {
-    let (Some(option), Some(woci), None) = (words.next(), words.next(), words.next()) else {
-        eprintln!("usage: sim bench --woci PATH");
-        return ExitCode::from(2);
-    };
-    let Some(woci) = fs::canonicalize(&woci).ok().filter(|_| option == "--woci") else {
-        eprintln!("bench: --woci needs the path of a woci that was built");
-        return ExitCode::from(2);
-    };
-    let bench = Bench::new(woci);
+pub fn bench(woci: &Path) -> ExitCode {
+    let bench = Bench::new(woci.to_owned());
     bench.starts();
     bench.large_configs();
     bench.crowds();
@@ -39,15 +31,15 @@ pub fn bench(mut words: impl Iterator<Item = OsString>) -> ExitCode {
 
 /// A warm session in a throw-away home. The simulator is a process of its own and this one stays small, since the
 /// peak of a child begins with what it had of its parent.
-struct Bench {
+pub struct Bench {
     woci: PathBuf,
-    home: PathBuf,
+    pub home: PathBuf,
     path: OsString,
     simulator: Child,
 }
 
 impl Bench {
-    fn new(woci: PathBuf) -> Bench {
+    pub fn new(woci: PathBuf) -> Bench {
         let home = env::temp_dir().join(format!("woci-bench-{}", std::process::id()));
         for folder in ["", ".oci", "bin"] {
             let made = fs::DirBuilder::new().mode(0o700).create(home.join(folder));
@@ -118,20 +110,39 @@ impl Bench {
             let added = through.wall().saturating_sub(base);
             println!("woci adds {} to the start of oci", milliseconds(added));
         }
-        self.real_oci();
+        if let Some(kube) = programs.iter_mut().find(|program| program.name.contains("kube-credential")) {
+            self.real_oci(kube.wall());
+        }
+        self.others();
     }
 
-    fn real_oci(&self) {
-        let folders = env::var_os("PATH").unwrap_or_default();
-        let Some(oci) = env::split_paths(&folders).map(|folder| folder.join("oci")).find(|oci| oci.is_file())
-        else {
+    fn real_oci(&self, kube: Duration) {
+        let Some(oci) = on_path("oci") else {
             println!("oci ce cluster generate-token: there is no oci on PATH");
             return;
         };
         let mut command = self.command(oci);
         command.args(["--profile", "prod", "--auth", "security_token"]);
         command.args(["ce", "cluster", "generate-token", "--cluster-id", CLUSTER]);
-        self.measure(&mut [Program::new("oci ce cluster generate-token", command)], SLOW_TURNS);
+        let mut programs = [Program::new("oci ce cluster generate-token", command)];
+        self.measure(&mut programs, SLOW_TURNS);
+        let times = programs[0].wall().as_secs_f64() / kube.as_secs_f64();
+        println!("woci kube-credential is {times:.0} times faster");
+    }
+
+    /// Helpers of other makes, those that are here, asked for what they say without work.
+    fn others(&self) {
+        for (name, args) in [
+            ("oidc-token", &["--version"][..]),
+            ("git-credential-oauth", &["get"]),
+            ("docker-credential-ecr-login", &["version"]),
+        ] {
+            if let Some(path) = on_path(name) {
+                let mut command = self.command(path);
+                command.args(args);
+                self.measure(&mut [Program::new(&format!("{name} {}", args.join(" ")), command)], TURNS / 5);
+            }
+        }
     }
 
     fn large_configs(&self) {
@@ -202,7 +213,7 @@ impl Bench {
         wall
     }
 
-    fn woci(&self, args: &[&str]) -> Command {
+    pub fn woci(&self, args: &[&str]) -> Command {
         let mut command = self.command(&self.woci);
         command.args(args);
         command
@@ -262,6 +273,11 @@ fn crowd(command: &mut Command, count: usize) -> (Duration, Vec<Value>) {
     let said: Vec<Vec<u8>> =
         children.into_iter().map(|child| child.wait_with_output().expect("it was started").stdout).collect();
     (begin.elapsed(), said.iter().filter_map(|bytes| serde_json::from_slice(bytes).ok()).collect())
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    let folders = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&folders).map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
 fn median(walls: &mut [Duration]) -> Duration {

@@ -19,17 +19,8 @@ const CLUSTER: &str = "ocid1.cluster.oc1.iad.aaaaaaaasimulatedcluster";
 /// What went wrong, in words.
 type Told = Result<(), String>;
 
-pub fn demo(mut words: impl Iterator<Item = OsString>) -> ExitCode {
-    let (Some(option), Some(woci), None) = (words.next(), words.next(), words.next()) else {
-        eprintln!("usage: sim demo --woci PATH");
-        return ExitCode::from(2);
-    };
-    let woci = fs::canonicalize(&woci).ok().filter(|_| option == "--woci");
-    let told = match woci {
-        Some(woci) => Demo::new(&woci).tell(),
-        None => Err("--woci needs the path of a woci that was built".into()),
-    };
-    match told {
+pub fn demo(woci: &Path) -> ExitCode {
+    match Demo::new(woci).tell() {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("demo: {why}");
