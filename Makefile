@@ -31,17 +31,21 @@ define cross
 	set_up CARGO_TARGET_$$(echo $(CROSS) | tr a-z- A-Z_)_LINKER rust-lld;
 endef
 
+# Without the names of this machine's folders, which panics would show: they differ from one
+# machine to the next, and so would the bytes.
+RELEASE = build --locked --release --bin woci --target $(TARGET) --config "target.'cfg(all())'.rustflags = \
+	['--remap-path-prefix=$(CURDIR)=.', '--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo']"
 ARM64 = aarch64-unknown-linux-musl
 SIM = $(TARGET_DIR)/debug/examples/sim
 
 .DEFAULT_GOAL := build
-.PHONY: help build sim demo test test-static test-arm64 lint bench order bless e2e install clean
+.PHONY: help build sim demo test test-static test-arm64 lint bench order bless e2e install dist dist-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## woci for this machine: static on Linux (TARGET=… for another)
-	$(if $(CROSS),@$(cross)) cargo build --locked --release --bin woci --target $(TARGET)
+	$(if $(CROSS),@$(cross)) cargo $(RELEASE)
 	@ls -lh $(WOCI) | awk '{ print $$NF ": " $$5 }'
 
 sim:
@@ -105,6 +109,19 @@ install: build ## put woci into PREFIX/bin (~/.local/bin)
 		if [ -z "$$found" ]; then echo "note: $$bin is not on PATH"; \
 		else echo "note: \`woci\` is still $$found, which comes first on PATH"; fi; \
 	fi
+
+# cargo-auditable puts the list of crates into the binary: 1.5 kB that no start loads, and none of
+# them is compiled again. A file beside it would be lost when the binary moves on. `cargo auditable`
+# would give its path for a wrapper, and cargo mixes that into the bytes; a name is the same anywhere.
+dist: export CARGO_AUDITABLE_ORIG_ARGS = {"offline":false,"locked":true,"frozen":false,"config":[]}
+dist: ## an archive for other machines, in target/dist: the same bytes wherever it is built
+	cargo install --quiet --locked --debug --root '$(TARGET_DIR)/tools' cargo-auditable@0.7.7
+	$(if $(CROSS),@$(cross)) env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS RUSTC_WORKSPACE_WRAPPER=cargo-auditable \
+		PATH="$(abspath $(TARGET_DIR))/tools/bin:$$PATH" cargo $(RELEASE)
+	@.ci/pack '$(WOCI)' $(TARGET) '$(TARGET_DIR)/dist'
+
+dist-check: ## that the archive is what it should be
+	@TARGET=$(TARGET) .ci/dist-check
 
 clean: ## remove what was built
 	cargo clean

@@ -100,7 +100,7 @@ fn nobody_signed_in_yet_is_a_document_too() {
 
 #[test]
 fn a_schema_takes_no_key_more_and_none_less() {
-    for name in [CREDENTIAL, DAEMON_STATUS] {
+    for name in [CREDENTIAL, DAEMON_STATUS, EXEC_CREDENTIAL] {
         for example in schema(name)["examples"].as_array().expect("a schema has examples") {
             exactly(name, example);
         }
