@@ -74,7 +74,7 @@ bench: build sim ## what a start costs, beside /bin/true and the real oci (insta
 
 # The build that it looks at has its symbols, and is apart from the others.
 order: sim ## src/start.ld anew, after larger changes: the functions of a warm start (needs valgrind)
-	CARGO_PROFILE_RELEASE_STRIP=none cargo build --locked --release --bin woci --target $(TARGET) --target-dir $(TARGET_DIR)/order
+	CARGO_PROFILE_RELEASE_STRIP=none cargo $(RELEASE) --target-dir '$(TARGET_DIR)/order'
 	@$(SIM) order --woci $(TARGET_DIR)/order/$(TARGET)/release/woci >$(TARGET_DIR)/order/start.ld
 	@mv $(TARGET_DIR)/order/start.ld src/start.ld
 
