@@ -19,20 +19,33 @@ define find_target
 endef
 
 WOCI = $(TARGET_DIR)/$(TARGET)/release/woci
+
+# A static woci for another processor than this machine's takes the C compiler that Debian has for it
+# (gcc-aarch64-linux-gnu with libc6-dev-arm64-cross), for ring, and the linker that comes with Rust.
+# Variables that are set already win.
+CROSS = $(filter-out $(shell uname -m)-%,$(filter %-linux-musl,$(TARGET)))
+define cross
+	rustup target list --installed | grep -qx $(CROSS) || rustup target add $(CROSS); \
+	set_up() { eval "export $$1=\"\$${$$1:-$$2}\""; }; \
+	set_up CC_$(subst -,_,$(CROSS)) $(firstword $(subst -, ,$(CROSS)))-linux-gnu-gcc; \
+	set_up CARGO_TARGET_$$(echo $(CROSS) | tr a-z- A-Z_)_LINKER rust-lld;
+endef
+
 # Without the names of this machine's folders, which panics would show: they differ from one
 # machine to the next, and so would the bytes.
 RELEASE = build --locked --release --bin woci --target $(TARGET) --config "target.'cfg(all())'.rustflags = \
 	['--remap-path-prefix=$(CURDIR)=.', '--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo']"
+ARM64 = aarch64-unknown-linux-musl
 SIM = $(TARGET_DIR)/debug/examples/sim
 
 .DEFAULT_GOAL := build
-.PHONY: help build sim demo test test-static lint bench order bless e2e install dist dist-check clean
+.PHONY: help build sim demo test test-static test-arm64 lint bench order bless e2e install dist dist-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## woci for this machine: static on Linux (TARGET=… for another)
-	cargo $(RELEASE)
+	$(if $(CROSS),@$(cross)) cargo $(RELEASE)
 	@ls -lh $(WOCI) | awk '{ print $$NF ": " $$5 }'
 
 sim:
@@ -46,6 +59,10 @@ test: ## all tests that need nothing but cargo (WOCI_BIN=… tries another binar
 
 test-static: build ## the same tests on the binary of `make build`
 	WOCI_BIN=$(abspath $(WOCI)) cargo test
+
+test-arm64: ## the main job with woci for Linux on arm64, by qemu-user-static
+	@$(MAKE) --no-print-directory build TARGET=$(ARM64)
+	tests/arm64/run $(TARGET_DIR)/$(ARM64)/release/woci
 
 lint: ## formatting and clippy
 	cargo fmt --check
@@ -99,7 +116,7 @@ install: build ## put woci into PREFIX/bin (~/.local/bin)
 dist: export CARGO_AUDITABLE_ORIG_ARGS = {"offline":false,"locked":true,"frozen":false,"config":[]}
 dist: ## an archive for other machines, in target/dist: the same bytes wherever it is built
 	cargo install --quiet --locked --debug --root '$(TARGET_DIR)/tools' cargo-auditable@0.7.7
-	env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS RUSTC_WORKSPACE_WRAPPER=cargo-auditable \
+	$(if $(CROSS),@$(cross)) env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS RUSTC_WORKSPACE_WRAPPER=cargo-auditable \
 		PATH="$(abspath $(TARGET_DIR))/tools/bin:$$PATH" cargo $(RELEASE)
 	@.ci/pack '$(WOCI)' $(TARGET) '$(TARGET_DIR)/dist'
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::host;
+use crate::sys;
 
 /// Of nobody but their owner.
 const PRIVATE_FILE: u32 = 0o600;
@@ -179,7 +180,7 @@ impl Replacement {
         let filled = this
             .file
             .write_all(&blanks(room))
-            .and_then(|()| this.file.sync_all())
+            .and_then(|()| sys::sync(&this.file))
             .and_then(|()| this.file.seek(SeekFrom::Start(0)));
         match filled {
             Ok(_) => this.filled = room,
@@ -199,7 +200,7 @@ impl Replacement {
         };
         self.file
             .write_all(bytes)
-            .and_then(|()| self.file.sync_all())
+            .and_then(|()| sys::sync(&self.file))
             .and_then(|()| fs::rename(&self.temporary, &self.path))
             .map_err(|e| file_error("write", &self.path, &e))?;
         self.done = true;

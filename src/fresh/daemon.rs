@@ -142,9 +142,7 @@ impl Daemon {
     fn warn_of_older_tool(&self) {
         let Ok(Some(pid)) = files::read(&self.pid_file()) else { return };
         let Some(pid) = String::from_utf8_lossy(&pid).trim().parse().ok() else { return };
-        let is_older_tool =
-            sys::command_line(pid).is_some_and(|line| line.contains("python") && line.contains("woci"));
-        if is_older_tool {
+        if sys::command_line(pid).is_some_and(|line| is_older_tool(&line)) {
             log::warning(format_args!(
                 "Process {pid} looks like the older tool's daemon for this profile; end it, since both refresh the same session"
             ));
@@ -220,6 +218,12 @@ impl Daemon {
     }
 }
 
+/// On macOS, Python's own program is `Python`.
+fn is_older_tool(command_line: &str) -> bool {
+    let line = command_line.to_ascii_lowercase();
+    line.contains("python") && line.contains("woci")
+}
+
 fn publish(lock: &mut File, pid: Option<u32>, report: &Report) {
     let known = json!({
         "pid": pid,
@@ -274,4 +278,23 @@ pub fn take_secrets(flags: &mut Flags) -> Option<Secret> {
         }
     }
     secrets["passphrase"].as_str().map(|passphrase| Secret::new(passphrase.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_older_tool_is_told_by_its_command_line() {
+        const OF_MACOS: &str =
+            "/Library/Frameworks/Python.framework/Versions/3.12/Resources/Python.app/Contents/MacOS/Python";
+        for (line, expected) in [
+            ("python3 /home/ada/bin/woci --daemon".to_owned(), true),
+            (format!("{OF_MACOS} /Users/ada/bin/woci --daemon"), true),
+            (format!("{OF_MACOS} -m http.server"), false),
+            ("/home/ada/.local/bin/woci --profile=prod --daemon-process".to_owned(), false),
+        ] {
+            assert_eq!(is_older_tool(&line), expected, "{line}");
+        }
+    }
 }

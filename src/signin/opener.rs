@@ -65,7 +65,7 @@ pub fn open(env: &Env, url: &str) -> Opening {
 fn commands(env: &Env, url: &str) -> Vec<Vec<OsString>> {
     match env.get("BROWSER").map(|list| of_variable(list, url)) {
         Some(commands) if !commands.is_empty() => commands,
-        _ => of_platform(env, is_wsl())
+        _ => of_platform(env, platform())
             .iter()
             .map(|words| words.iter().map(Into::into).chain([url.into()]).collect())
             .collect(),
@@ -101,13 +101,34 @@ fn find_place(text: &[u8]) -> Option<usize> {
     text.windows(2).position(|two| two == b"%s")
 }
 
-/// The platform's openers, to which the URL is added.
-fn of_platform(env: &Env, is_wsl: bool) -> Vec<&'static [&'static str]> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Platform {
+    MacOs,
+    /// Linux under Windows, whose browser it is.
+    Wsl,
+    Other,
+}
+
+fn platform() -> Platform {
     if cfg!(target_os = "macos") {
+        return Platform::MacOs;
+    }
+    let release = files::read(Path::new("/proc/sys/kernel/osrelease")).ok().flatten().unwrap_or_default();
+    if is_wsl(&release) { Platform::Wsl } else { Platform::Other }
+}
+
+/// By the kernel's release: the variables of WSL do not outlive sudo.
+fn is_wsl(release: &[u8]) -> bool {
+    String::from_utf8_lossy(release).to_ascii_lowercase().contains("microsoft")
+}
+
+/// The platform's openers, to which the URL is added.
+fn of_platform(env: &Env, platform: Platform) -> Vec<&'static [&'static str]> {
+    if platform == Platform::MacOs {
         return vec![&["open"]];
     }
     let mut openers: Vec<&[&str]> = Vec::new();
-    if is_wsl {
+    if platform == Platform::Wsl {
         // Windows's own handler takes the URL as an argument; explorer.exe opens a folder where it
         // dislikes the query, and powershell.exe would parse it. PATH may lack the Windows folders.
         openers.extend::<[&[&str]; 3]>([
@@ -126,12 +147,6 @@ fn of_platform(env: &Env, is_wsl: bool) -> Vec<&'static [&'static str]> {
         ]);
     }
     openers
-}
-
-/// Linux under Windows, by its kernel's release: the variables of WSL do not outlive sudo.
-fn is_wsl() -> bool {
-    let release = files::read(Path::new("/proc/sys/kernel/osrelease")).ok().flatten().unwrap_or_default();
-    String::from_utf8_lossy(&release).to_ascii_lowercase().contains("microsoft")
 }
 
 fn start(command: &[OsString]) -> bool {
@@ -193,14 +208,38 @@ mod tests {
     }
 
     #[test]
-    #[cfg(target_os = "linux")]
-    fn the_platform_has_a_browser_where_it_has_a_screen() {
-        let count = |pairs, is_wsl| of_platform(&Env::of(pairs), is_wsl).len();
-        assert_eq!(count(&[], false), 0);
-        assert_eq!(count(&[("DISPLAY", ":0")], false), 4);
-        assert_eq!(count(&[("WAYLAND_DISPLAY", "wayland-0")], false), 4);
-        assert_eq!(count(&[], true), 3);
-        assert_eq!(of_platform(&Env::of(&[("DISPLAY", ":0")]), true)[0], ["wslview"]);
+    fn each_platform_has_its_openers() {
+        const OF_A_SCREEN: [&str; 4] = ["xdg-open", "gio open", "sensible-browser", "x-www-browser"];
+        const OF_WINDOWS: [&str; 3] = [
+            "wslview",
+            "rundll32.exe url.dll,FileProtocolHandler",
+            "/mnt/c/Windows/System32/rundll32.exe url.dll,FileProtocolHandler",
+        ];
+        let openers = |pairs: &[(&str, &str)], platform| -> Vec<String> {
+            of_platform(&Env::of(pairs), platform).iter().map(|words| words.join(" ")).collect()
+        };
+        for screen in [("DISPLAY", ":0"), ("WAYLAND_DISPLAY", "wayland-0")] {
+            assert_eq!(openers(&[screen], Platform::Other), OF_A_SCREEN);
+            // WSL has a screen of its own these days, but the person's browser is that of Windows.
+            assert_eq!(openers(&[screen], Platform::Wsl), [&OF_WINDOWS[..], &OF_A_SCREEN].concat());
+            assert_eq!(openers(&[screen], Platform::MacOs), ["open"]);
+        }
+        assert_eq!(openers(&[("DISPLAY", "")], Platform::Other), [""; 0]);
+        assert_eq!(openers(&[], Platform::Wsl), OF_WINDOWS);
+        assert_eq!(openers(&[], Platform::MacOs), ["open"]);
+    }
+
+    #[test]
+    fn wsl_is_told_by_its_kernel() {
+        for (release, expected) in [
+            ("4.4.0-19041-Microsoft\n", true),
+            ("5.15.167.4-microsoft-standard-WSL2\n", true),
+            ("6.1.0-28-amd64\n", false),
+            ("6.8.0-1021-azure\n", false),
+            ("", false),
+        ] {
+            assert_eq!(is_wsl(release.as_bytes()), expected, "{release}");
+        }
     }
 
     /// Whether each attempt at `list` opened.

@@ -4,11 +4,13 @@ use std::io;
 
 #[cfg(target_env = "musl")]
 mod allocator;
+mod disk;
 mod process;
 mod terminal;
 
 #[cfg(target_env = "musl")]
 pub use allocator::Allocator;
+pub use disk::sync;
 pub use process::{
     command_line, detach, exec, forbid_core_dumps, hold_signals, spawn, spawn_detached, stop_signals,
     terminate,

@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
@@ -117,6 +117,7 @@ impl Signals {
 
     /// Has whatever thread they come to hand them over to `waiting`, which holds them back. Those that
     /// were ignored when woci was started stay so, but for SIGCHLD.
+    #[allow(clippy::unnecessary_cast, reason = "a thread is a number or a pointer, by system")]
     fn go_to(&self, waiting: libc::pthread_t) {
         WAITING.store(waiting as usize, Ordering::Relaxed);
         for signal in self.numbers {
@@ -320,8 +321,45 @@ pub fn stop_signals() -> io::Result<Receiver<()>> {
 
 /// The command line of a living process, blanks between its words; None where it cannot be known.
 pub fn command_line(pid: u32) -> Option<String> {
+    if cfg!(target_os = "linux") { command_line_by_proc(pid) } else { command_line_by_ps(pid) }
+}
+
+fn command_line_by_proc(pid: u32) -> Option<String> {
     const LONGEST: u64 = 4096;
     let file = File::open(format!("/proc/{pid}/cmdline")).ok()?;
     let line = io::read_to_string(file.take(LONGEST)).ok()?;
     Some(line.replace('\0', " "))
+}
+
+/// As every POSIX system tells it. `-ww`: macOS cuts a line at the width of a terminal, if there is none too.
+fn command_line_by_ps(pid: u32) -> Option<String> {
+    let mut ps = Command::new("/bin/ps");
+    ps.args(["-ww", "-o", "args=", "-p", &pid.to_string()]).stdin(Stdio::null()).stderr(Stdio::null());
+    let said = ps.output().ok()?;
+    said.status.success().then(|| String::from_utf8_lossy(&said.stdout).trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ps_tells_of_a_living_process_and_of_no_other() {
+        if !Path::new("/bin/ps").exists() {
+            eprintln!("skipped: there is no /bin/ps here");
+            return;
+        }
+        // Wider than a terminal.
+        let words = format!("read line; : {}", "word ".repeat(60));
+        let mut shell = Command::new("/bin/sh");
+        let mut shell = shell.args(["-c", &words]).stdin(Stdio::piped()).spawn().unwrap();
+        let line = command_line_by_ps(shell.id());
+        assert_eq!(line.as_deref(), Some(&*format!("/bin/sh -c {}", words.trim_end())));
+        if cfg!(target_os = "linux") {
+            assert_eq!(command_line_by_proc(shell.id()).as_deref().map(str::trim_end), line.as_deref());
+        }
+        drop(shell.stdin.take());
+        shell.wait().unwrap();
+        assert_eq!(command_line_by_ps(shell.id()), None);
+    }
 }

@@ -19,7 +19,7 @@ const SIGNALS: [libc::c_int; 5] = [libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, l
 static CAME: AtomicI32 = AtomicI32::new(0);
 
 /// How soon it takes effect: a signal that comes just before the wait does not end it.
-const PATIENCE_MICROSECONDS: i32 = 100_000;
+const PATIENCE: libc::timeval = libc::timeval { tv_sec: 0, tv_usec: 100_000 };
 
 /// A line of a terminal in canonical mode is shorter.
 const LONGEST: usize = 4096;
@@ -90,7 +90,7 @@ impl Prompt {
         if fd as usize >= libc::FD_SETSIZE {
             return Err(io::Error::other("too many open files"));
         }
-        let mut wait = libc::timeval { tv_sec: 0, tv_usec: PATIENCE_MICROSECONDS.into() };
+        let mut wait = PATIENCE;
         let mut set = MaybeUninit::uninit();
         // SAFETY: `set` is made by FD_ZERO, `fd` is open and below FD_SETSIZE, the rest may be null.
         let ready = unsafe {

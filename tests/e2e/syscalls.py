@@ -50,6 +50,10 @@ class Trace:
         sent = max(at for at in range(end) if calls[at][0][0] == "sendto")
         return [point for point, _ in calls[sent + 1 : end + 1]]
 
+    def names_in_window(self):
+        """By name alone; Linux on arm64 has renameat and no rename."""
+        return ["rename" if name == "renameat" else name for name, _ in self.window()]
+
     def until_exchange(self):
         names = [name for name, _ in self.main]
         connects = [at for at, (name, rest) in enumerate(self.main) if name == "connect" and "AF_INET" in rest]

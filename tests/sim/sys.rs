@@ -106,9 +106,11 @@ pub fn is_root() -> bool {
 /// Takes a file system away, also where something is still open there.
 pub fn unmount(path: &CStr) {
     // SAFETY: the path is a C string.
-    #[cfg(target_os = "linux")]
     unsafe {
+        #[cfg(target_os = "linux")]
         libc::umount2(path.as_ptr(), libc::MNT_DETACH);
+        #[cfg(target_os = "macos")]
+        libc::unmount(path.as_ptr(), libc::MNT_FORCE);
     }
 }
 
@@ -133,7 +135,7 @@ pub fn with_own_terminal(command: &mut Command) {
     unsafe {
         command.pre_exec(|| {
             libc::setsid();
-            libc::ioctl(0, libc::TIOCSCTTY, 0);
+            libc::ioctl(0, libc::TIOCSCTTY as _, 0);
             Ok(())
         });
     }

@@ -77,7 +77,7 @@ def killed(table):
             same(good.until_exchange(), ["write", "fsync", "rename"])
         with table.proves("from the token request's last byte to the rename: one read, write, fsync, rename, and no other call but for memory"):
             expire(home)
-            same([name for name, _ in Trace(home, refresh, "!%memory").window()], WINDOW)
+            same(Trace(home, refresh, "!%memory").names_in_window(), WINDOW)
         every_call_of_a_refresh(table, home, good)
         every_call_of_a_sign_in(table, home)
     finally:
