@@ -12,7 +12,10 @@ impl Engine<'_> {
     pub fn ensure(&mut self) -> Result<Session> {
         let want = self.want.upst;
         let found = self.look()?;
-        let seen = found.upst.as_ref().map(|upst| upst.token().clone());
+        let seen = match want {
+            Wanted::Newer => found.upst.as_ref().map(|upst| upst.token().clone()),
+            Wanted::Valid | Wanted::SignedIn => None,
+        };
         if want == Wanted::Valid {
             if let Some(session) = self.usable(found) {
                 return Ok(session);
