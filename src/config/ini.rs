@@ -62,11 +62,16 @@ pub fn lower(name: &str) -> Cow<'_, str> {
 }
 
 pub fn lines(text: &str) -> Lines<'_> {
-    Lines { rest: text, number: 0, level: 0, at: At::Start }
+    Lines { text, begin: 0, feed: None, carriage_return: None, number: 0, level: 0, at: At::Start }
 }
 
 pub struct Lines<'a> {
-    rest: &'a str,
+    text: &'a str,
+    /// Where the next line begins.
+    begin: usize,
+    /// Where the next of its kind stands, or the text's end; none where that was passed.
+    feed: Option<usize>,
+    carriage_return: Option<usize>,
     number: usize,
     /// The indentation of the last section or key, in characters.
     level: usize,
@@ -84,17 +89,17 @@ impl<'a> Lines<'a> {
     /// The next line as it stands. A lone carriage return ends one too: Python opens files with
     /// universal newlines.
     pub fn next_line(&mut self) -> Option<&'a str> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let bytes = self.rest.as_bytes();
-        let end = match bytes.iter().position(|b| matches!(b, b'\n' | b'\r')) {
-            None => bytes.len(),
-            Some(at) if bytes[at] == b'\r' && bytes.get(at + 1) == Some(&b'\n') => at + 2,
-            Some(at) => at + 1,
-        };
-        let (line, rest) = self.rest.split_at(end);
-        self.rest = rest;
+        let rest = self.text.get(self.begin..).filter(|rest| !rest.is_empty())?;
+        // Each is looked for by itself, and no further than once: that goes a word at a time.
+        let next = |mark: char| rest.find(mark).map_or(self.text.len(), |at| self.begin + at);
+        let feed = *self.feed.get_or_insert_with(|| next('\n'));
+        let carriage_return = *self.carriage_return.get_or_insert_with(|| next('\r'));
+        let last = if carriage_return + 1 == feed { feed } else { feed.min(carriage_return) };
+        let end = self.text.len().min(last + 1);
+        let line = &self.text[self.begin..end];
+        self.begin = end;
+        self.feed.take_if(|at| *at < end);
+        self.carriage_return.take_if(|at| *at < end);
         self.number += 1;
         Some(line)
     }
