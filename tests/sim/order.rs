@@ -41,8 +41,12 @@ fn functions(bench: &Bench, args: &[&str]) -> Vec<String> {
     let named = text.lines().filter_map(|line| line.strip_prefix("fn=").or(line.strip_prefix("cfn=")));
     let names =
         named.filter_map(|function| Some(function.split_once(") ")?.1.split('\'').next()?.to_owned()));
-    // Valgrind has names of its own for what has none, `(below main)` for one.
-    names.filter(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.$".contains(&b))).collect()
+    // Valgrind has words of its own for what has no name: `(below main)`, or an address.
+    names
+        .filter(|name| {
+            !name.starts_with("0x") && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.$".contains(&b))
+        })
+        .collect()
 }
 
 /// The name without what differs from compiler to compiler: hashes, and what LTO puts behind a dot.
