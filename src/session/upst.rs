@@ -24,10 +24,7 @@ impl Upst {
     pub fn parse(text: &str) -> std::result::Result<Self, String> {
         let token = text.trim_ascii_end();
         // It goes into headers and quoted strings as it is.
-        if !token
-            .bytes()
-            .all(|b| matches!(b, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'='))
-        {
+        if !token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.=".contains(&b)) {
             return Err("it holds characters that a token cannot have".into());
         }
         let claims = jwt::claims(token).ok_or("it is not a JWT")?;
