@@ -218,7 +218,8 @@ fn ends_with_its_reason_when_the_refresh_token_is_dead() {
     world.session().due_in(3);
     world.woci(&["--daemon"]).run().ok();
     world.sim.provider.revoke_all();
-    eventually("its end", || daemon.is_gone());
+    // It says why on its way out, when its lock is free already.
+    eventually("its end and the reason", || daemon.is_gone() && daemon.log().contains("woci: "));
     let log = daemon.log();
     let last = log.lines().next_back().unwrap_or_default();
     assert!(last.contains("was revoked") && last.contains("woci session authenticate"), "{log}");
