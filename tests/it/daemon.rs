@@ -7,7 +7,7 @@ use crate::world::World;
 use crate::world::run::Run;
 use serde_json::{Value, json};
 use std::fs::{self, File};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::thread;
@@ -293,6 +293,19 @@ fn a_stale_pid_is_never_signalled() {
     starting.finish();
     stopping.finish().ok();
     assert!(stranger.0.try_wait().expect("a child can be asked for").is_none(), "the stranger lives");
+}
+
+/// It is written without the session's lock, whose holder removes the temporary files that it finds.
+#[test]
+fn its_pid_file_is_written_in_place() {
+    let world = World::signed_in();
+    world.session().write("woci_refresh.pid", "1\n");
+    let file = || fs::metadata(world.session().path("woci_refresh.pid")).expect("it is there").ino();
+    let before = file();
+    let pid = world.woci(&["--daemon"]).run().ok().document(true)["pid"].clone();
+    assert_eq!(file(), before);
+    assert_eq!(world.session().read("woci_refresh.pid"), Some(format!("{pid}\n")));
+    world.woci(&["--stop-daemon"]).run().ok();
 }
 
 #[test]
