@@ -61,11 +61,6 @@ impl Env {
     }
 }
 
-/// The command line, without the program's name.
-pub fn args() -> Vec<OsString> {
-    std::env::args_os().skip(1).collect()
-}
-
 /// The file that this process was started from.
 pub fn this_program() -> Result<PathBuf> {
     std::env::current_exe().map_err(|e| Error::File {

@@ -19,7 +19,7 @@ mod sys;
 mod time;
 mod verbs;
 
-use std::process::ExitCode;
+use std::ffi::OsString;
 
 use host::Host;
 
@@ -27,17 +27,19 @@ use host::Host;
 #[global_allocator]
 static ALLOCATOR: sys::Allocator = sys::Allocator::new();
 
+pub use sys::arguments;
+
 /// One run of woci, from the arguments to the exit code.
-pub fn main() -> ExitCode {
+pub fn main(args: Vec<OsString>) -> u8 {
+    sys::begin();
     let host = Host::of_this_process();
-    let code = cli::parse(host::args())
+    cli::parse(args)
         .and_then(|invocation| verbs::run(&host, invocation))
         .and_then(verbs::print)
         .unwrap_or_else(|e| {
             log::line(format_args!("woci: {e}"));
             e.say().code
-        });
-    ExitCode::from(code)
+        })
 }
 
 /// Doors for fuzzers (tests/fuzz): bytes into each parser, and what must hold of what comes out.

@@ -103,9 +103,8 @@ mod tests {
     /// Sends the redirect for the URL among the arguments, and does not end before it is answered.
     #[test]
     fn plays_the_browser() {
-        let arguments = host::args();
-        let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
-        let &[.., answer, url] = words.as_slice() else { return };
+        let words: Vec<String> = std::env::args().collect();
+        let [.., answer, url] = words.as_slice() else { return };
         let Some((_, query)) = url.split_once("/authorize?prompt=consent&") else { return };
         let redirect_uri = value(query, "redirect_uri");
         let (address, path) = redirect_uri.strip_prefix("http://").unwrap().split_once('/').unwrap();

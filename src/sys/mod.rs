@@ -1,4 +1,5 @@
-//! What only the operating system's C interface offers. All of woci's unsafe code is in this room.
+//! What only the operating system's C interface offers. All of woci's unsafe code is in this room, but
+//! for the call of `arguments`.
 
 use std::io;
 
@@ -6,6 +7,7 @@ use std::io;
 mod allocator;
 mod disk;
 mod process;
+mod start;
 mod terminal;
 
 #[cfg(target_env = "musl")]
@@ -15,6 +17,7 @@ pub use process::{
     command_line, detach, exec, forbid_core_dumps, hold_signals, spawn, spawn_detached, stop_signals,
     terminate,
 };
+pub use start::{arguments, begin};
 pub use terminal::Prompt;
 
 /// The usual answer of a C call: negative where errno says why.

@@ -17,19 +17,13 @@ use std::thread;
 
 use super::{done, done_thread};
 
-/// Signals that are ignored in woci, and whether they were when it was started: SIGPIPE, which Rust's
-/// runtime ignores before `main`, and SIGXFSZ, so that a limit on file sizes is an error like a full
-/// disk. A program run by woci gets them as they were.
+/// Signals that are ignored in woci, and whether they were when it was started: SIGPIPE and SIGXFSZ, so
+/// that a reader that went away and a limit on file sizes are errors like a full disk. A program run by
+/// woci gets them as they were.
 static IGNORED: [(libc::c_int, AtomicBool); 2] =
     [(libc::SIGPIPE, AtomicBool::new(false)), (libc::SIGXFSZ, AtomicBool::new(false))];
 
-/// What they were can be seen only before the runtime: in a constructor.
-#[used]
-#[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_init_func"))]
-#[cfg_attr(not(target_os = "macos"), unsafe(link_section = ".init_array"))]
-static BEFORE_THE_RUNTIME: extern "C" fn() = ignore_signals;
-
-extern "C" fn ignore_signals() {
+pub fn ignore_signals() {
     for (signal, was_ignored) in &IGNORED {
         was_ignored.store(is_ignored(*signal), Ordering::Relaxed);
         // SAFETY: the number is a signal.
