@@ -4,9 +4,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
+use crate::sys;
 use crate::time::UnixTime;
 
 /// The process's surroundings as they were at its start.
@@ -72,10 +72,7 @@ pub fn this_program() -> Result<PathBuf> {
 
 /// The wall clock.
 pub fn now() -> UnixTime {
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
-        Ok(since) => UnixTime(i64::try_from(since.as_secs()).unwrap_or(i64::MAX)),
-        Err(before) => UnixTime(-i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX)),
-    }
+    UnixTime(sys::seconds_since_1970())
 }
 
 /// Bytes from the system's random source.

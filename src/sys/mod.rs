@@ -5,6 +5,7 @@ use std::io;
 
 #[cfg(target_env = "musl")]
 mod allocator;
+mod clock;
 mod disk;
 mod process;
 mod start;
@@ -12,6 +13,7 @@ mod terminal;
 
 #[cfg(target_env = "musl")]
 pub use allocator::Allocator;
+pub use clock::seconds_since_1970;
 pub use disk::sync;
 pub use process::{
     command_line, detach, exec, forbid_core_dumps, hold_signals, spawn, spawn_detached, stop_signals,

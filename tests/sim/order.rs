@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 pub fn order(woci: &Path) -> ExitCode {
-    let bench = Bench::new(woci.to_owned());
+    let bench = Bench::new(woci);
     let mut seen = BTreeSet::new();
     let mut sections = String::new();
     for args in [&[][..], &["env"], &["kube-credential", "--cluster-id", CLUSTER], &["os", "ns", "get"]] {
