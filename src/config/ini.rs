@@ -2,7 +2,7 @@
 //! interpolation off and `strict` on, which is what oci reads `~/.oci/config` with. Pure.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 /// Why Python refuses a text.
 #[derive(Debug, PartialEq, Eq)]
@@ -188,8 +188,8 @@ pub fn check<'a>(
     may_repeat: impl Fn(&str, &str) -> bool,
 ) -> Result<Vec<&'a str>, Fault> {
     let mut sections = Vec::new();
-    let mut seen = HashSet::new();
-    let (mut keys, mut default_keys) = (HashSet::new(), HashSet::new());
+    let mut seen = BTreeSet::new();
+    let (mut keys, mut default_keys) = (BTreeSet::new(), BTreeSet::new());
     let mut section = "";
     for line in lines(text) {
         let line = line?;

@@ -236,8 +236,8 @@ fn the_manager_config_has_the_values_that_python_reads() {
                 let of = |section: &str| theirs.get(section).and_then(|keys| keys.get(key));
                 let theirs =
                     of(profile).or_else(|| of("COMMON")).map(|value| value.trim_start_matches(ini::is_space));
-                let ours = sections.get(profile, key).map(|(value, _)| value);
-                assert_eq!(ours.as_deref(), theirs, "{text:?} [{profile}] {key}");
+                let ours = sections.get(key).map(|value| value.text.as_str());
+                assert_eq!(ours, theirs, "{text:?} [{profile}] {key}");
             }
         }
     }

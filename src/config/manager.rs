@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use configparser::ini::Ini;
+use configparser::ini::{Ini, IniDefault};
 
 use super::ini::{self, Fault, Is};
 use super::profile::COMMON;
@@ -20,9 +20,17 @@ pub struct Manager {
 }
 
 /// What a profile's section and `[COMMON]` say.
+#[derive(Default)]
 pub struct Sections {
-    ini: Ini,
+    /// Each key once: a value of the profile's own, be it empty, hides the one of `[COMMON]`.
+    values: Vec<Value>,
     pub warnings: Vec<String>,
+}
+
+pub struct Value {
+    key: String,
+    pub text: String,
+    pub is_common: bool,
 }
 
 impl Manager {
@@ -79,10 +87,20 @@ impl Manager {
             }
         }
 
-        let mut ini = Ini::new_cs();
-        ini.set_inline_comment_symbols(Some(&[]));
+        let mut rules = IniDefault::default();
+        (rules.case_sensitive, rules.enable_inline_comments) = (true, false);
+        let mut ini = Ini::new_from_defaults(rules);
         ini.read(plain).expect("the lines are sections and `key=value` only");
-        Sections { ini, warnings }
+        let mut values: Vec<Value> = Vec::new();
+        for (section, is_common) in [(profile, false), (COMMON, true)] {
+            for (key, text) in ini.get_map_ref().get(section).into_iter().flatten() {
+                if values.iter().all(|value| value.key != *key) {
+                    let text = text.as_deref().unwrap_or_default().replace(LINE_END_IN_VALUE, "\n");
+                    values.push(Value { key: key.clone(), text, is_common });
+                }
+            }
+        }
+        Sections { values, warnings }
     }
 
     fn unknown(&self, key: &str, section: &str) -> String {
@@ -99,17 +117,8 @@ const IGNORED: &str = "profile_name";
 const LINE_END_IN_VALUE: char = '\r';
 
 impl Sections {
-    pub fn none() -> Self {
-        Self { ini: Ini::new_cs(), warnings: Vec::new() }
-    }
-
-    /// The value, perhaps empty, and the section that it is from: an empty one hides `[COMMON]`'s.
-    pub fn get<'a>(&self, profile: &'a str, key: &str) -> Option<(String, &'a str)> {
-        let sections = self.ini.get_map_ref();
-        [profile, COMMON].into_iter().find_map(|section| {
-            let value = sections.get(section)?.get(key)?.as_ref()?;
-            Some((value.replace(LINE_END_IN_VALUE, "\n"), section))
-        })
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.values.iter().find(|value| value.key == key)
     }
 }
 

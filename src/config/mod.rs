@@ -75,7 +75,7 @@ impl Config {
         let profile = self.choose(host, flags, &home.join(".oci/sessions"))?;
         let mut warnings = Vec::new();
         let (sections, manager) = match &self.manager {
-            Found::Nothing => (Sections::none(), ManagerState::None),
+            Found::Nothing => (Sections::default(), ManagerState::None),
             Found::Read(manager) => {
                 (manager.sections_of(profile.as_str()), ManagerState::Read(manager.path.clone()))
             }
@@ -84,7 +84,7 @@ impl Config {
                     "cannot read the manager config {}: {why}; woci goes on without it",
                     path.display()
                 ));
-                (Sections::none(), ManagerState::Unreadable(path.clone(), why.clone()))
+                (Sections::default(), ManagerState::Unreadable(path.clone(), why.clone()))
             }
         };
         warnings.extend(sections.warnings.iter().cloned());
@@ -194,7 +194,7 @@ pub mod fuzz {
         let profile = manager.sections.first().cloned().unwrap_or_default();
         let sections = manager.sections_of(&profile);
         for key in options::OPTIONS.iter().filter_map(|row| row.key) {
-            let _ = sections.get(&profile, key);
+            let _ = sections.get(key);
         }
     }
 }

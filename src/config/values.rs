@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use super::manager::Sections;
-use super::profile::ProfileName;
+use super::profile::{COMMON, ProfileName};
 use crate::cli::Flags;
 use crate::cli::options::{self, Kind, Opt};
 use crate::error::{Error, Result};
@@ -32,16 +32,7 @@ pub struct Values<'a> {
 impl Values<'_> {
     /// The value that counts for a key of the table, checked by its row's kind.
     pub fn get(&self, key: &str) -> Result<Option<(String, Source)>> {
-        let row = row(key);
-        let Some((text, source)) = self.find(row, key)? else { return Ok(None) };
-        let text = if key == "scope" { one_line(&text) } else { text };
-        if text.is_empty() {
-            return Ok(None);
-        }
-        match check(row.kind, &text) {
-            Ok(()) => Ok(Some((text, source))),
-            Err(why) => Err(Error::BadValue { name: self.place(row, key, source), why }),
-        }
+        self.of(row(key), key)
     }
 
     pub fn text(&self, key: &str) -> Result<Option<String>> {
@@ -59,8 +50,21 @@ impl Values<'_> {
     }
 
     pub fn or_default(&self, key: &str) -> Result<String> {
-        let default = row(key).default.expect("the row has a default");
-        Ok(self.text(key)?.unwrap_or_else(|| default.to_owned()))
+        let row = row(key);
+        let default = row.default.expect("the row has a default");
+        Ok(self.of(row, key)?.map_or_else(|| default.to_owned(), |(text, _)| text))
+    }
+
+    fn of(&self, row: &Opt, key: &str) -> Result<Option<(String, Source)>> {
+        let Some((text, source)) = self.find(row, key)? else { return Ok(None) };
+        let text = if key == "scope" { one_line(&text) } else { text };
+        if text.is_empty() {
+            return Ok(None);
+        }
+        match check(row.kind, &text) {
+            Ok(()) => Ok(Some((text, source))),
+            Err(why) => Err(Error::BadValue { name: self.place(row, key, source), why }),
+        }
     }
 
     /// The text that counts, and its source.
@@ -76,8 +80,7 @@ impl Values<'_> {
             };
             return Ok(Some((value.to_owned(), Source::Variable)));
         }
-        let found = self.sections.get(self.profile.as_str(), key);
-        Ok(found.map(|(value, _)| (value, Source::Manager)))
+        Ok(self.sections.get(key).map(|value| (value.text.clone(), Source::Manager)))
     }
 
     /// What a person calls the place that a value was found in.
@@ -86,8 +89,8 @@ impl Values<'_> {
             Source::Flag => row.name.to_owned(),
             Source::Variable => row.variable.unwrap_or_default().to_owned(),
             Source::Manager => {
-                let found = self.sections.get(self.profile.as_str(), key);
-                let section = found.map(|(_, section)| section).unwrap_or_default();
+                let is_common = self.sections.get(key).is_some_and(|value| value.is_common);
+                let section = if is_common { COMMON } else { self.profile.as_str() };
                 let file = self.manager.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
                 format!("{key} in [{section}] of {file}")
             }

@@ -4,7 +4,6 @@
 //! far as modulus and exponent, which is all that a warm run needs.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
@@ -53,8 +52,12 @@ impl PublicKey {
     pub fn fingerprint(&self) -> String {
         let mut name = String::new();
         for byte in Md5::digest(self.spki_der()) {
-            let colon = if name.is_empty() { "" } else { ":" };
-            let _ = write!(name, "{colon}{byte:02x}");
+            if !name.is_empty() {
+                name.push(':');
+            }
+            name.extend(
+                [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])),
+            );
         }
         name
     }
