@@ -10,16 +10,23 @@ impl Engine<'_> {
     /// # Errors
     /// Whatever kept it from being had; the stored session is then as good as before.
     pub fn ensure(&mut self) -> Result<Session> {
+        if self.want.upst == Wanted::Valid
+            && let Some(session) = self.usable(self.look()?)
+        {
+            return Ok(session);
+        }
+        self.obtain()
+    }
+
+    /// Apart from the first step, which most runs end with: they need none of its room on the stack.
+    #[inline(never)]
+    fn obtain(&mut self) -> Result<Session> {
         let want = self.want.upst;
-        let found = self.look()?;
         let seen = match want {
-            Wanted::Newer => found.upst.as_ref().map(|upst| upst.token().clone()),
+            Wanted::Newer => self.look()?.upst.map(|upst| upst.token().clone()),
             Wanted::Valid | Wanted::SignedIn => None,
         };
         if want == Wanted::Valid {
-            if let Some(session) = self.usable(found) {
-                return Ok(session);
-            }
             person::refuse_at_once(self, &self.look()?.record)?;
         }
 

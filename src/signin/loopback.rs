@@ -102,6 +102,7 @@ mod tests {
 
     /// Sends the redirect for the URL among the arguments, and does not end before it is answered.
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "they are this test program's own")]
     fn plays_the_browser() {
         let words: Vec<String> = std::env::args().collect();
         let [.., answer, url] = words.as_slice() else { return };

@@ -19,7 +19,7 @@ pub use process::{
     command_line, detach, exec, forbid_core_dumps, hold_signals, spawn, spawn_detached, stop_signals,
     terminate,
 };
-pub use start::{arguments, begin};
+pub use start::{arguments, begin, stdout};
 pub use terminal::Prompt;
 
 /// The usual answer of a C call: negative where errno says why.

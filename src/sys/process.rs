@@ -25,9 +25,9 @@ static IGNORED: [(libc::c_int, AtomicBool); 2] =
 
 pub fn ignore_signals() {
     for (signal, was_ignored) in &IGNORED {
-        was_ignored.store(is_ignored(*signal), Ordering::Relaxed);
         // SAFETY: the number is a signal.
-        unsafe { libc::signal(*signal, libc::SIG_IGN) };
+        let before = unsafe { libc::signal(*signal, libc::SIG_IGN) };
+        was_ignored.store(before == libc::SIG_IGN, Ordering::Relaxed);
     }
 }
 
@@ -255,9 +255,7 @@ pub fn detach(word: &str, log: &File) -> io::Result<()> {
     };
     give(0, &nothing)?;
     give(2, log)?;
-    let mut stdout = io::stdout();
-    writeln!(stdout, "{word}")?;
-    stdout.flush()?;
+    super::stdout().write_all(format!("{word}\n").as_bytes())?;
     give(1, &nothing)?;
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::files;
 use crate::host::Host;
 use crate::log;
 use crate::session::Want;
+use crate::sys;
 
 mod credential;
 mod daemon;
@@ -36,6 +37,15 @@ pub type Document = Vec<(&'static str, Value)>;
 
 pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     let Invocation { flags, verb } = invocation;
+    if verb == Verb::Credential {
+        return credential::run(host, &settings(host, &flags)?, Want::VALID);
+    }
+    run_any(host, flags, verb)
+}
+
+/// Apart, since the most frequent run would have the code of all verbs and their stack in its way.
+#[inline(never)]
+fn run_any(host: &Host, flags: Flags, verb: Verb) -> Result<Output> {
     match verb {
         Verb::Help => Ok(Output::Text(help::text())),
         Verb::Version => Ok(Output::Text(concat!("woci ", env!("CARGO_PKG_VERSION"), "\n").into())),
@@ -89,7 +99,6 @@ fn json(document: &Document) -> Vec<u8> {
 }
 
 /// Puts the result on stdout, whole, and says with which code to end.
-#[expect(clippy::disallowed_methods, reason = "this is the home of stdout")]
 pub fn print(output: Output) -> Result<u8> {
     let (text, code) = match output {
         Output::Document(document) => (json(&document), 0),
@@ -97,10 +106,6 @@ pub fn print(output: Output) -> Result<u8> {
         Output::Text(text) => (text.into_bytes(), 0),
         Output::Code(code) => return Ok(code),
     };
-    let mut stdout = std::io::stdout().lock();
-    stdout
-        .write_all(&text)
-        .and_then(|()| stdout.flush())
-        .map_err(|e| Error::Stdout { why: files::plain(&e) })?;
+    sys::stdout().write_all(&text).map_err(|e| Error::Stdout { why: files::plain(&e) })?;
     Ok(code)
 }

@@ -115,6 +115,18 @@ fn few_descriptors() {
 }
 
 /// An expired session is not refreshed and loses nothing; a valid one serves.
+/// The next file that is opened gets a free number, and what is said must not end up in one of the session's.
+#[test]
+fn closed_streams() {
+    let world = World::signed_in();
+    let old = world.session().token();
+    world.shell("woci session refresh --log-level debug <&- >&- 2>&-").run().ok();
+    assert_ne!(world.session().token(), old);
+    let json = world.woci(&[]).run().ok().silent().json();
+    assert_eq!(json["source"], "cached");
+    assert!(!world.read(".oci/config").contains("DEBUG"));
+}
+
 fn spends_nothing(world: &World, why: &str) {
     spends_nothing_as(world, None, why);
 }

@@ -56,7 +56,8 @@ fn unsafe_code_stands_in_sys_with_its_reason() {
         {
             assert!(source.room() == "sys" || line.contains("woci::arguments("), "{at}: {line}");
             let before = &lines[at.line.saturating_sub(5)..at.line];
-            assert!(before.iter().any(|line| line.contains("// SAFETY: ")), "{at}: no SAFETY line: {line}");
+            let says = |line: &&str| line.contains("// SAFETY: ") || line.contains("/// # Safety");
+            assert!(before.iter().any(says), "{at}: no SAFETY line: {line}");
         }
     }
 }
