@@ -73,8 +73,9 @@ bench: build sim ## what a start costs, beside /bin/true and the real oci (insta
 	@PATH="$(abspath $(TARGET_DIR))/e2e/venv/bin:$$PATH" $(SIM) bench --woci $(WOCI)
 
 # The build that it looks at has its symbols, and is apart from the others.
-order: sim ## src/start.ld anew, after larger changes: the functions of a warm start (needs valgrind)
-	CARGO_PROFILE_RELEASE_STRIP=none cargo $(RELEASE) --target-dir '$(TARGET_DIR)/order'
+order: sim ## src/start.ld anew, after larger changes: what a warm start touches (needs valgrind)
+	CARGO_PROFILE_RELEASE_STRIP=none cargo $(RELEASE) --target-dir '$(TARGET_DIR)/order' \
+		--config "target.'cfg(unix)'.rustflags = ['-Clink-arg=-Wl,-Map=$(abspath $(TARGET_DIR))/order/$(TARGET)/release/woci.map']"
 	@$(SIM) order --woci $(TARGET_DIR)/order/$(TARGET)/release/woci >$(TARGET_DIR)/order/start.ld
 	@mv $(TARGET_DIR)/order/start.ld src/start.ld
 

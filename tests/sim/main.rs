@@ -2,7 +2,7 @@
 //! browser, and an `oci`. It shares no code with woci: each RFC was read twice.
 //!
 //! `sim serve` runs both servers until stdin closes, `sim demo` shows woci at work, `sim bench` measures it, `sim
-//! order` lists the functions of its warm starts. Called by the name `oci` or `browser` it is one.
+//! order` lists what its warm starts touch. Called by the name `oci` or `browser` it is one.
 
 // tests/it mounts this file too, and each of the two uses a part of it.
 #![allow(dead_code)]
