@@ -62,16 +62,11 @@ pub fn lower(name: &str) -> Cow<'_, str> {
 }
 
 pub fn lines(text: &str) -> Lines<'_> {
-    Lines { text, begin: 0, feed: None, carriage_return: None, number: 0, level: 0, at: At::Start }
+    Lines { rest: text, number: 0, level: 0, at: At::Start }
 }
 
 pub struct Lines<'a> {
-    text: &'a str,
-    /// Where the next line begins.
-    begin: usize,
-    /// Where the next of its kind stands, or the text's end; none where that was passed.
-    feed: Option<usize>,
-    carriage_return: Option<usize>,
+    rest: &'a str,
     number: usize,
     /// The indentation of the last section or key, in characters.
     level: usize,
@@ -89,17 +84,11 @@ impl<'a> Lines<'a> {
     /// The next line as it stands. A lone carriage return ends one too: Python opens files with
     /// universal newlines.
     pub fn next_line(&mut self) -> Option<&'a str> {
-        let rest = self.text.get(self.begin..).filter(|rest| !rest.is_empty())?;
-        // Each is looked for by itself, and no further than once: that goes a word at a time.
-        let next = |mark: char| rest.find(mark).map_or(self.text.len(), |at| self.begin + at);
-        let feed = *self.feed.get_or_insert_with(|| next('\n'));
-        let carriage_return = *self.carriage_return.get_or_insert_with(|| next('\r'));
-        let last = if carriage_return + 1 == feed { feed } else { feed.min(carriage_return) };
-        let end = self.text.len().min(last + 1);
-        let line = &self.text[self.begin..end];
-        self.begin = end;
-        self.feed.take_if(|at| *at < end);
-        self.carriage_return.take_if(|at| *at < end);
+        if self.rest.is_empty() {
+            return None;
+        }
+        let (line, rest) = self.rest.split_at(line_end(self.rest.as_bytes()));
+        self.rest = rest;
         self.number += 1;
         Some(line)
     }
@@ -159,6 +148,19 @@ impl<'a> Iterator for Lines<'a> {
         let indent = &whole[..whole.len() - unindented.len()];
         let is = self.what(whole, indent, unindented.trim_end_matches(is_space));
         Some(is.map(|is| Line { number: self.number, whole, indent, is }))
+    }
+}
+
+/// Where the line after the first begins.
+fn line_end(text: &[u8]) -> usize {
+    let ends = |b: &u8| matches!(b, b'\n' | b'\r');
+    // Sixteen at a time, each looked at whatever the others are: that takes a vector instruction or two.
+    let endless = |bytes: &&[u8]| !bytes.iter().fold(false, |any, b| any | ends(b));
+    let begin = 16 * text.chunks_exact(16).take_while(endless).count();
+    let Some(end) = text[begin..].iter().position(ends) else { return text.len() };
+    match text[begin + end..] {
+        [b'\r', b'\n', ..] => begin + end + 2,
+        _ => begin + end + 1,
     }
 }
 
