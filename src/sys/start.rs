@@ -1,5 +1,5 @@
 //! What Rust's runtime does before `main`, as far as woci needs it. The rest of that, most of all a handler
-//! that names a stack overflow, is a tenth of a warm start.
+//! that names a stack overflow, is a twentieth of a warm start.
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs::File;
