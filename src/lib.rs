@@ -5,17 +5,21 @@ mod config;
 mod error;
 mod files;
 mod fresh;
-#[cfg(test)]
-mod golden;
 mod host;
+mod ini;
 mod jwt;
 mod log;
 mod oauth;
-mod region;
+mod oci;
+mod options;
+mod output;
 mod secret;
 mod session;
 mod signin;
+mod store;
 mod sys;
+#[cfg(test)]
+mod testing;
 mod time;
 mod verbs;
 
@@ -35,7 +39,7 @@ pub fn main(args: Vec<OsString>) -> u8 {
     let host = Host::of_this_process();
     cli::parse(args)
         .and_then(|invocation| verbs::run(&host, invocation))
-        .and_then(verbs::print)
+        .and_then(output::print)
         .unwrap_or_else(|e| {
             log::line(format_args!("woci: {e}"));
             e.say().code
@@ -47,8 +51,9 @@ pub fn main(args: Vec<OsString>) -> u8 {
 pub mod doors {
     pub use crate::config::fuzz::{ini, manager};
     pub use crate::oauth::fuzz::{form, token_answer};
-    pub use crate::session::fuzz::{envelope, key, record, upst};
+    pub use crate::oci::fuzz::{key, upst};
     pub use crate::signin::fuzz::callback;
+    pub use crate::store::fuzz::{envelope, record};
 
     /// Arguments with a zero byte between them.
     pub fn argv(bytes: &[u8]) {

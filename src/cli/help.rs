@@ -1,6 +1,6 @@
 //! The help text, from the option table.
 
-use super::options::{Group, OPTIONS, Opt};
+use crate::options::{Group, OPTIONS, Opt};
 
 const USAGE: &str = "\
 woci: a fresh Oracle Cloud session for oci, kubectl, Terraform and shells
@@ -64,6 +64,6 @@ fn row(opt: &Opt) -> String {
 mod tests {
     #[test]
     fn help() {
-        crate::golden::check("help.txt", &super::text());
+        crate::testing::golden::check("help.txt", &super::text());
     }
 }

@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 
 pub mod help;
-pub mod options;
 mod parse;
 
-pub use parse::{DAEMON_PROCESS, parse};
+use crate::options::Flags;
+
+pub use parse::parse;
 
 /// A command line, understood.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,29 +65,4 @@ pub enum Shell {
     Sh,
     Fish,
     Pwsh,
-}
-
-/// The options that were given, each once, with their values as typed.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Flags(Vec<(&'static str, String)>);
-
-impl Flags {
-    /// The value given for the option of this name; an empty text for one that takes none.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
-    }
-
-    pub fn has(&self, name: &str) -> bool {
-        self.get(name).is_some()
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.0.iter().map(|(name, value)| (*name, value.as_str()))
-    }
-
-    /// Sets an option, over the value it had.
-    pub fn set(&mut self, name: &'static str, value: String) {
-        self.0.retain(|(n, _)| *n != name);
-        self.0.push((name, value));
-    }
 }

@@ -6,9 +6,9 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use pico_args::Arguments;
 
-use super::options::{self, Kind, Opt};
-use super::{DaemonSession, Flags, Invocation, Shell, Verb};
+use super::{DaemonSession, Invocation, Shell, Verb};
 use crate::error::{Error, Result};
+use crate::options::{self, DAEMON_PROCESS, Flags, Kind, Opt};
 
 /// Verbs of one word.
 const VERBS: [&str; 6] = ["credential", "env", "kube-credential", "kubeconfig", "help", DAEMON_PROCESS];
@@ -16,8 +16,6 @@ const VERBS: [&str; 6] = ["credential", "env", "kube-credential", "kubeconfig", 
 const LATER_VERBS: [&str; 6] = ["exec", "status", "logout", "doctor", "config", "completion"];
 /// Each is a request of its own, made by a flag.
 const DAEMON_FLAGS: [&str; 3] = ["--daemon", "--daemon-status", "--stop-daemon"];
-/// The word that makes a woci the daemon's process; no part of the command line that is offered.
-pub const DAEMON_PROCESS: &str = "__daemon";
 
 /// # Errors
 /// All of exit code 2: an option without its value, given twice, ambiguous, or foreign to a verb.

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use configparser::ini::{Ini, IniDefault};
 
-use super::ini::{self, Fault, Is};
 use super::profile::COMMON;
-use crate::cli::options;
+use crate::ini::{self, Fault, Is};
+use crate::options;
 
 pub struct Manager {
     pub path: PathBuf,

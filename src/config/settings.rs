@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::profile::ProfileName;
 use super::values::{Source, Values};
-use crate::cli::options;
 use crate::error::{Error, Result};
 use crate::log;
 use crate::oauth::{Domain, Provider};
+use crate::options;
 use crate::secret::Secret;
 
 pub struct Settings {

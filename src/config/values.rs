@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use super::manager::Sections;
 use super::profile::{COMMON, ProfileName};
-use crate::cli::Flags;
-use crate::cli::options::{self, Kind, Opt};
 use crate::error::{Error, Result};
 use crate::host::Env;
 use crate::oauth::url;
+use crate::options::Flags;
+use crate::options::{self, Kind, Opt};
 
 /// Where a value was set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,13 +15,12 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::keeper::{Keeper, Report};
-use crate::cli::options::{self, Kind};
-use crate::cli::{DAEMON_PROCESS, Flags};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::host;
 use crate::log;
+use crate::options::{self, DAEMON_PROCESS, Flags, Kind};
 use crate::secret::Secret;
 use crate::sys;
 use crate::time::UnixTime;

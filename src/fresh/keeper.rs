@@ -5,11 +5,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use super::schedule::{self, Pace};
-use crate::cli::Flags;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::host::{self, Host};
 use crate::log;
+use crate::options::Flags;
 use crate::secret::Secret;
 use crate::session::{Engine, Want};
 use crate::time::UnixTime;

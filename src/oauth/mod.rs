@@ -4,7 +4,6 @@
 use crate::error::Result;
 use crate::secret::Secret;
 
-pub mod exchange;
 pub mod http;
 pub mod pkce;
 mod tcp;

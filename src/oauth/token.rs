@@ -65,11 +65,7 @@ fn request(
 }
 
 /// The JSON object of a good answer, or the refusal in the provider's words.
-pub(super) fn success(
-    endpoint: &Endpoint<'_>,
-    answer: &Answer,
-    secrets: &[&Secret],
-) -> Result<Map<String, Value>> {
+pub fn success(endpoint: &Endpoint<'_>, answer: &Answer, secrets: &[&Secret]) -> Result<Map<String, Value>> {
     let document: Option<Map<String, Value>> = serde_json::from_slice(&answer.body).ok();
     if answer.status == 200 {
         return document.ok_or_else(|| bad(endpoint, "it is not a JSON object"));
@@ -102,7 +98,7 @@ fn shorten(text: &str) -> String {
     text.chars().take(MOST).collect()
 }
 
-pub(super) fn bad(endpoint: &Endpoint<'_>, why: &str) -> Error {
+pub fn bad(endpoint: &Endpoint<'_>, why: &str) -> Error {
     Error::BadAnswer { what: endpoint.what, url: endpoint.url.to_owned(), why: why.to_owned() }
 }
 
@@ -133,7 +129,7 @@ fn access_token(endpoint: &Endpoint<'_>, document: &Map<String, Value>) -> Resul
 }
 
 /// Visible ASCII and blanks (RFC 6749 appendices A.12 and A.17), without control characters.
-pub(super) fn is_token(text: &str) -> bool {
+pub fn is_token(text: &str) -> bool {
     text.bytes().all(|byte| (0x20..=0x7e).contains(&byte))
 }
 

@@ -1,8 +1,9 @@
 //! The four steps: what is there, the lock and a second look, a refresh, a person.
 
-use super::{Engine, Session, Upst, Wanted, person, renew};
+use super::{Engine, Session, Wanted, ask, renew};
 use crate::error::Result;
 use crate::log;
+use crate::oci::Upst;
 
 impl Engine<'_> {
     /// A session as it is wanted.
@@ -27,7 +28,7 @@ impl Engine<'_> {
             Wanted::Valid | Wanted::SignedIn => None,
         };
         if want == Wanted::Valid {
-            person::refuse_at_once(self, &self.look()?.record)?;
+            ask::refuse_at_once(self, &self.look()?.record)?;
         }
 
         let locked = self.dir.lock()?;
@@ -44,7 +45,7 @@ impl Engine<'_> {
         }
         if want == Wanted::Valid {
             // Those who waited for a sign-in that nobody answered.
-            person::refuse_at_once(self, &found.record)?;
+            ask::refuse_at_once(self, &found.record)?;
         }
 
         for warning in &self.settings.warnings {
@@ -62,6 +63,6 @@ impl Engine<'_> {
         };
         // A refusal has just been written down, perhaps.
         let found = self.look()?;
-        person::sign_in(self, &locked, found, &renewal, &why)
+        ask::sign_in(self, &locked, found, &renewal, &why)
     }
 }

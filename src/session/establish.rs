@@ -2,18 +2,17 @@
 
 use std::path::Path;
 
-use super::key::PrivateKey;
-use super::oci_config::{self, Entry, RegionChange};
-use super::record::Record;
-use super::store::Locked;
-use super::{Engine, Session, Source, Upst, Wanted};
+use super::{Engine, Session, Source, Wanted};
 use crate::config;
 use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
+use crate::oauth::Domain;
 use crate::oauth::http::Client;
-use crate::oauth::{Domain, exchange};
+use crate::oci::config_file::{self, Entry, RegionChange};
+use crate::oci::{PrivateKey, Upst, exchange};
 use crate::secret::Secret;
+use crate::store::{Locked, Record};
 
 /// The key that the new UPST is bound to.
 pub struct Binding<'a> {
@@ -94,6 +93,6 @@ impl Engine<'_> {
             tenancy: session.upst.tenant(),
             region,
         };
-        oci_config::write(self.host, &settings.oci_config, &settings.profile, &self.dir.path, &entry)
+        config_file::write(self.host, &settings.oci_config, &settings.profile, &self.dir.path, &entry)
     }
 }

@@ -7,33 +7,15 @@ use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::host::{self, Host};
 use crate::log;
+use crate::oci::config_file::{self, Section};
+use crate::oci::{PrivateKey, Upst};
 use crate::secret::Secret;
+use crate::store::{Found, Passphrase, SessionDir, refresh_token};
 
+mod ask;
 mod ensure;
-mod envelope;
 mod establish;
-mod key;
-mod legacy;
-mod lock;
-pub mod oci_config;
-mod passphrase;
-mod person;
-mod record;
-mod refresh;
-mod refresh_token;
 mod renew;
-pub mod signature;
-mod store;
-mod upst;
-#[cfg(test)]
-mod vector;
-
-use oci_config::Section;
-use passphrase::Passphrase;
-use store::{Found, SessionDir};
-
-pub use key::PrivateKey;
-pub use upst::Upst;
 
 /// A session that is good for at least [`USABLE_SECONDS`].
 pub struct Session {
@@ -135,7 +117,7 @@ impl<'a> Engine<'a> {
     /// Whether the session may be named there.
     fn check_oci_config(&self) -> Result<()> {
         let Self { host, settings, dir, .. } = self;
-        oci_config::check_default_api_key(
+        config_file::check_default_api_key(
             host,
             &settings.oci_config,
             &settings.profile,
@@ -146,7 +128,7 @@ impl<'a> Engine<'a> {
 
     /// The profile's section of the OCI config as it is now.
     fn section(&self) -> Result<Section> {
-        oci_config::read(self.host, &self.settings.oci_config, &self.settings.profile)
+        config_file::read(self.host, &self.settings.oci_config, &self.settings.profile)
     }
 
     /// The UPST in the folder, whatever it is worth.
@@ -195,42 +177,5 @@ impl<'a> Engine<'a> {
         };
         log::debug(format_args!("Cannot use the stored session: {why_not}"));
         None
-    }
-}
-
-#[cfg(fuzzing)]
-pub mod fuzz {
-    use crate::session::key::PrivateKey;
-    use crate::session::record::Record;
-    use crate::session::{Upst, envelope, legacy};
-
-    /// What is taken for a token can stand in a header and in a quoted string.
-    pub fn upst(bytes: &[u8]) {
-        let Ok(upst) = Upst::parse(&String::from_utf8_lossy(bytes)) else { return };
-        assert!(upst.token().expose().bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\''));
-        assert!(upst.iat().is_none_or(|iat| iat < upst.exp()));
-        assert_eq!(upst.exp().to_string().len(), "2026-01-01T00:00:00Z".len());
-    }
-
-    /// Both kinds, as far as can be seen without a passphrase.
-    pub fn envelope(bytes: &[u8]) {
-        let Ok(text) = std::str::from_utf8(bytes) else { return };
-        let _ = envelope::Envelope::parse(text);
-        let _ = legacy::Legacy::parse(text);
-    }
-
-    /// What is no damage is written as it was read.
-    pub fn record(bytes: &[u8]) {
-        let record = Record::parse(bytes);
-        if !record.damaged {
-            assert!(Record::parse(record.to_json().as_bytes()) == record);
-        }
-    }
-
-    pub fn key(bytes: &[u8]) {
-        if let Ok(key) = PrivateKey::parse(bytes) {
-            let again = PrivateKey::parse(key.to_pem().as_bytes()).expect("woci reads what it writes");
-            assert!(again.public() == key.public());
-        }
     }
 }

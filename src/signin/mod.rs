@@ -6,11 +6,8 @@ use crate::oauth::http::Client;
 use crate::oauth::{Provider, Tokens, token};
 use crate::secret::Secret;
 
-mod callback;
-mod listener;
 mod loopback;
 mod opener;
-mod page;
 
 /// How the person is reached.
 pub struct Plan {
@@ -41,14 +38,15 @@ impl Grant {
 
 #[cfg(fuzzing)]
 pub mod fuzz {
-    use crate::signin::callback::{self, Callback};
+    use crate::signin::loopback::callback::{self, Callback};
 
     /// Without the state, which no input holds (nor the vectors, which have another), a request is a stray.
     pub fn callback(bytes: &[u8]) {
         const STATE: &str = "fuzzed-state-that-is-in-no-vector-0123456789";
         if let Some(target) = callback::target(bytes) {
             assert!(matches!(callback::read(target, STATE), Callback::Stray(_)));
-            let _ = crate::signin::page::of(&callback::read(&format!("{target}&state={STATE}"), STATE));
+            let _ =
+                crate::signin::loopback::page::of(&callback::read(&format!("{target}&state={STATE}"), STATE));
         }
     }
 }

@@ -16,7 +16,7 @@ pub use allocator::Allocator;
 pub use clock::seconds_since_1970;
 pub use disk::sync;
 pub use process::{
-    command_line, detach, exec, forbid_core_dumps, hold_signals, spawn, spawn_detached, stop_signals,
+    Beside, command_line, detach, exec, forbid_core_dumps, hold_signals, spawn, spawn_detached, stop_signals,
     terminate,
 };
 pub use start::{arguments, begin, stdout};

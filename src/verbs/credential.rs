@@ -1,9 +1,9 @@
 //! The credential as one JSON document: schemas/credential.schema.json.
 
-use super::Output;
 use crate::config::Settings;
 use crate::error::Result;
 use crate::host::{self, Host};
+use crate::output::Output;
 use crate::session::{Engine, Source, Want};
 
 pub fn run(host: &Host, settings: &Settings, want: Want) -> Result<Output> {

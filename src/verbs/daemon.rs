@@ -1,13 +1,14 @@
 //! `--daemon`, `--daemon-status`, `--stop-daemon`, and the process that the first leaves behind.
 //! Documents follow schemas/daemon-status.schema.json.
 
-use super::{Document, Output, print, settings};
-use crate::cli::Flags;
+use super::settings;
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::fresh::daemon::{self, Daemon, Status};
 use crate::fresh::keeper::Keeper;
 use crate::host::Host;
+use crate::options::Flags;
+use crate::output::{Document, Output, print};
 use crate::session::{Engine, Want};
 use crate::sys;
 

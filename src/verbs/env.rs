@@ -1,10 +1,11 @@
 //! Exports for `eval "$(woci env)"`, and the lines that undo them.
 
-use super::Output;
 use crate::cli::Shell;
 use crate::config::Settings;
 use crate::error::Result;
 use crate::host::Host;
+use crate::oci::environment::OVERRIDING;
+use crate::output::Output;
 use crate::session::{Engine, Want};
 
 /// All that `env` may set.
@@ -16,17 +17,6 @@ const SET: [&str; 7] = [
     "OCI_CLI_KEY_FILE",
     "OCI_CLI_TENANCY",
     "OCI_CLI_REGION",
-];
-
-/// What would make oci another identity than the profile's.
-pub const OVERRIDING: [&str; 7] = [
-    "OCI_CLI_KEY_FILE",
-    "OCI_CLI_KEY_CONTENT",
-    "OCI_CLI_SECURITY_TOKEN_FILE",
-    "OCI_CLI_PASSPHRASE",
-    "OCI_CLI_USER",
-    "OCI_CLI_FINGERPRINT",
-    "OCI_CLI_TENANCY",
 ];
 
 pub fn run(host: &Host, settings: &Settings, shell: Shell) -> Result<Output> {

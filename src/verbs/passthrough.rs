@@ -2,18 +2,20 @@
 
 use std::ffi::OsString;
 
-use super::{Output, env, settings};
-use crate::cli::Flags;
+use super::settings;
 use crate::error::{Error, Result};
+use crate::fresh::beside;
 use crate::fresh::keeper::Keeper;
-use crate::fresh::run::{self, Program};
 use crate::host::Host;
 use crate::log;
+use crate::oci::environment::OVERRIDING;
+use crate::oci::program::{Program, find_oci};
+use crate::options::Flags;
+use crate::output::Output;
 use crate::session::{Engine, Want};
 
 pub fn run(host: &Host, flags: &Flags, words: Vec<OsString>, bare: bool) -> Result<Output> {
-    let oci = run::find_oci(&host.env)?;
-    let mut program = Program::new(oci, &host.env);
+    let mut program = Program::new(find_oci(&host.env)?, &host.env);
     if bare {
         program.args(words);
         match program.exec()? {};
@@ -33,7 +35,7 @@ pub fn run(host: &Host, flags: &Flags, words: Vec<OsString>, bare: bool) -> Resu
         program.args(["--auth".into(), "security_token".into()]);
     }
     program.args(words);
-    program.without(&env::OVERRIDING);
+    program.without(&OVERRIDING);
     program.without(settings.passphrase.variable.as_deref().as_slice());
     if !settings.auto_refresh {
         match program.exec()? {}
@@ -48,5 +50,5 @@ pub fn run(host: &Host, flags: &Flags, words: Vec<OsString>, bare: bool) -> Resu
         }
         Some(unlocked) => unlocked?,
     };
-    Ok(Output::Code(program.run_beside(&mut Keeper::new(host, flags, passphrase))?))
+    Ok(Output::Code(beside::run(&program, &mut Keeper::new(host, flags, passphrase))?))
 }

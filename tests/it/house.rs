@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A room uses those that stand behind it, and itself. `main` and `golden` are outside: the program's door, and
-/// what unit tests compare with.
-const ROOMS: &str = "main lib verbs fresh session config cli signin oauth command files log host sys region jwt error time \
-                     secret golden";
+/// A room uses those that stand behind it, and itself. `main` and `testing` are outside: the program's door, and
+/// what unit tests share.
+const ROOMS: &str = "main lib verbs output fresh session signin store oci config cli oauth command ini options files log \
+                     host error sys jwt time secret testing";
 
 /// Of a file, its unit tests aside.
 const MOST_LINES: usize = 500;

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super as files;
 use crate::error::{Error, Result};
-use crate::files;
 use crate::log;
 
 /// What a holder does; it decides how long others wait.

@@ -457,7 +457,7 @@ mod tests {
         use std::process::{Command, Stdio};
 
         let mut attacked = Command::new(std::env::current_exe().unwrap())
-            .args(["signin::listener::tests::plays_the_attacked", "--exact", "--nocapture"])
+            .args(["signin::loopback::listener::tests::plays_the_attacked", "--exact", "--nocapture"])
             .env("WOCI_TEST_ATTACKED", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

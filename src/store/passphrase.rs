@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
+use super::envelope::{DerivedKey, Envelope};
 use crate::config::PassphraseSource;
 use crate::error::{Error, Result};
 use crate::host::{self, Env};
 use crate::secret::Secret;
-use crate::session::envelope::{DerivedKey, Envelope};
 use crate::sys::Prompt;
 
 pub struct Passphrase<'a> {

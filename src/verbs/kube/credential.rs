@@ -5,13 +5,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use serde_json::{Value, json};
 
-use super::Output;
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::host::{self, Host};
 use crate::oauth::url;
-use crate::region;
-use crate::session::signature::sign_get;
+use crate::oci::region;
+use crate::oci::signature::sign_get;
+use crate::output::Output;
 use crate::session::{Engine, Person, Want};
 
 /// As `oci` has it: kubectl then asks for another one before the cluster refuses this one.
@@ -29,7 +29,8 @@ pub fn run(host: &Host, settings: &Settings, cluster_id: &str) -> Result<Output>
     let now = host::now();
     let server = format!("containerengine.{region}.oraclecloud.com");
     let path = format!("/cluster_request/{cluster_id}");
-    let signed = sign_get(&session, &server, &path, now)?;
+    let signed = sign_get(&session.key, &session.upst, &server, &path, now)
+        .map_err(|why| Error::Key { path: session.key_file.clone(), why })?;
     let query = url::form(&[("authorization", signed.authorization.expose()), ("date", &signed.date)]);
     let expiration = now.plus(LIFE_SECONDS).min(session.upst.exp());
     let credential = json!({

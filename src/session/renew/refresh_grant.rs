@@ -2,14 +2,14 @@
 //! filled, and the passphrase's work done, before the request; after the answer there is nothing but
 //! write, fsync and rename.
 
-use super::record::{self, Record};
-use super::store::{Found, Locked};
-use super::{Engine, Session, Upst, refresh_token};
 use crate::error::{Error, Result};
 use crate::oauth::Provider;
 use crate::oauth::http::Client;
 use crate::oauth::token;
+use crate::oci::Upst;
 use crate::secret::Secret;
+use crate::session::{Engine, Session};
+use crate::store::{Found, Locked, Record, record, refresh_token};
 use crate::sys;
 
 pub enum Spent {

@@ -92,6 +92,9 @@ const ROW: Opt = Opt {
     also_ocis: false,
 };
 
+/// The word that makes a woci the daemon's process; no part of the command line that is offered.
+pub const DAEMON_PROCESS: &str = "__daemon";
+
 pub const LOG_LEVELS: &[&str] = &["DEBUG", "INFO", "WARNING", "ERROR"];
 const SECONDS_OF_A_DAY: u32 = 86_400;
 
@@ -411,13 +414,38 @@ pub fn find_key(key: &str) -> Option<&'static Opt> {
     OPTIONS.iter().find(|opt| opt.key == Some(key))
 }
 
+/// The options that were given, each once, with their values as typed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Flags(Vec<(&'static str, String)>);
+
+impl Flags {
+    /// The value given for the option of this name; an empty text for one that takes none.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// Sets an option, over the value it had.
+    pub fn set(&mut self, name: &'static str, value: String) {
+        self.0.retain(|(n, _)| *n != name);
+        self.0.push((name, value));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_readme_has_the_same_table() {
-        let readme = include_str!("../../README.md");
+        let readme = include_str!("../README.md");
         let table = readme.split_once("## Options and keys").expect("the section is there").1;
         let table = table.split("\n#").next().unwrap_or_default();
         // A bar inside a cell is escaped.

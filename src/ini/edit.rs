@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::ini::{Fault, Is, Line, characters, is_space, lines, lower};
+use super::scan::{Fault, Is, Line, characters, is_space, lines, lower};
 
 /// What becomes of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,14 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::key::PrivateKey;
-use super::lock::{Doing, Lock};
-use super::oci_config::{Section, lies_in};
 use super::record::Record;
-use super::upst::Upst;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::files::lock::{Doing, Lock};
 use crate::log;
+use crate::oci::config_file::{Section, lies_in};
+use crate::oci::{PrivateKey, Upst};
 
 /// `~/.oci/sessions/<profile>/`, which may not exist yet.
 pub struct SessionDir {

@@ -4,10 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::Domain;
-use super::http::{Basic, Client, Endpoint, Retry};
-use super::token::{bad, is_token, success};
 use crate::error::{Error, Result};
+use crate::oauth::Domain;
+use crate::oauth::http::{Basic, Client, Endpoint, Retry};
+use crate::oauth::token::{bad, is_token, success};
 use crate::secret::Secret;
 
 /// Exchanges an access token for a UPST bound to a key. `public_key` is the DER of its

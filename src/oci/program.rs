@@ -1,5 +1,5 @@
-//! Running a program with a session: in woci's place, so that signals, terminal and exit status are
-//! the program's own, or as a child with a keeper beside it.
+//! The `oci` program: found on PATH, and run in woci's place, so that signals, terminal and exit status
+//! are its own, or as a child.
 
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
@@ -8,15 +8,11 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::mpsc;
-use std::thread;
 
-use super::keeper::Keeper;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::host::Env;
-use crate::log;
-use crate::sys;
+use crate::sys::{self, Beside as Child};
 
 /// Where a shell looks when PATH is not set.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -74,26 +70,14 @@ impl Program {
         Err(self.not_executable(&e))
     }
 
-    /// Runs the program with a thread beside it that keeps the session fresh, and gives its exit code.
-    /// A refresh that is under way when the program ends is finished first: its token is spent already.
-    pub fn run_beside(&self, keeper: &mut Keeper<'_>) -> Result<u8> {
+    /// Starts the program as a child, with signals as they came to woci.
+    pub fn spawn(&self) -> Result<Child> {
         let mut command = Command::new(&self.path);
         command.arg0(&self.args[0]).args(&self.args[1..]).env_clear().envs(self.env.iter().cloned());
-        let program = sys::spawn(&mut command).map_err(|e| self.not_executable(&e))?;
-        let (stop, stopped) = mpsc::channel();
-        thread::scope(|scope| {
-            scope.spawn(move || {
-                if let Err(e) = keeper.keep(&stopped, |_| Ok(())) {
-                    log::warning(format_args!("The session is no longer kept fresh: {e}"));
-                }
-            });
-            let code = program.wait().map_err(|e| self.not_executable(&e));
-            drop(stop);
-            code
-        })
+        sys::spawn(&mut command).map_err(|e| self.not_executable(&e))
     }
 
-    fn not_executable(&self, e: &std::io::Error) -> Error {
+    pub fn not_executable(&self, e: &std::io::Error) -> Error {
         Error::OciNotExecutable { path: self.path.clone(), why: files::plain(e) }
     }
 }

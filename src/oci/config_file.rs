@@ -4,13 +4,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::lock::{Doing, Lock};
-use crate::config::ini::{self, Fault, Is};
-use crate::config::ini_edit::{Change, edit};
 use crate::config::{DEFAULT, ProfileName};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::files::lock::{Doing, Lock};
 use crate::host::Host;
+use crate::ini::{self, Fault, Is};
+use crate::ini::{Change, edit};
 use crate::log;
 
 /// In the order in which a new section has them.

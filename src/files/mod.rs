@@ -1,6 +1,8 @@
 //! Whole files: a read that is bounded, and a replacement that is old or new and never half.
 #![expect(clippy::disallowed_methods, reason = "this is the one home of these calls")]
 
+pub mod lock;
+
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};

@@ -4,18 +4,18 @@ use std::io::{self, IsTerminal as _};
 use std::thread;
 
 use super::establish::{Binding, establish};
-use super::key::PrivateKey;
-use super::lock::Doing;
-use super::record::{FailedSignIn, Outcome, Record};
-use super::store::{Found, Locked};
-use super::{Engine, Person, Session, Source, Wanted, refresh_token, renew};
+use super::{Engine, Person, Session, Source, Wanted, renew};
 use crate::config::{Renewal, SignIn};
 use crate::error::{Error, Result};
+use crate::files::lock::Doing;
 use crate::host;
 use crate::log;
 use crate::oauth::Tokens;
 use crate::oauth::http::Client;
+use crate::oci::PrivateKey;
 use crate::signin::{self, Plan};
+use crate::store::record::{FailedSignIn, Outcome};
+use crate::store::{Found, Locked, Record, refresh_token};
 
 /// For so long a run that nobody watches does not open another browser after one went unanswered.
 const REMEMBERED_SECONDS: i64 = 600;

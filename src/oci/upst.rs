@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::key::{Jwk, PublicKey};
 use crate::jwt;
 use crate::secret::Secret;
-use crate::session::key::{Jwk, PublicKey};
 use crate::time::UnixTime;
 
 /// The year 9999: the last moment that RFC 3339 can print, and beyond any token.
@@ -105,13 +105,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::session::key::PrivateKey;
-    use crate::session::vector;
+    use crate::oci::PrivateKey;
+    use crate::testing::vectors;
 
     #[test]
     fn vectors() {
         let key = PrivateKey::parse(include_bytes!("../../fixtures/keys/session.pem")).unwrap();
-        for vector in vector::all("upst") {
+        for vector in vectors::all("upst") {
             // A file that is not UTF-8 holds no token either.
             let text = String::from_utf8_lossy(&vector.bytes);
             let found = match Upst::parse(&text) {

@@ -2,15 +2,14 @@
 
 use std::process::{Command, Stdio};
 
-use super::Output;
-use super::kube_credential::check_cluster_id;
-use crate::cli::Flags;
-use crate::cli::options::{self, Group, Kind};
+use super::credential::check_cluster_id;
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::host::{self, Host};
 use crate::log;
+use crate::options::{self, Flags, Group, Kind};
+use crate::output::Output;
 
 const API_VERSION: &str = "client.authentication.k8s.io/v1";
 

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::envelope::{Refusal, TAG, bytes, text};
 use crate::secret::Secret;
-use crate::session::envelope::{Refusal, TAG, bytes, text};
 
 const FIELDS: [&str; 6] = ["enc", "kdf", "iter", "salt", "nonce", "ct"];
 

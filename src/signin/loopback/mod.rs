@@ -6,9 +6,13 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::listener::Listener;
-use super::opener;
-use super::{Grant, Plan};
+pub mod callback;
+mod listener;
+pub mod page;
+
+use listener::Listener;
+
+use super::{Grant, Plan, opener};
 use crate::error::{Error, Result};
 use crate::host::{self, Host};
 use crate::log;

@@ -7,14 +7,14 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use super::envelope::{DerivedKey, Envelope, Refusal};
+use super::legacy::Legacy;
+use super::passphrase::Passphrase;
+use super::record;
 use crate::error::{Error, Result};
 use crate::files::{self, Replacement};
 use crate::host;
 use crate::secret::Secret;
-use crate::session::envelope::{DerivedKey, Envelope, Refusal};
-use crate::session::legacy::Legacy;
-use crate::session::passphrase::Passphrase;
-use crate::session::record;
 
 /// An answer of 1 MiB is the most that woci takes, and base64 makes a third more of it.
 const LARGEST: usize = 2 << 20;
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use crate::config::PassphraseSource;
     use crate::host::Env;
-    use crate::session::vector;
+    use crate::testing::vectors;
 
     /// A folder of its own, gone at the end.
     struct Folder(PathBuf);
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn vectors() {
         let folder = Folder::new();
-        for vector in vector::all("envelope") {
+        for vector in vectors::all("envelope") {
             fs::write(folder.file(), &vector.bytes).unwrap();
             let found = found(&folder.file(), &variable(), &vector.passphrase);
             assert_eq!(found, vector.expect, "{}", vector.name);
@@ -188,7 +188,7 @@ mod tests {
             "control",
             "leading-blank",
         ];
-        for vector in vector::all("envelope") {
+        for vector in vectors::all("envelope") {
             let Ok(json @ serde_json::Value::Object(_)) = serde_json::from_slice(&vector.bytes) else {
                 continue;
             };
@@ -247,7 +247,7 @@ mod tests {
     fn an_envelope_of_another_cost_or_kind_is_renewed() {
         let folder = Folder::new();
         for name in ["scrypt-lower-cost", "legacy-good"] {
-            let vector = vector::all("envelope").into_iter().find(|vector| vector.name == name).unwrap();
+            let vector = vectors::all("envelope").into_iter().find(|vector| vector.name == name).unwrap();
             fs::write(folder.file(), &vector.bytes).unwrap();
             let env = Env::of(&[("P", &vector.passphrase)]);
             let source = variable();

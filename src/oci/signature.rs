@@ -4,8 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Session;
-use crate::error::{Error, Result};
+use super::{PrivateKey, Upst};
 use crate::secret::Secret;
 use crate::time::UnixTime;
 
@@ -17,16 +16,20 @@ pub struct Signed {
 
 /// Signs `GET https://<host><path>` for the moment `now`. PKCS#1 v1.5 is deterministic: the same key,
 /// token and second give the same bytes as the OCI CLI's.
-pub fn sign_get(session: &Session, host: &str, path: &str, now: UnixTime) -> Result<Signed> {
+pub fn sign_get(
+    key: &PrivateKey,
+    upst: &Upst,
+    host: &str,
+    path: &str,
+    now: UnixTime,
+) -> Result<Signed, String> {
     let date = now.http_date();
     let text = format!("date: {date}\n(request-target): get {path}\nhost: {host}");
-    let signature = session.key.sign_sha256(text.as_bytes());
-    let signature = signature.map_err(|why| Error::Key { path: session.key_file.clone(), why })?;
-    let signature = STANDARD.encode(signature);
+    let signature = STANDARD.encode(key.sign_sha256(text.as_bytes())?);
     let authorization = format!(
         "Signature algorithm=\"rsa-sha256\",headers=\"date (request-target) host\",keyId=\"ST${}\",\
          signature=\"{signature}\",version=\"1\"",
-        session.upst.token().expose()
+        upst.token().expose()
     );
     Ok(Signed { authorization: Secret::new(authorization), date })
 }

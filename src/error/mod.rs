@@ -443,7 +443,7 @@ impl fmt::Display for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::golden;
+    use crate::testing::golden;
 
     #[test]
     fn all_that_woci_can_say() {
@@ -453,7 +453,7 @@ mod tests {
 
     #[test]
     fn every_variant_has_an_example() {
-        let source = include_str!("error.rs").split_once("pub enum Error {\n").unwrap().1;
+        let source = include_str!("mod.rs").split_once("pub enum Error {\n").unwrap().1;
         let body = source.split_once("\n}\n").unwrap().0;
         let lines = body.lines().filter_map(|line| line.strip_prefix("    "));
         let variants: Vec<&str> =

@@ -8,9 +8,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::ini::{self, Is};
-use super::ini_edit::{Change, edit};
 use super::manager::Manager;
+use crate::ini::{self, Change, Is, edit};
 
 /// Reads a JSON array of texts, each as oci reads its file, or with the defaults under a name that no
 /// file has. Answers each with its sections, or with where and how it is refused.

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
+mod refresh_grant;
+
+use refresh_grant::Spent;
+
 use super::establish::{Binding, establish};
-use super::key::PrivateKey;
-use super::refresh::{self, Spent};
-use super::store::{Found, Locked};
 use super::{Engine, Session, Source};
 use crate::config::Renewal;
 use crate::error::Result;
 use crate::log;
 use crate::oauth::http::Client;
+use crate::oci::PrivateKey;
+use crate::store::{Found, Locked};
 
 /// Both requests with all their tries and waits: those who wait for the lock give up after 60 s.
 pub const LIMIT: Duration = Duration::from_secs(50);
@@ -36,7 +39,7 @@ pub fn renew(engine: &mut Engine<'_>, locked: &Locked, found: &Found, renewal: &
 
     log::debug(format_args!("Refreshing the session of profile {}", engine.settings.profile));
     let client = Client::new(engine.host, LIMIT);
-    let access_token = match refresh::spend(engine, locked, found, &renewal.provider, &client)? {
+    let access_token = match refresh_grant::spend(engine, locked, found, &renewal.provider, &client)? {
         Spent::Stored { access_token } => access_token?,
         Spent::ByAnother(session) => return Ok(Outcome::Renewed(session)),
         Spent::Nothing { why } => return Ok(Outcome::NeedsPerson { why }),

@@ -1,0 +1,461 @@
+//! The manager config found and read, the OCI config found, and the profile chosen.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use super::manager::{Manager, Sections};
+use super::profile::{DEFAULT, ProfileName};
+use super::settings::{ManagerState, Places, Settings};
+use super::values::Values;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::host::Host;
+use crate::options::{self, Flags};
+
+/// The manager config, if there is one, and which OCI config was named.
+pub struct Config {
+    /// By flag or variable, absolute.
+    named_oci_config: Option<PathBuf>,
+    manager: Found,
+}
+
+enum Found {
+    Nothing,
+    Read(Manager),
+    /// Not named by anybody, so that a valid session serves without it.
+    Unreadable {
+        path: PathBuf,
+        why: String,
+    },
+}
+
+const FILE_NAME: &str = "woci_manager.ini";
+
+impl Config {
+    /// Finds the manager config and reads it. One that was named must be good.
+    pub fn find(host: &Host, flags: &Flags) -> Result<Self> {
+        let named_oci_config = named(host, flags, "--config-file")?;
+        let manager = match named(host, flags, "--manager-config")? {
+            Some(path) => match read(&path) {
+                Found::Nothing => {
+                    return Err(Error::ManagerConfig { path, why: "there is no such file".to_owned() });
+                }
+                Found::Unreadable { path, why } => return Err(Error::ManagerConfig { path, why }),
+                found @ Found::Read(_) => found,
+            },
+            None => {
+                let in_home = host.home()?.join(".oci").join(FILE_NAME);
+                let beside = named_oci_config.as_ref().map(|path| path.with_file_name(FILE_NAME));
+                match beside.map(|path| read(&path)) {
+                    None | Some(Found::Nothing) => read(&in_home),
+                    Some(found) => found,
+                }
+            }
+        };
+        Ok(Self { named_oci_config, manager })
+    }
+
+    /// The settings of the profile that is asked for or that is the only choice.
+    pub fn profile(&self, host: &Host, flags: &Flags) -> Result<Settings> {
+        let home = host.home()?;
+        let profile = self.choose(host, flags, &home.join(".oci/sessions"))?;
+        let mut warnings = Vec::new();
+        let (sections, manager) = match &self.manager {
+            Found::Nothing => (Sections::default(), ManagerState::None),
+            Found::Read(manager) => {
+                (manager.sections_of(profile.as_str()), ManagerState::Read(manager.path.clone()))
+            }
+            Found::Unreadable { path, why } => {
+                warnings.push(format!(
+                    "cannot read the manager config {}: {why}; woci goes on without it",
+                    path.display()
+                ));
+                (Sections::default(), ManagerState::Unreadable(path.clone(), why.clone()))
+            }
+        };
+        warnings.extend(sections.warnings.iter().cloned());
+        let values = Values {
+            flags,
+            env: &host.env,
+            sections: &sections,
+            profile: &profile,
+            manager: self.manager_path(),
+        };
+        let (oci_config, oci_config_from_manager) =
+            match (&self.named_oci_config, values.text("config_file")?) {
+                (Some(named), _) => (named.clone(), false),
+                (None, Some(set)) => (self.beside_manager(host, &set)?, true),
+                (None, None) => (home.join(".oci/config"), false),
+            };
+        let places = Places { home, oci_config, oci_config_from_manager, manager };
+        Settings::new(&values, places, warnings)
+    }
+
+    fn choose(&self, host: &Host, flags: &Flags, sessions: &Path) -> Result<ProfileName> {
+        if let Some(name) = asked(host, flags, "--profile") {
+            return ProfileName::new(&name.to_string_lossy());
+        }
+        match &self.manager {
+            Found::Nothing => ProfileName::new(DEFAULT),
+            Found::Read(manager) => ProfileName::only_of(&manager.sections),
+            Found::Unreadable { path, why } => match folders_in(sessions).as_slice() {
+                [only] if only == DEFAULT => ProfileName::new(DEFAULT),
+                _ => Err(Error::ManagerConfig { path: path.clone(), why: why.clone() }),
+            },
+        }
+    }
+
+    fn manager_path(&self) -> Option<PathBuf> {
+        match &self.manager {
+            Found::Read(manager) => Some(manager.path.clone()),
+            Found::Nothing | Found::Unreadable { .. } => None,
+        }
+    }
+
+    /// A path that the manager config gives is relative to its folder, wherever woci is run.
+    fn beside_manager(&self, host: &Host, path: &str) -> Result<PathBuf> {
+        let path = Path::new(path);
+        match self.manager_path() {
+            Some(manager) if !path.starts_with("~") => Ok(manager.with_file_name(path)),
+            _ => host.absolute(path),
+        }
+    }
+}
+
+/// What a flag or, after it, its variable says.
+fn asked<'a>(host: &'a Host, flags: &'a Flags, option: &str) -> Option<&'a OsStr> {
+    let variable = options::find(option).and_then(|row| row.variable);
+    flags.get(option).map(OsStr::new).or_else(|| host.env.get(variable?))
+}
+
+fn named(host: &Host, flags: &Flags, option: &str) -> Result<Option<PathBuf>> {
+    asked(host, flags, option).map(|path| host.absolute(Path::new(path))).transpose()
+}
+
+fn read(path: &Path) -> Found {
+    let bytes = match files::read(path) {
+        Ok(None) => return Found::Nothing,
+        Ok(Some(bytes)) => bytes,
+        Err(Error::File { why, .. }) => return Found::Unreadable { path: path.to_owned(), why },
+        Err(e) => return Found::Unreadable { path: path.to_owned(), why: e.to_string() },
+    };
+    match Manager::read(path, &bytes) {
+        Ok(manager) => Found::Read(manager),
+        Err(fault) => {
+            Found::Unreadable { path: path.to_owned(), why: format!("line {}: {}", fault.line, fault.why) }
+        }
+    }
+}
+
+/// The names of the folders in a folder, as far as it can be read.
+fn folders_in(folder: &Path) -> Vec<OsString> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    entries.flatten().filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name()).collect()
+}
+
+#[cfg(fuzzing)]
+pub mod fuzz {
+    use std::path::Path;
+
+    use super::{DEFAULT, Manager, options};
+    use crate::ini::{self, Change};
+
+    /// No line is lost, and an edit leaves what Python takes as good as it was and is made once.
+    pub fn ini(bytes: &[u8]) {
+        let Ok(text) = ini::text(bytes) else { return };
+        let Ok(sections) = ini::check(text, Some(DEFAULT), |_, _| false) else { return };
+        let lines: String = ini::lines(text).map(|line| line.expect("it was checked").whole).collect();
+        assert_eq!(lines, text);
+        let section = sections.first().copied().unwrap_or(DEFAULT);
+        let changes = [("key_file", Change::Set("/a b")), ("region", Change::Once), ("user", Change::Remove)];
+        let edited = ini::edit(text, section, &changes).expect("it was checked");
+        let after = ini::check(&edited, Some(DEFAULT), |_, _| false).expect("an edit breaks nothing");
+        assert!(after.len() >= sections.len() && after[..sections.len()] == sections);
+        assert_eq!(ini::edit(&edited, section, &changes).expect("it was checked"), edited);
+    }
+
+    pub fn manager(bytes: &[u8]) {
+        let Ok(manager) = Manager::read(Path::new("/m"), bytes) else { return };
+        let profile = manager.sections.first().cloned().unwrap_or_default();
+        let sections = manager.sections_of(&profile);
+        for key in options::OPTIONS.iter().filter_map(|row| row.key) {
+            let _ = sections.get(key);
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test makes the files that it is about")]
+mod tests {
+    use std::fs;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::config::{SignIn, Source};
+    use crate::log::Level;
+
+    const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/manager");
+
+    /// A home folder that goes when the test is over.
+    struct Home(PathBuf);
+
+    impl Home {
+        fn new() -> Self {
+            static COUNT: AtomicU32 = AtomicU32::new(0);
+            let n = COUNT.fetch_add(1, Ordering::Relaxed);
+            let home = std::env::temp_dir().join(format!("woci-config-{}-{n}", std::process::id()));
+            fs::create_dir_all(home.join(".oci")).unwrap();
+            Self(home)
+        }
+
+        /// One whose ~/.oci/woci_manager.ini is this.
+        fn with(manager: &str) -> Self {
+            let home = Self::new();
+            home.put(".oci/woci_manager.ini", manager);
+            home
+        }
+
+        fn put(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+            let path = self.0.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            path
+        }
+
+        fn settings(&self, flags: &[(&'static str, &str)], variables: &[(&str, &str)]) -> Result<Settings> {
+            let host = Host::of(&self.0, variables);
+            let mut given = Flags::default();
+            flags.iter().for_each(|(name, value)| given.set(name, (*value).to_owned()));
+            Config::find(&host, &given)?.profile(&host, &given)
+        }
+
+        fn profile(&self, variables: &[(&str, &str)]) -> Result<String> {
+            self.settings(&[], variables).map(|settings| settings.profile.to_string())
+        }
+    }
+
+    impl Drop for Home {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn fixture(name: &str) -> String {
+        format!("{FIXTURES}/{name}.ini")
+    }
+
+    #[test]
+    fn every_sample_config_serves_its_profiles_without_a_warning() {
+        let home = Home::new();
+        for (name, profiles) in [
+            ("oci-identity-domain", &["DEFAULT"][..]),
+            ("okta", &["prod", "staging"]),
+            ("entra", &["azure"]),
+            ("keycloak", &["team-a", "team-b"]),
+        ] {
+            for profile in profiles {
+                let named = [("--manager-config", &*fixture(name)), ("--profile", profile)];
+                let settings = home.settings(&named, &[]).unwrap_or_else(|e| panic!("{name}: {e}"));
+                assert_eq!(settings.warnings, Vec::<String>::new(), "{name}");
+                let renewal = settings.renewal().unwrap_or_else(|e| panic!("{name}: {e}"));
+                assert!(renewal.provider.scope.contains("offline_access"), "{name}");
+                assert!(settings.region.is_some(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_holds_all_that_its_line_does() {
+        let home = Home::new();
+        let named = [("--manager-config", &*fixture("odd-secrets")), ("--profile", "prod")];
+        let settings = home.settings(&named, &[]).unwrap();
+        let missing = settings.renewal().err().unwrap();
+        let Error::MissingOptions { names, profile, manager } = missing else { panic!("{missing}") };
+        assert_eq!(names, ["--client-id (client_id)"], "an empty value hides that of COMMON");
+        assert_eq!((profile.as_str(), manager), ("prod", Some(fixture("odd-secrets").into())));
+
+        let renewal =
+            home.settings(&[&named[..], &[("--client-id", "c")]].concat(), &[]).unwrap().renewal().unwrap();
+        let (provider, domain) = (renewal.provider, renewal.domain);
+        assert_eq!(domain.client_secret.expose(), r#"a;b #c 100% = "x" : y\n"#);
+        assert_eq!(provider.client_secret.unwrap().expose(), "%%double");
+        assert_eq!(provider.client_id, "id=with:both");
+        assert_eq!(provider.scope, "openid offline_access email");
+        assert_eq!(
+            provider.authorization_url,
+            "https://idp.example.com/authorize?prompt=consent&audience=api://oci"
+        );
+        assert_eq!(domain.url, provider.token_url, "the exchange is at the token endpoint by default");
+        assert_eq!((settings.redirect_port, settings.log_level), (8181, Level::Debug));
+        assert_eq!((settings.sign_in, settings.auto_refresh), (SignIn::Never, true));
+        assert_eq!(settings.oci_config, Path::new(FIXTURES).join("work/oci.config"));
+        assert!(settings.oci_config_from_manager);
+
+        let [unknown, percent, near] = &settings.warnings[..] else { panic!("{:?}", settings.warnings) };
+        assert!(
+            unknown.contains("unknown_to_woci in [COMMON]") && !unknown.contains("did you mean"),
+            "{unknown}"
+        );
+        assert!(percent.contains("auth_client_secret in [prod]") && !percent.contains("double"), "{percent}");
+        assert!(near.contains("tokn_url in [prod]") && near.ends_with("did you mean token_url?"), "{near}");
+    }
+
+    #[test]
+    fn a_flag_goes_before_a_variable_before_the_section_before_common() {
+        let home = Home::with(
+            "[COMMON]\nregion = common\nscope = offline_access\n[a]\nregion = section\n[b]\n[c]\nregion=\n",
+        );
+        let region = |flags: &[(&'static str, &str)], variables: &[(&str, &str)]| {
+            home.settings(flags, variables).unwrap().region.map(|region| (region.name, region.source))
+        };
+        let is = |name: &str, source| Some((name.to_owned(), source));
+        let variable = [("OCI_CLI_REGION", "variable")];
+        assert_eq!(region(&[("--profile", "a"), ("--region", "flag")], &variable), is("flag", Source::Flag));
+        assert_eq!(region(&[("--profile", "a")], &variable), is("variable", Source::Variable));
+        assert_eq!(region(&[("--profile", "a")], &[("OCI_CLI_REGION", "")]), is("section", Source::Manager));
+        assert_eq!(region(&[("--profile", "b")], &[]), is("common", Source::Manager));
+        assert_eq!(region(&[("--profile", "no-section")], &[]), is("common", Source::Manager));
+        assert_eq!(region(&[("--profile", "c")], &[]), None);
+    }
+
+    #[test]
+    fn what_is_malformed_is_refused_by_its_place_and_never_shown() {
+        for (key, value) in [
+            ("redirect_port", "0"),
+            ("redirect_port", "65536"),
+            ("redirect_port", "+80"),
+            ("redirect_port", "hunter2"),
+            ("refresh_safety_window", "-1"),
+            ("auto_refresh", "hunter2"),
+            ("refresh_token_passphrase_prompt", "y"),
+            ("sign_in", "hunter2"),
+            ("log_level", "hunter2"),
+            ("token_url", "http://idp.example.com/hunter2"),
+            ("token_url", "https://ada:hunter2@idp.example.com/"),
+            ("authz_base_url", "https://idp.example.com/#hunter2"),
+            ("token_exchange_url", "https:///hunter2"),
+            ("client_secret", "hunter2\n  more"),
+            ("auth_client_id", "hunter2\x07"),
+        ] {
+            let home = Home::with(&format!("[prod]\n{key} = {value}\n"));
+            let e = home.settings(&[], &[]).err().unwrap_or_else(|| panic!("{key} = {value} was taken"));
+            let Error::BadValue { name, .. } = &e else { panic!("{e}") };
+            assert!(name.starts_with(&format!("{key} in [prod] of /")), "{name}");
+            assert!(!e.to_string().contains("hunter2"), "{e}");
+        }
+        let home = Home::with("[prod]\nredirect_port = x\n[COMMON]\nlog_level = x\n");
+        let flags = [("--redirect-port", "1"), ("--log-level", "error"), ("--auto-refresh", "")];
+        assert!(home.settings(&flags, &[]).unwrap().auto_refresh, "what a flag overrides is not looked at");
+        assert_eq!(
+            home.settings(&[("--redirect-port", "70000")], &[]).err().map(|e| e.to_string()).unwrap(),
+            "cannot use --redirect-port: it is not a whole number from 1 to 65535; correct it, then run woci again"
+        );
+    }
+
+    #[test]
+    fn the_profile_is_the_one_named_or_the_only_choice() {
+        assert_eq!(Home::new().profile(&[]).as_deref(), Ok("DEFAULT"));
+        assert_eq!(Home::with("[COMMON]\n[prod]\n").profile(&[]).as_deref(), Ok("prod"));
+        let home = Home::with("[prod]\n[dev]\n");
+        assert!(matches!(home.profile(&[]), Err(Error::NoProfile { .. })));
+        assert_eq!(home.profile(&[("OCI_CLI_PROFILE", "dev")]).as_deref(), Ok("dev"));
+        let settings = home.settings(&[("--profile", "x@y")], &[("OCI_CLI_PROFILE", "dev")]).unwrap();
+        assert_eq!(settings.session_folder, home.0.join(".oci/sessions/x@y"));
+        for bad in ["COMMON", "..", "a/b"] {
+            assert!(matches!(
+                home.settings(&[("--profile", bad)], &[]).err(),
+                Some(Error::BadProfileName { .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn the_manager_config_is_looked_for_in_order() {
+        let home = Home::with("[in-home]\n");
+        let beside = home.put("team/woci_manager.ini", "[beside]\nconfig_file = ~/other/config\n");
+        let named = home.put("named.ini", "[named]\n");
+        home.put("other/woci_manager.ini", "[moved]\n");
+        let (oci_config, empty) = (home.0.join("team/config"), home.0.join("empty/config"));
+        let [oci_config, empty, named] = [&oci_config, &empty, &named].map(|path| path.to_str().unwrap());
+        let profile = |flags: &[(&'static str, &str)], variables: &[(&str, &str)]| {
+            home.settings(flags, variables).map(|settings| settings.profile.to_string()).unwrap()
+        };
+        assert_eq!(profile(&[], &[]), "in-home");
+        assert_eq!(profile(&[("--config-file", "~/team/config")], &[]), "beside");
+        assert_eq!(profile(&[], &[("OCI_CLI_CONFIG_FILE", oci_config)]), "beside");
+        assert_eq!(profile(&[], &[("OCI_CLI_CONFIG_FILE", empty)]), "in-home");
+        let variable = [("OCI_CLI_CONFIG_FILE", oci_config), ("WOCI_MANAGER_CONFIG", named)];
+        assert_eq!(profile(&[], &variable), "named");
+        assert_eq!(profile(&[("--manager-config", beside.to_str().unwrap())], &variable), "beside");
+
+        let of = |settings: Settings| (settings.oci_config, settings.oci_config_from_manager);
+        let beside = [("--manager-config", beside.to_str().unwrap())];
+        assert_eq!(of(home.settings(&beside, &[]).unwrap()), (home.0.join("other/config"), true));
+        assert_eq!(of(home.settings(&beside, &variable).unwrap()), (home.0.join("team/config"), false));
+        assert_eq!(of(home.settings(&[], &[]).unwrap()), (home.0.join(".oci/config"), false));
+    }
+
+    #[test]
+    fn an_unreadable_manager_config_is_fatal_only_where_it_was_named_or_is_needed() {
+        for (bad, line) in [
+            ("[a]\n[a]\n", "line 2"),
+            ("[a]\nx=1\nX=2\n", "line 3"),
+            ("[a\n", "line 1"),
+            ("\u{feff}[a]\n", "line 1"),
+        ] {
+            let home = Home::with(bad);
+            let named = home.put("named.ini", bad);
+            let named = [("--manager-config", named.to_str().unwrap()), ("--profile", "a")];
+            let e = home.settings(&named, &[]).err().unwrap();
+            assert!(matches!(&e, Error::ManagerConfig { why, .. } if why.starts_with(line)), "{e}");
+
+            assert!(matches!(home.profile(&[]), Err(Error::ManagerConfig { .. })), "no profile");
+            let settings = home.settings(&[("--profile", "a")], &[]).unwrap();
+            assert!(settings.warnings[0].contains(line), "{:?}", settings.warnings);
+            let needed = settings.renewal().err().unwrap().to_string();
+            assert!(
+                needed.contains(line) && needed.contains("Missing required options: --authz-base-url"),
+                "{needed}"
+            );
+
+            fs::create_dir_all(home.0.join(".oci/sessions/DEFAULT")).unwrap();
+            assert_eq!(home.profile(&[]).as_deref(), Ok("DEFAULT"));
+            fs::create_dir_all(home.0.join(".oci/sessions/prod")).unwrap();
+            assert!(matches!(home.profile(&[]), Err(Error::ManagerConfig { .. })), "a choice");
+        }
+        let home = Home::new();
+        for (missing, why) in [("nowhere.ini", "there is no such file"), (".oci", "it is a folder")] {
+            let named = [("--manager-config", home.0.join(missing).to_str().unwrap().to_owned())];
+            let named = named.each_ref().map(|(name, path)| (*name, path.as_str()));
+            assert!(
+                matches!(home.settings(&named, &[]).err(), Some(Error::ManagerConfig { why: w, .. }) if w == why)
+            );
+        }
+        let binary = home.put("binary.ini", b"[a]\nb = c\n\xff\n");
+        let binary = [("--manager-config", binary.to_str().unwrap())];
+        let e = home.settings(&binary, &[]).err().unwrap();
+        assert!(
+            matches!(&e, Error::ManagerConfig { why, .. } if why == "line 3: it is not UTF-8 text"),
+            "{e}"
+        );
+    }
+
+    #[test]
+    fn everything_missing_is_named_at_once_and_only_when_needed() {
+        let settings = Home::with("[prod]\ntoken_url = https://idp.example.com/token\nscope = openid\n")
+            .settings(&[], &[])
+            .unwrap();
+        assert!(settings.warnings[0].contains("offline_access"));
+        let Error::MissingOptions { names, .. } = settings.renewal().err().unwrap() else { panic!() };
+        let all = [
+            "--authz-base-url (authz_base_url)",
+            "--auth-client-id (auth_client_id)",
+            "--client-id (client_id)",
+            "--client-secret (client_secret)",
+        ];
+        assert_eq!(names, all);
+        let origin = settings.origin();
+        assert_eq!(origin.token_url, origin.token_exchange_url);
+        assert_eq!((origin.auth_client_id, origin.client_id), (None, None));
+    }
+}

@@ -1,0 +1,48 @@
+//! What a run hands out, and the one writer of stdout.
+
+use std::io::Write as _;
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::files;
+use crate::sys;
+
+/// What a run ends with: something on stdout, or another program's exit code.
+pub enum Output {
+    Document(Document),
+    Text(String),
+    Code(u8),
+    /// A document whose exit code is an answer too.
+    Answer {
+        document: Document,
+        code: u8,
+    },
+}
+
+/// A JSON object of plain values, its keys in the order of its schema.
+pub type Document = Vec<(&'static str, Value)>;
+
+/// Writes the result to stdout, whole, and returns the exit code.
+pub fn print(output: Output) -> Result<u8> {
+    let (text, code) = match output {
+        Output::Document(document) => (json(&document), 0),
+        Output::Answer { document, code } => (json(&document), code),
+        Output::Text(text) => (text.into_bytes(), 0),
+        Output::Code(code) => return Ok(code),
+    };
+    sys::stdout().write_all(&text).map_err(|e| Error::Stdout { why: files::plain(&e) })?;
+    Ok(code)
+}
+
+fn json(document: &Document) -> Vec<u8> {
+    let mut json = b"{".to_vec();
+    for (nth, (key, value)) in document.iter().enumerate() {
+        json.extend_from_slice(if nth == 0 { b"\n  \"" } else { b",\n  \"" });
+        json.extend_from_slice(key.as_bytes());
+        json.extend_from_slice(b"\": ");
+        serde_json::to_writer(&mut json, value).expect("a Vec takes all that is written");
+    }
+    json.extend_from_slice(b"\n}\n");
+    json
+}

@@ -1,0 +1,33 @@
+//! The session folder, `~/.oci/sessions/<profile>/`, and the files in it: anybody reads, only the holder
+//! of the profile's lock writes.
+
+mod envelope;
+mod folder;
+mod legacy;
+mod passphrase;
+pub mod record;
+pub mod refresh_token;
+
+pub use folder::{Found, Locked, SessionDir};
+pub use passphrase::Passphrase;
+pub use record::Record;
+
+#[cfg(fuzzing)]
+pub mod fuzz {
+    use crate::store::{Record, envelope, legacy};
+
+    /// Both kinds, as far as can be seen without a passphrase.
+    pub fn envelope(bytes: &[u8]) {
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        let _ = envelope::Envelope::parse(text);
+        let _ = legacy::Legacy::parse(text);
+    }
+
+    /// What is no damage is written as it was read.
+    pub fn record(bytes: &[u8]) {
+        let record = Record::parse(bytes);
+        if !record.damaged {
+            assert!(Record::parse(record.to_json().as_bytes()) == record);
+        }
+    }
+}

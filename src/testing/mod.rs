@@ -1,0 +1,4 @@
+//! What unit tests share: test vectors and golden files.
+
+pub mod golden;
+pub mod vectors;
