@@ -16,11 +16,12 @@ use crate::options::{self, Flags};
 pub struct Config {
     /// By flag or variable, absolute.
     named_oci_config: Option<PathBuf>,
-    manager: Found,
+    manager: ManagerFile,
 }
 
-enum Found {
-    Nothing,
+/// What was found where the manager config is looked for.
+enum ManagerFile {
+    Absent,
     Read(Manager),
     /// Not named by anybody, so that a valid session serves without it.
     Unreadable {
@@ -37,17 +38,17 @@ impl Config {
         let named_oci_config = named(host, flags, "--config-file")?;
         let manager = match named(host, flags, "--manager-config")? {
             Some(path) => match read(&path) {
-                Found::Nothing => {
+                ManagerFile::Absent => {
                     return Err(Error::ManagerConfig { path, why: "there is no such file".to_owned() });
                 }
-                Found::Unreadable { path, why } => return Err(Error::ManagerConfig { path, why }),
-                found @ Found::Read(_) => found,
+                ManagerFile::Unreadable { path, why } => return Err(Error::ManagerConfig { path, why }),
+                found @ ManagerFile::Read(_) => found,
             },
             None => {
                 let in_home = host.home()?.join(".oci").join(FILE_NAME);
                 let beside = named_oci_config.as_ref().map(|path| path.with_file_name(FILE_NAME));
                 match beside.map(|path| read(&path)) {
-                    None | Some(Found::Nothing) => read(&in_home),
+                    None | Some(ManagerFile::Absent) => read(&in_home),
                     Some(found) => found,
                 }
             }
@@ -61,11 +62,11 @@ impl Config {
         let profile = self.choose(host, flags, &home.join(".oci/sessions"))?;
         let mut warnings = Vec::new();
         let (sections, manager) = match &self.manager {
-            Found::Nothing => (Sections::default(), ManagerState::None),
-            Found::Read(manager) => {
+            ManagerFile::Absent => (Sections::default(), ManagerState::None),
+            ManagerFile::Read(manager) => {
                 (manager.sections_of(profile.as_str()), ManagerState::Read(manager.path.clone()))
             }
-            Found::Unreadable { path, why } => {
+            ManagerFile::Unreadable { path, why } => {
                 warnings.push(format!(
                     "cannot read the manager config {}: {why}; woci goes on without it",
                     path.display()
@@ -74,13 +75,7 @@ impl Config {
             }
         };
         warnings.extend(sections.warnings.iter().cloned());
-        let values = Values {
-            flags,
-            env: &host.env,
-            sections: &sections,
-            profile: &profile,
-            manager: self.manager_path(),
-        };
+        let values = Values::new(flags, &host.env, &sections, &profile, self.manager_path());
         let (oci_config, oci_config_from_manager) =
             match (&self.named_oci_config, values.text("config_file")?) {
                 (Some(named), _) => (named.clone(), false),
@@ -96,9 +91,9 @@ impl Config {
             return ProfileName::new(&name.to_string_lossy());
         }
         match &self.manager {
-            Found::Nothing => ProfileName::new(DEFAULT),
-            Found::Read(manager) => ProfileName::only_of(&manager.sections),
-            Found::Unreadable { path, why } => match folders_in(sessions).as_slice() {
+            ManagerFile::Absent => ProfileName::new(DEFAULT),
+            ManagerFile::Read(manager) => ProfileName::only_of(&manager.sections),
+            ManagerFile::Unreadable { path, why } => match folders_in(sessions).as_slice() {
                 [only] if only == DEFAULT => ProfileName::new(DEFAULT),
                 _ => Err(Error::ManagerConfig { path: path.clone(), why: why.clone() }),
             },
@@ -107,8 +102,8 @@ impl Config {
 
     fn manager_path(&self) -> Option<PathBuf> {
         match &self.manager {
-            Found::Read(manager) => Some(manager.path.clone()),
-            Found::Nothing | Found::Unreadable { .. } => None,
+            ManagerFile::Read(manager) => Some(manager.path.clone()),
+            ManagerFile::Absent | ManagerFile::Unreadable { .. } => None,
         }
     }
 
@@ -132,18 +127,19 @@ fn named(host: &Host, flags: &Flags, option: &str) -> Result<Option<PathBuf>> {
     asked(host, flags, option).map(|path| host.absolute(Path::new(path))).transpose()
 }
 
-fn read(path: &Path) -> Found {
+fn read(path: &Path) -> ManagerFile {
     let bytes = match files::read(path) {
-        Ok(None) => return Found::Nothing,
+        Ok(None) => return ManagerFile::Absent,
         Ok(Some(bytes)) => bytes,
-        Err(Error::File { why, .. }) => return Found::Unreadable { path: path.to_owned(), why },
-        Err(e) => return Found::Unreadable { path: path.to_owned(), why: e.to_string() },
+        Err(Error::File { why, .. }) => return ManagerFile::Unreadable { path: path.to_owned(), why },
+        Err(e) => return ManagerFile::Unreadable { path: path.to_owned(), why: e.to_string() },
     };
     match Manager::read(path, &bytes) {
-        Ok(manager) => Found::Read(manager),
-        Err(fault) => {
-            Found::Unreadable { path: path.to_owned(), why: format!("line {}: {}", fault.line, fault.why) }
-        }
+        Ok(manager) => ManagerFile::Read(manager),
+        Err(fault) => ManagerFile::Unreadable {
+            path: path.to_owned(),
+            why: format!("line {}: {}", fault.line, fault.why),
+        },
     }
 }
 
@@ -191,7 +187,8 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::config::{SignIn, Source};
+    use crate::config::{SetBy, SignIn};
+    use crate::host::Env;
     use crate::log::Level;
 
     const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/manager");
@@ -257,7 +254,8 @@ mod tests {
                 let named = [("--manager-config", &*fixture(name)), ("--profile", profile)];
                 let settings = home.settings(&named, &[]).unwrap_or_else(|e| panic!("{name}: {e}"));
                 assert_eq!(settings.warnings, Vec::<String>::new(), "{name}");
-                let renewal = settings.renewal().unwrap_or_else(|e| panic!("{name}: {e}"));
+                let renewal =
+                    settings.provider_needs(&Env::of(&[])).unwrap_or_else(|e| panic!("{name}: {e}"));
                 assert!(renewal.provider.scope.contains("offline_access"), "{name}");
                 assert!(settings.region.is_some(), "{name}");
             }
@@ -269,13 +267,16 @@ mod tests {
         let home = Home::new();
         let named = [("--manager-config", &*fixture("odd-secrets")), ("--profile", "prod")];
         let settings = home.settings(&named, &[]).unwrap();
-        let missing = settings.renewal().err().unwrap();
+        let missing = settings.provider_needs(&Env::of(&[])).err().unwrap();
         let Error::MissingOptions { names, profile, manager } = missing else { panic!("{missing}") };
         assert_eq!(names, ["--client-id (client_id)"], "an empty value hides that of COMMON");
         assert_eq!((profile.as_str(), manager), ("prod", Some(fixture("odd-secrets").into())));
 
-        let renewal =
-            home.settings(&[&named[..], &[("--client-id", "c")]].concat(), &[]).unwrap().renewal().unwrap();
+        let renewal = home
+            .settings(&[&named[..], &[("--client-id", "c")]].concat(), &[])
+            .unwrap()
+            .provider_needs(&Env::of(&[]))
+            .unwrap();
         let (provider, domain) = (renewal.provider, renewal.domain);
         assert_eq!(domain.client_secret.expose(), r#"a;b #c 100% = "x" : y\n"#);
         assert_eq!(provider.client_secret.unwrap().expose(), "%%double");
@@ -306,15 +307,16 @@ mod tests {
             "[COMMON]\nregion = common\nscope = offline_access\n[a]\nregion = section\n[b]\n[c]\nregion=\n",
         );
         let region = |flags: &[(&'static str, &str)], variables: &[(&str, &str)]| {
-            home.settings(flags, variables).unwrap().region.map(|region| (region.name, region.source))
+            let settings = home.settings(flags, variables).unwrap();
+            settings.region.clone().map(|region| (region, settings.set_by("region")))
         };
         let is = |name: &str, source| Some((name.to_owned(), source));
         let variable = [("OCI_CLI_REGION", "variable")];
-        assert_eq!(region(&[("--profile", "a"), ("--region", "flag")], &variable), is("flag", Source::Flag));
-        assert_eq!(region(&[("--profile", "a")], &variable), is("variable", Source::Variable));
-        assert_eq!(region(&[("--profile", "a")], &[("OCI_CLI_REGION", "")]), is("section", Source::Manager));
-        assert_eq!(region(&[("--profile", "b")], &[]), is("common", Source::Manager));
-        assert_eq!(region(&[("--profile", "no-section")], &[]), is("common", Source::Manager));
+        assert_eq!(region(&[("--profile", "a"), ("--region", "flag")], &variable), is("flag", SetBy::Flag));
+        assert_eq!(region(&[("--profile", "a")], &variable), is("variable", SetBy::Variable));
+        assert_eq!(region(&[("--profile", "a")], &[("OCI_CLI_REGION", "")]), is("section", SetBy::Section));
+        assert_eq!(region(&[("--profile", "b")], &[]), is("common", SetBy::Common));
+        assert_eq!(region(&[("--profile", "no-section")], &[]), is("common", SetBy::Common));
         assert_eq!(region(&[("--profile", "c")], &[]), None);
     }
 
@@ -412,7 +414,7 @@ mod tests {
             assert!(matches!(home.profile(&[]), Err(Error::ManagerConfig { .. })), "no profile");
             let settings = home.settings(&[("--profile", "a")], &[]).unwrap();
             assert!(settings.warnings[0].contains(line), "{:?}", settings.warnings);
-            let needed = settings.renewal().err().unwrap().to_string();
+            let needed = settings.provider_needs(&Env::of(&[])).err().unwrap().to_string();
             assert!(
                 needed.contains(line) && needed.contains("Missing required options: --authz-base-url"),
                 "{needed}"
@@ -446,7 +448,10 @@ mod tests {
             .settings(&[], &[])
             .unwrap();
         assert!(settings.warnings[0].contains("offline_access"));
-        let Error::MissingOptions { names, .. } = settings.renewal().err().unwrap() else { panic!() };
+        let Error::MissingOptions { names, .. } = settings.provider_needs(&Env::of(&[])).err().unwrap()
+        else {
+            panic!()
+        };
         let all = [
             "--authz-base-url (authz_base_url)",
             "--auth-client-id (auth_client_id)",

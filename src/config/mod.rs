@@ -3,16 +3,20 @@
 
 mod find;
 mod manager;
+mod needs;
 #[cfg(test)]
 mod oracle;
 mod profile;
+mod secret;
 mod settings;
 mod values;
 
 pub use find::Config;
+pub use needs::ProviderNeeds;
 pub use profile::{DEFAULT, ProfileName};
-pub use settings::{Origin, PassphraseSource, Renewal, Settings, SignIn};
-pub use values::Source;
+pub use secret::PassphraseSource;
+pub use settings::{Origin, Settings, SignIn};
+pub use values::SetBy;
 
 #[cfg(fuzzing)]
 pub use find::fuzz;

@@ -1,28 +1,28 @@
-//! The settings of one profile, typed; and what a refresh or sign-in needs of them, which may be
-//! missing as long as neither is needed.
+//! The settings of one profile, typed. A malformed value is refused when the settings are made, whether
+//! or not it is needed; a value may be missing as long as nothing needs it (`needs`).
 
 use std::path::{Path, PathBuf};
 
+use super::needs::ProviderValues;
 use super::profile::ProfileName;
-use super::values::{Source, Values};
-use crate::error::{Error, Result};
+use super::secret::{PassphraseSource, SecretSource};
+use super::values::{SetBy, Values};
+use crate::error::Result;
 use crate::log;
-use crate::oauth::{Domain, Provider};
-use crate::options;
 use crate::secret::Secret;
 
 pub struct Settings {
     pub profile: ProfileName,
-    /// By `--profile`: not by a variable, nor as the only choice.
+    /// True for `--profile`; false for a variable and for the only choice.
     pub profile_by_flag: bool,
     /// Absolute.
     pub oci_config: PathBuf,
-    /// Then oci has to be told.
+    /// The path comes from the manager config, so that oci has to be told.
     pub oci_config_from_manager: bool,
     /// `~/.oci/sessions/<profile>`.
     pub session_folder: PathBuf,
-    /// As set for woci: the OCI config may have one where this is none.
-    pub region: Option<Region>,
+    /// As set for woci. Where this is none, the OCI config may have one.
+    pub region: Option<String>,
     pub redirect_port: u16,
     pub log_level: log::Level,
     pub auto_refresh: bool,
@@ -30,21 +30,11 @@ pub struct Settings {
     pub refresh_safety_window: u32,
     pub passphrase: PassphraseSource,
     pub sign_in: SignIn,
-    /// About the configuration, for a run that refreshes or signs in.
+    /// About the configuration, for a run that renews or signs in.
     pub warnings: Vec<String>,
-    manager: ManagerState,
-    endpoints: Endpoints,
-}
-
-pub struct Region {
-    pub name: String,
-    pub source: Source,
-}
-
-/// Where the passphrase of the refresh token comes from; a prompt goes before the variable.
-pub struct PassphraseSource {
-    pub prompt: bool,
-    pub variable: Option<String>,
+    pub(super) manager: ManagerState,
+    pub(super) provider: ProviderValues,
+    set_by: Vec<(&'static str, SetBy)>,
 }
 
 /// Whether a run may open a browser by itself.
@@ -54,13 +44,7 @@ pub enum SignIn {
     Never,
 }
 
-/// What a refresh or sign-in uses: the endpoints, all there.
-pub struct Renewal {
-    pub provider: Provider,
-    pub domain: Domain,
-}
-
-/// Where a session comes from; each as configured, if at all.
+/// Where a session comes from, each part as configured, if at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     pub token_url: Option<String>,
@@ -77,17 +61,6 @@ pub(super) enum ManagerState {
     Unreadable(PathBuf, String),
 }
 
-struct Endpoints {
-    authz_base_url: Option<String>,
-    token_url: Option<String>,
-    auth_client_id: Option<String>,
-    auth_client_secret: Option<Secret>,
-    scope: Option<String>,
-    token_exchange_url: Option<String>,
-    client_id: Option<String>,
-    client_secret: Option<Secret>,
-}
-
 /// The paths that a profile's settings are put beside.
 pub(super) struct Places<'a> {
     pub home: &'a Path,
@@ -97,10 +70,10 @@ pub(super) struct Places<'a> {
 }
 
 impl Settings {
-    /// Asks for every key of the table, so that a malformed value is refused whether or not it is needed.
+    /// Reads every key of the option table.
     pub(super) fn new(values: &Values<'_>, places: Places<'_>, mut warnings: Vec<String>) -> Result<Self> {
-        let secret = |key| Ok(values.text(key)?.map(Secret::new));
-        let endpoints = Endpoints {
+        let secret = |key| Ok(values.text(key)?.map(|text| SecretSource::Value(Secret::new(text))));
+        let provider = ProviderValues {
             authz_base_url: values.text("authz_base_url")?,
             token_url: values.text("token_url")?,
             auth_client_id: values.text("auth_client_id")?,
@@ -110,7 +83,7 @@ impl Settings {
             client_id: values.text("client_id")?,
             client_secret: secret("client_secret")?,
         };
-        if endpoints.scope.as_ref().is_some_and(|scope| scope.split(' ').all(|word| word != "offline_access"))
+        if provider.scope.as_ref().is_some_and(|scope| scope.split(' ').all(|word| word != "offline_access"))
         {
             warnings.push(
                 "the scope does not hold offline_access: most providers then give no refresh token, and every \
@@ -123,10 +96,10 @@ impl Settings {
         Ok(Self {
             session_folder: places.home.join(".oci/sessions").join(profile.as_str()),
             profile,
-            profile_by_flag: values.flags.has("--profile"),
+            profile_by_flag: values.has_flag("--profile"),
             oci_config: places.oci_config,
             oci_config_from_manager: places.oci_config_from_manager,
-            region: values.get("region")?.map(|(name, source)| Region { name, source }),
+            region: values.text("region")?,
             redirect_port: u16::try_from(redirect_port).expect("the row's limit is that of a port"),
             log_level: log::Level::parse(&values.or_default("log_level")?).expect("the row lists the levels"),
             auto_refresh: values.boolean("auto_refresh")?,
@@ -141,80 +114,25 @@ impl Settings {
             },
             warnings,
             manager: places.manager,
-            endpoints,
+            provider,
+            set_by: values.set_by(),
         })
-    }
-
-    /// What a refresh or sign-in needs, or an error that names everything that is missing.
-    pub fn renewal(&self) -> Result<Renewal> {
-        let it = &self.endpoints;
-        let (
-            Some(authorization_url),
-            Some(token_url),
-            Some(auth_client_id),
-            Some(client_id),
-            Some(client_secret),
-            Some(scope),
-        ) = (
-            it.authz_base_url.clone(),
-            it.token_url.clone(),
-            it.auth_client_id.clone(),
-            it.client_id.clone(),
-            it.client_secret.clone(),
-            it.scope.clone(),
-        )
-        else {
-            return Err(self.missing());
-        };
-        Ok(Renewal {
-            domain: Domain {
-                url: it.token_exchange_url.clone().unwrap_or_else(|| token_url.clone()),
-                client_id,
-                client_secret,
-            },
-            provider: Provider {
-                authorization_url,
-                token_url,
-                client_id: auth_client_id,
-                client_secret: it.auth_client_secret.clone(),
-                scope,
-            },
-        })
-    }
-
-    fn missing(&self) -> Error {
-        let it = &self.endpoints;
-        let names: Vec<String> = [
-            ("authz_base_url", it.authz_base_url.is_none()),
-            ("token_url", it.token_url.is_none()),
-            ("auth_client_id", it.auth_client_id.is_none()),
-            ("client_id", it.client_id.is_none()),
-            ("client_secret", it.client_secret.is_none()),
-            ("scope", it.scope.is_none()),
-        ]
-        .into_iter()
-        .filter(|(_, missing)| *missing)
-        .filter_map(|(key, _)| Some(format!("{} ({key})", options::find_key(key)?.name)))
-        .collect();
-        let profile = self.profile.to_string();
-        match &self.manager {
-            ManagerState::None => Error::MissingOptions { names, profile, manager: None },
-            ManagerState::Read(path) => Error::MissingOptions { names, profile, manager: Some(path.clone()) },
-            ManagerState::Unreadable(path, why) => Error::ManagerConfig {
-                path: path.clone(),
-                why: format!("{why} (Missing required options: {})", names.join(", ")),
-            },
-        }
     }
 
     /// What the session must have come from, as far as it is configured.
     pub fn origin(&self) -> Origin {
-        let it = &self.endpoints;
+        let values = &self.provider;
         Origin {
-            token_url: it.token_url.clone(),
-            auth_client_id: it.auth_client_id.clone(),
-            token_exchange_url: it.token_exchange_url.clone().or_else(|| it.token_url.clone()),
-            client_id: it.client_id.clone(),
+            token_url: values.token_url.clone(),
+            auth_client_id: values.auth_client_id.clone(),
+            token_exchange_url: values.exchange_url().cloned(),
+            client_id: values.client_id.clone(),
         }
+    }
+
+    /// Where the value of a key was set.
+    pub fn set_by(&self, key: &str) -> SetBy {
+        let read = self.set_by.iter().find(|(read, _)| *read == key);
+        read.map_or(SetBy::Default, |(_, set_by)| *set_by)
     }
 }

@@ -2,6 +2,7 @@
 //! woci_manager.ini, `[COMMON]`; then the default of its row in the table. What is there and
 //! malformed is refused here. A message never shows a value, which may be a secret in a wrong place.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 
 use super::manager::Sections;
@@ -14,29 +15,51 @@ use crate::options::{self, Kind, Opt};
 
 /// Where a value was set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum SetBy {
     Flag,
     Variable,
-    Manager,
+    /// The profile's section of woci_manager.ini.
+    Section,
+    /// `[COMMON]` of woci_manager.ini.
+    Common,
+    /// Set nowhere: the default of the option's row, if it has one.
+    Default,
 }
 
 pub struct Values<'a> {
-    pub flags: &'a Flags,
-    pub env: &'a Env,
-    pub sections: &'a Sections,
+    flags: &'a Flags,
+    env: &'a Env,
+    sections: &'a Sections,
     pub profile: &'a ProfileName,
     /// The file that `sections` are from.
-    pub manager: Option<PathBuf>,
+    manager: Option<PathBuf>,
+    /// Each key that was read so far.
+    read: RefCell<Vec<(&'static str, SetBy)>>,
 }
 
-impl Values<'_> {
-    /// The value that counts for a key of the table, checked by its row's kind.
-    pub fn get(&self, key: &str) -> Result<Option<(String, Source)>> {
-        self.of(row(key), key)
+impl<'a> Values<'a> {
+    pub fn new(
+        flags: &'a Flags,
+        env: &'a Env,
+        sections: &'a Sections,
+        profile: &'a ProfileName,
+        manager: Option<PathBuf>,
+    ) -> Self {
+        Self { flags, env, sections, profile, manager, read: RefCell::default() }
     }
 
+    pub fn has_flag(&self, name: &str) -> bool {
+        self.flags.has(name)
+    }
+
+    /// The keys that were read, each with where its value was set.
+    pub fn set_by(&self) -> Vec<(&'static str, SetBy)> {
+        self.read.take()
+    }
+
+    /// The value of a key of the option table, checked by its row's kind; none where it is set nowhere.
     pub fn text(&self, key: &str) -> Result<Option<String>> {
-        Ok(self.get(key)?.map(|(text, _)| text))
+        self.value(row(key), key)
     }
 
     pub fn number(&self, key: &str) -> Result<u32> {
@@ -52,48 +75,55 @@ impl Values<'_> {
     pub fn or_default(&self, key: &str) -> Result<String> {
         let row = row(key);
         let default = row.default.expect("the row has a default");
-        Ok(self.of(row, key)?.map_or_else(|| default.to_owned(), |(text, _)| text))
+        Ok(self.value(row, key)?.unwrap_or_else(|| default.to_owned()))
     }
 
-    fn of(&self, row: &Opt, key: &str) -> Result<Option<(String, Source)>> {
-        let Some((text, source)) = self.find(row, key)? else { return Ok(None) };
+    fn value(&self, row: &Opt, key: &str) -> Result<Option<String>> {
+        let (text, set_by) = self.find(row, key)?;
         let text = if key == "scope" { one_line(&text) } else { text };
+        let set_by = if text.is_empty() { SetBy::Default } else { set_by };
+        self.read.borrow_mut().extend(row.key.map(|key| (key, set_by)));
         if text.is_empty() {
             return Ok(None);
         }
         match check(row.kind, &text) {
-            Ok(()) => Ok(Some((text, source))),
-            Err(why) => Err(Error::BadValue { name: self.place(row, key, source), why }),
+            Ok(()) => Ok(Some(text)),
+            Err(why) => Err(Error::BadValue { name: self.place(row, key, set_by), why }),
         }
     }
 
-    /// The text that counts, and its source.
-    fn find(&self, row: &Opt, key: &str) -> Result<Option<(String, Source)>> {
+    /// The text that counts, and where it was set. An empty text is an unset value.
+    fn find(&self, row: &Opt, key: &str) -> Result<(String, SetBy)> {
         if let Some(given) = self.flags.get(row.name) {
             let given = if row.kind == Kind::Flag { "true" } else { given };
-            return Ok(Some((given.to_owned(), Source::Flag)));
+            return Ok((given.to_owned(), SetBy::Flag));
         }
         if let Some(value) = row.variable.and_then(|variable| self.env.get(variable)) {
             let Some(value) = value.to_str() else {
-                let name = self.place(row, key, Source::Variable);
+                let name = self.place(row, key, SetBy::Variable);
                 return Err(Error::BadValue { name, why: "it is not UTF-8 text".to_owned() });
             };
-            return Ok(Some((value.to_owned(), Source::Variable)));
+            return Ok((value.to_owned(), SetBy::Variable));
         }
-        Ok(self.sections.get(key).map(|value| (value.text.clone(), Source::Manager)))
+        Ok(match self.sections.get(key) {
+            Some(value) if value.is_common => (value.text.clone(), SetBy::Common),
+            Some(value) => (value.text.clone(), SetBy::Section),
+            None => (String::new(), SetBy::Default),
+        })
     }
 
     /// What a person calls the place that a value was found in.
-    fn place(&self, row: &Opt, key: &str, source: Source) -> String {
-        match source {
-            Source::Flag => row.name.to_owned(),
-            Source::Variable => row.variable.unwrap_or_default().to_owned(),
-            Source::Manager => {
-                let is_common = self.sections.get(key).is_some_and(|value| value.is_common);
-                let section = if is_common { COMMON } else { self.profile.as_str() };
-                let file = self.manager.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-                format!("{key} in [{section}] of {file}")
-            }
+    fn place(&self, row: &Opt, key: &str, set_by: SetBy) -> String {
+        let in_section = |section: &str| {
+            let file = self.manager.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+            format!("{key} in [{section}] of {file}")
+        };
+        match set_by {
+            SetBy::Flag => row.name.to_owned(),
+            SetBy::Variable => row.variable.unwrap_or_default().to_owned(),
+            SetBy::Section => in_section(self.profile.as_str()),
+            SetBy::Common => in_section(COMMON),
+            SetBy::Default => format!("the default of {key}"),
         }
     }
 }

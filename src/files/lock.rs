@@ -1,5 +1,5 @@
-//! File locks of the operating system, which the kernel frees when their holder dies: waited for with
-//! a limit, and saying for whom.
+//! File locks of the operating system (flock), which the kernel releases when their holder dies. A wait
+//! for one is bounded, and names the holder.
 
 use std::fs::{File, TryLockError};
 use std::io::Write as _;
@@ -7,48 +7,38 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super as files;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::log;
 
-/// What a holder does; it decides how long others wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doing {
-    Refresh,
-    SignIn,
+/// What the holder of a lock does with it, and for how long others wait for it at most.
+#[derive(Clone, Copy)]
+pub struct Purpose {
+    /// One word, for those who wait.
+    pub word: &'static str,
+    pub limit: Duration,
 }
 
-impl Doing {
-    /// A refresh ends within 50 s and a sign-in within 5 minutes and a code's redemption; some slack
-    /// is left for the slow disk behind either.
-    fn limit(self) -> Duration {
-        Duration::from_secs(match self {
-            Self::Refresh => 60,
-            Self::SignIn => 420,
-        })
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Refresh => "refresh",
-            Self::SignIn => "sign-in",
-        }
-    }
-}
-
-/// Below what a person notices, above what 128 waiters would feel.
+/// Polling interval: too short for a person to notice, long enough that 128 waiters cost little.
 const POLL: Duration = Duration::from_millis(20);
+/// A wait that is over by then is not worth a message.
 const SILENT: Duration = Duration::from_secs(1);
+/// Whatever the file says, nobody waits longer.
+const LONGEST_LIMIT: Duration = Duration::from_secs(15 * 60);
+/// For a holder that has not written its limit yet.
+const DEFAULT_LIMIT: Duration = Duration::from_secs(60);
 
-/// Held until dropped. The file itself is never replaced or deleted: a lock is on an inode.
+/// A lock, held until dropped. The file itself is never replaced or deleted, since the lock is on its inode.
 pub struct Lock {
     file: File,
 }
 
 impl Lock {
+    /// Waits for the lock and takes it.
+    ///
     /// # Errors
-    /// [`Error::Locked`] after the limit of what the holder does, naming it.
-    pub fn acquire(path: &Path, doing: Doing) -> Result<Self> {
+    /// [`Error::Locked`], naming the holder, after the limit of the holder's purpose.
+    pub fn acquire(path: &Path, purpose: Purpose) -> Result<Self> {
         let file = files::open_kept(path)?;
         let started = Instant::now();
         let mut said = false;
@@ -69,28 +59,29 @@ impl Lock {
             thread::sleep(POLL);
         }
         let lock = Self { file };
-        lock.says(doing);
+        lock.state(purpose);
         Ok(lock)
     }
 
-    /// Tells those who wait what its holder does now.
-    pub fn says(&self, doing: Doing) {
-        // A hint: with a full disk the lock still holds.
+    /// Writes into the file what the holder does now, for those who wait.
+    pub fn state(&self, purpose: Purpose) {
+        // Only a hint: with a full disk the lock still holds.
+        let Purpose { word, limit } = purpose;
+        let line = format!("{} {word} {}\n", std::process::id(), limit.as_secs());
         let _ = self.file.set_len(0);
-        let _ = (&self.file).write_all(format!("{} {}\n", std::process::id(), doing.word()).as_bytes());
+        let _ = (&self.file).write_all(line.as_bytes());
     }
 }
 
-/// Who holds the lock, in words, and for how long that is worth waiting.
+/// Who holds the lock, in words, and for how long to wait for them.
 fn holder(path: &Path) -> (String, Duration) {
     let text = files::read(path).ok().flatten().unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let mut words = text.split_whitespace();
     let pid = words.next().filter(|pid| pid.bytes().all(|byte| byte.is_ascii_digit()));
-    let doing = match words.next() {
-        Some("sign-in") => Doing::SignIn,
-        _ => Doing::Refresh,
-    };
+    let purpose =
+        words.next().filter(|word| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'));
+    let limit = words.next().and_then(|limit| limit.parse().ok()).map_or(DEFAULT_LIMIT, Duration::from_secs);
     let who = pid.map_or("another process".into(), |pid| format!("process {pid}"));
-    (format!("{who} ({})", doing.word()), doing.limit())
+    (format!("{who} ({})", purpose.unwrap_or("busy")), limit.min(LONGEST_LIMIT))
 }

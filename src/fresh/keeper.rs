@@ -98,7 +98,8 @@ impl<'a> Keeper<'a> {
     fn refresh_if_due(&mut self) -> Result<UnixTime> {
         let settings = Config::find(self.host, self.flags)?.profile(self.host, self.flags)?;
         let window = settings.refresh_safety_window;
-        let mut engine = Engine::new(self.host, &settings, Want::NEWER_ALONE, self.passphrase.clone());
+        let mut engine =
+            Engine::new(self.host, &settings, Want::NEWER_WITHOUT_PERSON, self.passphrase.clone());
         let due = |engine: &Engine<'_>| {
             let upst = engine.stored_upst()?;
             Ok(upst.map(|upst| schedule::due(upst.exp(), upst.iat(), window)))

@@ -76,14 +76,20 @@ struct Route {
 /// A client whose requests, tries and waits together end by a deadline.
 pub struct Client<'a> {
     host: &'a Host,
-    deadline: Instant,
+    /// None until [`Client::begin`].
+    deadline: Option<Instant>,
     roots: OnceCell<RootCerts>,
     tcp: Tcp,
 }
 
 impl<'a> Client<'a> {
-    pub fn new(host: &'a Host, limit: Duration) -> Self {
-        Self { host, deadline: Instant::now() + limit, roots: OnceCell::new(), tcp: Tcp::default() }
+    pub fn new(host: &'a Host) -> Self {
+        Self { host, deadline: None, roots: OnceCell::new(), tcp: Tcp::default() }
+    }
+
+    /// Sets the deadline: the requests from now on, their tries and waits together take no longer.
+    pub fn begin(&mut self, limit: Duration) {
+        self.deadline = Some(Instant::now() + limit);
     }
 
     pub fn post_form(
@@ -155,7 +161,7 @@ impl<'a> Client<'a> {
     }
 
     fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
+        self.deadline.map_or(REQUEST_TIMEOUT, |deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
     fn route(&self, endpoint: &Endpoint<'_>) -> Result<Route> {

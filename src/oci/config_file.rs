@@ -1,16 +1,16 @@
-//! The profile's section of the OCI config: what it says, and the edit that makes oci, the SDKs and
-//! Terraform use the session. The keys are those that `oci session authenticate` 3.95 writes.
+//! The OCI config, `~/.oci/config`: what a profile's section says, and the edit that makes oci, the SDKs
+//! and Terraform use the session. The keys are those that `oci session authenticate` 3.95 writes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::config::{DEFAULT, ProfileName};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::files::lock::{Doing, Lock};
+use crate::files::lock::{Lock, Purpose};
 use crate::host::Host;
-use crate::ini::{self, Fault, Is};
-use crate::ini::{Change, edit};
+use crate::ini::{self, Change, Fault, Is, edit};
 use crate::log;
 
 /// In the order in which a new section has them.
@@ -18,9 +18,11 @@ const KEYS: [&str; 5] = ["fingerprint", "key_file", "tenancy", "region", "securi
 /// With these in the section, the Go SDK and Terraform would sign as the API key.
 const KEYS_OF_API_KEY: [&str; 2] = ["user", "pass_phrase"];
 const LOCK: &str = ".woci-config.lock";
+/// A few reads and one write: the limit is for a disk that hangs.
+const WRITING: Purpose = Purpose { word: "write", limit: Duration::from_secs(60) };
 
-/// What the profile's section says. One of woci's keys that stands there twice is as good as absent:
-/// oci refuses it, and the next write mends it.
+/// What the profile's section says. A key of woci's that stands there twice counts as absent: oci refuses
+/// the file, and the next write keeps one of the two.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Section {
     pub exists: bool,
@@ -28,45 +30,123 @@ pub struct Section {
     pub key_file: Option<PathBuf>,
     /// Absolute.
     pub security_token_file: Option<PathBuf>,
-    pub fingerprint: Option<String>,
-    pub tenancy: Option<String>,
     /// As oci reads it: from `[DEFAULT]` where the section has none.
     pub region: Option<String>,
-    pub user: Option<String>,
-    pub has_pass_phrase: bool,
+    has_user: bool,
+    has_pass_phrase: bool,
 }
 
 impl Section {
     fn holds_api_key(&self, session_folder: &Path) -> bool {
-        self.user.is_some()
+        self.has_user
             || self.has_pass_phrase
             || self.key_file.as_ref().is_some_and(|key| !lies_in(key, session_folder))
     }
 }
 
-/// Reads one section, and of the file no more than it must.
-pub fn read(host: &Host, path: &Path, profile: &ProfileName) -> Result<Section> {
-    match files::read(path)? {
-        Some(bytes) => {
-            let text = ini::text(&bytes).map_err(|fault| refused(path, fault))?;
-            let found = find(text, profile.as_str()).map_err(|fault| refused(path, fault))?;
-            found.section(host)
+/// The file as it was when it was read. A file that does not exist reads as an empty one.
+pub struct ConfigFile<'a> {
+    host: &'a Host,
+    path: &'a Path,
+    bytes: Vec<u8>,
+}
+
+impl<'a> ConfigFile<'a> {
+    pub fn read(host: &'a Host, path: &'a Path) -> Result<Self> {
+        Ok(Self { host, path, bytes: files::read(path)?.unwrap_or_default() })
+    }
+
+    /// The profile's section. The scan ends where no later line can change what the section says.
+    pub fn section(&self, profile: &ProfileName) -> Result<Section> {
+        let text = ini::text(&self.bytes).map_err(|fault| refused(self.path, fault))?;
+        let section = find(text, profile.as_str()).map_err(|fault| refused(self.path, fault))?;
+        section.parse(self.host)
+    }
+
+    /// Refuses to put a session into a `[DEFAULT]` that holds an API key which other sections inherit,
+    /// unless `--profile DEFAULT` asked for it. Also refuses a file that oci refuses: a person should
+    /// learn that before a sign-in, not after it.
+    pub fn check(&self, profile: &ProfileName, session_folder: &Path, default_was_named: bool) -> Result<()> {
+        let (_, sections) = checked(self.path, &self.bytes, profile)?;
+        if profile.as_str() != DEFAULT || default_was_named || others(&sections).next().is_none() {
+            return Ok(());
         }
-        None => Ok(Section::default()),
+        if self.section(profile)?.holds_api_key(session_folder) {
+            return Err(Error::DefaultHoldsApiKey { path: self.path.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Makes the profile's section name the session of `entry`. Writes nothing where the section does
+    /// already.
+    pub fn write(self, profile: &ProfileName, session_folder: &Path, entry: &Entry<'_>) -> Result<()> {
+        if self.rewrite(profile, session_folder, entry)?.is_none() {
+            return Ok(());
+        }
+        let target = followed(self.path);
+        let folder = target.parent().unwrap_or(Path::new("/"));
+        files::make_folder(folder)?;
+        // One lock for all OCI configs of a folder, since its holder removes the temporary files that
+        // killed runs left there.
+        let _lock = Lock::acquire(&folder.join(LOCK), WRITING)?;
+        files::remove_strays(folder);
+        // Another profile may have been written since the file was read.
+        let now = Self::read(self.host, self.path)?;
+        let Some(rewrite) = now.rewrite(profile, session_folder, entry)? else { return Ok(()) };
+        if rewrite.replaces_api_key {
+            let backup = keep_backup(self.path, profile, &now.bytes)?;
+            log::warning(format_args!(
+                "[{profile}] of {} held an API key and now holds the session; the file as it was is kept as {}",
+                self.path.display(),
+                backup.display()
+            ));
+        }
+        if rewrite.others_inherit {
+            log::warning(format_args!(
+                "[DEFAULT] of {} is written: every other profile there inherits what it does not set itself",
+                self.path.display()
+            ));
+        }
+        files::replace_keeping_mode(&target, rewrite.text.as_bytes())
+    }
+
+    /// The new text, or none where nothing changes.
+    fn rewrite(
+        &self,
+        profile: &ProfileName,
+        session_folder: &Path,
+        entry: &Entry<'_>,
+    ) -> Result<Option<Rewrite>> {
+        let (old, sections) = checked(self.path, &self.bytes, profile)?;
+        let section = find(old, profile.as_str()).map_err(|fault| refused(self.path, fault))?;
+        let changes = entry.changes(self.path, &section)?;
+        let text = edit(old, profile.as_str(), &changes).map_err(|fault| refused(self.path, fault))?;
+        if text == old {
+            return Ok(None);
+        }
+        let replaces_api_key = section.parse(self.host)?.holds_api_key(session_folder);
+        let others_inherit = profile.as_str() == DEFAULT && others(&sections).next().is_some();
+        Ok(Some(Rewrite { text, replaces_api_key, others_inherit }))
     }
 }
 
-/// The text of a section.
+struct Rewrite {
+    text: String,
+    replaces_api_key: bool,
+    others_inherit: bool,
+}
+
+/// The keys of a section as they are written.
 #[derive(Default)]
-struct Found {
+struct SectionText {
     exists: bool,
     keys: Vec<(String, String)>,
     /// What `[DEFAULT]` says.
     inherited_region: Option<String>,
 }
 
-fn find(text: &str, profile: &str) -> std::result::Result<Found, Fault> {
-    let mut found = Found::default();
+fn find(text: &str, profile: &str) -> std::result::Result<SectionText, Fault> {
+    let mut found = SectionText::default();
     let mut section = "";
     let mut value: Option<&mut String> = None;
     for line in ini::lines(text) {
@@ -99,7 +179,7 @@ fn find(text: &str, profile: &str) -> std::result::Result<Found, Fault> {
     Ok(found)
 }
 
-impl Found {
+impl SectionText {
     /// Whether no later line can add anything. `[DEFAULT]` may come in several parts.
     fn is_complete(&self, profile: &str) -> bool {
         match profile {
@@ -126,42 +206,18 @@ impl Found {
         self.first("region").or(self.inherited_region.as_deref()).filter(|region| !region.is_empty())
     }
 
-    fn section(&self, host: &Host) -> Result<Section> {
+    fn parse(&self, host: &Host) -> Result<Section> {
         let text = |key| self.get(key).filter(|value| !value.is_empty()).map(str::to_owned);
         let path = |key| text(key).map(|path| host.absolute(Path::new(&path))).transpose();
         Ok(Section {
             exists: self.exists,
             key_file: path("key_file")?,
             security_token_file: path("security_token_file")?,
-            fingerprint: text("fingerprint"),
-            tenancy: text("tenancy"),
             region: self.region().map(str::to_owned),
-            user: self.first("user").map(str::to_owned),
+            has_user: self.first("user").is_some(),
             has_pass_phrase: self.first("pass_phrase").is_some(),
         })
     }
-}
-
-/// Refuses to put a session into a `[DEFAULT]` that holds an API key which other sections inherit,
-/// unless that was asked for in so many words. Also refuses a file that oci refuses: better before a
-/// sign-in than after it.
-pub fn check_default_api_key(
-    host: &Host,
-    path: &Path,
-    profile: &ProfileName,
-    session_folder: &Path,
-    default_was_named: bool,
-) -> Result<()> {
-    let Some(bytes) = files::read(path)? else { return Ok(()) };
-    let (text, sections) = checked(path, &bytes, profile)?;
-    if profile.as_str() != DEFAULT || default_was_named || others(&sections).next().is_none() {
-        return Ok(());
-    }
-    let section = find(text, DEFAULT).map_err(|fault| refused(path, fault))?.section(host)?;
-    if section.holds_api_key(session_folder) {
-        return Err(Error::DefaultHoldsApiKey { path: path.to_owned() });
-    }
-    Ok(())
 }
 
 /// What a stored session puts into its section.
@@ -182,116 +238,48 @@ pub enum RegionChange<'a> {
     Set(&'a str),
 }
 
-/// Makes the profile's section name this session. Writes nothing where it does already.
-pub fn write(
-    host: &Host,
-    path: &Path,
-    profile: &ProfileName,
-    session_folder: &Path,
-    entry: &Entry<'_>,
-) -> Result<()> {
-    let write = Write { host, path, profile, session_folder, entry };
-    let plan = || write.plan(files::read(path)?.unwrap_or_default());
-    if plan()?.is_none() {
-        return Ok(());
-    }
-    let file = followed(path);
-    let folder = file.parent().unwrap_or(Path::new("/"));
-    files::make_folder(folder)?;
-    // One lock for all OCI configs of a folder, since its holder clears away what killed runs left there.
-    let _lock = Lock::acquire(&folder.join(LOCK), Doing::Refresh)?;
-    files::remove_strays(folder);
-    // Another profile may have been written since.
-    let Some(plan) = plan()? else { return Ok(()) };
-    if plan.replaces_api_key {
-        let backup = keep_backup(path, profile, &plan.old)?;
-        log::warning(format_args!(
-            "[{profile}] of {} held an API key and now holds the session; the file as it was is kept as {}",
-            path.display(),
-            backup.display()
-        ));
-    }
-    if plan.others_inherit {
-        log::warning(format_args!(
-            "[DEFAULT] of {} is written: every other profile there inherits what it does not set itself",
-            path.display()
-        ));
-    }
-    files::replace_keeping_mode(&file, plan.new.as_bytes())
-}
-
-struct Write<'a> {
-    host: &'a Host,
-    path: &'a Path,
-    profile: &'a ProfileName,
-    session_folder: &'a Path,
-    entry: &'a Entry<'a>,
-}
-
-struct Plan {
-    old: Vec<u8>,
-    new: String,
-    replaces_api_key: bool,
-    others_inherit: bool,
-}
-
-impl Write<'_> {
-    /// What is to be written, or None where nothing changes.
-    fn plan(&self, old: Vec<u8>) -> Result<Option<Plan>> {
-        let (text, sections) = checked(self.path, &old, self.profile)?;
-        let found = find(text, self.profile.as_str()).map_err(|fault| refused(self.path, fault))?;
-        let new = edit(text, self.profile.as_str(), &self.changes(&found)?)
-            .map_err(|fault| refused(self.path, fault))?;
-        if new == text {
-            return Ok(None);
-        }
-        let replaces_api_key = found.section(self.host)?.holds_api_key(self.session_folder);
-        let others_inherit = self.profile.as_str() == DEFAULT && others(&sections).next().is_some();
-        Ok(Some(Plan { new, replaces_api_key, others_inherit, old }))
-    }
-
-    fn changes(&self, found: &Found) -> Result<Vec<(&'static str, Change<'_>)>> {
-        let entry = self.entry;
-        let tenancy = match entry.tenancy {
-            Some(tenancy) => Change::Set(self.plain("the tenancy", tenancy)?),
+impl Entry<'_> {
+    fn changes(&self, path: &Path, section: &SectionText) -> Result<Vec<(&'static str, Change<'_>)>> {
+        let tenancy = match self.tenancy {
+            Some(tenancy) => Change::Set(plain(path, "the tenancy", tenancy)?),
             None => Change::Once,
         };
-        let region = match entry.region {
-            Some(RegionChange::Set(region)) => Change::Set(self.plain("the region", region)?),
-            Some(RegionChange::IfMissing(region)) if found.region().is_none() => {
-                Change::Set(self.plain("the region", region)?)
+        let region = match self.region {
+            Some(RegionChange::Set(region)) => Change::Set(plain(path, "the region", region)?),
+            Some(RegionChange::IfMissing(region)) if section.region().is_none() => {
+                Change::Set(plain(path, "the region", region)?)
             }
             _ => Change::Once,
         };
         let [fingerprint, key_file, tenancy_key, region_key, token_file] = KEYS;
         let [user, pass_phrase] = KEYS_OF_API_KEY;
         Ok(vec![
-            (fingerprint, Change::Set(self.plain("the fingerprint", entry.fingerprint)?)),
-            (key_file, Change::Set(self.plain_path(entry.key_file)?)),
+            (fingerprint, Change::Set(plain(path, "the fingerprint", self.fingerprint)?)),
+            (key_file, Change::Set(plain_path(path, self.key_file)?)),
             (tenancy_key, tenancy),
             (region_key, region),
-            (token_file, Change::Set(self.plain_path(entry.security_token_file)?)),
+            (token_file, Change::Set(plain_path(path, self.security_token_file)?)),
             (user, Change::Remove),
             (pass_phrase, Change::Remove),
         ])
     }
+}
 
-    /// A line break in a value would let whoever chose it write lines of their own.
-    fn plain<'a>(&self, what: &str, value: &'a str) -> Result<&'a str> {
-        if value.is_empty() || value.contains(char::is_control) || value.trim() != value {
-            let why = format!("{what} is empty, begins or ends with a blank, or holds a control character");
-            return Err(Error::File { doing: "write", path: self.path.to_owned(), why });
-        }
-        Ok(value)
+/// A line break in a value would let whoever chose the value write lines of their own.
+fn plain<'a>(path: &Path, what: &str, value: &'a str) -> Result<&'a str> {
+    if value.is_empty() || value.contains(char::is_control) || value.trim() != value {
+        let why = format!("{what} is empty, begins or ends with a blank, or holds a control character");
+        return Err(Error::File { doing: "write", path: path.to_owned(), why });
     }
+    Ok(value)
+}
 
-    fn plain_path<'a>(&self, path: &'a Path) -> Result<&'a str> {
-        match path.to_str() {
-            Some(path) => self.plain("a path of the session", path),
-            None => {
-                let why = format!("oci cannot read the path {}: it is not UTF-8 text", path.display());
-                Err(Error::File { doing: "write", path: self.path.to_owned(), why })
-            }
+fn plain_path<'a>(path: &Path, value: &'a Path) -> Result<&'a str> {
+    match value.to_str() {
+        Some(value) => plain(path, "a path of the session", value),
+        None => {
+            let why = format!("oci cannot read the path {}: it is not UTF-8 text", value.display());
+            Err(Error::File { doing: "write", path: path.to_owned(), why })
         }
     }
 }
@@ -395,11 +383,12 @@ mod tests {
                 tenancy: Some("ocid1.tenancy.oc1..new"),
                 region,
             };
-            write(&Host::of(&self.0, &[]), &self.config(), &profile(name), &folder, &entry)
+            let host = Host::of(&self.0, &[]);
+            ConfigFile::read(&host, &self.config())?.write(&profile(name), &folder, &entry)
         }
 
         fn read(&self, name: &str) -> Result<Section> {
-            read(&Host::of(&self.0, &[]), &self.config(), &profile(name))
+            ConfigFile::read(&Host::of(&self.0, &[]), &self.config())?.section(&profile(name))
         }
 
         fn names(&self) -> Vec<String> {
@@ -426,14 +415,13 @@ mod tests {
             tenancy: Some("ocid1.tenancy.oc1..new"),
             region: Some(region),
         };
-        let write = Write {
+        let file = ConfigFile {
             host: &Host::of(Path::new("/home/ada"), &[]),
             path: Path::new("/home/ada/.oci/config"),
-            profile: &profile("prod"),
-            session_folder: folder,
-            entry: &entry,
+            bytes: before.as_bytes().to_vec(),
         };
-        Ok(write.plan(before.as_bytes().to_vec())?.map(|plan| (plan.new, plan.replaces_api_key)))
+        let rewrite = file.rewrite(&profile("prod"), folder, &entry)?;
+        Ok(rewrite.map(|rewrite| (rewrite.text, rewrite.replaces_api_key)))
     }
 
     #[test]
@@ -573,7 +561,9 @@ mod tests {
         let check = |text: &str, name: &str, was_named| {
             fs::write(home.config(), text).unwrap();
             let host = Host::of(&home.0, &[]);
-            check_default_api_key(&host, &home.config(), &profile(name), &home.sessions(name), was_named)
+            let config = home.config();
+            let file = ConfigFile::read(&host, &config)?;
+            file.check(&profile(name), &home.sessions(name), was_named)
         };
         let shared = "[DEFAULT]\nuser = u\n[dev]\n";
         assert_eq!(check(shared, "DEFAULT", false), Err(Error::DefaultHoldsApiKey { path: home.config() }));
@@ -600,7 +590,7 @@ mod tests {
         assert_eq!(region("[dev]\nregion = a\n", "prod"), None);
         fs::write(home.config(), "[prod]\nkey_file = ~/k\nkey_file = ~/l\ntenancy = t\nuser = u\n").unwrap();
         let section = home.read("prod").unwrap();
-        assert_eq!((section.key_file, section.tenancy.as_deref()), (None, Some("t")));
+        assert_eq!((section.key_file, section.has_user), (None, true));
         fs::remove_file(home.config()).unwrap();
         assert_eq!(home.read("prod"), Ok(Section::default()));
         fs::create_dir(home.config()).unwrap();

@@ -1,80 +1,85 @@
-//! The last step, a person: whether one may be asked, and the sign-in with the key made beside it.
+//! The last step, a person: whether one may be asked, what is remembered of a sign-in that failed, and
+//! the sign-in itself.
 
 use std::io::{self, IsTerminal as _};
 use std::thread;
 
 use super::establish::{Binding, establish};
-use super::{Engine, Person, Session, Source, Wanted, renew};
-use crate::config::{Renewal, SignIn};
+use super::{Engine, Freshness, Person, Session, Snapshot, Source, renew};
+use crate::config::{ProviderNeeds, SignIn};
 use crate::error::{Error, Result};
-use crate::files::lock::Doing;
 use crate::host;
 use crate::log;
 use crate::oauth::Tokens;
-use crate::oauth::http::Client;
-use crate::oci::PrivateKey;
-use crate::signin::{self, Plan};
+use crate::signin::{self, Way, loopback};
 use crate::store::record::{FailedSignIn, Outcome};
-use crate::store::{Found, Locked, Record, refresh_token};
+use crate::store::{Locked, Record, refresh_token};
 
-/// For so long a run that nobody watches does not open another browser after one went unanswered.
+/// For so long, a run that nobody watches opens no further browser after one that was not answered.
 const REMEMBERED_SECONDS: i64 = 600;
 
-pub fn sign_in(
-    engine: &mut Engine<'_>,
+/// Sends a person to the provider and makes a session of the answer. `why` says why a sign-in is needed.
+pub fn sign_in<'a>(
+    engine: &mut Engine<'a>,
     locked: &Locked,
-    found: Found,
-    renewal: &Renewal,
+    mut stored: Snapshot<'a>,
+    needs: &ProviderNeeds,
     why: &str,
 ) -> Result<Session> {
-    let is_asked_for = engine.want.upst == Wanted::SignedIn;
-    if !is_asked_for {
-        may_ask(engine, &found.record, why)?;
-    }
+    let is_explicit = engine.want.freshness == Freshness::SignedIn;
     let settings = engine.settings;
-    // Asked for, or of another origin: the token in the file may still be good.
-    let is_dead = !is_asked_for && found.record.differs_from(&settings.origin()).is_none();
-    let dead_file =
-        if is_dead { Some(refresh_token::file_hash(&engine.dir.refresh_token_file())?) } else { None };
-    // The passphrase, and whether there is a place for what comes, before anybody is sent anywhere. The
-    // place itself is taken when the answer is in: a person may well give up before.
+    let origin = settings.origin();
+    let is_of_other_origin = stored.contents.record.differs_from(&origin).is_some();
+    if !is_explicit {
+        may_ask(engine, &stored.contents.record, why)?;
+    }
     let path = engine.dir.refresh_token_file();
+    // In an explicit sign-in, and with another origin, the token in the file may still be good.
+    let dead_file =
+        if is_explicit || is_of_other_origin { None } else { Some(refresh_token::file_hash(&path)?) };
+    // The passphrase, and whether the next refresh token can be stored, before the person is sent
+    // anywhere. The place itself is taken when the answer is in, since a person may well give up.
     drop(refresh_token::prepare(&path, &mut engine.passphrase)?);
-    locked.lock.says(Doing::SignIn);
-    let _port = engine.dir.lock_port(settings.redirect_port)?;
-    log::info(format_args!("Signing in for profile {}: {why}", settings.profile));
 
-    let plan = Plan { port: settings.redirect_port, wait_without_browser: is_asked_for || has_terminal() };
-    let is_stored = found.key.is_some();
-    let (key, grant) = thread::scope(|scope| {
-        // Ready before a person could have typed a password.
-        let key = scope.spawn(|| found.key.map_or_else(PrivateKey::generate, Ok));
-        let grant = signin::ask(engine.host, &renewal.provider, &plan);
-        (key.join().expect("making a key does not panic"), grant)
+    let way = Way::Loopback(loopback::Plan {
+        port: settings.redirect_port,
+        port_lock: engine.dir.port_lock_file(settings.redirect_port),
+        wait_without_browser: is_explicit || has_terminal(),
     });
-    let grant =
-        grant.inspect_err(|e| remember(locked, &found.record, e, dead_file)).map_err(|e| match e {
+    locked.state(way.purpose());
+    log::info(format_args!("Signing in for profile {}: {why}", settings.profile));
+    let stored_key = stored.contents.key.take();
+    let mut successor = None;
+    let (binding, tokens) = thread::scope(|scope| {
+        // The key is ready before a person could have typed a password.
+        let binding = scope.spawn(|| Binding::of(stored_key));
+        let tokens = signin::ask(engine.host, &way, &needs.provider, &mut engine.client, |client| {
+            locked.state(renew::PURPOSE);
+            client.begin(renew::LIMIT);
+            successor = Some(refresh_token::prepare(&path, &mut engine.passphrase)?);
+            Ok(())
+        });
+        (binding.join().expect("making a key does not panic"), tokens)
+    });
+    let tokens = tokens.inspect_err(|e| remember(locked, &stored.contents.record, e, dead_file)).map_err(
+        |e| match e {
             Error::NoBrowser => Error::NobodyToAsk {
                 profile: settings.profile.to_string(),
                 why: format!("{why}, no browser opens here, and there is no terminal"),
             },
             other => other,
-        })?;
-    locked.lock.says(Doing::Refresh);
-
-    let client = Client::new(engine.host, renew::LIMIT);
-    let successor = refresh_token::prepare(&path, &mut engine.passphrase)?;
-    let tokens = grant.redeem(&client, &renewal.provider)?;
+        },
+    )?;
 
     // An answer that is of no use at all leaves the old session whole.
     let access_token = match tokens {
         Tokens { access_token: Err(e), refresh_token: None } => return Err(e),
         Tokens { access_token, refresh_token: Some(token) } => {
-            successor.store(&token)?;
+            successor.expect("it was prepared before the answer was redeemed").store(&token)?;
             access_token
         }
         Tokens { access_token, refresh_token: None } => {
-            // An older one may be another person's.
+            // The stored token may be another person's.
             locked.remove_refresh_token()?;
             log::warning(format_args!(
                 "The provider gave no refresh token: this session ends when its token does; ask for \
@@ -83,22 +88,23 @@ pub fn sign_in(
             access_token
         }
     };
-    // From here on the folder is of the new origin, also where the exchange fails.
-    let origin = engine.settings.origin();
-    if found.record.differs_from(&origin).is_some() {
+    // From here on the folder belongs to the configured origin, even if the exchange fails.
+    if is_of_other_origin {
         locked.remove_token()?;
     }
-    locked.store_record(&Record { origin: Some(origin), ..Record::default() })?;
+    stored.contents.record = Record { origin: Some(origin), ..Record::default() };
+    locked.store_record(&stored.contents.record)?;
 
-    let key = key?;
-    let binding = Binding { key: &key, key_file: &found.key_file, is_stored };
-    establish(engine, locked, &renewal.domain, &client, &access_token?, &binding, Source::Authenticated)
+    // Minutes may have passed since the OCI config was read.
+    stored.oci_config = engine.oci_config()?;
+    stored.section = stored.oci_config.section(&settings.profile)?;
+    establish(engine, locked, &needs.domain, &access_token?, binding?, stored, Source::Authenticated)
 }
 
 /// No browser where it is forbidden, and no storm of tabs from a background kubectl.
 fn may_ask(engine: &Engine<'_>, record: &Record, why: &str) -> Result<()> {
     let profile = engine.settings.profile.to_string();
-    if engine.want.person == Person::Absent {
+    if engine.want.person == Person::Nobody {
         return Err(Error::NobodyToAsk { profile, why: why.to_owned() });
     }
     if engine.settings.sign_in == SignIn::Never {
@@ -115,7 +121,7 @@ fn may_ask(engine: &Engine<'_>, record: &Record, why: &str) -> Result<()> {
 /// be told the same.
 pub fn refuse_at_once(engine: &Engine<'_>, record: &Record) -> Result<()> {
     let Some(failed) = &record.failed_sign_in else { return Ok(()) };
-    if engine.want.person != Person::Absent
+    if engine.want.person != Person::Nobody
         && is_remembered(failed)
         && record.differs_from(&engine.settings.origin()).is_none()
         && let Some(dead_file) = &failed.dead_file

@@ -1,71 +1,83 @@
-//! From an access token to a stored session: the tail of every way in.
+//! From an access token to a stored session: every way ends here.
 
-use std::path::Path;
-
-use super::{Engine, Session, Source, Wanted};
-use crate::config;
+use super::{Engine, Freshness, Session, Snapshot, Source};
+use crate::config::SetBy;
 use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
 use crate::oauth::Domain;
-use crate::oauth::http::Client;
-use crate::oci::config_file::{self, Entry, RegionChange};
+use crate::oci::config_file::{ConfigFile, Entry, RegionChange};
 use crate::oci::{PrivateKey, Upst, exchange};
 use crate::secret::Secret;
 use crate::store::{Locked, Record};
 
 /// The key that the new UPST is bound to.
-pub struct Binding<'a> {
-    pub key: &'a PrivateKey,
-    pub key_file: &'a Path,
-    pub is_stored: bool,
+pub struct Binding {
+    key: PrivateKey,
+    is_stored: bool,
 }
 
+impl Binding {
+    /// The stored key, or a new one where there is none.
+    pub fn of(stored: Option<PrivateKey>) -> Result<Self> {
+        let is_stored = stored.is_some();
+        Ok(Self { key: stored.map_or_else(PrivateKey::generate, Ok)?, is_stored })
+    }
+
+    /// The key, if it is on disk already.
+    pub fn into_stored(self) -> Option<PrivateKey> {
+        self.is_stored.then_some(self.key)
+    }
+}
+
+/// Exchanges the access token and stores the session that comes of it. `stored` is what the folder and
+/// the OCI config hold now.
 pub fn establish(
     engine: &Engine<'_>,
     locked: &Locked,
     domain: &Domain,
-    client: &Client<'_>,
     access_token: &Secret,
-    binding: &Binding<'_>,
+    binding: Binding,
+    stored: Snapshot<'_>,
     source: Source,
 ) -> Result<Session> {
-    let public_key = binding.key.public();
-    let token = exchange::upst(client, domain, access_token, &public_key.spki_der())?;
-    let upst = checked(&token, binding.key)?;
+    let Snapshot { contents, section, oci_config } = stored;
+    let Binding { key, is_stored } = binding;
+    let public_key = key.public().spki_der();
+    let token = exchange::upst(&engine.client, domain, access_token, &public_key)?;
+    let upst = checked(&token, &key)?;
 
-    // The key first: a UPST without its key would be of no use to whoever reads in between.
-    if binding.is_stored {
-        locked.close_key(binding.key_file);
+    // The key first: a UPST without its key would be of no use to a program that reads in between.
+    if is_stored {
+        locked.make_key_private(&contents.key_file);
     } else {
-        locked.store_key(binding.key_file, binding.key)?;
+        locked.store_key(&contents.key_file, &key)?;
     }
     locked.store_token(&upst)?;
     let record = Record { origin: Some(engine.settings.origin()), ..Record::default() };
-    if engine.look()?.record != record {
+    if contents.record != record {
         locked.store_record(&record)?;
     }
     let session = Session {
-        key: binding.key.clone(),
-        key_file: binding.key_file.to_owned(),
-        token_file: engine.dir.token_file(),
-        region: engine.region()?,
-        is_named: true,
         upst,
+        key,
+        key_file: contents.key_file,
+        token_file: engine.dir.token_file(),
+        region: engine.settings.region.clone().or(section.region),
+        is_named: true,
         source,
     };
-    engine.write_oci_config(&session)?;
+    name_in_oci_config(engine, oci_config, &session)?;
     locked.remove_strays();
-    let Engine { settings, .. } = engine;
     log::info(format_args!(
         "The session of profile {} is good until {}",
-        settings.profile,
+        engine.settings.profile,
         session.upst.exp()
     ));
     Ok(session)
 }
 
-/// Refuses a UPST that would replace one that works by one that does not.
+/// Refuses a UPST that does not work: it would replace one that does.
 fn checked(token: &Secret, key: &PrivateKey) -> Result<Upst> {
     let upst = Upst::parse(token.expose()).map_err(|why| Error::Upst { why })?;
     let now = host::now();
@@ -78,21 +90,22 @@ fn checked(token: &Secret, key: &PrivateKey) -> Result<Upst> {
     Ok(upst)
 }
 
-impl Engine<'_> {
-    /// Makes the profile's section name this session, if it does not.
-    pub fn write_oci_config(&self, session: &Session) -> Result<()> {
-        let Engine { settings, .. } = self;
-        let region = settings.region.as_ref().map(|region| {
-            let is_set = self.want.upst == Wanted::SignedIn || region.source == config::Source::Manager;
-            if is_set { RegionChange::Set(&region.name) } else { RegionChange::IfMissing(&region.name) }
-        });
-        let entry = Entry {
-            key_file: &session.key_file,
-            security_token_file: &session.token_file,
-            fingerprint: &session.key.public().fingerprint(),
-            tenancy: session.upst.tenant(),
-            region,
-        };
-        config_file::write(self.host, &settings.oci_config, &settings.profile, &self.dir.path, &entry)
-    }
+/// Makes the profile's section of the OCI config name this session.
+pub fn name_in_oci_config(engine: &Engine<'_>, oci_config: ConfigFile<'_>, session: &Session) -> Result<()> {
+    let Engine { settings, .. } = engine;
+    // A `--region` for one command must not move the profile to another region.
+    let is_meant_to_stay = engine.want.freshness == Freshness::SignedIn
+        || matches!(settings.set_by("region"), SetBy::Section | SetBy::Common);
+    let region = settings.region.as_deref().map(|region| match is_meant_to_stay {
+        true => RegionChange::Set(region),
+        false => RegionChange::IfMissing(region),
+    });
+    let entry = Entry {
+        key_file: &session.key_file,
+        security_token_file: &session.token_file,
+        fingerprint: &session.key.public().fingerprint(),
+        tenancy: session.upst.tenant(),
+        region,
+    };
+    oci_config.write(&settings.profile, &engine.dir.path, &entry)
 }

@@ -1,21 +1,22 @@
-//! One profile's session: its RSA key, its UPST and its refresh token. [`Engine::ensure`] hands out a
-//! usable one, made with as little as will do: a read, a refresh, or a person.
-
-use std::path::PathBuf;
-
-use crate::config::Settings;
-use crate::error::{Error, Result};
-use crate::host::{self, Host};
-use crate::log;
-use crate::oci::config_file::{self, Section};
-use crate::oci::{PrivateKey, Upst};
-use crate::secret::Secret;
-use crate::store::{Found, Passphrase, SessionDir, refresh_token};
+//! Policy: when the stored session serves, when it is renewed, and when a person is asked. It reads from
+//! the top: [`Engine::ensure`] (`ensure`) looks at what is stored, renews without a person (`renew`), or
+//! asks one (`ask`); both end in `establish`, which stores the new session.
 
 mod ask;
 mod ensure;
 mod establish;
 mod renew;
+
+use std::path::PathBuf;
+
+use crate::config::Settings;
+use crate::error::{Error, Result};
+use crate::host::Host;
+use crate::oauth::http::Client;
+use crate::oci::config_file::{ConfigFile, Section};
+use crate::oci::{PrivateKey, Upst};
+use crate::secret::Secret;
+use crate::store::{Contents, Passphrase, SessionDir, refresh_token};
 
 /// A session that is good for at least [`USABLE_SECONDS`].
 pub struct Session {
@@ -23,9 +24,9 @@ pub struct Session {
     pub key: PrivateKey,
     pub key_file: PathBuf,
     pub token_file: PathBuf,
-    /// As [`Engine::region`] has it.
+    /// The region as set for woci, else as the profile's section of the OCI config has it.
     pub region: Option<String>,
-    /// The profile's section of the OCI config names this session, so that oci will use it.
+    /// True where the profile's section of the OCI config names this session, so that oci will use it.
     pub is_named: bool,
     pub source: Source,
 }
@@ -38,102 +39,103 @@ pub enum Source {
     Authenticated,
 }
 
-/// What the caller cannot do without, and whom woci may turn to for it.
+/// Which session the caller needs, and which person woci may turn to for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Want {
-    pub upst: Wanted,
+    pub freshness: Freshness,
     pub person: Person,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// A UPST of [`USABLE_SECONDS`], by whatever way is least.
+pub enum Freshness {
+    /// A UPST that is good for [`USABLE_SECONDS`], made with as little as will do.
     Valid,
-    /// Another one than there is at the start.
+    /// Another UPST than the one that was stored when the run began.
     Newer,
-    /// One of a person's sign-in, now.
+    /// The UPST of a person's sign-in in this run.
     SignedIn,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Person {
     /// May be asked for a passphrase, and sent to the browser.
-    Present,
-    /// May be sent to the browser; the terminal is another program's.
+    AtTerminal,
+    /// May be sent to the browser. The terminal belongs to another program.
     AtBrowser,
-    /// Nobody is there to ask: a daemon, or a thread beside a program that has the terminal.
-    Absent,
+    /// Nobody: a daemon, or a thread beside a program that has the terminal.
+    Nobody,
 }
 
 impl Want {
-    pub const VALID: Self = Self { upst: Wanted::Valid, person: Person::Present };
-    pub const NEWER: Self = Self { upst: Wanted::Newer, person: Person::Present };
-    pub const SIGNED_IN: Self = Self { upst: Wanted::SignedIn, person: Person::Present };
-    pub const NEWER_ALONE: Self = Self { upst: Wanted::Newer, person: Person::Absent };
+    pub const VALID: Self = Self { freshness: Freshness::Valid, person: Person::AtTerminal };
+    pub const NEWER: Self = Self { freshness: Freshness::Newer, person: Person::AtTerminal };
+    pub const SIGNED_IN: Self = Self { freshness: Freshness::SignedIn, person: Person::AtTerminal };
+    pub const NEWER_WITHOUT_PERSON: Self = Self { freshness: Freshness::Newer, person: Person::Nobody };
 }
 
-/// Enough for a request that is signed now to be looked at in time.
+/// How long a UPST must still be good: enough for a request that is signed now to be checked in time.
 pub const USABLE_SECONDS: i64 = 60;
 
-/// All that a session is made with and from.
+/// What every step needs: whose session, where it is kept, and what is made once for a run.
 pub struct Engine<'a> {
     host: &'a Host,
     settings: &'a Settings,
     want: Want,
     dir: SessionDir,
     passphrase: Passphrase<'a>,
+    client: Client<'a>,
+}
+
+/// What is stored, read once for one state of the lock.
+struct Snapshot<'a> {
+    contents: Contents,
+    section: Section,
+    oci_config: ConfigFile<'a>,
 }
 
 impl<'a> Engine<'a> {
-    /// `passphrase` is one that is known already: a daemon is given it by the run that started it.
+    /// `passphrase` is a known one: a daemon gets it from the run that started it.
     pub fn new(host: &'a Host, settings: &'a Settings, want: Want, passphrase: Option<Secret>) -> Self {
-        let may_prompt = want.person == Person::Present;
+        let may_prompt = want.person == Person::AtTerminal;
         Self {
             host,
             settings,
             want,
             dir: SessionDir { path: settings.session_folder.clone() },
             passphrase: Passphrase::new(&settings.passphrase, &host.env, passphrase, may_prompt),
+            client: Client::new(host),
         }
+    }
+
+    /// A session as it is wanted.
+    ///
+    /// # Errors
+    /// Returns what prevented it. The stored session is left as good as it was.
+    pub fn ensure(&mut self) -> Result<Session> {
+        ensure::ensure(self)
     }
 
     /// The OCI region: as set for woci, else as the profile's section has it.
     pub fn region(&self) -> Result<Option<String>> {
         match &self.settings.region {
-            Some(region) => Ok(Some(region.name.clone())),
-            None => Ok(self.section()?.region),
+            Some(region) => Ok(Some(region.clone())),
+            None => Ok(self.oci_config()?.section(&self.settings.profile)?.region),
         }
     }
 
-    /// Makes the profile's section name this session where it names another or none.
+    /// Makes the profile's section of the OCI config name this session, unless it does already.
     pub fn name_in_oci_config(&self, session: &Session) -> Result<()> {
         if session.is_named {
             return Ok(());
         }
-        self.check_oci_config()?;
-        self.write_oci_config(session)
+        let oci_config = self.oci_config()?;
+        self.check(&oci_config)?;
+        establish::name_in_oci_config(self, oci_config, session)
     }
 
-    /// Whether the session may be named there.
-    fn check_oci_config(&self) -> Result<()> {
-        let Self { host, settings, dir, .. } = self;
-        config_file::check_default_api_key(
-            host,
-            &settings.oci_config,
-            &settings.profile,
-            &dir.path,
-            settings.profile_by_flag,
-        )
-    }
-
-    /// The profile's section of the OCI config as it is now.
-    fn section(&self) -> Result<Section> {
-        config_file::read(self.host, &self.settings.oci_config, &self.settings.profile)
-    }
-
-    /// The UPST in the folder, whatever it is worth.
+    /// The UPST in the folder, valid or not.
     pub fn stored_upst(&self) -> Result<Option<Upst>> {
-        Ok(self.look()?.upst)
+        self.dir.upst()
     }
 
     /// Whether another process renews the session right now.
@@ -141,8 +143,8 @@ impl<'a> Engine<'a> {
         self.dir.is_locked()
     }
 
-    /// Makes sure that later refreshes need nobody: there is a refresh token, and the passphrase that
-    /// it takes, if any, is returned.
+    /// Makes sure that later renewals need nobody: there is a refresh token, and the passphrase that it
+    /// takes, if any, is returned.
     pub fn unlock(&mut self) -> Result<Option<Secret>> {
         let path = self.dir.refresh_token_file();
         match refresh_token::open(&path, &mut self.passphrase)? {
@@ -151,31 +153,19 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn look(&self) -> Result<Found> {
-        self.dir.look(self.section()?)
+    fn oci_config(&self) -> Result<ConfigFile<'a>> {
+        ConfigFile::read(self.host, &self.settings.oci_config)
     }
 
-    /// The session in the folder, if it is usable and of the origin that is configured.
-    fn usable(&self, found: Found) -> Option<Session> {
-        let Found { upst, key, key_file, record, section } = found;
-        let (upst, key) = (upst?, key?);
-        let why_not = if !upst.is_valid_for(host::now(), USABLE_SECONDS) {
-            "the session token has ended or is about to"
-        } else if !upst.is_bound_to(key.public()) {
-            "the session token is bound to another key"
-        } else if record.differs_from(&self.settings.origin()).is_some() {
-            "the session came from elsewhere"
-        } else {
-            let token_file = self.dir.token_file();
-            let set = self.settings.region.as_ref().map(|region| region.name.clone());
-            let is_named = section.key_file.as_ref() == Some(&key_file)
-                && section.security_token_file.as_ref() == Some(&token_file)
-                && (section.region.is_some() || set.is_none());
-            let region = set.or(section.region);
-            let source = Source::Cached;
-            return Some(Session { upst, key, key_file, token_file, region, is_named, source });
-        };
-        log::debug(format_args!("Cannot use the stored session: {why_not}"));
-        None
+    /// Whether the session may be named in the OCI config.
+    fn check(&self, oci_config: &ConfigFile<'_>) -> Result<()> {
+        let Settings { profile, profile_by_flag, .. } = self.settings;
+        oci_config.check(profile, &self.dir.path, *profile_by_flag)
+    }
+
+    fn snapshot(&self) -> Result<Snapshot<'a>> {
+        let oci_config = self.oci_config()?;
+        let section = oci_config.section(&self.settings.profile)?;
+        Ok(Snapshot { contents: self.dir.read(&section)?, section, oci_config })
     }
 }

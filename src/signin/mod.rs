@@ -1,52 +1,55 @@
-//! Ways to tokens through a person. Today one: the authorization code grant over a loopback redirect.
+//! Ways to tokens through a person, each a file of its own. A way does its own waiting, shows its own page
+//! and redeems the answer; whether a person may be asked at all is for `session/ask` to decide.
 
 use crate::error::Result;
+use crate::files::lock::Purpose;
 use crate::host::Host;
 use crate::oauth::http::Client;
-use crate::oauth::{Provider, Tokens, token};
-use crate::secret::Secret;
+use crate::oauth::{Provider, Tokens};
 
-mod loopback;
+pub mod loopback;
 mod opener;
 
 /// How the person is reached.
-pub struct Plan {
-    /// Of the redirect URI `http://127.0.0.1:<port>/callback`.
-    pub port: u16,
-    /// Where no browser opens: wait all the same, since a person sees the URL and may open it by hand.
-    pub wait_without_browser: bool,
+pub enum Way {
+    /// A browser on this machine, and a listener on a loopback port.
+    Loopback(loopback::Plan),
 }
 
-/// A person's yes: a code, and what proves that it is redeemed by whoever asked for it.
-pub struct Grant {
-    code: Secret,
-    verifier: Secret,
-    redirect_uri: String,
+impl Way {
+    /// What the holder of the profile's lock does meanwhile, and for how long other processes wait.
+    pub fn purpose(&self) -> Purpose {
+        match self {
+            Self::Loopback(_) => loopback::PURPOSE,
+        }
+    }
 }
 
-/// Sends the person to the provider and waits for the answer.
-pub fn ask(host: &Host, provider: &Provider, plan: &Plan) -> Result<Grant> {
-    loopback::ask(host, provider, plan)
-}
-
-impl Grant {
-    /// Once, whatever becomes of it: the code is then spent.
-    pub fn redeem(self, client: &Client<'_>, provider: &Provider) -> Result<Tokens> {
-        token::authorization_code(client, provider, &self.code, &self.verifier, &self.redirect_uri)
+/// Sends the person to the provider, waits for the answer and redeems it. `before_redeeming` is called
+/// when the person has answered and nothing is spent yet; if it fails, nothing is.
+pub fn ask<'a>(
+    host: &'a Host,
+    way: &Way,
+    provider: &Provider,
+    client: &mut Client<'a>,
+    before_redeeming: impl FnOnce(&mut Client<'a>) -> Result<()>,
+) -> Result<Tokens> {
+    match way {
+        Way::Loopback(plan) => loopback::ask(host, plan, provider, client, before_redeeming),
     }
 }
 
 #[cfg(fuzzing)]
 pub mod fuzz {
     use crate::signin::loopback::callback::{self, Callback};
+    use crate::signin::loopback::page;
 
     /// Without the state, which no input holds (nor the vectors, which have another), a request is a stray.
     pub fn callback(bytes: &[u8]) {
         const STATE: &str = "fuzzed-state-that-is-in-no-vector-0123456789";
         if let Some(target) = callback::target(bytes) {
             assert!(matches!(callback::read(target, STATE), Callback::Stray(_)));
-            let _ =
-                crate::signin::loopback::page::of(&callback::read(&format!("{target}&state={STATE}"), STATE));
+            let _ = page::of(&callback::read(&format!("{target}&state={STATE}"), STATE));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The session folder. Anybody reads it through [`SessionDir`]; only the holder of its lock, a
+//! The session folder. Anybody reads it through [`SessionDir`]; only the holder of the profile's lock, a
 //! [`Locked`], writes.
 
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::record::Record;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::files::lock::{Doing, Lock};
+use crate::files::lock::{Lock, Purpose};
 use crate::log;
 use crate::oci::config_file::{Section, lies_in};
 use crate::oci::{PrivateKey, Upst};
@@ -16,16 +16,14 @@ pub struct SessionDir {
     pub path: PathBuf,
 }
 
-/// What the folder holds now.
-pub struct Found {
-    /// None also where the file holds no UPST: it is made anew, and nothing is lost.
+/// What the folder holds, apart from the refresh token, which may need a passphrase.
+pub struct Contents {
+    /// None also where the file holds no UPST: the next renewal replaces the file.
     pub upst: Option<Upst>,
     pub key: Option<PrivateKey>,
     /// Where the key is, or would be.
     pub key_file: PathBuf,
     pub record: Record,
-    /// The profile's section of the OCI config, which may name the key.
-    pub section: Section,
 }
 
 impl SessionDir {
@@ -41,21 +39,29 @@ impl SessionDir {
         self.path.join("session.json")
     }
 
-    /// Reads it all but the refresh token, which may need a passphrase.
-    ///
-    /// # Errors
-    /// A file that cannot be read, and a key that is none: without it a UPST is of no use, and a new
-    /// key in its place would lose what somebody may want to restore.
-    pub fn look(&self, section: Section) -> Result<Found> {
-        let (key_file, key) = self.key(&section)?;
-        let token = files::read(&self.token_file())?;
-        let upst = token.and_then(|bytes| Upst::parse(std::str::from_utf8(&bytes).ok()?).ok());
-        let record = files::read(&self.record_file())?;
-        let record = record.map_or_else(Record::default, |bytes| Record::parse(&bytes));
-        Ok(Found { upst, key, key_file, record, section })
+    fn lock_file(&self) -> PathBuf {
+        self.path.join("session.lock")
     }
 
-    /// The key that the OCI config names, where it is one of this folder, else `private_key.pem`.
+    /// Reads the folder. `section` is the profile's section of the OCI config, which may name the key.
+    ///
+    /// # Errors
+    /// A file that cannot be read, and a key file that holds no key: a new key in its place would
+    /// destroy what somebody may want to restore.
+    pub fn read(&self, section: &Section) -> Result<Contents> {
+        let (key_file, key) = self.key(section)?;
+        let record = files::read(&self.record_file())?;
+        let record = record.map_or_else(Record::default, |bytes| Record::parse(&bytes));
+        Ok(Contents { upst: self.upst()?, key, key_file, record })
+    }
+
+    /// The UPST in the folder, valid or not. Reads nothing else.
+    pub fn upst(&self) -> Result<Option<Upst>> {
+        let token = files::read(&self.token_file())?;
+        Ok(token.and_then(|bytes| Upst::parse(std::str::from_utf8(&bytes).ok()?).ok()))
+    }
+
+    /// The key that the OCI config names, where that key lies in this folder, else `private_key.pem`.
     fn key(&self, section: &Section) -> Result<(PathBuf, Option<PrivateKey>)> {
         let named = section.key_file.as_deref().filter(|path| lies_in(path, &self.path));
         if let Some(path) = named
@@ -74,43 +80,44 @@ impl SessionDir {
         Ok((own, key))
     }
 
-    /// Whether somebody renews the session right now.
+    /// Whether another process holds the profile's lock, to renew the session or to sign in.
     pub fn is_locked(&self) -> Result<bool> {
         files::is_locked(&self.lock_file())
     }
 
-    fn lock_file(&self) -> PathBuf {
-        self.path.join("session.lock")
-    }
-
-    /// Takes the profile's lock, making the folder first.
-    pub fn lock(&self) -> Result<Locked> {
+    /// Takes the profile's lock. Makes the folder first, if there is none.
+    pub fn lock(&self, purpose: Purpose) -> Result<Locked> {
         files::make_folder(&self.path)?;
         files::make_private(&self.path)?;
-        let lock = Lock::acquire(&self.lock_file(), Doing::Refresh)?;
+        let lock = Lock::acquire(&self.lock_file(), purpose)?;
         Ok(Locked { lock, dir: Self { path: self.path.clone() } })
     }
 
-    /// The lock of a callback port, shared by the profiles that sign in on it.
-    pub fn lock_port(&self, port: u16) -> Result<Lock> {
+    /// The lock file of a callback port. The profiles that sign in on that port share it.
+    pub fn port_lock_file(&self, port: u16) -> PathBuf {
         let sessions = self.path.parent().unwrap_or(Path::new("/"));
-        Lock::acquire(&sessions.join(format!("callback-{port}.lock")), Doing::SignIn)
+        sessions.join(format!("callback-{port}.lock"))
     }
 }
 
-/// The right to change the folder.
+/// The profile's lock, and with it the right to change the folder.
 pub struct Locked {
-    pub lock: Lock,
+    lock: Lock,
     dir: SessionDir,
 }
 
 impl Locked {
+    /// Tells the processes that wait for the lock what its holder does now.
+    pub fn state(&self, purpose: Purpose) {
+        self.lock.state(purpose);
+    }
+
     pub fn store_key(&self, key_file: &Path, key: &PrivateKey) -> Result<()> {
         files::replace(key_file, key.to_pem().as_bytes())
     }
 
-    /// A key of the older tool may be readable by others, which oci complains of at every call.
-    pub fn close_key(&self, key_file: &Path) {
+    /// The older tool left keys that others can read, and oci warns about such a key at every call.
+    pub fn make_key_private(&self, key_file: &Path) {
         if let Err(e) = files::make_private_file(key_file) {
             log::warning(format_args!("{e}"));
         }
@@ -132,6 +139,7 @@ impl Locked {
         files::remove(&self.dir.refresh_token_file())
     }
 
+    /// Removes the temporary files that killed runs left.
     pub fn remove_strays(&self) {
         files::remove_strays(&self.dir.path);
     }

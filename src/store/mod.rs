@@ -8,7 +8,7 @@ mod passphrase;
 pub mod record;
 pub mod refresh_token;
 
-pub use folder::{Found, Locked, SessionDir};
+pub use folder::{Contents, Locked, SessionDir};
 pub use passphrase::Passphrase;
 pub use record::Record;
 

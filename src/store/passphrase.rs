@@ -78,9 +78,9 @@ impl<'a> Passphrase<'a> {
             return Ok(known.clone());
         }
         let terminal = if self.source.prompt && self.may_prompt { Prompt::open().ok() } else { None };
-        let passphrase = match (terminal, &self.source.variable) {
+        let passphrase = match (terminal, self.source.without_prompt()) {
             (Some(mut terminal), _) => ask(&mut terminal)?,
-            (None, Some(variable)) => of_variable(self.env, variable)?,
+            (None, Some(source)) => source.resolve(self.env)?,
             (None, None) => return Err(Error::NoTerminal),
         };
         Ok(self.known.insert(passphrase).clone())
@@ -94,12 +94,5 @@ fn typed(prompt: &mut Prompt, words: &str) -> Result<Secret> {
         Ok("") => Err(Error::PassphraseEmpty),
         Ok(line) => Ok(Secret::new(line.to_owned())),
         Err(_) => Err(Error::BadValue { name: "the passphrase".into(), why: "it is not UTF-8".into() }),
-    }
-}
-
-fn of_variable(env: &Env, variable: &str) -> Result<Secret> {
-    match env.get(variable).and_then(|value| value.to_str()) {
-        Some(value) => Ok(Secret::new(value.to_owned())),
-        None => Err(Error::PassphraseVariable { variable: variable.to_owned() }),
     }
 }

@@ -1,50 +1,57 @@
-//! Renewal without a person: the refresh token grant, then the exchange.
-
-use std::time::Duration;
+//! Renewing a session without a person. Each way is a file of its own; the refresh token grant is the
+//! one that a session of an OpenID provider has.
 
 mod refresh_grant;
 
+use std::time::Duration;
+
 use refresh_grant::Spent;
 
-use super::establish::{Binding, establish};
-use super::{Engine, Session, Source};
-use crate::config::Renewal;
+use crate::config::ProviderNeeds;
 use crate::error::Result;
+use crate::files::lock::Purpose;
 use crate::log;
-use crate::oauth::http::Client;
-use crate::oci::PrivateKey;
-use crate::store::{Found, Locked};
+use crate::session::establish::{Binding, establish};
+use crate::session::{Engine, Session, Snapshot, Source};
+use crate::store::Locked;
 
-/// Both requests with all their tries and waits: those who wait for the lock give up after 60 s.
+/// For both requests with all their tries and waits.
 pub const LIMIT: Duration = Duration::from_secs(50);
 
-pub enum Outcome {
+/// The processes that wait for the lock give up later than the renewal does, since a slow disk comes on
+/// top of the requests.
+pub const PURPOSE: Purpose = Purpose { word: "refresh", limit: Duration::from_secs(60) };
+
+pub enum Outcome<'a> {
     Renewed(Box<Session>),
-    NeedsPerson { why: String },
+    /// `stored` is what the folder holds now.
+    NeedsPerson {
+        stored: Box<Snapshot<'a>>,
+        why: String,
+    },
 }
 
-pub fn renew(engine: &mut Engine<'_>, locked: &Locked, found: &Found, renewal: &Renewal) -> Result<Outcome> {
-    if let Some(why) = found.record.differs_from(&engine.settings.origin()) {
-        return Ok(Outcome::NeedsPerson { why });
+pub fn renew<'a>(
+    engine: &mut Engine<'a>,
+    locked: &Locked,
+    mut stored: Snapshot<'a>,
+    needs: &ProviderNeeds,
+) -> Result<Outcome<'a>> {
+    if let Some(why) = stored.contents.record.differs_from(&engine.settings.origin()) {
+        return Ok(Outcome::NeedsPerson { stored: Box::new(stored), why });
     }
-    let made;
-    let key = match &found.key {
-        Some(key) => key,
-        None => {
-            made = PrivateKey::generate()?;
-            &made
-        }
-    };
-    let binding = Binding { key, key_file: &found.key_file, is_stored: found.key.is_some() };
-
     log::debug(format_args!("Refreshing the session of profile {}", engine.settings.profile));
-    let client = Client::new(engine.host, LIMIT);
-    let access_token = match refresh_grant::spend(engine, locked, found, &renewal.provider, &client)? {
+    let binding = Binding::of(stored.contents.key.take())?;
+    engine.client.begin(LIMIT);
+    let access_token = match refresh_grant::spend(engine, locked, &mut stored, &needs.provider)? {
         Spent::Stored { access_token } => access_token?,
         Spent::ByAnother(session) => return Ok(Outcome::Renewed(session)),
-        Spent::Nothing { why } => return Ok(Outcome::NeedsPerson { why }),
+        Spent::Nothing { why } => {
+            stored.contents.key = binding.into_stored();
+            return Ok(Outcome::NeedsPerson { stored: Box::new(stored), why });
+        }
     };
     let session =
-        establish(engine, locked, &renewal.domain, &client, &access_token, &binding, Source::Refreshed)?;
+        establish(engine, locked, &needs.domain, &access_token, binding, stored, Source::Refreshed)?;
     Ok(Outcome::Renewed(Box::new(session)))
 }

@@ -1,71 +1,72 @@
-//! Spending a refresh token so that it cannot be lost: its successor's place on disk is proved and
-//! filled, and the passphrase's work done, before the request; after the answer there is nothing but
-//! write, fsync and rename.
+//! The refresh token grant. The request spends the token, so its successor must not be lost: before the
+//! request the successor's place on disk is proved and filled and the encryption key derived; after the
+//! answer only a write, an fsync and a rename remain.
 
 use crate::error::{Error, Result};
+use crate::host;
 use crate::oauth::Provider;
-use crate::oauth::http::Client;
 use crate::oauth::token;
-use crate::oci::Upst;
 use crate::secret::Secret;
-use crate::session::{Engine, Session};
-use crate::store::{Found, Locked, Record, record, refresh_token};
+use crate::session::ensure::{is_same, stored_session, unusable};
+use crate::session::{Engine, Session, Snapshot};
+use crate::store::{Locked, record, refresh_token};
 use crate::sys;
 
 pub enum Spent {
-    /// The successor is stored; the access token may still have been unusable.
+    /// The successor is stored. The access token may still have been unusable.
     Stored { access_token: Result<Secret> },
-    /// The older tool has just made a session of the same token.
+    /// The older tool has just made a session with the same refresh token.
     ByAnother(Box<Session>),
-    /// There is none, or none that the provider takes.
+    /// There is no refresh token, or none that the provider takes.
     Nothing { why: String },
 }
 
+/// Spends the stored refresh token. `stored` is kept as the folder is.
 pub fn spend(
     engine: &mut Engine<'_>,
     locked: &Locked,
-    found: &Found,
+    stored: &mut Snapshot<'_>,
     provider: &Provider,
-    client: &Client<'_>,
 ) -> Result<Spent> {
     let path = engine.dir.refresh_token_file();
     let Some(mut token) = refresh_token::open(&path, &mut engine.passphrase)? else {
         return Ok(Spent::Nothing { why: "there is no refresh token".into() });
     };
-    if found.record.refused.as_deref() == Some(&record::hash(token.expose())) {
+    let record = &mut stored.contents.record;
+    if record.refused.as_deref() == Some(&record::hash(token.expose())) {
         return Ok(Spent::Nothing { why: "the provider refused the refresh token before".into() });
     }
     let successor = refresh_token::prepare(&path, &mut engine.passphrase)?;
     let _held = sys::hold_signals();
     loop {
-        let dead = match token::refresh(client, provider, &token) {
+        let dead = match token::refresh(&engine.client, provider, &token) {
             Ok(tokens) => {
-                // Stored again where it stays the same, so that it is in the form that is asked for.
+                // Stored again where the token stays the same, so that it is in the configured form.
                 successor.store(tokens.refresh_token.as_ref().unwrap_or(&token))?;
-                // A folder without an origin is of the provider that has just taken its token, also
-                // where the exchange fails: no other is ever sent it.
-                if found.record.origin.is_none() {
-                    let origin = Some(engine.settings.origin());
-                    locked.store_record(&Record { origin, ..found.record.clone() })?;
+                // A folder without an origin belongs to the provider that has just taken its token, even
+                // if the exchange fails: the token is never sent to another.
+                if record.origin.is_none() {
+                    record.origin = Some(engine.settings.origin());
+                    locked.store_record(record)?;
                 }
                 return Ok(Spent::Stored { access_token: tokens.access_token });
             }
             Err(dead @ Error::RefreshTokenDead { .. }) => dead,
             Err(other) => return Err(other),
         };
-        // The older tool, which knows no lock, may have spent it meanwhile and stored another.
+        // The older tool, which takes no lock, may have spent the token meanwhile and stored another.
         match refresh_token::open(&path, &mut engine.passphrase)? {
             Some(newer) if newer != token => token = newer,
             _ => {
-                let refused = Some(record::hash(token.expose()));
-                locked.store_record(&Record { refused, ..found.record.clone() })?;
+                record.refused = Some(record::hash(token.expose()));
+                locked.store_record(record)?;
                 return Ok(Spent::Nothing { why: dead.say().why });
             }
         }
-        let now = engine.look()?;
-        let is_new = now.upst.as_ref().map(Upst::token) != found.upst.as_ref().map(Upst::token);
-        if is_new && let Some(session) = engine.usable(now) {
-            return Ok(Spent::ByAnother(Box::new(session)));
+        let now = engine.snapshot()?;
+        let is_new = !is_same(now.contents.upst.as_ref(), stored.contents.upst.as_ref());
+        if is_new && unusable(&now, engine.settings, host::now()).is_none() {
+            return Ok(Spent::ByAnother(Box::new(stored_session(engine, now))));
         }
     }
 }

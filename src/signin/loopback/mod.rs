@@ -1,30 +1,52 @@
-//! The authorization code grant with PKCE over a loopback redirect (RFC 6749 4.1, RFC 7636,
-//! RFC 8252 7.3), from the URL to the code.
-
-use std::time::Duration;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+//! The authorization code grant with PKCE over a loopback redirect (RFC 6749 section 4.1, RFC 7636,
+//! RFC 8252 section 7.3), from the URL to the tokens.
 
 pub mod callback;
 mod listener;
 pub mod page;
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use listener::Listener;
 
-use super::{Grant, Plan, opener};
 use crate::error::{Error, Result};
+use crate::files::lock::{Lock, Purpose};
 use crate::host::{self, Host};
 use crate::log;
-use crate::oauth::{Provider, pkce, url};
+use crate::oauth::http::Client;
+use crate::oauth::{Provider, Tokens, pkce, token, url};
+use crate::signin::opener;
 
 /// Long enough to find the second factor, short enough that nobody waits behind a forgotten tab.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5 * 60);
 
-pub fn ask(host: &Host, provider: &Provider, plan: &Plan) -> Result<Grant> {
+/// The answer, then its redemption and the exchange; the rest is for a slow disk.
+pub const PURPOSE: Purpose = Purpose { word: "sign-in", limit: Duration::from_secs(7 * 60) };
+
+pub struct Plan {
+    /// Of the redirect URI `http://127.0.0.1:<port>/callback`.
+    pub port: u16,
+    /// The lock file that the profiles which use this port share.
+    pub port_lock: PathBuf,
+    /// Where no browser opens: wait all the same, since a person sees the URL and may open it by hand.
+    pub wait_without_browser: bool,
+}
+
+pub fn ask<'a>(
+    host: &'a Host,
+    plan: &Plan,
+    provider: &Provider,
+    client: &mut Client<'a>,
+    before_redeeming: impl FnOnce(&mut Client<'a>) -> Result<()>,
+) -> Result<Tokens> {
+    let _lock = Lock::acquire(&plan.port_lock, PURPOSE)?;
     let verifier = pkce::verifier(host::random()?);
     let state = URL_SAFE_NO_PAD.encode(host::random::<32>()?);
-    // Up before anybody knows of it, so that the answer cannot come too early.
+    // The listener is up before the browser opens, so that the answer cannot come too early.
     let listener = Listener::bind(host, plan.port)?;
     let redirect_uri = format!("http://127.0.0.1:{}/callback", listener.port());
     let url = authorization_url(provider, &redirect_uri, &state, &pkce::challenge(&verifier));
@@ -40,7 +62,9 @@ pub fn ask(host: &Host, provider: &Provider, plan: &Plan) -> Result<Grant> {
         true => Err(Error::NoBrowser),
         false => Ok(()),
     })?;
-    Ok(Grant { code, verifier, redirect_uri })
+
+    before_redeeming(client)?;
+    token::authorization_code(client, provider, &code, &verifier, &redirect_uri)
 }
 
 fn authorization_url(provider: &Provider, redirect_uri: &str, state: &str, challenge: &str) -> String {
@@ -65,16 +89,16 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::oauth::Tokens;
-    use crate::oauth::http::Client;
-
-    fn sign_in(host: &Host, provider: &Provider, plan: &Plan) -> Result<Tokens> {
-        const LIMIT: Duration = Duration::from_secs(30);
-        ask(host, provider, plan)?.redeem(&Client::new(host, LIMIT), provider)
-    }
     use crate::host::Env;
 
-    const PLAN: Plan = Plan { port: 0, wait_without_browser: true };
+    fn sign_in(host: &Host, provider: &Provider, wait_without_browser: bool) -> Result<Tokens> {
+        let name = format!("woci-loopback-{:016x}.lock", u64::from_ne_bytes(host::random()?));
+        let port_lock = std::env::temp_dir().join(name);
+        let plan = Plan { port: 0, port_lock: port_lock.clone(), wait_without_browser };
+        let tokens = ask(host, &plan, provider, &mut Client::new(host), |_| Ok(()));
+        let _ = std::fs::remove_file(port_lock);
+        tokens
+    }
 
     fn provider(port: u16) -> Provider {
         Provider {
@@ -137,7 +161,7 @@ mod tests {
             write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{json}", json.len()).unwrap();
             String::from_utf8(request).unwrap()
         });
-        let Ok(tokens) = sign_in(&browser("code=C0DE"), &provider, &PLAN) else { panic!("no tokens") };
+        let Ok(tokens) = sign_in(&browser("code=C0DE"), &provider, true) else { panic!("no tokens") };
         assert!(tokens.access_token.is_ok_and(|token| token.expose() == "A"));
         assert!(tokens.refresh_token.is_some_and(|token| token.expose() == "R"));
         let request = redeemed.join().unwrap();
@@ -149,14 +173,13 @@ mod tests {
 
     #[test]
     fn a_denied_sign_in_asks_for_no_token() {
-        let denied = sign_in(&browser("error=access_denied"), &provider(9), &PLAN).err();
+        let denied = sign_in(&browser("error=access_denied"), &provider(9), true).err();
         assert_eq!(denied, Some(Error::Denied { error: "access_denied".into(), description: None }));
     }
 
     #[test]
     fn no_browser_and_nobody_at_a_terminal() {
-        let plan = Plan { wait_without_browser: false, ..PLAN };
-        assert_eq!(sign_in(&host("false:/none/such"), &provider(9), &plan).err(), Some(Error::NoBrowser));
+        assert_eq!(sign_in(&host("false:/none/such"), &provider(9), false).err(), Some(Error::NoBrowser));
     }
 
     #[test]

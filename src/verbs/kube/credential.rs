@@ -21,7 +21,7 @@ const GROUP: &str = "client.authentication.k8s.io";
 pub fn run(host: &Host, settings: &Settings, cluster_id: &str) -> Result<Output> {
     check_cluster_id(cluster_id)?;
     let asked = Asked::of(host)?;
-    let person = if asked.has_terminal { Person::Present } else { Person::AtBrowser };
+    let person = if asked.has_terminal { Person::AtTerminal } else { Person::AtBrowser };
     let mut engine = Engine::new(host, settings, Want { person, ..Want::VALID }, None);
     let region = region(&engine, cluster_id)?;
     let session = engine.ensure()?;

@@ -1,0 +1,106 @@
+//! What each way to a session requires, and the error that names every value that is missing.
+
+use super::secret::SecretSource;
+use super::settings::{ManagerState, Settings};
+use crate::error::{Error, Result};
+use crate::host::Env;
+use crate::oauth::{Domain, Provider};
+use crate::options;
+
+/// A session made at an OpenID provider: the refresh token grant or a sign-in there, then the exchange
+/// at the identity domain.
+pub struct ProviderNeeds {
+    pub provider: Provider,
+    pub domain: Domain,
+}
+
+/// The endpoints and clients of that way, each as configured, if at all.
+pub(super) struct ProviderValues {
+    pub authz_base_url: Option<String>,
+    pub token_url: Option<String>,
+    pub auth_client_id: Option<String>,
+    pub auth_client_secret: Option<SecretSource>,
+    pub scope: Option<String>,
+    pub token_exchange_url: Option<String>,
+    pub client_id: Option<String>,
+    pub client_secret: Option<SecretSource>,
+}
+
+impl ProviderValues {
+    /// The exchange is at the token endpoint unless another endpoint is configured.
+    pub fn exchange_url(&self) -> Option<&String> {
+        self.token_exchange_url.as_ref().or(self.token_url.as_ref())
+    }
+
+    /// The keys of the required values that are absent.
+    fn missing(&self) -> Vec<&'static str> {
+        let required = [
+            ("authz_base_url", self.authz_base_url.is_some()),
+            ("token_url", self.token_url.is_some()),
+            ("auth_client_id", self.auth_client_id.is_some()),
+            ("client_id", self.client_id.is_some()),
+            ("client_secret", self.client_secret.is_some()),
+            ("scope", self.scope.is_some()),
+        ];
+        required.into_iter().filter(|(_, is_set)| !is_set).map(|(key, _)| key).collect()
+    }
+}
+
+impl Settings {
+    /// What a renewal or sign-in needs, its secrets resolved.
+    ///
+    /// # Errors
+    /// [`Error::MissingOptions`] names everything that is missing.
+    pub fn provider_needs(&self, env: &Env) -> Result<ProviderNeeds> {
+        let values = &self.provider;
+        let (
+            Some(authorization_url),
+            Some(token_url),
+            Some(auth_client_id),
+            Some(client_id),
+            Some(client_secret),
+            Some(scope),
+            Some(exchange_url),
+        ) = (
+            &values.authz_base_url,
+            &values.token_url,
+            &values.auth_client_id,
+            &values.client_id,
+            &values.client_secret,
+            &values.scope,
+            values.exchange_url(),
+        )
+        else {
+            return Err(self.missing(&values.missing()));
+        };
+        let auth_client_secret = values.auth_client_secret.as_ref();
+        Ok(ProviderNeeds {
+            domain: Domain {
+                url: exchange_url.clone(),
+                client_id: client_id.clone(),
+                client_secret: client_secret.resolve(env)?,
+            },
+            provider: Provider {
+                authorization_url: authorization_url.clone(),
+                token_url: token_url.clone(),
+                client_id: auth_client_id.clone(),
+                client_secret: auth_client_secret.map(|secret| secret.resolve(env)).transpose()?,
+                scope: scope.clone(),
+            },
+        })
+    }
+
+    fn missing(&self, keys: &[&str]) -> Error {
+        let name = |key: &&str| options::find_key(key).map(|row| format!("{} ({key})", row.name));
+        let names: Vec<String> = keys.iter().filter_map(name).collect();
+        let profile = self.profile.to_string();
+        match &self.manager {
+            ManagerState::None => Error::MissingOptions { names, profile, manager: None },
+            ManagerState::Read(path) => Error::MissingOptions { names, profile, manager: Some(path.clone()) },
+            ManagerState::Unreadable(path, why) => Error::ManagerConfig {
+                path: path.clone(),
+                why: format!("{why} (Missing required options: {})", names.join(", ")),
+            },
+        }
+    }
+}
