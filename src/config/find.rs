@@ -1,4 +1,4 @@
-//! The manager config found and read, the OCI config found, and the profile chosen.
+//! Finds and reads the manager config, finds the OCI config, and chooses the profile.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -12,9 +12,9 @@ use crate::files;
 use crate::host::Host;
 use crate::options::{self, Flags};
 
-/// The manager config, if there is one, and which OCI config was named.
+/// The manager config, if there is one, and the OCI config that was named.
 pub struct Config {
-    /// By flag or variable, absolute.
+    /// The path given by flag or variable, made absolute.
     named_oci_config: Option<PathBuf>,
     manager: ManagerFile,
 }
@@ -23,7 +23,7 @@ pub struct Config {
 enum ManagerFile {
     Absent,
     Read(Manager),
-    /// Not named by anybody, so that a valid session serves without it.
+    /// No flag or variable named the file, so a valid session serves without it.
     Unreadable {
         path: PathBuf,
         why: String,
@@ -33,7 +33,7 @@ enum ManagerFile {
 const FILE_NAME: &str = "woci_manager.ini";
 
 impl Config {
-    /// Finds the manager config and reads it. One that was named must be good.
+    /// Finds the manager config and reads it. A file that a flag or variable names must be readable.
     pub fn find(host: &Host, flags: &Flags) -> Result<Self> {
         let named_oci_config = named(host, flags, "--config-file")?;
         let manager = match named(host, flags, "--manager-config")? {
@@ -56,7 +56,7 @@ impl Config {
         Ok(Self { named_oci_config, manager })
     }
 
-    /// The settings of the profile that is asked for or that is the only choice.
+    /// The settings of the profile that was named, or that is the only choice.
     pub fn profile(&self, host: &Host, flags: &Flags) -> Result<Settings> {
         let home = host.home()?;
         let profile = self.choose(host, flags, &home.join(".oci/sessions"))?;
@@ -68,7 +68,7 @@ impl Config {
             }
             ManagerFile::Unreadable { path, why } => {
                 warnings.push(format!(
-                    "cannot read the manager config {}: {why}; woci goes on without it",
+                    "cannot read the manager config {}: {why}; woci continues without it",
                     path.display()
                 ));
                 (Sections::default(), ManagerState::Unreadable(path.clone(), why.clone()))
@@ -87,7 +87,7 @@ impl Config {
     }
 
     fn choose(&self, host: &Host, flags: &Flags, sessions: &Path) -> Result<ProfileName> {
-        if let Some(name) = asked(host, flags, "--profile") {
+        if let Some(name) = flag_or_variable(host, flags, "--profile") {
             return ProfileName::new(&name.to_string_lossy());
         }
         match &self.manager {
@@ -117,14 +117,14 @@ impl Config {
     }
 }
 
-/// What a flag or, after it, its variable says.
-fn asked<'a>(host: &'a Host, flags: &'a Flags, option: &str) -> Option<&'a OsStr> {
+/// The value of a flag, else of its variable.
+fn flag_or_variable<'a>(host: &'a Host, flags: &'a Flags, option: &str) -> Option<&'a OsStr> {
     let variable = options::find(option).and_then(|row| row.variable);
     flags.get(option).map(OsStr::new).or_else(|| host.env.get(variable?))
 }
 
 fn named(host: &Host, flags: &Flags, option: &str) -> Result<Option<PathBuf>> {
-    asked(host, flags, option).map(|path| host.absolute(Path::new(path))).transpose()
+    flag_or_variable(host, flags, option).map(|path| host.absolute(Path::new(path))).transpose()
 }
 
 fn read(path: &Path) -> ManagerFile {
@@ -143,7 +143,7 @@ fn read(path: &Path) -> ManagerFile {
     }
 }
 
-/// The names of the folders in a folder, as far as it can be read.
+/// The names of the folders in a folder; none where the folder cannot be read.
 fn folders_in(folder: &Path) -> Vec<OsString> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     entries.flatten().filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name()).collect()
@@ -156,7 +156,8 @@ pub mod fuzz {
     use super::{DEFAULT, Manager, options};
     use crate::ini::{self, Change};
 
-    /// No line is lost, and an edit leaves what Python takes as good as it was and is made once.
+    /// The scan loses no line. After an edit Python still accepts the text, and the same edit changes
+    /// nothing more.
     pub fn ini(bytes: &[u8]) {
         let Ok(text) = ini::text(bytes) else { return };
         let Ok(sections) = ini::check(text, Some(DEFAULT), |_, _| false) else { return };
@@ -193,7 +194,7 @@ mod tests {
 
     const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/manager");
 
-    /// A home folder that goes when the test is over.
+    /// A home folder that is removed when the test ends.
     struct Home(PathBuf);
 
     impl Home {
@@ -318,6 +319,18 @@ mod tests {
         assert_eq!(region(&[("--profile", "b")], &[]), is("common", SetBy::Common));
         assert_eq!(region(&[("--profile", "no-section")], &[]), is("common", SetBy::Common));
         assert_eq!(region(&[("--profile", "c")], &[]), None);
+    }
+
+    /// A row that nobody reads would be an option that does nothing.
+    #[test]
+    fn every_key_of_the_option_table_is_read() {
+        let home = Home::with("[prod]\n");
+        let settings = home.settings(&[], &[]).unwrap();
+        let mut read: Vec<&str> = settings.read_keys().collect();
+        let mut table: Vec<&str> = options::OPTIONS.iter().filter_map(|row| row.key).collect();
+        read.sort_unstable();
+        table.sort_unstable();
+        assert_eq!(read, table);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What is set: both configuration files found and read, and the settings of one profile made of
-//! them, the flags and the environment.
+//! Configuration: `find` finds and reads woci_manager.ini and chooses the profile, `values` looks each
+//! setting up, `settings` types them, and `needs` says what a way to a session requires.
 
 mod find;
 mod manager;

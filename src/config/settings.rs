@@ -61,7 +61,7 @@ pub(super) enum ManagerState {
     Unreadable(PathBuf, String),
 }
 
-/// The paths that a profile's settings are put beside.
+/// What was found for the settings: the home folder and both configs.
 pub(super) struct Places<'a> {
     pub home: &'a Path,
     pub oci_config: PathBuf,
@@ -128,6 +128,12 @@ impl Settings {
             token_exchange_url: values.exchange_url().cloned(),
             client_id: values.client_id.clone(),
         }
+    }
+
+    /// The keys of the option table that were looked up for these settings.
+    #[cfg(test)]
+    pub fn read_keys(&self) -> impl Iterator<Item = &'static str> {
+        self.set_by.iter().map(|(key, _)| *key)
     }
 
     /// Where the value of a key was set.

@@ -1,6 +1,6 @@
-//! The text of each setting and where it came from: flag, variable, the profile's section of
-//! woci_manager.ini, `[COMMON]`; then the default of its row in the table. What is there and
-//! malformed is refused here. A message never shows a value, which may be a secret in a wrong place.
+//! The text of each setting and where it was set: flag, variable, the profile's section of
+//! woci_manager.ini, `[COMMON]`, else the default of its row in the option table. Malformed values are
+//! refused here. A message never shows a value, which may be a secret in the wrong place.
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -112,7 +112,7 @@ impl<'a> Values<'a> {
         })
     }
 
-    /// What a person calls the place that a value was found in.
+    /// The place that a value was set in, as messages name it.
     fn place(&self, row: &Opt, key: &str, set_by: SetBy) -> String {
         let in_section = |section: &str| {
             let file = self.manager.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
@@ -132,7 +132,7 @@ fn row(key: &str) -> &'static Opt {
     options::find_key(key).expect("the key is one of the table")
 }
 
-/// A scope may be continued on further lines; the request has single blanks between its words.
+/// A scope may continue on further lines; the request has a single blank between two words.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

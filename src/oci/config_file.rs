@@ -180,7 +180,7 @@ fn find(text: &str, profile: &str) -> std::result::Result<SectionText, Fault> {
 }
 
 impl SectionText {
-    /// Whether no later line can add anything. `[DEFAULT]` may come in several parts.
+    /// Whether no later line can change what the section says. `[DEFAULT]` may come in several parts.
     fn is_complete(&self, profile: &str) -> bool {
         match profile {
             DEFAULT => KEYS.into_iter().all(|key| self.first(key).is_some()),
@@ -188,7 +188,7 @@ impl SectionText {
         }
     }
 
-    /// The value where the key is there once.
+    /// The value of a key that stands there once.
     fn get(&self, key: &str) -> Option<&str> {
         let mut values = self.keys.iter().filter(|(k, _)| k == key).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
@@ -220,21 +220,21 @@ impl SectionText {
     }
 }
 
-/// What a stored session puts into its section.
+/// What the section of a stored session holds.
 pub struct Entry<'a> {
     pub key_file: &'a Path,
     pub security_token_file: &'a Path,
     pub fingerprint: &'a str,
-    /// From the UPST, if it has one.
+    /// The tenancy that the UPST names, if any.
     pub tenancy: Option<&'a str>,
     pub region: Option<RegionChange<'a>>,
 }
 
 #[derive(Clone, Copy)]
 pub enum RegionChange<'a> {
-    /// Where oci would find none: a `--region` for one command must not move the profile.
+    /// Written where oci would find no region.
     IfMissing(&'a str),
-    /// By `session authenticate` and from the manager config.
+    /// Replaces the region of the section.
     Set(&'a str),
 }
 
@@ -284,13 +284,14 @@ fn plain_path<'a>(path: &Path, value: &'a Path) -> Result<&'a str> {
     }
 }
 
-/// The text, if oci will take it once the profile's keys are there no more than once; and its sections.
+/// The text and its sections. Refuses what oci refuses, apart from the profile's own keys that stand there
+/// twice: the edit removes one of the two.
 fn checked<'a>(path: &Path, bytes: &'a [u8], profile: &ProfileName) -> Result<(&'a str, Vec<&'a str>)> {
-    let mended = |section: &str, key: &str| {
+    let is_mended = |section: &str, key: &str| {
         section == profile.as_str() && (KEYS.contains(&key) || KEYS_OF_API_KEY.contains(&key))
     };
     ini::text(bytes)
-        .and_then(|text| Ok((text, ini::check(text, Some(DEFAULT), mended)?)))
+        .and_then(|text| Ok((text, ini::check(text, Some(DEFAULT), is_mended)?)))
         .map_err(|fault| refused(path, fault))
 }
 
@@ -302,7 +303,7 @@ fn others<'a>(sections: &'a [&str]) -> impl Iterator<Item = &'a str> {
     sections.iter().copied().filter(|name| *name != DEFAULT)
 }
 
-/// Whether a file lies directly in a folder, also where one of the two is reached by a link.
+/// Whether a file lies directly in a folder. Symlinks to either are resolved.
 pub fn lies_in(file: &Path, folder: &Path) -> bool {
     let Some(parent) = file.parent() else { return false };
     if parent == folder {
@@ -311,7 +312,7 @@ pub fn lies_in(file: &Path, folder: &Path) -> bool {
     matches!((fs::canonicalize(parent), fs::canonicalize(folder)), (Ok(a), Ok(b)) if a == b)
 }
 
-/// The file that a path leads to, through links, also where that file does not exist yet.
+/// The file that a path leads to through symlinks. That file need not exist yet.
 fn followed(path: &Path) -> PathBuf {
     const LINKS_AT_MOST: usize = 40;
     let mut file = path.to_owned();
@@ -324,7 +325,7 @@ fn followed(path: &Path) -> PathBuf {
     file
 }
 
-/// The old file beside the new one, under the first of its names that is free.
+/// Writes the old file beside the new one, under the first backup name that is free.
 fn keep_backup(path: &Path, profile: &ProfileName, old: &[u8]) -> Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let first = [format!("{name}.woci-backup"), format!("{name}.woci-backup-{profile}")];
@@ -334,7 +335,7 @@ fn keep_backup(path: &Path, profile: &ProfileName, old: &[u8]) -> Result<PathBuf
         .chain(numbered)
         .map(|name| path.with_file_name(name))
         .find(|backup| fs::symlink_metadata(backup).is_err())
-        .expect("some number is free");
+        .expect("the numbers do not run out");
     files::replace(&backup, old)?;
     Ok(backup)
 }
@@ -405,7 +406,7 @@ mod tests {
         }
     }
 
-    /// The edit of a text for profile `prod` of /home/ada, and whether an API key was replaced.
+    /// The text after the edit for profile `prod` of /home/ada, and whether the edit replaces an API key.
     fn edited(before: &str, region: RegionChange<'_>) -> Result<Option<(String, bool)>> {
         let folder = Path::new("/home/ada/.oci/sessions/prod");
         let entry = Entry {
@@ -437,7 +438,7 @@ mod tests {
             let after = fs::read_to_string(path.with_extension("after")).unwrap();
             let (new, _) = edited(&before, FLAG).unwrap().unwrap_or((before, false));
             assert_eq!(new, after, "{}", path.display());
-            assert_eq!(edited(&after, FLAG), Ok(None), "{}: once is enough", path.display());
+            assert_eq!(edited(&after, FLAG), Ok(None), "{}: a second edit changes nothing", path.display());
         }
         assert!(count >= 9);
     }

@@ -12,7 +12,7 @@ use crate::host;
 use crate::log;
 use crate::oauth::Tokens;
 use crate::signin::{self, Way, loopback};
-use crate::store::record::{FailedSignIn, Outcome};
+use crate::store::record::{FailedSignIn, HowFailed};
 use crate::store::{Locked, Record, refresh_token};
 
 /// For so long, a run that nobody watches opens no further browser after one that was not answered.
@@ -101,7 +101,8 @@ pub fn sign_in<'a>(
     establish(engine, locked, &needs.domain, &access_token?, binding?, stored, Source::Authenticated)
 }
 
-/// No browser where it is forbidden, and no storm of tabs from a background kubectl.
+/// Refuses where opening a browser is forbidden, and where a background kubectl would open one tab after
+/// another.
 fn may_ask(engine: &Engine<'_>, record: &Record, why: &str) -> Result<()> {
     let profile = engine.settings.profile.to_string();
     if engine.want.person == Person::Nobody {
@@ -117,8 +118,8 @@ fn may_ask(engine: &Engine<'_>, record: &Record, why: &str) -> Result<()> {
     }
 }
 
-/// Without the lock and without a passphrase: a crowd in the background does not queue up, each to
-/// be told the same.
+/// The refusal of [`may_ask`] for a remembered sign-in, without the lock and without a passphrase: many
+/// processes in the background need not queue for it.
 pub fn refuse_at_once(engine: &Engine<'_>, record: &Record) -> Result<()> {
     let Some(failed) = &record.failed_sign_in else { return Ok(()) };
     if engine.want.person != Person::Nobody
@@ -132,7 +133,7 @@ pub fn refuse_at_once(engine: &Engine<'_>, record: &Record) -> Result<()> {
     Ok(())
 }
 
-/// Whether somebody sees what is printed and may act on it.
+/// Whether a person sees what is printed and can act on it.
 fn has_terminal() -> bool {
     io::stdin().is_terminal() || io::stderr().is_terminal()
 }
@@ -141,24 +142,23 @@ fn is_remembered(failed: &FailedSignIn) -> bool {
     !has_terminal() && (0..REMEMBERED_SECONDS).contains(&host::now().since(failed.at))
 }
 
-/// The same line for each of many.
-fn not_again(profile: String, FailedSignIn { outcome, at, .. }: &FailedSignIn) -> Error {
+fn not_again(profile: String, FailedSignIn { how, at, .. }: &FailedSignIn) -> Error {
     let why = format!(
-        "the one of {at} was {}, and for {} minutes no run without a terminal opens another browser",
-        outcome.word(),
+        "the sign-in of {at} was {}, and for {} minutes no run without a terminal opens another browser",
+        how.word(),
         REMEMBERED_SECONDS / 60
     );
     Error::NobodyToAsk { profile, why }
 }
 
-/// Writes down a sign-in that a person did not finish.
+/// Records a sign-in that a person denied or did not finish.
 fn remember(locked: &Locked, record: &Record, e: &Error, dead_file: Option<String>) {
-    let outcome = match e {
-        Error::Unanswered { .. } => Outcome::Unanswered,
-        Error::Denied { .. } => Outcome::Denied,
+    let how = match e {
+        Error::Unanswered { .. } => HowFailed::Unanswered,
+        Error::Denied { .. } => HowFailed::Denied,
         _ => return,
     };
-    let failed_sign_in = Some(FailedSignIn { outcome, at: host::now(), dead_file });
+    let failed_sign_in = Some(FailedSignIn { how, at: host::now(), dead_file });
     if let Err(e) = locked.store_record(&Record { failed_sign_in, ..record.clone() }) {
         log::warning(format_args!("{e}"));
     }

@@ -1,11 +1,12 @@
 //! The four steps to a session: what is stored, the lock and what is stored then, a renewal, a person.
 
 use super::{Engine, Freshness, Session, Snapshot, Source, USABLE_SECONDS, ask, renew};
-use crate::config::Settings;
+use crate::config::Origin;
 use crate::error::Result;
 use crate::host;
 use crate::log;
 use crate::oci::Upst;
+use crate::store::Contents;
 use crate::time::UnixTime;
 
 pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
@@ -14,7 +15,7 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
     match freshness {
         Freshness::Valid => {
             let stored = engine.snapshot()?;
-            match unusable(&stored, engine.settings, host::now()) {
+            match unusable(&stored.contents, &engine.settings.origin(), host::now()) {
                 None => return Ok(stored_session(engine, stored)),
                 Some(why) => log::debug(format_args!("Cannot use the stored session: {why}")),
             }
@@ -31,7 +32,7 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
         Freshness::Newer => !is_same(seen.as_ref(), stored.contents.upst.as_ref()),
         Freshness::SignedIn => false,
     };
-    if may_be_used && unusable(&stored, engine.settings, host::now()).is_none() {
+    if may_be_used && unusable(&stored.contents, &engine.settings.origin(), host::now()).is_none() {
         log::debug(format_args!("Another process has just made a session"));
         return Ok(stored_session(engine, stored));
     }
@@ -55,9 +56,8 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
     }
 }
 
-/// Why the stored session cannot be used; none where it can.
-pub(super) fn unusable(stored: &Snapshot<'_>, settings: &Settings, now: UnixTime) -> Option<&'static str> {
-    let contents = &stored.contents;
+/// Why the stored session cannot be used; none where it can. `origin` is the configured one.
+pub(super) fn unusable(contents: &Contents, origin: &Origin, now: UnixTime) -> Option<&'static str> {
     let (Some(upst), Some(key)) = (&contents.upst, &contents.key) else {
         return Some("there is no session token, or no key");
     };
@@ -65,7 +65,7 @@ pub(super) fn unusable(stored: &Snapshot<'_>, settings: &Settings, now: UnixTime
         Some("the session token has ended or is about to")
     } else if !upst.is_bound_to(key.public()) {
         Some("the session token is bound to another key")
-    } else if contents.record.differs_from(&settings.origin()).is_some() {
+    } else if contents.record.differs_from(origin).is_some() {
         Some("the session was made with another configuration")
     } else {
         None
@@ -93,4 +93,54 @@ pub(super) fn stored_session(engine: &Engine<'_>, stored: Snapshot<'_>) -> Sessi
 
 pub(super) fn is_same(one: Option<&Upst>, other: Option<&Upst>) -> bool {
     one.map(Upst::token) == other.map(Upst::token)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+    use crate::oci::PrivateKey;
+    use crate::store::Record;
+
+    const NOW: UnixTime = UnixTime(1_000);
+
+    fn upst(claims: &str) -> Option<Upst> {
+        Upst::parse(&format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))).ok()
+    }
+
+    fn contents(upst: Option<Upst>) -> Contents {
+        let key = PrivateKey::parse(include_bytes!("../../fixtures/keys/session.pem")).unwrap();
+        Contents { upst, key: Some(key), key_file: "/k".into(), record: Record::default() }
+    }
+
+    fn origin(client_id: &str) -> Origin {
+        let client_id = Some(client_id.to_owned());
+        Origin { token_url: None, auth_client_id: None, token_exchange_url: None, client_id }
+    }
+
+    fn why(contents: &Contents) -> Option<&'static str> {
+        unusable(contents, &origin("configured"), NOW)
+    }
+
+    #[test]
+    fn a_session_is_usable_while_its_token_is_valid_its_own_and_of_the_configured_origin() {
+        let good = || contents(upst(r#"{"exp":1061}"#));
+        assert_eq!(why(&good()), None);
+
+        let ending = contents(upst(r#"{"exp":1060}"#));
+        assert_eq!(why(&ending), Some("the session token has ended or is about to"));
+
+        let of_another_key = contents(upst(r#"{"exp":1061,"jwk":"{\"n\":\"-_8\",\"e\":\"AQAB\"}"}"#));
+        assert_eq!(why(&of_another_key), Some("the session token is bound to another key"));
+
+        let mut elsewhere = good();
+        elsewhere.record.origin = Some(origin("another"));
+        assert_eq!(why(&elsewhere), Some("the session was made with another configuration"));
+
+        let missing = Some("there is no session token, or no key");
+        assert_eq!(why(&contents(None)), missing);
+        assert_eq!(why(&Contents { key: None, ..good() }), missing);
+    }
 }

@@ -1,5 +1,5 @@
-//! The session folder, `~/.oci/sessions/<profile>/`, and the files in it: anybody reads, only the holder
-//! of the profile's lock writes.
+//! The session folder, `~/.oci/sessions/<profile>/`, and the files in it. Every process reads them; only
+//! the holder of the profile's lock writes.
 
 mod envelope;
 mod folder;

@@ -1,4 +1,4 @@
-//! `session.json`: what is not secret about a session. Where it came from, how the last sign-in
+//! `session.json`, which holds nothing secret: where the session came from, how a sign-in that failed
 //! ended, and the hash of a refresh token that the provider refused.
 
 use serde_json::{Map, Value, json};
@@ -9,32 +9,32 @@ use crate::time::UnixTime;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    /// None for a folder of the older tool, or of oci, until woci adopts it.
+    /// None for a folder that the older tool or oci made, until woci has renewed the session once.
     pub origin: Option<Origin>,
-    /// The last sign-in that failed, unless one succeeded since.
+    /// The last sign-in, if a person left it unfinished.
     pub failed_sign_in: Option<FailedSignIn>,
-    /// SHA-256, in hex, of the refresh token that the provider no longer takes.
+    /// SHA-256, in hex, of the refresh token that the provider refused.
     pub refused: Option<String>,
-    /// The file is there and is not what woci wrote.
+    /// The file exists, and is not one that woci wrote.
     pub damaged: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedSignIn {
-    pub outcome: Outcome,
+    pub how: HowFailed,
     pub at: UnixTime,
-    /// SHA-256, in hex, of the refresh token's file, encrypted or not, for want of whose worth the
-    /// person was asked. While it lies there unchanged, nothing but a person helps.
+    /// SHA-256, in hex, of the refresh token file that had failed when this sign-in was started. While
+    /// the file is unchanged, only a person can help.
     pub dead_file: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum HowFailed {
     Unanswered,
     Denied,
 }
 
-impl Outcome {
+impl HowFailed {
     pub fn word(self) -> &'static str {
         match self {
             Self::Unanswered => "unanswered",
@@ -58,7 +58,7 @@ impl Record {
             }
         }
         if let Some(failed) = &self.failed_sign_in {
-            document["failed_sign_in"] = json!({ "outcome": failed.outcome.word(), "at": failed.at.0 });
+            document["failed_sign_in"] = json!({ "outcome": failed.how.word(), "at": failed.at.0 });
             if let Some(dead_file) = &failed.dead_file {
                 document["failed_sign_in"]["dead_file_sha256"] = json!(dead_file);
             }
@@ -69,8 +69,8 @@ impl Record {
         format!("{document:#}\n")
     }
 
-    /// Why the session is not one of what is configured now. A value that is not configured, or was
-    /// not when the session was made, differs from nothing.
+    /// What changed between the recorded origin and the configured one; none where nothing did. A value
+    /// that is absent on either side counts as unchanged.
     pub fn differs_from(&self, configured: &Origin) -> Option<String> {
         if self.damaged {
             return Some("session.json is damaged, so that nothing says where the session came from".into());
@@ -104,7 +104,7 @@ fn read(bytes: &[u8]) -> Option<Record> {
         return None;
     }
     let text = |key: &str| document.get(key).and_then(Value::as_str).map(str::to_owned);
-    // All of it or nothing: half an origin would let the token go to the other half's choice.
+    // All four or none: a refresh token could otherwise go to whatever the missing value is now.
     let origin = match ORIGIN_KEYS.iter().any(|key| document.contains_key(*key)) {
         false => None,
         true => Some(Origin {
@@ -117,9 +117,9 @@ fn read(bytes: &[u8]) -> Option<Record> {
     let failed_sign_in = match document.get("failed_sign_in") {
         None => None,
         Some(failed) => Some(FailedSignIn {
-            outcome: match failed.get("outcome")?.as_str()? {
-                "unanswered" => Outcome::Unanswered,
-                _ => Outcome::Denied,
+            how: match failed.get("outcome")?.as_str()? {
+                "unanswered" => HowFailed::Unanswered,
+                _ => HowFailed::Denied,
             },
             at: UnixTime(failed.get("at")?.as_i64()?),
             dead_file: failed.get("dead_file_sha256").and_then(Value::as_str).map(str::to_owned),
@@ -148,7 +148,7 @@ mod tests {
         let full = Record {
             origin: Some(origin(Some("https://idp.example.com/token"))),
             failed_sign_in: Some(FailedSignIn {
-                outcome: Outcome::Unanswered,
+                how: HowFailed::Unanswered,
                 at: UnixTime(1_795_467_599),
                 dead_file: Some(hash("{}")),
             }),

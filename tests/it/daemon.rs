@@ -14,6 +14,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[test]
+fn the_status_needs_no_key() {
+    let world = World::signed_in();
+    world.session().write("private_key.pem", "damaged");
+    let status = world.woci(&["--daemon-status"]).run().exits(1).json();
+    assert_eq!(status["running"], false);
+    assert!(status["expiration"].is_string(), "{status}");
+}
+
+#[test]
 fn starts_once_says_how_it_is_and_stops() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);

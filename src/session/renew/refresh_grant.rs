@@ -65,7 +65,7 @@ pub fn spend(
         }
         let now = engine.snapshot()?;
         let is_new = !is_same(now.contents.upst.as_ref(), stored.contents.upst.as_ref());
-        if is_new && unusable(&now, engine.settings, host::now()).is_none() {
+        if is_new && unusable(&now.contents, &engine.settings.origin(), host::now()).is_none() {
             return Ok(Spent::ByAnother(Box::new(stored_session(engine, now))));
         }
     }
