@@ -277,20 +277,21 @@ impl Write<'_> {
     }
 
     /// A line break in a value would let whoever chose it write lines of their own.
-    fn plain<'a>(&self, what: &str, value: &'a str) -> Result<&'a str> {
+    fn plain<'a>(&self, name: &'static str, value: &'a str) -> Result<&'a str> {
         if value.is_empty() || value.contains(char::is_control) || value.trim() != value {
-            let why = format!("{what} is empty, begins or ends with a blank, or holds a control character");
-            return Err(Error::File { doing: "write", path: self.path.to_owned(), why });
+            let why = "it is empty, begins or ends with a blank, or holds a control character".into();
+            return Err(Error::OciConfigValue { path: self.path.to_owned(), name, why });
         }
         Ok(value)
     }
 
     fn plain_path<'a>(&self, path: &'a Path) -> Result<&'a str> {
+        const NAME: &str = "a path of the session";
         match path.to_str() {
-            Some(path) => self.plain("a path of the session", path),
+            Some(path) => self.plain(NAME, path),
             None => {
-                let why = format!("oci cannot read the path {}: it is not UTF-8 text", path.display());
-                Err(Error::File { doing: "write", path: self.path.to_owned(), why })
+                let why = format!("{} is not UTF-8 text, and oci could not read it", path.display());
+                Err(Error::OciConfigValue { path: self.path.to_owned(), name: NAME, why })
             }
         }
     }
@@ -497,7 +498,10 @@ mod tests {
     fn no_value_can_write_lines_of_its_own() {
         let home = Home::new();
         for bad in ["x\n[DEFAULT]\nuser = evil", "x\r", "", " x", "x\0"] {
-            assert!(matches!(home.write("prod", Some(RegionChange::Set(bad))), Err(Error::File { .. })));
+            assert!(matches!(
+                home.write("prod", Some(RegionChange::Set(bad))),
+                Err(Error::OciConfigValue { .. })
+            ));
         }
         assert_eq!(home.names(), Vec::<String>::new());
     }

@@ -105,10 +105,10 @@ pub struct PrivateKey {
 impl PrivateKey {
     /// A new key of 2048 bits with the exponent 65537; takes 50 to 200 ms.
     pub fn generate() -> Result<Self> {
-        let random = |why: String| Error::Random { why };
-        let key = rsa::PrivateKey::new(&mut SysRng, BITS).map_err(|e| random(e.to_string()))?;
-        let der = key.to_pkcs1_der().map_err(|e| random(e.to_string()))?;
-        Self::from_pkcs1(der.as_bytes()).map_err(random)
+        let failed = |why: String| Error::NewKey { why };
+        let key = rsa::PrivateKey::new(&mut SysRng, BITS).map_err(|e| failed(e.to_string()))?;
+        let der = key.to_pkcs1_der().map_err(|e| failed(e.to_string()))?;
+        Self::from_pkcs1(der.as_bytes()).map_err(failed)
     }
 
     /// An unencrypted key in PEM (RFC 7468), PKCS#8 or PKCS#1. Text around it is allowed: OCI's own
