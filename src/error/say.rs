@@ -258,7 +258,7 @@ impl Error {
             Self::ClockWrong { expiration, now } => failed(
                 "cannot use the session token that OCI issued",
                 format!("it expired at {expiration}, and this machine's clock says {now}"),
-                "correct the clock, then run woci again",
+                "check the clock, then run woci again",
             ),
 
             // The system.
@@ -499,11 +499,11 @@ mod tests {
                 vec![Error::PortTaken { port: 8181, why: "Address already in use".into() }]
             }
             Variant::Denied => {
-                let denied = |why: Option<&str>| Error::Denied {
-                    error: "access_denied".into(),
+                let denied = |error: &str, why: Option<&str>| Error::Denied {
+                    error: error.into(),
                     description: why.map(Into::into),
                 };
-                vec![denied(None), denied(Some("Not in the group"))]
+                vec![denied("access_denied", None), denied("invalid_request", Some("nonce required"))]
             }
             Variant::Unanswered => vec![Error::Unanswered { minutes: 5 }],
             Variant::NoBrowser => vec![Error::NoBrowser],
