@@ -38,7 +38,7 @@ impl Host {
             Ok(rest) => self.home()?.join(rest),
             Err(_) => path.to_owned(),
         };
-        std::path::absolute(&path).map_err(|e| Error::File { doing: "resolve", path, why: e.to_string() })
+        std::path::absolute(&path).map_err(|e| Error::RelativePath { path, why: e.to_string() })
     }
 }
 
@@ -63,11 +63,7 @@ impl Env {
 
 /// The file that this process was started from.
 pub fn this_program() -> Result<PathBuf> {
-    std::env::current_exe().map_err(|e| Error::File {
-        doing: "find",
-        path: "woci's own program".into(),
-        why: e.to_string(),
-    })
+    std::env::current_exe().map_err(|e| Error::OwnProgram { why: e.to_string() })
 }
 
 /// The wall clock.

@@ -182,46 +182,23 @@ pub mod fuzz {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "a test makes the files that it is about")]
 mod tests {
-    use std::fs;
-    use std::sync::atomic::{AtomicU32, Ordering};
-
     use super::*;
     use crate::config::{SetBy, SignIn};
     use crate::host::Env;
     use crate::log::Level;
-
-    const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/manager");
-
-    /// A home folder that is removed when the test ends.
-    struct Home(PathBuf);
+    use crate::testing::{Home, fixture_path};
 
     impl Home {
-        fn new() -> Self {
-            static COUNT: AtomicU32 = AtomicU32::new(0);
-            let n = COUNT.fetch_add(1, Ordering::Relaxed);
-            let home = std::env::temp_dir().join(format!("woci-config-{}-{n}", std::process::id()));
-            fs::create_dir_all(home.join(".oci")).unwrap();
-            Self(home)
-        }
-
-        /// One whose ~/.oci/woci_manager.ini is this.
+        /// A home with this `~/.oci/woci_manager.ini`.
         fn with(manager: &str) -> Self {
             let home = Self::new();
             home.put(".oci/woci_manager.ini", manager);
             home
         }
 
-        fn put(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
-            let path = self.0.join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, text).unwrap();
-            path
-        }
-
         fn settings(&self, flags: &[(&'static str, &str)], variables: &[(&str, &str)]) -> Result<Settings> {
-            let host = Host::of(&self.0, variables);
+            let host = Host::of(self.root(), variables);
             let mut given = Flags::default();
             flags.iter().for_each(|(name, value)| given.set(name, (*value).to_owned()));
             Config::find(&host, &given)?.profile(&host, &given)
@@ -232,14 +209,9 @@ mod tests {
         }
     }
 
-    impl Drop for Home {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
-    fn fixture(name: &str) -> String {
-        format!("{FIXTURES}/{name}.ini")
+    /// The path of a sample manager config.
+    fn sample(name: &str) -> String {
+        fixture_path(&format!("manager/{name}.ini")).into_os_string().into_string().unwrap()
     }
 
     #[test]
@@ -252,7 +224,7 @@ mod tests {
             ("keycloak", &["team-a", "team-b"]),
         ] {
             for profile in profiles {
-                let named = [("--manager-config", &*fixture(name)), ("--profile", profile)];
+                let named = [("--manager-config", &*sample(name)), ("--profile", profile)];
                 let settings = home.settings(&named, &[]).unwrap_or_else(|e| panic!("{name}: {e}"));
                 assert_eq!(settings.warnings, Vec::<String>::new(), "{name}");
                 let renewal =
@@ -266,12 +238,12 @@ mod tests {
     #[test]
     fn a_value_holds_all_that_its_line_does() {
         let home = Home::new();
-        let named = [("--manager-config", &*fixture("odd-secrets")), ("--profile", "prod")];
+        let named = [("--manager-config", &*sample("odd-secrets")), ("--profile", "prod")];
         let settings = home.settings(&named, &[]).unwrap();
         let missing = settings.provider_needs(&Env::of(&[])).err().unwrap();
         let Error::MissingOptions { names, profile, manager } = missing else { panic!("{missing}") };
         assert_eq!(names, ["--client-id (client_id)"], "an empty value hides that of COMMON");
-        assert_eq!((profile.as_str(), manager), ("prod", Some(fixture("odd-secrets").into())));
+        assert_eq!((profile.as_str(), manager), ("prod", Some(sample("odd-secrets").into())));
 
         let renewal = home
             .settings(&[&named[..], &[("--client-id", "c")]].concat(), &[])
@@ -290,7 +262,7 @@ mod tests {
         assert_eq!(domain.url, provider.token_url, "the exchange is at the token endpoint by default");
         assert_eq!((settings.redirect_port, settings.log_level), (8181, Level::Debug));
         assert_eq!((settings.sign_in, settings.auto_refresh), (SignIn::Never, true));
-        assert_eq!(settings.oci_config, Path::new(FIXTURES).join("work/oci.config"));
+        assert_eq!(settings.oci_config, fixture_path("manager/work/oci.config"));
         assert!(settings.oci_config_from_manager);
 
         let [unknown, percent, near] = &settings.warnings[..] else { panic!("{:?}", settings.warnings) };
@@ -375,7 +347,7 @@ mod tests {
         assert!(matches!(home.profile(&[]), Err(Error::NoProfile { .. })));
         assert_eq!(home.profile(&[("OCI_CLI_PROFILE", "dev")]).as_deref(), Ok("dev"));
         let settings = home.settings(&[("--profile", "x@y")], &[("OCI_CLI_PROFILE", "dev")]).unwrap();
-        assert_eq!(settings.session_folder, home.0.join(".oci/sessions/x@y"));
+        assert_eq!(settings.session_folder, home.path(".oci/sessions/x@y"));
         for bad in ["COMMON", "..", "a/b"] {
             assert!(matches!(
                 home.settings(&[("--profile", bad)], &[]).err(),
@@ -390,7 +362,7 @@ mod tests {
         let beside = home.put("team/woci_manager.ini", "[beside]\nconfig_file = ~/other/config\n");
         let named = home.put("named.ini", "[named]\n");
         home.put("other/woci_manager.ini", "[moved]\n");
-        let (oci_config, empty) = (home.0.join("team/config"), home.0.join("empty/config"));
+        let (oci_config, empty) = (home.path("team/config"), home.path("empty/config"));
         let [oci_config, empty, named] = [&oci_config, &empty, &named].map(|path| path.to_str().unwrap());
         let profile = |flags: &[(&'static str, &str)], variables: &[(&str, &str)]| {
             home.settings(flags, variables).map(|settings| settings.profile.to_string()).unwrap()
@@ -405,9 +377,9 @@ mod tests {
 
         let of = |settings: Settings| (settings.oci_config, settings.oci_config_from_manager);
         let beside = [("--manager-config", beside.to_str().unwrap())];
-        assert_eq!(of(home.settings(&beside, &[]).unwrap()), (home.0.join("other/config"), true));
-        assert_eq!(of(home.settings(&beside, &variable).unwrap()), (home.0.join("team/config"), false));
-        assert_eq!(of(home.settings(&[], &[]).unwrap()), (home.0.join(".oci/config"), false));
+        assert_eq!(of(home.settings(&beside, &[]).unwrap()), (home.path("other/config"), true));
+        assert_eq!(of(home.settings(&beside, &variable).unwrap()), (home.path("team/config"), false));
+        assert_eq!(of(home.settings(&[], &[]).unwrap()), (home.path(".oci/config"), false));
     }
 
     #[test]
@@ -433,14 +405,15 @@ mod tests {
                 "{needed}"
             );
 
-            fs::create_dir_all(home.0.join(".oci/sessions/DEFAULT")).unwrap();
+            home.make_folder(".oci/sessions/DEFAULT");
             assert_eq!(home.profile(&[]).as_deref(), Ok("DEFAULT"));
-            fs::create_dir_all(home.0.join(".oci/sessions/prod")).unwrap();
+            home.make_folder(".oci/sessions/prod");
             assert!(matches!(home.profile(&[]), Err(Error::ManagerConfig { .. })), "a choice");
         }
         let home = Home::new();
+        home.make_folder(".oci");
         for (missing, why) in [("nowhere.ini", "there is no such file"), (".oci", "it is a folder")] {
-            let named = [("--manager-config", home.0.join(missing).to_str().unwrap().to_owned())];
+            let named = [("--manager-config", home.path(missing).to_str().unwrap().to_owned())];
             let named = named.each_ref().map(|(name, path)| (*name, path.as_str()));
             assert!(
                 matches!(home.settings(&named, &[]).err(), Some(Error::ManagerConfig { why: w, .. }) if w == why)

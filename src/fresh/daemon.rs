@@ -129,8 +129,7 @@ impl Daemon {
         let since = Instant::now();
         while files::is_locked(&path)? {
             if since.elapsed() >= ENDS_WITHIN {
-                let holder = format!("process {pid} (the daemon)");
-                return Err(Error::Locked { path, holder, seconds: ENDS_WITHIN.as_secs() });
+                return Err(Error::DaemonStays { pid, seconds: ENDS_WITHIN.as_secs() });
             }
             thread::sleep(POLL);
         }

@@ -266,20 +266,21 @@ impl Entry<'_> {
 }
 
 /// A line break in a value would let whoever chose the value write lines of their own.
-fn plain<'a>(path: &Path, what: &str, value: &'a str) -> Result<&'a str> {
+fn plain<'a>(path: &Path, name: &'static str, value: &'a str) -> Result<&'a str> {
     if value.is_empty() || value.contains(char::is_control) || value.trim() != value {
-        let why = format!("{what} is empty, begins or ends with a blank, or holds a control character");
-        return Err(Error::File { doing: "write", path: path.to_owned(), why });
+        let why = "it is empty, begins or ends with a blank, or holds a control character".into();
+        return Err(Error::OciConfigValue { path: path.to_owned(), name, why });
     }
     Ok(value)
 }
 
 fn plain_path<'a>(path: &Path, value: &'a Path) -> Result<&'a str> {
+    const NAME: &str = "a path of the session";
     match value.to_str() {
-        Some(value) => plain(path, "a path of the session", value),
+        Some(value) => plain(path, NAME, value),
         None => {
-            let why = format!("oci cannot read the path {}: it is not UTF-8 text", value.display());
-            Err(Error::File { doing: "write", path: path.to_owned(), why })
+            let why = format!("{} is not UTF-8 text, and oci could not read it", value.display());
+            Err(Error::OciConfigValue { path: path.to_owned(), name: NAME, why })
         }
     }
 }
@@ -344,35 +345,30 @@ fn keep_backup(path: &Path, profile: &ProfileName, old: &[u8]) -> Result<PathBuf
 #[expect(clippy::disallowed_methods, reason = "a test makes the files that it is about")]
 mod tests {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
-    use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
+    use crate::testing::{self, Home, fixture};
 
     const FLAG: RegionChange<'_> = RegionChange::IfMissing("eu-zurich-1");
-    const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/oci");
 
     fn profile(name: &str) -> ProfileName {
         ProfileName::new(name).unwrap()
     }
 
-    /// A home folder that goes when the test is over.
-    struct Home(PathBuf);
+    /// A home with an empty `.oci`.
+    fn home() -> Home {
+        let home = Home::new();
+        home.make_folder(".oci");
+        home
+    }
 
     impl Home {
-        fn new() -> Self {
-            static COUNT: AtomicU32 = AtomicU32::new(0);
-            let n = COUNT.fetch_add(1, Ordering::Relaxed);
-            let home = std::env::temp_dir().join(format!("woci-oci-config-{}-{n}", std::process::id()));
-            fs::create_dir_all(home.join(".oci")).unwrap();
-            Self(home)
-        }
-
         fn config(&self) -> PathBuf {
-            self.0.join(".oci/config")
+            self.path(".oci/config")
         }
 
         fn sessions(&self, profile: &str) -> PathBuf {
-            self.0.join(".oci/sessions").join(profile)
+            self.path(".oci/sessions").join(profile)
         }
 
         fn write(&self, name: &str, region: Option<RegionChange<'_>>) -> Result<()> {
@@ -384,25 +380,12 @@ mod tests {
                 tenancy: Some("ocid1.tenancy.oc1..new"),
                 region,
             };
-            let host = Host::of(&self.0, &[]);
+            let host = Host::of(self.root(), &[]);
             ConfigFile::read(&host, &self.config())?.write(&profile(name), &folder, &entry)
         }
 
         fn read(&self, name: &str) -> Result<Section> {
-            ConfigFile::read(&Host::of(&self.0, &[]), &self.config())?.section(&profile(name))
-        }
-
-        fn names(&self) -> Vec<String> {
-            let entries = fs::read_dir(self.0.join(".oci")).unwrap();
-            let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-            names.sort();
-            names
-        }
-    }
-
-    impl Drop for Home {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
+            ConfigFile::read(&Host::of(self.root(), &[]), &self.config())?.section(&profile(name))
         }
     }
 
@@ -427,20 +410,13 @@ mod tests {
 
     #[test]
     fn the_fixtures_before_become_those_after() {
-        let mut count = 0;
-        for entry in fs::read_dir(FIXTURES).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_none_or(|extension| extension != "before") {
-                continue;
-            }
-            count += 1;
-            let before = fs::read_to_string(&path).unwrap();
-            let after = fs::read_to_string(path.with_extension("after")).unwrap();
+        let text = |name: &str| String::from_utf8(fixture(&format!("oci/{name}"))).unwrap();
+        for name in testing::fixtures_in("oci", "before") {
+            let (before, after) = (text(&format!("{name}.before")), text(&format!("{name}.after")));
             let (new, _) = edited(&before, FLAG).unwrap().unwrap_or((before, false));
-            assert_eq!(new, after, "{}", path.display());
-            assert_eq!(edited(&after, FLAG), Ok(None), "{}: a second edit changes nothing", path.display());
+            assert_eq!(new, after, "{name}");
+            assert_eq!(edited(&after, FLAG), Ok(None), "{name}: a second edit changes nothing");
         }
-        assert!(count >= 9);
     }
 
     #[test]
@@ -484,16 +460,19 @@ mod tests {
 
     #[test]
     fn no_value_can_write_lines_of_its_own() {
-        let home = Home::new();
+        let home = home();
         for bad in ["x\n[DEFAULT]\nuser = evil", "x\r", "", " x", "x\0"] {
-            assert!(matches!(home.write("prod", Some(RegionChange::Set(bad))), Err(Error::File { .. })));
+            assert!(matches!(
+                home.write("prod", Some(RegionChange::Set(bad))),
+                Err(Error::OciConfigValue { .. })
+            ));
         }
-        assert_eq!(home.names(), Vec::<String>::new());
+        assert_eq!(home.names(".oci"), Vec::<String>::new());
     }
 
     #[test]
     fn a_new_file_is_private_and_an_old_one_keeps_its_mode() {
-        let home = Home::new();
+        let home = home();
         home.write("prod", None).unwrap();
         let mode = || fs::metadata(home.config()).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(), 0o600);
@@ -505,7 +484,7 @@ mod tests {
 
     #[test]
     fn nothing_is_written_where_nothing_changes() {
-        let home = Home::new();
+        let home = home();
         home.write("prod", None).unwrap();
         let before = fs::metadata(home.config()).unwrap().ino();
         home.write("prod", None).unwrap();
@@ -514,19 +493,19 @@ mod tests {
 
     #[test]
     fn links_are_followed_also_to_a_file_that_is_not_there_yet() {
-        let home = Home::new();
-        fs::create_dir(home.0.join("dotfiles")).unwrap();
+        let home = home();
+        home.make_folder("dotfiles");
         symlink("../dotfiles/oci", home.config()).unwrap();
         home.write("prod", None).unwrap();
         home.write("dev", None).unwrap();
         assert!(fs::symlink_metadata(home.config()).unwrap().is_symlink());
-        let text = fs::read_to_string(home.0.join("dotfiles/oci")).unwrap();
+        let text = fs::read_to_string(home.path("dotfiles/oci")).unwrap();
         assert!(text.contains("[prod]") && text.contains("[dev]"));
     }
 
     #[test]
     fn profiles_written_at_once_all_arrive() {
-        let home = Home::new();
+        let home = home();
         std::thread::scope(|scope| {
             for n in 0..16 {
                 let home = &home;
@@ -536,32 +515,32 @@ mod tests {
         for n in 0..16 {
             assert!(home.read(&format!("p{n}")).unwrap().security_token_file.is_some(), "p{n}");
         }
-        assert_eq!(home.names(), [".woci-config.lock", "config"]);
+        assert_eq!(home.names(".oci"), [".woci-config.lock", "config"]);
     }
 
     #[test]
     fn each_backup_of_an_api_key_has_a_name_of_its_own() {
-        let home = Home::new();
+        let home = home();
         let section = |name: &str| format!("[{name}]\nuser = u\nkey_file = ~/{name}.pem\n");
         let old = section("prod") + &section("dev");
-        fs::write(home.config(), &old).unwrap();
+        home.put(".oci/config", &old);
         home.write("prod", None).unwrap();
         home.write("dev", None).unwrap();
-        fs::write(home.config(), section("dev")).unwrap();
+        home.put(".oci/config", section("dev"));
         home.write("dev", None).unwrap();
         let backups = ["config.woci-backup", "config.woci-backup-dev", "config.woci-backup-dev-2"];
-        assert_eq!(home.names(), [&[".woci-config.lock", "config"], &backups[..]].concat());
-        let first = home.0.join(".oci").join(backups[0]);
+        assert_eq!(home.names(".oci"), [&[".woci-config.lock", "config"], &backups[..]].concat());
+        let first = home.path(".oci").join(backups[0]);
         assert_eq!(fs::read_to_string(&first).unwrap(), old);
         assert_eq!(fs::metadata(&first).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
     fn an_api_key_that_others_inherit_is_replaced_only_when_default_was_named() {
-        let home = Home::new();
+        let home = home();
         let check = |text: &str, name: &str, was_named| {
-            fs::write(home.config(), text).unwrap();
-            let host = Host::of(&home.0, &[]);
+            home.put(".oci/config", text);
+            let host = Host::of(home.root(), &[]);
             let config = home.config();
             let file = ConfigFile::read(&host, &config)?;
             file.check(&profile(name), &home.sessions(name), was_named)
@@ -577,9 +556,9 @@ mod tests {
 
     #[test]
     fn a_section_is_read_with_the_region_it_inherits() {
-        let home = Home::new();
+        let home = home();
         let region = |text: &str, name: &str| {
-            fs::write(home.config(), text).unwrap();
+            home.put(".oci/config", text);
             home.read(name).unwrap().region
         };
         assert_eq!(region("[DEFAULT]\nregion = a\n[prod]\n", "prod").as_deref(), Some("a"));
@@ -589,7 +568,7 @@ mod tests {
         assert_eq!(region("[DEFAULT]\nregion = a\n", "new").as_deref(), Some("a"));
         assert_eq!(region("[DEFAULT]\nx = 1\n[a]\n[DEFAULT]\nregion = a", "DEFAULT").as_deref(), Some("a"));
         assert_eq!(region("[dev]\nregion = a\n", "prod"), None);
-        fs::write(home.config(), "[prod]\nkey_file = ~/k\nkey_file = ~/l\ntenancy = t\nuser = u\n").unwrap();
+        home.put(".oci/config", "[prod]\nkey_file = ~/k\nkey_file = ~/l\ntenancy = t\nuser = u\n");
         let section = home.read("prod").unwrap();
         assert_eq!((section.key_file, section.has_user), (None, true));
         fs::remove_file(home.config()).unwrap();

@@ -105,10 +105,10 @@ pub struct PrivateKey {
 impl PrivateKey {
     /// A new key of 2048 bits with the exponent 65537; takes 50 to 200 ms.
     pub fn generate() -> Result<Self> {
-        let random = |why: String| Error::Random { why };
-        let key = rsa::PrivateKey::new(&mut SysRng, BITS).map_err(|e| random(e.to_string()))?;
-        let der = key.to_pkcs1_der().map_err(|e| random(e.to_string()))?;
-        Self::from_pkcs1(der.as_bytes()).map_err(random)
+        let failed = |why: String| Error::NewKey { why };
+        let key = rsa::PrivateKey::new(&mut SysRng, BITS).map_err(|e| failed(e.to_string()))?;
+        let der = key.to_pkcs1_der().map_err(|e| failed(e.to_string()))?;
+        Self::from_pkcs1(der.as_bytes()).map_err(failed)
     }
 
     /// An unencrypted key in PEM (RFC 7468), PKCS#8 or PKCS#1. Text around it is allowed: OCI's own
@@ -206,15 +206,14 @@ mod tests {
     use sha2::{Digest as _, Sha256};
 
     use super::*;
+    use crate::testing::fixture;
 
-    fn fixture(name: &str) -> Vec<u8> {
-        crate::files::read(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/keys").join(name))
-            .unwrap()
-            .unwrap()
+    fn pem(name: &str) -> Vec<u8> {
+        fixture(&format!("keys/{name}"))
     }
 
     fn session() -> PrivateKey {
-        PrivateKey::parse(&fixture("session.pem")).unwrap()
+        PrivateKey::parse(&pem("session.pem")).unwrap()
     }
 
     /// Python's cryptography and hashlib made these of the same key.
@@ -236,11 +235,11 @@ mod tests {
     #[test]
     fn reads_every_form_of_a_key_as_the_same() {
         for name in ["session-pkcs1.pem", "session-oci.pem", "session-crlf.pem"] {
-            let key = PrivateKey::parse(&fixture(name)).unwrap_or_else(|why| panic!("{name}: {why}"));
+            let key = PrivateKey::parse(&pem(name)).unwrap_or_else(|why| panic!("{name}: {why}"));
             assert_eq!(key.public(), session().public(), "{name}");
             assert_eq!(key.to_pem(), session().to_pem(), "{name}");
         }
-        assert!(PrivateKey::parse(&fixture("large.pem")).is_ok());
+        assert!(PrivateKey::parse(&pem("large.pem")).is_ok());
     }
 
     #[test]
@@ -253,10 +252,10 @@ mod tests {
             ("small.pem", "its RSA key has fewer than 2048 bits"),
         ];
         for (name, expected) in odd {
-            let why = PrivateKey::parse(&fixture(name)).err().unwrap();
+            let why = PrivateKey::parse(&pem(name)).err().unwrap();
             assert!(why.starts_with(expected), "{name}: {why}");
         }
-        let whole = fixture("session.pem");
+        let whole = pem("session.pem");
         for garbage in [&b""[..], b"\0\xff", b"OCI_API_KEY\n", &whole[..whole.len() / 2]] {
             let why = PrivateKey::parse(garbage).err().unwrap();
             assert!(why.starts_with("it is no PEM file"), "{why}");

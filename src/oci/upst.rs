@@ -106,11 +106,11 @@ mod tests {
 
     use super::*;
     use crate::oci::PrivateKey;
-    use crate::testing::vectors;
+    use crate::testing::{fixture, vectors};
 
     #[test]
     fn vectors() {
-        let key = PrivateKey::parse(include_bytes!("../../fixtures/keys/session.pem")).unwrap();
+        let key = PrivateKey::parse(&fixture("keys/session.pem")).unwrap();
         for vector in vectors::all("upst") {
             // A file that is not UTF-8 holds no token either.
             let text = String::from_utf8_lossy(&vector.bytes);

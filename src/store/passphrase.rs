@@ -93,6 +93,6 @@ fn typed(prompt: &mut Prompt, words: &str) -> Result<Secret> {
     match std::str::from_utf8(&line) {
         Ok("") => Err(Error::PassphraseEmpty),
         Ok(line) => Ok(Secret::new(line.to_owned())),
-        Err(_) => Err(Error::BadValue { name: "the passphrase".into(), why: "it is not UTF-8".into() }),
+        Err(_) => Err(Error::PassphraseNotText),
     }
 }

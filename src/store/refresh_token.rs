@@ -106,33 +106,10 @@ mod tests {
     use super::*;
     use crate::config::PassphraseSource;
     use crate::host::Env;
-    use crate::testing::vectors;
+    use crate::testing::{Home, vectors};
 
-    /// A folder of its own, gone at the end.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new() -> Self {
-            let name = format!("woci-test-{:016x}", u64::from_ne_bytes(host::random().unwrap()));
-            let folder = std::env::temp_dir().join(name);
-            fs::create_dir(&folder).unwrap();
-            Self(folder)
-        }
-
-        fn file(&self) -> PathBuf {
-            self.0.join("refresh_token")
-        }
-
-        fn names(&self) -> Vec<String> {
-            let entries = fs::read_dir(&self.0).unwrap();
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
+    fn file(home: &Home) -> PathBuf {
+        home.path("refresh_token")
     }
 
     fn secret(text: &str) -> Secret {
@@ -161,12 +138,12 @@ mod tests {
 
     #[test]
     fn vectors() {
-        let folder = Folder::new();
+        let home = Home::new();
         for vector in vectors::all("envelope") {
-            fs::write(folder.file(), &vector.bytes).unwrap();
-            let found = found(&folder.file(), &variable(), &vector.passphrase);
+            home.put("refresh_token", &vector.bytes);
+            let found = found(&file(&home), &variable(), &vector.passphrase);
             assert_eq!(found, vector.expect, "{}", vector.name);
-            assert_eq!(fs::read(folder.file()).unwrap(), vector.bytes, "the file is untouched");
+            assert_eq!(fs::read(file(&home)).unwrap(), vector.bytes, "the file is untouched");
         }
     }
 
@@ -201,96 +178,96 @@ mod tests {
 
     #[test]
     fn a_plain_token_is_replaced_by_a_plain_one() {
-        let folder = Folder::new();
+        let home = Home::new();
         let env = Env::of(&[]);
         let source = no_source();
         for token in ["first", "second", "third"] {
             let mut passphrase = Passphrase::new(&source, &env, None, true);
-            prepare(&folder.file(), &mut passphrase).unwrap().store(&secret(token)).unwrap();
-            let opened = open(&folder.file(), &mut passphrase).unwrap().unwrap();
+            prepare(&file(&home), &mut passphrase).unwrap().store(&secret(token)).unwrap();
+            let opened = open(&file(&home), &mut passphrase).unwrap().unwrap();
             assert!(opened.expose() == token);
-            assert_eq!(fs::metadata(folder.file()).unwrap().len(), ROOM as u64, "the room does not grow");
+            assert_eq!(fs::metadata(file(&home)).unwrap().len(), ROOM as u64, "the room does not grow");
         }
-        assert_eq!(folder.names(), ["refresh_token"]);
+        assert_eq!(home.names(""), ["refresh_token"]);
     }
 
     #[test]
     fn plain_text_met_with_a_passphrase_is_encrypted_and_stays_so() {
-        let folder = Folder::new();
+        let home = Home::new();
         let env = Env::of(&[("P", "a passphrase")]);
-        fs::write(folder.file(), "first\n").unwrap();
+        home.put("refresh_token", "first\n");
         let source = variable();
         let mut passphrase = Passphrase::new(&source, &env, None, true);
-        let opened = open(&folder.file(), &mut passphrase).unwrap().unwrap();
-        prepare(&folder.file(), &mut passphrase).unwrap().store(&opened).unwrap();
-        let first = fs::read_to_string(folder.file()).unwrap();
+        let opened = open(&file(&home), &mut passphrase).unwrap().unwrap();
+        prepare(&file(&home), &mut passphrase).unwrap().store(&opened).unwrap();
+        let first = fs::read_to_string(file(&home)).unwrap();
         assert!(first.starts_with(r#"{"version":1,"#) && !first.contains("first"));
 
         // The next run, and one that holds on to the key as a daemon does.
         for mut passphrase in [Passphrase::new(&source, &env, None, true), passphrase] {
-            let before = fs::read_to_string(folder.file()).unwrap();
-            let opened = open(&folder.file(), &mut passphrase).unwrap().unwrap();
+            let before = fs::read_to_string(file(&home)).unwrap();
+            let opened = open(&file(&home), &mut passphrase).unwrap().unwrap();
             assert!(opened.expose() == "first");
-            prepare(&folder.file(), &mut passphrase).unwrap().store(&opened).unwrap();
-            let after = fs::read_to_string(folder.file()).unwrap();
+            prepare(&file(&home), &mut passphrase).unwrap().store(&opened).unwrap();
+            let after = fs::read_to_string(file(&home)).unwrap();
             let salt = |text: &str| text.split(r#""nonce""#).next().unwrap().to_owned();
             assert_eq!(salt(&before), salt(&after), "the key is used again");
             assert_ne!(before, after, "under a new nonce");
         }
 
-        assert!(found(&folder.file(), &no_source(), "").contains("no passphrase source is set"));
-        assert_eq!(found(&folder.file(), &variable(), "another"), "wrong passphrase");
-        assert!(found(&folder.file(), &variable(), "").contains("unset, empty"));
+        assert!(found(&file(&home), &no_source(), "").contains("no passphrase source is set"));
+        assert_eq!(found(&file(&home), &variable(), "another"), "wrong passphrase");
+        assert!(found(&file(&home), &variable(), "").contains("unset, empty"));
     }
 
     #[test]
     fn an_envelope_of_another_cost_or_kind_is_renewed() {
-        let folder = Folder::new();
+        let home = Home::new();
         for name in ["scrypt-lower-cost", "legacy-good"] {
-            let vector = vectors::all("envelope").into_iter().find(|vector| vector.name == name).unwrap();
-            fs::write(folder.file(), &vector.bytes).unwrap();
+            let vector = vectors::read("envelope", name);
+            home.put("refresh_token", &vector.bytes);
             let env = Env::of(&[("P", &vector.passphrase)]);
             let source = variable();
             let mut passphrase = Passphrase::new(&source, &env, None, true);
-            let opened = open(&folder.file(), &mut passphrase).unwrap().unwrap();
-            prepare(&folder.file(), &mut passphrase).unwrap().store(&opened).unwrap();
-            assert!(fs::read_to_string(folder.file()).unwrap().contains(r#""n":131072,"#), "{name}");
-            assert_eq!(found(&folder.file(), &variable(), &vector.passphrase), vector.expect);
+            let opened = open(&file(&home), &mut passphrase).unwrap().unwrap();
+            prepare(&file(&home), &mut passphrase).unwrap().store(&opened).unwrap();
+            assert!(fs::read_to_string(file(&home)).unwrap().contains(r#""n":131072,"#), "{name}");
+            assert_eq!(found(&file(&home), &variable(), &vector.passphrase), vector.expect);
         }
     }
 
     #[test]
     fn what_is_or_was_encrypted_is_never_replaced_by_plain_text() {
-        let folder = Folder::new();
+        let home = Home::new();
         let env = Env::of(&[]);
         for bytes in ["{\"version\":1}", "{", " {", "\u{feff}{"] {
-            fs::write(folder.file(), bytes).unwrap();
+            home.put("refresh_token", bytes);
             for source in [no_source(), variable()] {
                 let refused =
-                    prepare(&folder.file(), &mut Passphrase::new(&source, &env, None, true)).err().unwrap();
+                    prepare(&file(&home), &mut Passphrase::new(&source, &env, None, true)).err().unwrap();
                 assert_eq!(refused.say().code, 2, "{bytes}: {refused}");
             }
-            assert_eq!(fs::read(folder.file()).unwrap(), bytes.as_bytes());
+            assert_eq!(fs::read(file(&home)).unwrap(), bytes.as_bytes());
         }
-        assert_eq!(folder.names(), ["refresh_token"]);
+        assert_eq!(home.names(""), ["refresh_token"]);
     }
 
     #[test]
     fn a_successor_that_is_not_needed_leaves_nothing() {
-        let folder = Folder::new();
+        let home = Home::new();
         let (source, env) = (no_source(), Env::of(&[]));
-        fs::write(folder.file(), "kept").unwrap();
-        let successor = prepare(&folder.file(), &mut Passphrase::new(&source, &env, None, true)).unwrap();
-        assert_eq!(folder.names().len(), 2);
+        home.put("refresh_token", "kept");
+        let successor = prepare(&file(&home), &mut Passphrase::new(&source, &env, None, true)).unwrap();
+        assert_eq!(home.names("").len(), 2);
         drop(successor);
-        assert_eq!(folder.names(), ["refresh_token"]);
-        assert_eq!(fs::read_to_string(folder.file()).unwrap(), "kept");
+        assert_eq!(home.names(""), ["refresh_token"]);
+        assert_eq!(fs::read_to_string(file(&home)).unwrap(), "kept");
     }
 
     #[test]
     fn a_huge_file_is_refused_before_it_is_parsed() {
-        let folder = Folder::new();
-        fs::write(folder.file(), vec![b'{'; LARGEST + 1]).unwrap();
-        assert_eq!(found(&folder.file(), &variable(), "p"), "damaged");
+        let home = Home::new();
+        home.put("refresh_token", vec![b'{'; LARGEST + 1]);
+        assert_eq!(found(&file(&home), &variable(), "p"), "damaged");
     }
 }

@@ -1,11 +1,11 @@
-//! Golden files: what woci says, in `fixtures/` for a person to read; `make bless` rewrites them.
+//! Golden files: texts of woci that are kept in `fixtures/`, where a person can read them.
 
-use std::path::Path;
+use super::fixture_path;
 
-/// Fails where `fixtures/<name>` is not this text.
+/// Fails if `fixtures/<name>` is not this text. `make bless` rewrites the file instead.
 #[expect(clippy::disallowed_methods, reason = "a test's own files")]
 pub fn check(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
+    let path = fixture_path(name);
     if std::env::var_os("WOCI_BLESS").is_some() {
         std::fs::write(&path, text).unwrap();
     }

@@ -347,7 +347,7 @@ fn stays_in_front_for_systemd() {
     let front = world.woci(&["--daemon", "--foreground"]).start();
     front.prints("}");
     assert_eq!(daemon.pid(), Some(front.id.into()));
-    world.woci(&["--daemon", "--foreground"]).run().fails(1).says("one runs already");
+    world.woci(&["--daemon", "--foreground"]).run().fails(1).says("one is already running");
     assert_eq!(world.woci(&["--daemon"]).run().ok().document(true)["pid"], front.id);
     front.signal(libc::SIGTERM);
     front.finish().ok().says("Ended, as it was told to").document(true);

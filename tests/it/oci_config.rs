@@ -181,7 +181,7 @@ fn each_mark_of_an_api_key_is_one() {
 #[test]
 fn the_default_that_others_inherit_is_not_taken_over_unasked() {
     let old = format!("[DEFAULT]\n{API_KEY}[other]\nregion = eu-zurich-1\n");
-    let refused = "it holds an API key that every other profile there inherits";
+    let refused = "it holds an API key that every other profile in the file inherits";
     // Before a sign-in, before a refresh token is spent, and before oci.
     let world = World::new();
     world.secret("S3cr3t-canary-pass");

@@ -89,14 +89,11 @@ fn shorten(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods, reason = "vectors are files")]
 mod tests {
-    use std::fs;
-    use std::path::Path;
-
     use proptest::prelude::*;
 
     use super::*;
+    use crate::testing::vectors;
 
     /// Of every vector in `fixtures/callback`.
     const STATE: &str = "S8lCrJ1mU0aJb0eYq1xZ3vQf7nGdWkTtPpHhLlMmNn4";
@@ -113,21 +110,9 @@ mod tests {
 
     #[test]
     fn vectors() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/callback");
-        let mut count = 0;
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.ends_with(".gitattributes") {
-                continue;
-            }
-            let vector = fs::read(&path).unwrap();
-            let cut = vector.windows(2).position(|two| two == b"\n\n").unwrap();
-            let about = str::from_utf8(&vector[..cut]).unwrap();
-            let expected = about.lines().find_map(|line| line.strip_prefix("expect: ")).unwrap();
-            assert_eq!(say(&vector[cut + 2..]), expected, "{}", path.display());
-            count += 1;
+        for vector in vectors::all("callback") {
+            assert_eq!(say(&vector.bytes), vector.expect, "{}", vector.name);
         }
-        assert!(count > 40, "{count} vectors");
     }
 
     #[test]

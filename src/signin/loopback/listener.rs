@@ -257,13 +257,14 @@ fn places(host: &Host) -> Vec<PathBuf> {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods, reason = "what a listener leaves is looked at on disk")]
+#[allow(clippy::disallowed_methods, reason = "a test reads /proc")]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
     use std::thread::JoinHandle;
 
     use super::*;
     use crate::host::Env;
+    use crate::testing::Home;
 
     const STATE: &str = "S8lCrJ1mU0aJb0eYq1xZ3vQf7nGdWkTtPpHhLlMmNn4";
     const LIMIT: Duration = Duration::from_secs(60);
@@ -395,17 +396,13 @@ mod tests {
 
     #[test]
     fn the_socket_is_gone_before_the_wait_begins() {
-        let folder = std::env::temp_dir().join(format!("woci-test-{:x}", std::process::id()));
-        DirBuilder::new().mode(0o700).create(&folder).unwrap();
-        let too_long = format!("{}/{}", folder.display(), "x".repeat(100));
-        DirBuilder::new().create(&too_long).unwrap();
-        let places = [("XDG_RUNTIME_DIR", too_long.as_str()), ("TMPDIR", folder.to_str().unwrap())];
-        let listener = Listener::bind(&host(&places), 0).unwrap();
-        let left = |path: &Path| fs::read_dir(path).unwrap().count();
-        assert_eq!((left(&folder), left(Path::new(&too_long))), (1, 0));
-        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
-        drop(listener);
-        fs::remove_dir_all(&folder).unwrap();
+        let home = Home::new();
+        let too_long = "x".repeat(100);
+        let path = home.make_folder(&too_long);
+        let places = [("XDG_RUNTIME_DIR", path.to_str().unwrap()), ("TMPDIR", home.root().to_str().unwrap())];
+        let _listener = Listener::bind(&host(&places), 0).unwrap();
+        assert_eq!((home.names(""), home.names(&too_long)), (vec![too_long], vec![]));
+        assert_eq!(fs::metadata(home.root()).unwrap().permissions().mode() & 0o777, 0o700);
     }
 
     #[test]

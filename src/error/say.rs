@@ -1,0 +1,571 @@
+//! What each error says: one table with a row per variant.
+//!
+//! A message reads `cannot <do> <what>: <why>; <next step>`. Three texts are kept word for word from
+//! the older tool, because people search for them; two of them are here.
+
+use super::{Error, Said};
+
+impl Error {
+    /// A row has the exit code; what failed, and on what; why; what to do now.
+    pub fn say(&self) -> Said {
+        match self {
+            // The command line.
+            Self::OptionWithoutValue { option } => {
+                wrong(format!("cannot use {option}"), "it needs a value", "see `woci --help` for its form")
+            }
+            Self::OptionMissing { verb, option } => wrong(
+                format!("cannot run `woci {verb}`"),
+                format!("it needs {option}"),
+                format!("add {option}; `woci --help` shows its form"),
+            ),
+            Self::OptionWithValue { option } => {
+                wrong(format!("cannot use {option} with a value"), "it takes none", "remove the value")
+            }
+            Self::OptionTwice { option } => wrong(
+                format!("cannot use {option}"),
+                "it is given twice, with different values",
+                "give it once",
+            ),
+            Self::OptionNotText { option } => {
+                wrong(format!("cannot use {option}"), "its value is not UTF-8 text", "give it as UTF-8")
+            }
+            Self::OptionAfterOciWord { option } => wrong(
+                format!("cannot use {option} after an oci command"),
+                "both woci and oci have this option",
+                "put `--` before the oci command to pass it to oci, \
+                 or put the option before the oci command to give it to woci",
+            ),
+            Self::NotOfVerb { verb, word } => wrong(
+                format!("cannot run `woci {verb}`"),
+                format!("it does not accept {word}"),
+                "see `woci --help` for what it accepts",
+            ),
+            Self::Conflict { one, other } => wrong(
+                format!("cannot use {one}"),
+                format!("it cannot be combined with {other}"),
+                "remove one of them",
+            ),
+            Self::NotAvailable { what } => wrong(
+                format!("cannot run {what}"),
+                "it is not available in this version",
+                "see `woci --help` for the commands that are",
+            ),
+
+            // Configuration.
+            Self::BadValue { name, why } => {
+                wrong(format!("cannot use {name}"), why, "correct it, then run woci again")
+            }
+            Self::ManagerConfig { path, why } => wrong(
+                format!("cannot read the manager config {}", path.display()),
+                why,
+                "correct the file, or name another with --manager-config",
+            ),
+            Self::MissingOptions { names, profile, manager } => wrong(
+                "Missing required options",
+                names.join(", "),
+                match manager {
+                    Some(path) => format!("set them in [{profile}] or [COMMON] of {}", path.display()),
+                    None => format!("set them in [{profile}] of ~/.oci/woci_manager.ini"),
+                } + ", or give them as options",
+            ),
+            Self::NoProfile { why } => {
+                wrong("Could not determine profile name", why, "name one with --profile or OCI_CLI_PROFILE")
+            }
+            Self::BadProfileName { name } => wrong(
+                format!("cannot use `{name}` as a profile name"),
+                "a name consists of letters, digits and . _ - @, and is not `.`, `..` or COMMON",
+                "choose another name",
+            ),
+            Self::OciConfig { path, line, why } => wrong(
+                format!("cannot use the OCI config {}, line {line}", path.display()),
+                why,
+                "correct the file (oci refuses it too)",
+            ),
+            Self::OciConfigValue { path, name, why } => failed(
+                format!("cannot write {name} into the OCI config {}", path.display()),
+                why,
+                "correct it where it comes from, then run woci again",
+            ),
+            Self::DefaultHoldsApiKey { path } => wrong(
+                format!("cannot put a session into [DEFAULT] of {}", path.display()),
+                "it holds an API key that every other profile in the file inherits",
+                "choose another profile with --profile, or replace the API key with --profile DEFAULT",
+            ),
+            Self::NoHome => wrong(
+                "cannot find the home folder",
+                "HOME is not set to an absolute path",
+                "set HOME, then run woci again",
+            ),
+            Self::RelativePath { path, why } => failed(
+                format!("cannot resolve the relative path {}", path.display()),
+                why,
+                "run woci in a folder that exists, or give an absolute path",
+            ),
+
+            // The passphrase and the refresh token that it encrypts.
+            Self::NoPassphraseSource { path } => wrong(
+                format!("cannot open {}", path.display()),
+                "it is encrypted and no passphrase source is set",
+                "add --refresh-token-passphrase-prompt, \
+                 or name a variable with --refresh-token-passphrase-env",
+            ),
+            Self::PassphraseVariable { variable } => wrong(
+                format!("cannot read the passphrase from {variable}"),
+                "the variable is unset, empty or not UTF-8 text",
+                format!("set {variable}, or use --refresh-token-passphrase-prompt"),
+            ),
+            Self::PassphraseEmpty => {
+                wrong("cannot use the passphrase", "it is empty", "run woci again and type one")
+            }
+            Self::PassphraseNotText => wrong(
+                "cannot use the passphrase",
+                "it is not UTF-8 text",
+                "set the terminal to UTF-8, then run woci again",
+            ),
+            Self::PassphraseMismatch => wrong(
+                "cannot use the passphrase",
+                "it was typed differently the second time",
+                "run woci again and type the same passphrase twice",
+            ),
+            Self::NoTerminal => wrong(
+                "cannot ask for the passphrase",
+                "there is no terminal",
+                "run woci in a terminal, or name a variable with --refresh-token-passphrase-env",
+            ),
+            Self::NoRefreshToken { path } => failed(
+                "cannot keep the session fresh",
+                format!("there is no refresh token in {}", path.display()),
+                "put offline_access into the scope, then run `woci session authenticate`",
+            ),
+            Self::WrongPassphrase { path } => failed(
+                format!("cannot decrypt {}", path.display()),
+                "the passphrase is wrong or the file was altered",
+                "try again, or run `woci session authenticate` for a new session if the passphrase is lost",
+            ),
+            Self::RefreshTokenFile { path, why } => failed(
+                format!("cannot read the refresh token {}", path.display()),
+                why,
+                "run `woci session authenticate` for a new one",
+            ),
+            Self::KeyMemory { mebibytes } => failed(
+                "cannot derive the key from the passphrase",
+                format!("it needs {mebibytes} MiB of memory, and the system gives less"),
+                "free memory or raise the limit (`ulimit -v`), then run woci again; no token was spent",
+            ),
+
+            // Files.
+            Self::File { doing, path, why } => {
+                failed(format!("cannot {doing} {}", path.display()), why, "correct that, then run woci again")
+            }
+            Self::Key { path, why } => failed(
+                format!("cannot use the private key {}", path.display()),
+                why,
+                "restore it, or move it away and run `woci session authenticate` for a new one",
+            ),
+            Self::Locked { path, holder, seconds } => failed(
+                format!("cannot lock {}", path.display()),
+                format!("{holder} still holds it after {seconds} s"),
+                "wait for that process or end it, then run woci again",
+            ),
+
+            // The person.
+            Self::PortTaken { port, why } => failed(
+                format!("cannot listen on 127.0.0.1:{port} for the sign-in"),
+                why,
+                "end the program that uses the port, \
+                 or choose another with --redirect-port and register its redirect URI at the provider",
+            ),
+            Self::Denied { error, description } => failed(
+                "cannot sign in",
+                format!("the provider answered {}", oauth_words(Some(error), description.as_deref())),
+                "resolve this at the provider, then run `woci session authenticate`",
+            ),
+            Self::Unanswered { minutes } => failed(
+                "cannot sign in",
+                format!("nobody answered in the browser within {minutes} minutes"),
+                "run `woci session authenticate` and finish the sign-in in the browser",
+            ),
+            Self::NoBrowser => failed(
+                "cannot sign in",
+                "no browser could be opened, and there is no terminal to show the Auth URL on",
+                "set BROWSER to a browser's command, \
+                 or run `woci session authenticate` in a terminal and open its Auth URL yourself",
+            ),
+            Self::NobodyToAsk { profile, why } => failed(
+                "cannot go on without a sign-in",
+                why,
+                format!("run `woci session authenticate --profile {profile}`"),
+            ),
+
+            // The network.
+            Self::Unreachable { what, url, why } => failed(
+                format!("cannot reach the {what} {url}"),
+                why,
+                "check the network, the proxy and the URL, then run woci again; the session is kept",
+            ),
+            Self::Refused { what, url, status, error, why } => failed(
+                format!("cannot use the {what} {url}"),
+                match error.as_deref() {
+                    None => format!("it answered HTTP {status}"),
+                    error => {
+                        format!("it answered {} (HTTP {status})", oauth_words(error, why.as_deref()))
+                    }
+                },
+                refused_advice(*status, error.as_deref()),
+            ),
+            // The middle part is also shown as the reason for a sign-in.
+            Self::RefreshTokenDead { url, error, description } => failed(
+                "cannot refresh the session",
+                format!(
+                    "the provider {url} refused the refresh token ({})",
+                    oauth_words(Some(error), description.as_deref())
+                ),
+                "run `woci session authenticate`",
+            ),
+            Self::BadAnswer { what, url, why } => failed(
+                format!("cannot use the answer of the {what} {url}"),
+                why,
+                "check that the URL is right and that no proxy or sign-in page answers in its place",
+            ),
+            Self::Untrusted { what, url, why } => failed(
+                format!("cannot trust the certificate of the {what} {url}"),
+                why,
+                "if your company's own authority signed it, name that authority's file with SSL_CERT_FILE; \
+                 otherwise the server's certificate or this machine's clock needs correcting",
+            ),
+            Self::Proxy { proxy, why } => failed(
+                format!("cannot get through the proxy {proxy}"),
+                why,
+                "correct HTTPS_PROXY (http://user:password@host:port) or NO_PROXY, then run woci again; \
+                 the session is kept",
+            ),
+            Self::Certificates { why } => failed(
+                "cannot load the certificate authorities",
+                why,
+                "install the system's CA certificates, or name a file of them with SSL_CERT_FILE",
+            ),
+            Self::OpaqueToken => failed(
+                "cannot exchange the access token",
+                "it is opaque, and the exchange needs a JWT",
+                "configure the provider to issue JWT access tokens; \
+                 Okta does so only from a custom authorization server (…/oauth2/default/…)",
+            ),
+            Self::Upst { why } => failed(
+                "cannot use the session token that OCI issued",
+                why,
+                "check token_exchange_url and the domain's identity propagation trust",
+            ),
+            Self::ClockWrong { expiration, now } => failed(
+                "cannot use the session token that OCI issued",
+                format!("it expired at {expiration}, and this machine's clock says {now}"),
+                "check the clock, then run woci again",
+            ),
+
+            // The system.
+            Self::Random { why } => failed(
+                "cannot get random bytes from the system",
+                why,
+                "run woci where the system's random source works",
+            ),
+            Self::NewKey { why } => failed("cannot make a key for the session", why, "run woci again"),
+            Self::OwnProgram { why } => failed(
+                "cannot find woci's own program file",
+                why,
+                "run woci where /proc is mounted and its file is not deleted",
+            ),
+            Self::Stdout { why } => {
+                failed("cannot write to stdout", why, "check the program or file that receives the output")
+            }
+
+            // The daemon.
+            Self::Daemon { log, why } => failed(
+                "cannot start the daemon",
+                why,
+                format!("see its messages above or in {}", log.display()),
+            ),
+            Self::DaemonRuns { profile } => failed(
+                format!("cannot start the daemon of profile {profile}"),
+                "one is already running",
+                format!("run `woci --stop-daemon --profile {profile}` first"),
+            ),
+            Self::DaemonStays { pid, seconds } => failed(
+                "cannot stop the daemon",
+                format!("process {pid} is still running after {seconds} s"),
+                format!("wait for it, or run `kill -KILL {pid}`"),
+            ),
+
+            // Kubernetes.
+            Self::NoRegion => wrong(
+                "cannot determine the cluster's region",
+                "neither a setting nor the cluster's OCID names one",
+                "give --region, or set region in the profile",
+            ),
+            Self::Kubectl { why } => failed(
+                "cannot write the kubeconfig with kubectl",
+                why,
+                "install kubectl, or leave out --write and put the printed entry into the kubeconfig yourself",
+            ),
+
+            // The OCI CLI.
+            Self::OciMissing => row(
+                127,
+                "cannot run oci",
+                "there is no `oci` on PATH",
+                "install the OCI CLI, or correct PATH",
+            ),
+            Self::OciNotExecutable { path, why } => row(
+                126,
+                format!("cannot run {}", path.display()),
+                why,
+                "reinstall the OCI CLI, or correct PATH",
+            ),
+        }
+    }
+}
+
+/// Exit code 2: the arguments or the configuration are wrong.
+fn wrong(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
+    row(2, what, why, next)
+}
+
+/// Exit code 1: the failure is not one of arguments or configuration.
+fn failed(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
+    row(1, what, why, next)
+}
+
+fn row(code: u8, what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
+    Said { code, what: what.into(), why: why.into(), next: next.into() }
+}
+
+fn oauth_words(error: Option<&str>, description: Option<&str>) -> String {
+    match (error, description) {
+        (Some(error), Some(description)) => format!("{error}: {description}"),
+        (Some(error), None) => error.to_owned(),
+        (None, _) => "no error code".to_owned(),
+    }
+}
+
+fn refused_advice(status: u16, error: Option<&str>) -> &'static str {
+    match (status, error) {
+        (408 | 429 | 500.., _) => "run woci again in a while; the session is kept",
+        (_, Some("invalid_client")) | (401, _) => {
+            "check the client id and the client secret of that endpoint"
+        }
+        (_, Some("unauthorized_client")) => "allow the client this grant type where it is registered",
+        (_, Some("invalid_scope")) => "correct the scope",
+        (300..=399, _) => "use the URL that it redirects to, if that one is right",
+        (404, _) => "check the URL",
+        // Some providers answer a dead refresh token with nothing but this status.
+        (400, None) => {
+            "run `woci session authenticate`; if that does not help, check how the client is registered there"
+        }
+        _ => "check how the client is registered there and what the identity propagation trust allows",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use strum::IntoEnumIterator as _;
+
+    use super::super::Variant;
+    use super::*;
+    use crate::testing::golden;
+
+    #[test]
+    fn all_that_woci_can_say() {
+        let rows: String = examples().iter().map(|e| format!("{:>3}  woci: {e}\n", e.say().code)).collect();
+        golden::check("errors.txt", &rows);
+    }
+
+    #[test]
+    fn every_message_has_the_same_form() {
+        const KEPT: [&str; 2] = ["Missing required options", "Could not determine profile name"];
+        for e in examples() {
+            let Said { code, what, why, next } = e.say();
+            assert!(matches!(code, 1 | 2 | 126 | 127), "{e}");
+            assert!(what.starts_with("cannot ") || KEPT.contains(&&*what), "{e}");
+            assert!(!why.is_empty() && next.starts_with(char::is_lowercase), "{e}");
+            assert!([what, why, next].iter().all(|text| !text.ends_with(['.', ':', ';', ' '])), "{e}");
+        }
+    }
+
+    #[test]
+    fn a_provider_gets_one_line() {
+        let description = Some("no\r\nwoci: all is well\u{1b}[2J".into());
+        let said = Error::Denied { error: "access_denied".into(), description }.to_string();
+        assert!(said.contains("no  woci: all is well [2J"), "{said}");
+    }
+
+    /// At least one example of each variant, in the order of the enum.
+    fn examples() -> Vec<Error> {
+        let mut all = Vec::new();
+        for variant in Variant::iter() {
+            let examples = examples_of(variant);
+            assert!(!examples.is_empty(), "{variant:?} has no example");
+            assert!(examples.iter().all(|e| Variant::from(e) == variant), "not of {variant:?}: {examples:?}");
+            all.extend(examples);
+        }
+        all
+    }
+
+    /// More than one example where the message depends on what the variant holds.
+    fn examples_of(variant: Variant) -> Vec<Error> {
+        let prod = |name: &str| PathBuf::from("/home/ada/.oci/sessions/prod").join(name);
+        let manager = || PathBuf::from("/home/ada/.oci/woci_manager.ini");
+        let config = || PathBuf::from("/home/ada/.oci/config");
+        let what = "token endpoint";
+        let url = String::from("https://idp.example.com/oauth2/v1/token");
+        match variant {
+            Variant::OptionWithoutValue => vec![Error::OptionWithoutValue { option: "--scope".into() }],
+            Variant::OptionMissing => {
+                vec![Error::OptionMissing { verb: "kubeconfig".into(), option: "--cluster-id".into() }]
+            }
+            Variant::OptionWithValue => vec![Error::OptionWithValue { option: "--daemon".into() }],
+            Variant::OptionTwice => vec![Error::OptionTwice { option: "--region".into() }],
+            Variant::OptionNotText => vec![Error::OptionNotText { option: "--profile".into() }],
+            Variant::OptionAfterOciWord => vec![Error::OptionAfterOciWord { option: "--scope".into() }],
+            Variant::NotOfVerb => vec![Error::NotOfVerb { verb: "env".into(), word: "--output".into() }],
+            Variant::Conflict => {
+                vec![Error::Conflict { one: "--daemon".into(), other: "another command".into() }]
+            }
+            Variant::NotAvailable => vec![Error::NotAvailable { what: "`woci status`".into() }],
+            Variant::BadValue => vec![Error::BadValue {
+                name: format!("redirect_port in [prod] of {}", manager().display()),
+                why: "it is not a number from 1 to 65535".into(),
+            }],
+            Variant::ManagerConfig => vec![Error::ManagerConfig {
+                path: manager(),
+                why: "line 3: the section [prod] stands twice".into(),
+            }],
+            Variant::MissingOptions => {
+                let names = vec!["--token-url (token_url)".into(), "--scope (scope)".into()];
+                vec![
+                    Error::MissingOptions {
+                        names: names.clone(),
+                        profile: "prod".into(),
+                        manager: Some(manager()),
+                    },
+                    Error::MissingOptions { names, profile: "DEFAULT".into(), manager: None },
+                ]
+            }
+            Variant::NoProfile => {
+                vec![Error::NoProfile {
+                    why: "woci_manager.ini has several and no [DEFAULT]: prod, dev".into(),
+                }]
+            }
+            Variant::BadProfileName => vec![Error::BadProfileName { name: "../prod".into() }],
+            Variant::OciConfig => {
+                vec![Error::OciConfig { path: config(), line: 7, why: "the key user stands twice".into() }]
+            }
+            Variant::OciConfigValue => vec![Error::OciConfigValue {
+                path: config(),
+                name: "the region",
+                why: "it is empty, begins or ends with a blank, or holds a control character".into(),
+            }],
+            Variant::DefaultHoldsApiKey => vec![Error::DefaultHoldsApiKey { path: config() }],
+            Variant::NoHome => vec![Error::NoHome],
+            Variant::RelativePath => vec![Error::RelativePath {
+                path: "woci_manager.ini".into(),
+                why: "No such file or directory".into(),
+            }],
+            Variant::NoPassphraseSource => vec![Error::NoPassphraseSource { path: prod("refresh_token") }],
+            Variant::PassphraseVariable => {
+                vec![Error::PassphraseVariable { variable: "WOCI_PASSPHRASE".into() }]
+            }
+            Variant::PassphraseEmpty => vec![Error::PassphraseEmpty],
+            Variant::PassphraseNotText => vec![Error::PassphraseNotText],
+            Variant::PassphraseMismatch => vec![Error::PassphraseMismatch],
+            Variant::NoTerminal => vec![Error::NoTerminal],
+            Variant::NoRefreshToken => vec![Error::NoRefreshToken { path: prod("refresh_token") }],
+            Variant::WrongPassphrase => vec![Error::WrongPassphrase { path: prod("refresh_token") }],
+            Variant::RefreshTokenFile => {
+                vec![Error::RefreshTokenFile { path: prod("refresh_token"), why: "it is empty".into() }]
+            }
+            Variant::KeyMemory => vec![Error::KeyMemory { mebibytes: 128 }],
+            Variant::File => vec![Error::File {
+                doing: "write",
+                path: prod("token"),
+                why: "No space left on device".into(),
+            }],
+            Variant::Key => {
+                vec![Error::Key { path: prod("private_key.pem"), why: "it is encrypted".into() }]
+            }
+            Variant::Locked => {
+                vec![Error::Locked { path: prod("session.lock"), holder: "process 4711".into(), seconds: 60 }]
+            }
+            Variant::PortTaken => {
+                vec![Error::PortTaken { port: 8181, why: "Address already in use".into() }]
+            }
+            Variant::Denied => {
+                let denied = |error: &str, why: Option<&str>| Error::Denied {
+                    error: error.into(),
+                    description: why.map(Into::into),
+                };
+                vec![denied("access_denied", None), denied("invalid_request", Some("nonce required"))]
+            }
+            Variant::Unanswered => vec![Error::Unanswered { minutes: 5 }],
+            Variant::NoBrowser => vec![Error::NoBrowser],
+            Variant::NobodyToAsk => {
+                vec![Error::NobodyToAsk { profile: "prod".into(), why: "there is no refresh token".into() }]
+            }
+            Variant::Unreachable => {
+                vec![Error::Unreachable { what, url, why: "its host name is not known".into() }]
+            }
+            Variant::Refused => {
+                let refused = |status, error: Option<&str>, why: Option<&str>| Error::Refused {
+                    what,
+                    url: url.clone(),
+                    status,
+                    error: error.map(Into::into),
+                    why: why.map(Into::into),
+                };
+                vec![
+                    refused(503, None, None),
+                    refused(401, Some("invalid_client"), Some("The client secret has expired")),
+                    refused(400, Some("unauthorized_client"), None),
+                    refused(400, Some("invalid_scope"), None),
+                    refused(302, None, None),
+                    refused(404, None, None),
+                    refused(400, None, None),
+                    refused(400, Some("invalid_request"), Some("No rules matched")),
+                ]
+            }
+            Variant::RefreshTokenDead => {
+                vec![Error::RefreshTokenDead { url, error: "invalid_grant".into(), description: None }]
+            }
+            Variant::BadAnswer => vec![Error::BadAnswer { what, url, why: "it is not JSON".into() }],
+            Variant::Untrusted => {
+                let why = "it is from an authority that is not trusted here".into();
+                vec![Error::Untrusted { what, url, why }]
+            }
+            Variant::Proxy => vec![Error::Proxy {
+                proxy: "proxy.example.com:3128".into(),
+                why: "it asks for a password".into(),
+            }],
+            Variant::Certificates => vec![Error::Certificates { why: "the system has none".into() }],
+            Variant::OpaqueToken => vec![Error::OpaqueToken],
+            Variant::Upst => vec![Error::Upst { why: "it is not a JWT".into() }],
+            Variant::ClockWrong => vec![Error::ClockWrong {
+                expiration: "2026-11-23T21:00:00Z".into(),
+                now: "2026-11-23T23:00:04Z".into(),
+            }],
+            Variant::Random => vec![Error::Random { why: "Function not implemented".into() }],
+            Variant::NewKey => vec![Error::NewKey { why: "the system's random source failed".into() }],
+            Variant::OwnProgram => vec![Error::OwnProgram { why: "No such file or directory".into() }],
+            Variant::Stdout => vec![Error::Stdout { why: "Broken pipe".into() }],
+            Variant::Daemon => {
+                vec![Error::Daemon { log: prod("woci_refresh.log"), why: "it ended before it was up".into() }]
+            }
+            Variant::DaemonRuns => vec![Error::DaemonRuns { profile: "prod".into() }],
+            Variant::DaemonStays => vec![Error::DaemonStays { pid: 4711, seconds: 60 }],
+            Variant::NoRegion => vec![Error::NoRegion],
+            Variant::Kubectl => vec![Error::Kubectl { why: "No such file or directory".into() }],
+            Variant::OciMissing => vec![Error::OciMissing],
+            Variant::OciNotExecutable => {
+                vec![Error::OciNotExecutable { path: "/usr/bin/oci".into(), why: "Permission denied".into() }]
+            }
+        }
+    }
+}

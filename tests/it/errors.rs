@@ -1,0 +1,43 @@
+//! README.md's troubleshooting names messages as the program says them.
+
+use std::fs;
+use std::path::Path;
+
+#[test]
+fn troubleshooting_names_messages_as_woci_says_them() {
+    let messages = text("fixtures/errors.txt");
+    let named = named_in_troubleshooting();
+    assert!(named.len() > 20, "{named:?}");
+    for name in named {
+        assert!(
+            messages.lines().any(|message| contains(message, &name)),
+            "README.md names a message that is not in fixtures/errors.txt: {name}"
+        );
+    }
+}
+
+/// The backquoted texts in the first column of the table.
+fn named_in_troubleshooting() -> Vec<String> {
+    let readme = text("README.md");
+    let (_, section) = readme.split_once("\n## Troubleshooting\n").expect("README.md has this section");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| "));
+    let first_columns = rows.filter_map(|row| row.split(" | ").next());
+    first_columns.flat_map(|column| column.split('`').skip(1).step_by(2)).map(str::to_owned).collect()
+}
+
+/// Whether a message contains this text; `…` stands for anything.
+fn contains(message: &str, name: &str) -> bool {
+    let mut rest = message;
+    name.split('…').all(|part| match rest.split_once(part) {
+        Some((_, after)) => {
+            rest = after;
+            true
+        }
+        None => false,
+    })
+}
+
+fn text(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("the file is there")
+}
