@@ -228,11 +228,11 @@ fn blanks(count: usize) -> Vec<u8> {
 }
 
 pub fn file_error(doing: &'static str, path: &Path, e: &io::Error) -> Error {
-    Error::File { doing, path: path.to_owned(), why: plain(e) }
+    Error::File { doing, path: path.to_owned(), why: io_reason(e) }
 }
 
 /// The system's words without Rust's ` (os error 13)`.
-pub fn plain(e: &io::Error) -> String {
+pub fn io_reason(e: &io::Error) -> String {
     let text = e.to_string();
     match text.find(" (os error ") {
         Some(end) => text[..end].to_owned(),

@@ -52,7 +52,7 @@ impl Listener {
             listener.set_nonblocking(true)?;
             Ok(listener)
         };
-        let taken = |e: io::Error| Error::PortTaken { port, why: files::plain(&e) };
+        let taken = |e: io::Error| Error::PortTaken { port, why: files::io_reason(&e) };
         Ok(Self { port: listen().map_err(taken)?, http: Http::start(host)? })
     }
 
