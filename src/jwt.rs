@@ -1,18 +1,18 @@
-//! Reading a JSON Web Token's claims (RFC 7519). Signatures are not checked: woci is a token's
-//! bearer, and whoever it is presented to checks it.
+//! Reads the claims of a JSON Web Token (RFC 7519). The signature is not checked: woci only presents the
+//! token, and the service that receives it checks it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-/// The claims of a token in compact form, three base64url parts; `None` where it is not such a token.
+/// The claims of a token in compact serialization: three base64url parts. `None` if it is not one.
 pub fn claims(token: &str) -> Option<Map<String, Value>> {
     let mut parts = token.split('.');
     let (header, payload, signature) = (parts.next()?, parts.next()?, parts.next()?);
     if parts.next().is_some() || header.is_empty() || signature.is_empty() {
         return None;
     }
-    // Some issuers pad, against RFC 7515 section 2.
+    // Some issuers add padding, which RFC 7515 section 2 forbids.
     let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
     serde_json::from_slice(&payload).ok()
 }
@@ -28,7 +28,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_jwt() {
+    fn refuses_other_texts() {
         let odd =
             ["", "opaque", "a.b", "e30.e30", "e30.e30.", ".e30.x", "e30.W10.x", "e30.e30.x.y", "e30.!.x"];
         for token in odd {

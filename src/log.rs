@@ -1,7 +1,7 @@
 //! Messages to the person, on stderr: `YYYY-MM-DDTHH:MM:SSZ LEVEL message`, one line each.
 //!
-//! WARNING: a person should act. INFO: once per slow step. DEBUG: decisions. Never a token,
-//! secret, passphrase, code or verifier, nor oci's arguments, which may hold passwords.
+//! WARNING: a person should act. INFO: once per slow step. DEBUG: decisions. No message holds a token,
+//! secret, passphrase, code or verifier, or oci's arguments, which may hold passwords.
 
 use std::fmt;
 use std::io::Write as _;
@@ -19,7 +19,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// As spelled after `--log-level`, in any case.
+    /// The level named by the value of `--log-level`, in any case.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Debug, Self::Info, Self::Warning, Self::Error]
             .into_iter()
@@ -36,6 +36,8 @@ impl Level {
     }
 }
 
+/// Messages below this level are not written.
+/// Messages below this level are not written.
 static LOWEST: AtomicU8 = AtomicU8::new(Level::Info as u8);
 
 pub fn set_level(level: Level) {
@@ -54,10 +56,11 @@ pub fn warning(message: fmt::Arguments<'_>) {
     write(Level::Warning, message);
 }
 
-/// A line as it is, for what a person has to act on in any case (the authorization URL).
+/// Writes a line without time and level, at any log level: the person has to act on it (for example the
+/// authorization URL).
 pub fn line(text: fmt::Arguments<'_>) {
-    // In one write, since many woci may share a stderr. A closed one is no reason to fail: what counts
-    // is on stdout and in the exit code.
+    // One write for each line, since several processes may share a stderr. A failed write is ignored:
+    // the result is on stdout and in the exit code.
     let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 

@@ -31,7 +31,7 @@ pub fn print(output: Output) -> Result<u8> {
         Output::Text(text) => (text.into_bytes(), 0),
         Output::Code(code) => return Ok(code),
     };
-    sys::stdout().write_all(&text).map_err(|e| Error::Stdout { why: files::plain(&e) })?;
+    sys::stdout().write_all(&text).map_err(|e| Error::Stdout { why: files::io_reason(&e) })?;
     Ok(code)
 }
 

@@ -1,4 +1,5 @@
-//! A text that must never be shown: no `Debug`, no `Display`, wiped from memory when dropped.
+//! Secret text: without `Debug` and `Display`, so that it cannot be printed by accident, and wiped from
+//! memory when dropped.
 
 use zeroize::Zeroizing;
 
@@ -11,7 +12,7 @@ impl Secret {
         Self(Zeroizing::new(text))
     }
 
-    /// The text itself, for the one place where it leaves: a request, a file or stdout.
+    /// The text, for the places where it leaves the program: a request, a file or stdout.
     pub fn expose(&self) -> &str {
         &self.0
     }

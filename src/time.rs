@@ -1,4 +1,4 @@
-//! Wall-clock time as whole seconds since 1970, and its two printed forms.
+//! Wall-clock time in seconds since 1970, and its two text forms: RFC 3339 and the HTTP date.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ impl UnixTime {
         Self(self.0.saturating_add(seconds))
     }
 
-    /// Seconds from `earlier` to this moment; negative where `earlier` is later.
+    /// Seconds from `earlier` to this moment; negative if `earlier` is later.
     pub fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
@@ -39,6 +39,8 @@ impl fmt::Display for UnixTime {
     }
 }
 
+/// A date and time of day in UTC.
+/// A date and time of day in UTC.
 struct Civil {
     year: i64,
     month: i64,
@@ -49,7 +51,8 @@ struct Civil {
 }
 
 impl From<UnixTime> for Civil {
-    /// The proleptic Gregorian calendar, with years that start in March so that the leap day comes last.
+    /// In the proleptic Gregorian calendar. The calculation uses years that start in March, so that the
+    /// leap day is the last day of a year.
     fn from(time: UnixTime) -> Self {
         let days = time.0.div_euclid(86_400) + 719_468;
         let second_of_day = time.0.rem_euclid(86_400);
@@ -76,7 +79,7 @@ mod tests {
     use super::UnixTime;
 
     #[test]
-    fn prints_known_moments() {
+    fn known_moments_are_printed_in_rfc_3339() {
         let known = [
             (0, "1970-01-01T00:00:00Z"),
             (784_111_777, "1994-11-06T08:49:37Z"),
@@ -91,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn http_date_is_the_example_of_the_rfc() {
+    fn http_date_matches_the_example_of_the_rfc() {
         assert_eq!(UnixTime(784_111_777).http_date(), "Sun, 06 Nov 1994 08:49:37 GMT");
     }
 

@@ -1,5 +1,5 @@
-//! Whole files: a read that is bounded, and a replacement that is old or new and never half.
-#![expect(clippy::disallowed_methods, reason = "this is the one home of these calls")]
+//! Reads and writes whole files: reads have a size limit, and a replacement is atomic.
+#![expect(clippy::disallowed_methods, reason = "every file is read and written here")]
 
 pub mod lock;
 
@@ -12,22 +12,24 @@ use crate::error::{Error, Result};
 use crate::host;
 use crate::sys;
 
-/// Of nobody but their owner.
+/// Modes that give access to the owner only.
 const PRIVATE_FILE: u32 = 0o600;
 const PRIVATE_FOLDER: u32 = 0o700;
 
-/// Larger than any file woci reads, but for the OCI config of somebody with tens of thousands of profiles.
+/// In bytes. Enough for an OCI config with tens of thousands of profiles, the largest file woci reads.
 const LARGEST: u64 = 16 << 20;
 
-/// The whole file, or `None` where there is none.
+/// The content of a file, or `None` if it does not exist.
 ///
-/// Refuses what is not a regular file (a named pipe would wait for ever) and what is absurdly large.
+/// # Errors
+/// [`Error::File`] if it is larger than 16 MiB, or is not a regular file: the read of a named pipe could
+/// wait forever.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     read_io(path).map_err(|e| file_error("read", path, &e))
 }
 
 fn read_io(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    // Without O_NONBLOCK the open itself waits where `path` is a named pipe.
+    // Without O_NONBLOCK, opening a named pipe waits for a writer.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
     let file = match file {
         Ok(file) => file,
@@ -49,7 +51,7 @@ fn read_io(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Makes a folder and those above it, for their owner alone; one that exists is left as it is.
+/// Creates a folder of mode 0700, and its parents if needed. An existing folder is not changed.
 pub fn make_folder(path: &Path) -> Result<()> {
     DirBuilder::new()
         .recursive(true)
@@ -58,7 +60,7 @@ pub fn make_folder(path: &Path) -> Result<()> {
         .map_err(|e| file_error("make the folder", path, &e))
 }
 
-/// Takes away what others may do with a folder that woci keeps secrets in.
+/// Sets a folder to mode 0700 if the group or others have any access to it.
 pub fn make_private(folder: &Path) -> Result<()> {
     let about = fs::metadata(folder).map_err(|e| file_error("look at", folder, &e))?;
     if about.permissions().mode() & 0o077 == 0 {
@@ -68,9 +70,12 @@ pub fn make_private(folder: &Path) -> Result<()> {
         .map_err(|e| file_error("make private", folder, &e))
 }
 
-/// Takes away what others may do with a file of secrets. One reached by a link is not woci's to change.
+/// Sets a file to mode 0600 if the group or others have any access to it.
+///
+/// # Errors
+/// [`Error::File`] if `path` is a symbolic link: the file it leads to may belong to another program.
 pub fn make_private_file(path: &Path) -> Result<()> {
-    let close = || {
+    let set_mode = || {
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
         if file.metadata()?.permissions().mode() & 0o077 != 0 {
@@ -78,10 +83,11 @@ pub fn make_private_file(path: &Path) -> Result<()> {
         }
         Ok(())
     };
-    close().map_err(|e| file_error("make private", path, &e))
+    set_mode().map_err(|e| file_error("make private", path, &e))
 }
 
-/// A file opened for locking or for a log: made if absent, never truncated or replaced.
+/// Opens a file for locking or for a log: created with mode 0600 if absent, not truncated, and not opened
+/// through a symbolic link.
 pub fn open_kept(path: &Path) -> Result<File> {
     OpenOptions::new()
         .read(true)
@@ -93,8 +99,8 @@ pub fn open_kept(path: &Path) -> Result<File> {
         .map_err(|e| file_error("open", path, &e))
 }
 
-/// Whether a process holds the lock of this file. The look itself holds it for a moment, which others
-/// that only look do not see.
+/// Whether a process holds an exclusive lock on this file. The test takes a shared lock for a moment,
+/// so that concurrent tests do not disturb each other.
 pub fn is_locked(path: &Path) -> Result<bool> {
     let file = match OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path) {
         Ok(file) => file,
@@ -108,12 +114,12 @@ pub fn is_locked(path: &Path) -> Result<bool> {
     }
 }
 
-/// Replaces `path` whole: a temporary file beside it, fsync, rename. 0600 from the first byte.
+/// Replaces a file atomically: writes a temporary file of mode 0600 beside it, syncs and renames it.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     Replacement::begin(path, PRIVATE_FILE)?.finish(bytes)
 }
 
-/// Like [`replace`], keeping the permissions that the file has.
+/// Like [`replace`], but keeps the mode of an existing file.
 pub fn replace_keeping_mode(path: &Path, bytes: &[u8]) -> Result<()> {
     let mode = match fs::metadata(path) {
         Ok(about) => about.permissions().mode() & 0o777,
@@ -122,7 +128,8 @@ pub fn replace_keeping_mode(path: &Path, bytes: &[u8]) -> Result<()> {
     Replacement::begin(path, mode)?.finish(bytes)
 }
 
-/// Removes the temporary files that killed runs left in a folder. Only its lock's holder may.
+/// Removes the temporary files that killed runs left in a folder. The caller has to hold the folder's
+/// lock, since the temporary files of running processes look the same.
 pub fn remove_strays(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
@@ -136,6 +143,8 @@ fn is_temporary(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(".woci-tmp")
 }
 
+/// Removes a file, if it exists.
+/// Removes a file, if it exists.
 pub fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != ErrorKind::NotFound => Err(file_error("remove", path, &e)),
@@ -143,15 +152,15 @@ pub fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// The successor of a file, already on disk under a temporary name.
-///
-/// Dropped unfinished, it leaves nothing behind and the old file as it was.
+/// The new version of a file, open under a temporary name. If it is dropped before [`Self::finish`], the
+/// temporary file is removed and the old file is unchanged.
 pub struct Replacement {
     file: File,
     temporary: PathBuf,
     path: PathBuf,
-    filled: usize,
-    done: bool,
+    /// Bytes of disk space that [`Self::reserve`] has written.
+    reserved: usize,
+    is_finished: bool,
 }
 
 impl Replacement {
@@ -165,7 +174,7 @@ impl Replacement {
             .mode(PRIVATE_FILE)
             .open(&temporary)
             .map_err(|e| file_error("write", path, &e))?;
-        let this = Self { file, temporary, path: path.to_owned(), filled: 0, done: false };
+        let this = Self { file, temporary, path: path.to_owned(), reserved: 0, is_finished: false };
         if mode != PRIVATE_FILE {
             this.file
                 .set_permissions(fs::Permissions::from_mode(mode))
@@ -174,9 +183,10 @@ impl Replacement {
         Ok(this)
     }
 
-    /// Takes `room` bytes of disk beforehand, so that no later write of up to that many can fail for
-    /// want of space. They are filled with blanks, which stay behind the bytes that are stored:
-    /// cutting them off would be one more step between a rotated token and its safety.
+    /// Reserves `room` bytes of disk space in advance, so that [`Self::finish`] with at most that many
+    /// bytes cannot fail for lack of space. The reserved bytes are spaces and a newline. Those after the
+    /// content remain in the file: truncating it would be one more step that can fail while the rotated
+    /// token is not stored.
     pub fn reserve(path: &Path, room: usize) -> Result<Self> {
         let mut this = Self::begin(path, PRIVATE_FILE)?;
         let filled = this
@@ -185,17 +195,17 @@ impl Replacement {
             .and_then(|()| sys::sync(&this.file))
             .and_then(|()| this.file.seek(SeekFrom::Start(0)));
         match filled {
-            Ok(_) => this.filled = room,
+            Ok(_) => this.reserved = room,
             Err(e) => return Err(file_error("write", path, &e)),
         }
         Ok(this)
     }
 
-    /// Write, fsync, rename: nothing else, and in this order.
+    /// Writes the content, syncs the file and renames it, in this order and with no other step.
     pub fn finish(mut self, bytes: &[u8]) -> Result<()> {
         let padded;
-        let bytes = if bytes.len() < self.filled {
-            padded = [bytes, &blanks(self.filled - bytes.len())].concat();
+        let bytes = if bytes.len() < self.reserved {
+            padded = [bytes, &blanks(self.reserved - bytes.len())].concat();
             &padded
         } else {
             bytes
@@ -205,20 +215,20 @@ impl Replacement {
             .and_then(|()| sys::sync(&self.file))
             .and_then(|()| fs::rename(&self.temporary, &self.path))
             .map_err(|e| file_error("write", &self.path, &e))?;
-        self.done = true;
+        self.is_finished = true;
         Ok(())
     }
 }
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        if !self.done {
+        if !self.is_finished {
             let _ = fs::remove_file(&self.temporary);
         }
     }
 }
 
-/// Spaces that end in a newline, so that a terminal shows none of them.
+/// Spaces with a newline at the end, which are invisible in a terminal.
 fn blanks(count: usize) -> Vec<u8> {
     let mut blanks = vec![b' '; count];
     if let Some(last) = blanks.last_mut() {
@@ -227,12 +237,14 @@ fn blanks(count: usize) -> Vec<u8> {
     blanks
 }
 
+/// [`Error::File`] for a failed system call: cannot `doing` `path`.
+/// [`Error::File`] for a failed system call: cannot `doing` `path`.
 pub fn file_error(doing: &'static str, path: &Path, e: &io::Error) -> Error {
-    Error::File { doing, path: path.to_owned(), why: plain(e) }
+    Error::File { doing, path: path.to_owned(), why: io_reason(e) }
 }
 
-/// The system's words without Rust's ` (os error 13)`.
-pub fn plain(e: &io::Error) -> String {
+/// The system's error message, without the ` (os error 13)` that Rust adds.
+pub fn io_reason(e: &io::Error) -> String {
     let text = e.to_string();
     match text.find(" (os error ") {
         Some(end) => text[..end].to_owned(),

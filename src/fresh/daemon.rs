@@ -99,7 +99,7 @@ impl Daemon {
         if let Some(variable) = &settings.passphrase.variable {
             command.env_remove(variable);
         }
-        let failed = |e: &std::io::Error| Error::Daemon { log: self.log_file(), why: files::plain(e) };
+        let failed = |e: &std::io::Error| Error::Daemon { log: self.log_file(), why: files::io_reason(e) };
         let mut child = sys::spawn_detached(&mut command).map_err(|e| failed(&e))?;
         let secrets = secrets(flags, passphrase);
         // Both pipes are closed by the end of this block; the daemon waits for the first.
@@ -155,8 +155,8 @@ impl Daemon {
         let pid = std::process::id();
         // At once: what a killed one left there names a process that may be anybody's by now.
         publish(&mut lock, Some(pid), &keeper.report);
-        let stop =
-            sys::stop_signals().map_err(|e| Error::Daemon { log: self.log_file(), why: files::plain(&e) })?;
+        let stop = sys::stop_signals()
+            .map_err(|e| Error::Daemon { log: self.log_file(), why: files::io_reason(&e) })?;
         self.warn_of_older_tool();
         // In place: whoever holds the session's lock now would take a temporary file for a dead one's.
         rewrite(&mut files::open_kept(&self.pid_file())?, format!("{pid}\n").as_bytes())

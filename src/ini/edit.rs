@@ -1,24 +1,28 @@
-//! The edit of an INI text: changes its keys in one section and leaves every other byte where it is. Pure.
+//! Edits an INI text: changes keys in one section and keeps every other byte. Pure.
 
 use std::borrow::Cow;
 
 use super::scan::{Fault, Is, Line, characters, is_space, lines, lower};
 
-/// What becomes of a key.
+/// The change of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change<'a> {
-    /// To a value of one line, without white space around it.
+    /// Set to a value of one line without white space around it. Duplicates are removed.
     Set(&'a str),
-    /// Where it is there more than once, all but the first go.
+    /// Keep the first occurrence, remove the duplicates.
     Once,
+    /// Remove all occurrences.
     Remove,
 }
 
-/// The text with these keys (in lower case) of one section changed. New ones come after what the
-/// section holds, a new section comes last.
+/// Applies changes to keys, given in lower case, of one section, and returns the new text. New keys are
+/// added at the end of the section, a new section at the end of the text.
+///
+/// # Errors
+/// The first line that is of no known kind.
 pub fn edit(text: &str, section: &str, changes: &[(&str, Change<'_>)]) -> Result<String, Fault> {
     let line_end = lines(text).next_line().map(line_end_of).filter(|end| !end.is_empty()).unwrap_or("\n");
-    // A missing last line end is put there for the work and taken away after it.
+    // A missing line end at the end of the text is added first and removed at the end.
     let unended = !text.is_empty() && line_end_of(text).is_empty();
     let text = if unended { Cow::Owned(format!("{text}{line_end}")) } else { Cow::Borrowed(text) };
 
@@ -33,31 +37,31 @@ pub fn edit(text: &str, section: &str, changes: &[(&str, Change<'_>)]) -> Result
             Is::Key { name, before, value, after } => {
                 let name = lower(name);
                 let change = changes.iter().find(|(key, _)| *key == name && edited.inside != Inside::Other);
-                let fate = match change {
-                    None => Fate::Stays,
-                    Some((_, Change::Remove)) => Fate::Goes,
-                    Some((key, _)) if seen.contains(key) => Fate::Goes,
+                let action = match change {
+                    None => Action::Keep,
+                    Some((_, Change::Remove)) => Action::Remove,
+                    Some((key, _)) if seen.contains(key) => Action::Remove,
                     Some((key, change)) => {
                         seen.push(key);
                         match change {
                             Change::Set(new) if *new != value || is_continued(&lines[at + 1..]) => {
                                 let gap =
                                     if value.is_empty() && before.ends_with(['=', ':']) { " " } else { "" };
-                                Fate::Becomes(format!("{before}{gap}{new}{after}"))
+                                Action::Replace(format!("{before}{gap}{new}{after}"))
                             }
-                            _ => Fate::Stays,
+                            _ => Action::Keep,
                         }
                     }
                 };
-                match &fate {
-                    Fate::Stays => edited.key(line, line.whole),
-                    Fate::Becomes(new) => edited.key(line, new),
-                    Fate::Goes => {}
+                match &action {
+                    Action::Keep => edited.key(line, line.whole),
+                    Action::Replace(new) => edited.key(line, new),
+                    Action::Remove => {}
                 }
-                dropping = !matches!(fate, Fate::Stays);
+                dropping = !matches!(action, Action::Keep);
             }
             Is::More(_) if dropping => {}
-            Is::More(_) => edited.more(line),
+            Is::More(_) => edited.continuation(line),
         }
     }
 
@@ -72,42 +76,44 @@ pub fn edit(text: &str, section: &str, changes: &[(&str, Change<'_>)]) -> Result
     Ok(edited)
 }
 
-/// What becomes of a key's first line; the further ones stay only where that stays as it is.
-enum Fate {
-    Stays,
-    Becomes(String),
-    Goes,
+/// The action on a key's line. The continuation lines of its value are kept only with [`Action::Keep`].
+enum Action {
+    Keep,
+    Replace(String),
+    Remove,
 }
 
 fn line_end_of(line: &str) -> &'static str {
     ["\r\n", "\n", "\r"].into_iter().find(|end| line.ends_with(end)).unwrap_or("")
 }
 
-/// Whether the value above goes on in these lines.
+/// Whether the lines after a key begin with a continuation of its value.
 fn is_continued(lines: &[Line<'_>]) -> bool {
     let next = lines.iter().find(|line| !matches!(line.is, Is::Blank | Is::Comment));
     next.is_some_and(|line| matches!(line.is, Is::More(_)))
 }
 
-/// The text as it grows.
+/// The new text under construction.
 struct Edited {
     text: String,
-    /// The indentation of the last key, if no section came after it: what is deeper continues it.
+    /// The indentation of the last key, `None` after a section line. A line with a deeper indentation
+    /// would continue the key's value.
     level: Option<usize>,
     inside: Inside,
-    place: Option<Place>,
+    insertion: Option<Insertion>,
 }
 
+/// The section that the current line is in.
 #[derive(PartialEq)]
 enum Inside {
     Other,
-    /// The section's first part: Python lets `[DEFAULT]` come in several.
+    /// The first part of the section that is edited. `[DEFAULT]` may have several parts.
     First,
     Further,
 }
 
-/// Where new keys go, and how deep.
-struct Place {
+/// The position at which new keys are inserted, and their indentation.
+struct Insertion {
     at: usize,
     indent: Option<String>,
 }
@@ -118,25 +124,25 @@ impl Edited {
             text: String::with_capacity(text.len() + 512),
             level: None,
             inside: Inside::Other,
-            place: None,
+            insertion: None,
         }
     }
 
-    fn section(&mut self, line: &Line<'_>, is_it: bool) {
-        // An empty section's new keys must not be shallower than the next section, or that would
-        // become part of their last value.
-        if let (Inside::First, Some(place)) = (&self.inside, &mut self.place) {
-            place.indent.get_or_insert_with(|| line.indent.to_owned());
+    fn section(&mut self, line: &Line<'_>, is_edited: bool) {
+        // New keys of an empty section are indented like the next section. If they were indented less,
+        // the line of that section would continue the last value.
+        if let (Inside::First, Some(insertion)) = (&self.inside, &mut self.insertion) {
+            insertion.indent.get_or_insert_with(|| line.indent.to_owned());
         }
         self.push(line, line.whole);
         self.level = None;
-        self.inside = match (is_it, &self.place) {
+        self.inside = match (is_edited, &self.insertion) {
             (false, _) => Inside::Other,
             (true, None) => Inside::First,
             (true, Some(_)) => Inside::Further,
         };
         if self.inside == Inside::First {
-            self.place = Some(Place { at: self.text.len(), indent: None });
+            self.insertion = Some(Insertion { at: self.text.len(), indent: None });
         }
     }
 
@@ -144,19 +150,20 @@ impl Edited {
         let indent = self.push(line, text);
         self.level = Some(characters(indent));
         if self.inside == Inside::First {
-            self.place = Some(Place { at: self.text.len(), indent: Some(indent.to_owned()) });
+            self.insertion = Some(Insertion { at: self.text.len(), indent: Some(indent.to_owned()) });
         }
     }
 
-    fn more(&mut self, line: &Line<'_>) {
+    fn continuation(&mut self, line: &Line<'_>) {
         self.text.push_str(line.whole);
-        if let (Inside::First, Some(place)) = (&self.inside, &mut self.place) {
-            place.at = self.text.len();
+        if let (Inside::First, Some(insertion)) = (&self.inside, &mut self.insertion) {
+            insertion.at = self.text.len();
         }
     }
 
-    /// Where a deeper key before this line was removed, the line moves left, lest it continue the
-    /// key before that one. Returns its indentation.
+    /// Adds a line. If a key before the line was removed, the line may be indented deeper than the key
+    /// that is now before it, and would continue that key's value. The indentation is then cut to the
+    /// key's. Returns the indentation.
     fn push<'a>(&mut self, line: &Line<'a>, text: &str) -> &'a str {
         let deepest = self.level.unwrap_or(usize::MAX);
         let indent = match line.indent.char_indices().nth(deepest) {
@@ -168,20 +175,22 @@ impl Edited {
         indent
     }
 
-    /// The text with these keys put in.
+    /// Inserts the new keys and returns the text.
     fn finish(mut self, section: &str, keys: &[(&str, &str)], line_end: &str) -> String {
-        let put = |indent: &str| {
+        let new_lines = |indent: &str| {
             keys.iter().map(|(key, value)| format!("{indent}{key} = {value}{line_end}")).collect::<String>()
         };
-        match self.place {
-            Some(Place { at, indent }) => self.text.insert_str(at, &put(indent.as_deref().unwrap_or(""))),
+        match self.insertion {
+            Some(Insertion { at, indent }) => {
+                self.text.insert_str(at, &new_lines(indent.as_deref().unwrap_or("")))
+            }
             None if keys.is_empty() => {}
             None => {
                 let is_blank = |line: &str| line.trim_matches(is_space).is_empty();
                 if !self.text.is_empty() && !self.text.lines().last().is_some_and(is_blank) {
                     self.text.push_str(line_end);
                 }
-                self.text.push_str(&format!("[{section}]{line_end}{}", put("")));
+                self.text.push_str(&format!("[{section}]{line_end}{}", new_lines("")));
             }
         }
         self.text

@@ -1,5 +1,5 @@
-//! The INI file format by Python's rules: a scan of its lines, and an edit of its keys. A file format,
-//! nothing more: which file, and what its values mean, is for `config` and `oci/config_file` to say.
+//! The INI file format by Python's rules: `scan` classifies its lines, `edit` changes its keys. Which
+//! files are read and what their values mean is decided in `config` and `oci/config_file`.
 
 mod edit;
 mod scan;

@@ -1,10 +1,10 @@
-//! INI text, line by line and by Python's rules: `RawConfigParser._read` of CPython 3.11 with
-//! interpolation off and `strict` on, which is what oci reads `~/.oci/config` with. Pure.
+//! Classifies the lines of an INI text by Python's rules: `RawConfigParser._read` of CPython 3.11 with
+//! interpolation off and `strict` on, which is how oci reads `~/.oci/config`. Pure.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-/// Why Python refuses a text.
+/// The reason why Python refuses a text, with the number of the line.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Fault {
     pub line: usize,
@@ -17,33 +17,36 @@ impl Fault {
     }
 }
 
-/// One line, whole with its end, and what it is.
+/// One line of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line<'a> {
+    /// From 1.
     pub number: usize,
+    /// The line with its line end.
     pub whole: &'a str,
     pub indent: &'a str,
     pub is: Is<'a>,
 }
 
+/// The kind of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Is<'a> {
-    /// Part of a value where another part of it follows.
+    /// White space only. Belongs to a value if a continuation of that value follows.
     Blank,
     Comment,
     Section(&'a str),
-    /// `before` ends where the value begins, `after` begins where it ends.
+    /// `before` is the line up to the value, `after` the line after the value.
     Key {
         name: &'a str,
         before: &'a str,
         value: &'a str,
         after: &'a str,
     },
-    /// A further line of the value above.
+    /// A continuation line: a further line of the value above.
     More(&'a str),
 }
 
-/// The text of a file. Python refuses other bytes, as its locale is UTF-8 wherever that was not undone.
+/// The text of a file. Bytes that are not UTF-8 are refused, as by Python with a UTF-8 locale.
 pub fn text(bytes: &[u8]) -> Result<&str, Fault> {
     std::str::from_utf8(bytes).map_err(|e| {
         let good = bytes.get(..e.valid_up_to()).and_then(|good| std::str::from_utf8(good).ok()).unwrap_or("");
@@ -52,7 +55,7 @@ pub fn text(bytes: &[u8]) -> Result<&str, Fault> {
     })
 }
 
-/// Python's `str.lower`, by which keys are compared.
+/// Lower case by the rules of Python's `str.lower`. Keys are compared in lower case.
 pub fn lower(name: &str) -> Cow<'_, str> {
     if name.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
         Cow::Borrowed(name)
@@ -61,6 +64,8 @@ pub fn lower(name: &str) -> Cow<'_, str> {
     }
 }
 
+/// The lines of a text. The iteration goes on after a line that is a [`Fault`].
+/// The lines of a text. The iteration goes on after a line that is a [`Fault`].
 pub fn lines(text: &str) -> Lines<'_> {
     Lines { rest: text, number: 0, level: 0, at: At::Start }
 }
@@ -81,13 +86,13 @@ enum At {
 }
 
 impl<'a> Lines<'a> {
-    /// The next line as it stands. A lone carriage return ends one too: Python opens files with
-    /// universal newlines.
+    /// The next line, not classified, with its line end. A carriage return alone ends a line too, as
+    /// Python opens files with universal newlines.
     pub fn next_line(&mut self) -> Option<&'a str> {
         if self.rest.is_empty() {
             return None;
         }
-        let (line, rest) = self.rest.split_at(line_end(self.rest.as_bytes()));
+        let (line, rest) = self.rest.split_at(line_length(self.rest.as_bytes()));
         self.rest = rest;
         self.number += 1;
         Some(line)
@@ -98,7 +103,7 @@ impl<'a> Lines<'a> {
         self.number
     }
 
-    fn what(&mut self, whole: &'a str, indent: &'a str, body: &'a str) -> Result<Is<'a>, Fault> {
+    fn classify(&mut self, whole: &'a str, indent: &'a str, body: &'a str) -> Result<Is<'a>, Fault> {
         if body.is_empty() {
             return Ok(Is::Blank);
         }
@@ -116,8 +121,8 @@ impl<'a> Lines<'a> {
         }
         if self.at == At::Start {
             let why = match body.starts_with('\u{feff}') {
-                true => "the file begins with a byte order mark, which oci refuses; save it without",
-                false => "it stands before the first [section]",
+                true => "the file begins with a byte order mark, which oci refuses; save it without one",
+                false => "it is before the first [section]",
             };
             return Err(Fault::new(self.number, why));
         }
@@ -146,44 +151,45 @@ impl<'a> Iterator for Lines<'a> {
         let whole = self.next_line()?;
         let unindented = whole.trim_start_matches(is_space);
         let indent = &whole[..whole.len() - unindented.len()];
-        let is = self.what(whole, indent, unindented.trim_end_matches(is_space));
+        let is = self.classify(whole, indent, unindented.trim_end_matches(is_space));
         Some(is.map(|is| Line { number: self.number, whole, indent, is }))
     }
 }
 
-/// Where the line after the first begins.
-fn line_end(text: &[u8]) -> usize {
-    let ends = |b: &u8| matches!(b, b'\n' | b'\r');
-    // Sixteen at a time, each looked at whatever the others are: that takes a vector instruction or two.
-    let endless = |bytes: &&[u8]| !bytes.iter().fold(false, |any, b| any | ends(b));
-    let begin = 16 * text.chunks_exact(16).take_while(endless).count();
-    let Some(end) = text[begin..].iter().position(ends) else { return text.len() };
-    match text[begin + end..] {
-        [b'\r', b'\n', ..] => begin + end + 2,
-        _ => begin + end + 1,
+/// The length of the first line with its end: `\n`, `\r\n` or `\r`.
+fn line_length(text: &[u8]) -> usize {
+    match text.iter().position(|b| matches!(b, b'\n' | b'\r')) {
+        None => text.len(),
+        Some(end) if text[end..].starts_with(b"\r\n") => end + 2,
+        Some(end) => end + 1,
     }
 }
 
-/// `\[(.+)\]` at the line's start: what follows the last bracket is not looked at.
+/// The name of a section line, by Python's `\[(.+)\]`: text after the last bracket is ignored.
 fn section_name(body: &str) -> Option<&str> {
     let inside = body.strip_prefix('[')?;
     let name = &inside[..inside.rfind(']')?];
     (!name.is_empty()).then_some(name)
 }
 
-/// Python's `str.isspace`: Unicode's white space and four separators that Unicode leaves out.
+/// Python's `str.isspace`: Unicode's white space, and U+001C to U+001F.
 pub fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
 }
 
+/// The length of an indentation in characters, the unit in which Python compares indentations.
 pub fn characters(indent: &str) -> usize {
     if indent.is_ascii() { indent.len() } else { indent.chars().count() }
 }
 
-/// Refuses what Python refuses, and returns the sections in their order, each once.
+/// Checks a text as Python does, and returns its sections in order of appearance, each once.
 ///
-/// The section `defaults` may come more than once, since Python makes it the defaults of all; the
-/// keys that `may_repeat` (section, key) are those that an edit is about to mend.
+/// The section `defaults` may appear more than once, as Python's default section may. A key for which
+/// `may_repeat(section, key)` is true may appear more than once in its section: an edit is about to
+/// remove the duplicates.
+///
+/// # Errors
+/// The first line that Python refuses: a line of no known kind, or a duplicate section or key.
 pub fn check<'a>(
     text: &'a str,
     defaults: Option<&str>,
@@ -204,7 +210,7 @@ pub fn check<'a>(
                 } else if defaults != Some(name) {
                     return Err(Fault::new(
                         line.number,
-                        format!("the section [{name}] is there a second time"),
+                        format!("the section [{name}] appears a second time"),
                     ));
                 }
             }
@@ -213,7 +219,7 @@ pub fn check<'a>(
                 let known = if defaults == Some(section) { &mut default_keys } else { &mut keys };
                 let repeated = known.contains(&key);
                 if repeated && !may_repeat(section, &key) {
-                    let why = format!("the key {key} is there a second time in [{section}]");
+                    let why = format!("the key {key} appears a second time in [{section}]");
                     return Err(Fault::new(line.number, why));
                 }
                 known.insert(key);
@@ -231,7 +237,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_that_are_no_text_are_refused_with_their_line() {
+    fn bytes_that_are_not_utf8_are_refused_with_their_line() {
         for (bytes, line) in
             [(&b"\xff"[..], 1), (b"[a]\n\xff", 2), (b"[a]\r\nb=\xe4\r\n", 2), (b"\r\r\n\n\xc3", 4)]
         {
@@ -241,7 +247,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_taken_apart_and_none_is_lost(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn the_lines_of_any_bytes_add_up_to_the_text(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(text) = text(&bytes) {
                 let _ = check(text, None, |_, _| false);
                 if let Ok(lines) = lines(text).collect::<Result<Vec<_>, _>>() {
@@ -251,7 +257,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_of_an_ini_files_characters_is_too(text in "[\\[\\]=:#; \t\r\nab\u{a0}\u{1c}\u{feff}é]{0,80}") {
+        fn the_lines_of_any_ini_like_text_add_up_to_the_text(text in "[\\[\\]=:#; \t\r\nab\u{a0}\u{1c}\u{feff}é]{0,80}") {
             let _ = check(&text, Some("a"), |_, _| false);
             if let Ok(lines) = lines(&text).collect::<Result<Vec<_>, _>>() {
                 prop_assert_eq!(lines.iter().map(|line| line.whole).collect::<String>(), text);

@@ -1,5 +1,5 @@
-//! The one HTTP client: form posts with TLS roots, proxies, limits and the few retries that cannot
-//! spend a token twice.
+//! The HTTP client: form posts with TLS roots, proxies, limits, and the few retries that cannot spend
+//! a token twice.
 
 use std::cell::OnceCell;
 use std::io::ErrorKind;
@@ -24,26 +24,28 @@ use crate::secret::Secret;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// Far above any token answer, far below what would hurt.
+/// In bytes: far more than any token response, and little enough to hold in memory.
 const LARGEST_ANSWER: u64 = 1 << 20;
-/// Holds a usual answer with its head, so that it is one read.
+/// Large enough for a usual response with its headers, so that one read receives all of it.
 const BUFFER: usize = 32 << 10;
 const TRIES: u32 = 3;
-/// A provider that wants a longer pause gets it, but not from this run.
+/// If `Retry-After` asks for a longer pause than this, the request fails instead of waiting.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// Where a request goes, and what a person calls it.
+/// The URL of a request, and the name of the endpoint in messages.
 pub struct Endpoint<'a> {
     pub what: &'static str,
     pub url: &'a str,
 }
 
-/// How a client proves who it is (RFC 6749 section 2.3).
+/// Client credentials for HTTP Basic authentication (RFC 6749 section 2.3.1).
 pub struct Basic<'a> {
     pub client_id: &'a str,
     pub client_secret: &'a Secret,
 }
 
+/// An HTTP response of any status.
+/// An HTTP response of any status.
 pub struct Answer {
     pub status: u16,
     pub body: Zeroizing<Vec<u8>>,
@@ -57,23 +59,24 @@ impl Answer {
     }
 }
 
-/// After which answers the same request is sent again; always after a connection that was never made.
+/// The statuses after which a request is sent again. A request whose connection was never made is
+/// always sent again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// 429 alone: a grant that may have been processed is spent.
-    TooMany,
-    /// 503 as well: the exchange spends nothing.
+    /// 429 only. For a grant that is spent once the server may have processed it.
+    TooManyRequests,
+    /// 429 and 503. For a request that spends nothing.
     Unavailable,
 }
 
-/// How an endpoint is reached.
+/// An agent configured for one endpoint.
 struct Route {
     agent: Agent,
-    /// Host and port, without its password.
+    /// Host and port of the proxy, without its credentials.
     proxy: Option<String>,
 }
 
-/// A client whose requests, tries and waits together end by a deadline.
+/// A client with one deadline for all its requests, retries and pauses together.
 pub struct Client<'a> {
     host: &'a Host,
     /// None until [`Client::begin`].
@@ -92,6 +95,8 @@ impl<'a> Client<'a> {
         self.deadline = Some(Instant::now() + limit);
     }
 
+    /// Posts a form and returns the response, whatever its status. Retries as `retry` allows.
+    /// Posts a form and returns the response, whatever its status. Retries as `retry` allows.
     pub fn post_form(
         &self,
         endpoint: &Endpoint<'_>,
@@ -110,10 +115,10 @@ impl<'a> Client<'a> {
                 {
                     answer.retry_after.unwrap_or(pause)
                 }
-                Err(e) if was_never_connected(e) => pause,
+                Err(e) if failed_to_connect(e) => pause,
                 _ => Duration::MAX,
             };
-            if attempt == TRIES || wait > LONGEST_RETRY_AFTER || wait >= self.left() {
+            if attempt == TRIES || wait > LONGEST_RETRY_AFTER || wait >= self.remaining() {
                 return answer.map_err(|e| describe(endpoint, route.proxy.as_deref(), &e));
             }
             log::info(format_args!(
@@ -127,9 +132,9 @@ impl<'a> Client<'a> {
         unreachable!("the last try returns")
     }
 
-    /// Lets the last connection go, which otherwise stays until the next one is made.
-    pub fn hang_up(&self) {
-        self.tcp.hang_up();
+    /// Closes the last connection, which otherwise stays open until the next request.
+    pub fn close_connection(&self) {
+        self.tcp.close();
     }
 
     fn post(
@@ -142,7 +147,7 @@ impl<'a> Client<'a> {
         let mut request = agent
             .post(endpoint.url)
             .config()
-            .timeout_global(Some(self.left().min(REQUEST_TIMEOUT)))
+            .timeout_global(Some(self.remaining().min(REQUEST_TIMEOUT)))
             .build()
             .header("content-type", "application/x-www-form-urlencoded")
             .header("accept", "application/json");
@@ -160,7 +165,7 @@ impl<'a> Client<'a> {
         })
     }
 
-    fn left(&self) -> Duration {
+    fn remaining(&self) -> Duration {
         self.deadline.map_or(REQUEST_TIMEOUT, |deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
@@ -175,7 +180,7 @@ impl<'a> Client<'a> {
             .input_buffer_size(BUFFER)
             .output_buffer_size(BUFFER)
             .proxy(proxy);
-        // Plain http goes to this machine only, and needs no roots.
+        // Plain http is allowed to this machine only, and needs no roots.
         if endpoint.url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:")) {
             let tls = TlsConfig::builder()
                 .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -191,7 +196,8 @@ impl<'a> Client<'a> {
         Ok(Route { agent, proxy: name })
     }
 
-    /// The roots that the system and SSL_CERT_FILE name; ureq's own list knows of neither.
+    /// The root certificates of the system, or those of SSL_CERT_FILE and SSL_CERT_DIR. ureq's default
+    /// roots ignore all three.
     fn roots(&self) -> Result<RootCerts> {
         if let Some(roots) = self.roots.get() {
             return Ok(roots.clone());
@@ -212,7 +218,8 @@ impl<'a> Client<'a> {
     }
 }
 
-/// `Basic` with id and secret form-encoded inside (RFC 6749 section 2.3.1).
+/// The value of the `Authorization` header: id and secret are form-encoded before they are joined and
+/// base64-encoded (RFC 6749 section 2.3.1).
 fn authorization(basic: &Basic<'_>) -> Zeroizing<String> {
     let inside = Zeroizing::new(format!(
         "{}:{}",
@@ -222,7 +229,8 @@ fn authorization(basic: &Basic<'_>) -> Zeroizing<String> {
     Zeroizing::new(format!("Basic {}", STANDARD.encode(inside.as_bytes())))
 }
 
-/// The proxy that a user of curl would expect for an https request to `host`; never for this machine.
+/// The proxy for an https request to `host`, chosen from the environment as curl does it. Loopback
+/// hosts never use a proxy.
 fn proxy(env: &Env, host: &str) -> Result<Option<Proxy>> {
     let first =
         |names: [&'static str; 2]| names.into_iter().find_map(|name| Some((name, env.get(name)?.to_str()?)));
@@ -235,16 +243,16 @@ fn proxy(env: &Env, host: &str) -> Result<Option<Proxy>> {
     if url::is_loopback(host) || is_exempt(host, exempt) {
         return Ok(None);
     }
-    // The URL may hold a password, so that it is not repeated.
+    // The messages do not quote the proxy's URL, since it may hold a password.
     let bad = |why: &str| Error::BadValue { name: format!("the variable {name}"), why: why.to_owned() };
     let proxy = Proxy::new(text).map_err(|_| bad("it is not the URL of a proxy"))?;
     match proxy.protocol() {
         ProxyProtocol::Http | ProxyProtocol::Https => Ok(Some(proxy)),
-        _ => Err(bad("it names a SOCKS proxy, and woci speaks to HTTP proxies alone")),
+        _ => Err(bad("it names a SOCKS proxy, and woci supports only HTTP proxies")),
     }
 }
 
-/// Whether NO_PROXY lists the host: itself, a domain it lies in, or `*`.
+/// Whether NO_PROXY exempts the host: by its name, a parent domain, or `*`.
 fn is_exempt(host: &str, list: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
     list.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
@@ -253,8 +261,8 @@ fn is_exempt(host: &str, list: &str) -> bool {
     })
 }
 
-/// True where no byte of the request can have left this machine.
-fn was_never_connected(e: &ureq::Error) -> bool {
+/// Whether the connection failed before any byte of the request was sent.
+fn failed_to_connect(e: &ureq::Error) -> bool {
     match e {
         ureq::Error::HostNotFound
         | ureq::Error::ConnectionFailed
@@ -271,7 +279,7 @@ fn describe(endpoint: &Endpoint<'_>, proxy: Option<&str>, e: &ureq::Error) -> Er
     let (what, url) = (endpoint.what, endpoint.url.to_owned());
     let answer = |why: &str| Error::BadAnswer { what, url: url.clone(), why: why.to_owned() };
     let unreachable = |why: String| match proxy {
-        Some(proxy) if was_never_connected(e) => Error::Proxy { proxy: proxy.to_owned(), why },
+        Some(proxy) if failed_to_connect(e) => Error::Proxy { proxy: proxy.to_owned(), why },
         _ => Error::Unreachable { what, url: url.clone(), why },
     };
     if let Some(tls) = tls_error(e) {
@@ -286,25 +294,25 @@ fn describe(endpoint: &Endpoint<'_>, proxy: Option<&str>, e: &ureq::Error) -> Er
     match e {
         ureq::Error::HostNotFound => unreachable("its host name is not known".into()),
         ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
-            unreachable("no connection was made in time".into())
+            unreachable("the connection timed out".into())
         }
-        ureq::Error::Timeout(_) => unreachable("no whole answer came in time".into()),
+        ureq::Error::Timeout(_) => unreachable("no complete answer came in time".into()),
         ureq::Error::ConnectProxyFailed(why) => {
             let why = if why.contains("407") { "it asks for a password".to_owned() } else { why.clone() };
             Error::Proxy { proxy: proxy.unwrap_or_default().to_owned(), why }
         }
         ureq::Error::Io(e) if e.kind() == ErrorKind::UnexpectedEof => {
-            unreachable("the connection ended before the answer did".into())
+            unreachable("the connection was closed before the answer was complete".into())
         }
-        ureq::Error::Io(e) => unreachable(crate::files::plain(e)),
+        ureq::Error::Io(e) => unreachable(crate::files::io_reason(e)),
         ureq::Error::BodyExceedsLimit(_) => answer("it is larger than 1 MiB"),
-        ureq::Error::LargeResponseHeader(..) => answer("its head is too large"),
+        ureq::Error::LargeResponseHeader(..) => answer("its headers are too large"),
         ureq::Error::Protocol(why) => answer(&format!("it is not HTTP ({why})")),
         other => unreachable(other.to_string()),
     }
 }
 
-/// What TLS says, which arrives as the cause of an I/O error.
+/// The TLS error inside a ureq error: ureq reports some of them as the source of an I/O error.
 fn tls_error(e: &ureq::Error) -> Option<&rustls::Error> {
     match e {
         ureq::Error::Rustls(e) => Some(e),
@@ -329,14 +337,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn basic_is_form_encoded_inside() {
+    fn basic_credentials_are_form_encoded_first() {
         let secret = Secret::new("p:w d~8Q".into());
         let basic = Basic { client_id: "a b", client_secret: &secret };
         assert_eq!(*authorization(&basic), format!("Basic {}", STANDARD.encode("a+b:p%3Aw+d~8Q")));
     }
 
     #[test]
-    fn no_proxy_as_curl_reads_it() {
+    fn no_proxy_is_read_as_curl_reads_it() {
         for (host, list, exempt) in [
             ("idp.example.com", "example.com", true),
             ("idp.example.com", ".example.com", true),
@@ -353,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn the_proxy_of_https_alone_counts() {
+    fn only_https_and_all_proxy_variables_are_used() {
         let find = |pairs: &[_], host| {
             proxy(&Env::of(pairs), host).map(|proxy| proxy.map(|proxy| proxy.host().to_owned()))
         };

@@ -1,5 +1,6 @@
-//! What goes over the wire: to the identity provider (RFC 6749, 7636) and to the OCI identity
-//! domain (RFC 8693 with OCI's additions). It knows nothing of profiles or files.
+//! OAuth over HTTP: the client, the identity provider's token endpoint (RFC 6749, RFC 7636), and the
+//! types that the OCI identity domain's exchange shares with it. Nothing here knows of profiles or
+//! files.
 
 use crate::error::Result;
 use crate::secret::Secret;
@@ -10,29 +11,29 @@ mod tcp;
 pub mod token;
 pub mod url;
 
-/// The identity provider, as one client of it sees it.
+/// The identity provider: its endpoints, and woci's registration as a client.
 pub struct Provider {
-    /// The authorization endpoint, perhaps with a query of its own.
+    /// The authorization endpoint. The URL may have a query.
     pub authorization_url: String,
     pub token_url: String,
     pub client_id: String,
-    /// None for a public client.
+    /// `None` for a public client (RFC 6749 section 2.1).
     pub client_secret: Option<Secret>,
     pub scope: String,
 }
 
-/// The OCI identity domain's exchange, as its client sees it.
+/// The OCI identity domain: its token exchange endpoint, and woci's registration as a client.
 pub struct Domain {
     pub url: String,
     pub client_id: String,
     pub client_secret: Secret,
 }
 
-/// What a token endpoint hands out (RFC 6749 section 5.1). Its halves are apart, so that a rotated
-/// refresh token is stored even where the rest of the answer is of no use.
+/// The tokens of a successful token response (RFC 6749 section 5.1). The access token is a `Result` of
+/// its own, so that a rotated refresh token is stored even if the rest of the response is invalid.
 pub struct Tokens {
     pub access_token: Result<Secret>,
-    /// Absent where the provider gave none, or where the old one stays in force.
+    /// `None` if the provider issued none, which also means that the old one stays valid.
     pub refresh_token: Option<Secret>,
 }
 
@@ -40,7 +41,7 @@ pub struct Tokens {
 pub mod fuzz {
     pub use crate::oauth::token::fuzz as token_answer;
 
-    /// A form that is read is written so that it is read again as the same.
+    /// A form that can be parsed survives encoding and parsing again.
     pub fn form(bytes: &[u8]) {
         let Some(pairs) = crate::oauth::url::parse_form(bytes) else { return };
         let borrowed: Vec<(&str, &str)> = pairs.iter().map(|(k, v)| (&**k, &**v)).collect();

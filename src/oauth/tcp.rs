@@ -1,6 +1,8 @@
-//! The connections of the HTTP client, which do nothing between a request and its answer but read, and
-//! nothing after it: a machine that dies there takes a spent refresh token with it. ureq's own set a
-//! timeout before each read, and close as soon as the answer is in.
+//! The TCP transport of the HTTP client. After a request is sent, it makes no system call but reads
+//! until the response is complete, and does not close the connection afterwards. The refresh token of
+//! the request is spent by then; if the process is killed before its successor is stored, the session
+//! is lost, so nothing may delay the store. ureq's own transport sets a timeout before each read, and
+//! closes the connection as soon as the response is complete.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,17 +14,18 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Error, Timeout};
 
-/// By how much a request may outlast its time, so that the socket need not be told of each moment.
+/// How far the timeout of the socket may differ from the time that is left. Within it, the socket's
+/// timeout is not set again.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// Opens connections, and keeps the last one open until the next is made, or [`Tcp::hang_up`].
+/// Opens connections, and keeps the last one open until the next is made or [`Tcp::close`] is called.
 #[derive(Clone, Debug, Default)]
 pub struct Tcp {
     last: Arc<Mutex<Option<Arc<TcpStream>>>>,
 }
 
 impl Tcp {
-    pub fn hang_up(&self) {
+    pub fn close(&self) {
         *self.last() = None;
     }
 
@@ -42,7 +45,7 @@ impl<In: Transport> Connector<In> for Tcp {
         if let Some(connection) = through_proxy {
             return Ok(Some(Either::A(connection)));
         }
-        self.hang_up();
+        self.close();
         let stream = Arc::new(connect(&details.addrs, &details.timeout)?);
         stream.set_nodelay(true)?;
         *self.last() = Some(Arc::clone(&stream));
@@ -52,7 +55,7 @@ impl<In: Transport> Connector<In> for Tcp {
     }
 }
 
-/// To the first address that answers; each may take its share of the time that the others left.
+/// Connects to the first address that accepts. Each address gets an equal share of the remaining time.
 fn connect(addresses: &[SocketAddr], timeout: &NextTimeout) -> Result<TcpStream, Error> {
     let end = Instant::now() + *timeout.after;
     let mut failure = Error::ConnectionFailed;
@@ -71,13 +74,13 @@ fn connect(addresses: &[SocketAddr], timeout: &NextTimeout) -> Result<TcpStream,
 pub struct Connection {
     stream: Arc<TcpStream>,
     buffers: LazyBuffers,
-    /// How long the socket waits, in reading and in writing.
+    /// The socket's timeout, for reads and for writes.
     limit: Duration,
 }
 
 impl Connection {
-    /// Both ways at once, so that a request that was sent has nothing left to set.
-    fn end_within(&mut self, timeout: NextTimeout) -> Result<(), Error> {
+    /// Sets both timeouts before the request is sent, so that none has to be set after it.
+    fn set_limit(&mut self, timeout: NextTimeout) -> Result<(), Error> {
         let left = *timeout.after;
         if left.is_zero() {
             return Err(Error::Timeout(timeout.reason));
@@ -85,7 +88,7 @@ impl Connection {
         if self.limit.abs_diff(left) > SLACK {
             for set in [TcpStream::set_write_timeout, TcpStream::set_read_timeout] {
                 match set(&self.stream, Some(left)) {
-                    // macOS, where the other side has closed; what it said can still be read.
+                    // macOS reports this if the peer has closed. The bytes it sent can still be read.
                     Err(e) if e.kind() == ErrorKind::InvalidInput => {}
                     other => other?,
                 }
@@ -102,31 +105,31 @@ impl Transport for Connection {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        self.end_within(timeout)?;
-        (&*self.stream).write_all(&self.buffers.output()[..amount]).map_err(|e| in_time(e, timeout))
+        self.set_limit(timeout)?;
+        (&*self.stream).write_all(&self.buffers.output()[..amount]).map_err(|e| or_timeout(e, timeout))
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.end_within(timeout)?;
+        self.set_limit(timeout)?;
         let amount = loop {
             match (&*self.stream).read(self.buffers.input_append_buf()) {
-                // Linux ends a read that has a timeout when a stopped process goes on.
+                // Linux interrupts a read with a timeout if the process is stopped and continued.
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                other => break other.map_err(|e| in_time(e, timeout))?,
+                other => break other.map_err(|e| or_timeout(e, timeout))?,
             }
         };
         self.buffers.input_appended(amount);
         Ok(amount > 0)
     }
 
-    /// One request each: none is sent on a connection that may have ended unseen.
+    /// Never reused: the server may have closed the connection, and the request would be lost.
     fn is_open(&mut self) -> bool {
         false
     }
 }
 
-/// A socket says `WouldBlock` when its time is over.
-fn in_time(e: std::io::Error, timeout: NextTimeout) -> Error {
+/// Maps a read or write timeout, which the socket reports as `WouldBlock`.
+fn or_timeout(e: std::io::Error, timeout: NextTimeout) -> Error {
     match e.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => Error::Timeout(timeout.reason),
         _ => Error::Io(e),

@@ -1,5 +1,5 @@
 //! The token endpoint of the identity provider: the authorization code and refresh token grants
-//! (RFC 6749 sections 4.1.3 and 6), their answers and refusals.
+//! (RFC 6749 sections 4.1.3 and 6), and its success and error responses (sections 5.1 and 5.2).
 
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
@@ -9,11 +9,12 @@ use super::{Provider, Tokens, url};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
-/// Refusals that only a person at the provider can mend: the token is spent, or a login or consent is
-/// asked for (RFC 6749 section 5.2, OpenID Connect Core 3.1.2.6).
+/// Error codes after which a refresh token is of no further use, and a person has to sign in: the token
+/// is spent or revoked, or the provider asks for a login or consent (RFC 6749 section 5.2, OpenID
+/// Connect Core 1.0 section 3.1.2.6).
 const DEAD: [&str; 4] = ["invalid_grant", "interaction_required", "login_required", "consent_required"];
 
-/// Redeems an authorization code, once: whatever happens, the code is spent.
+/// Redeems an authorization code. The code is spent even if this fails.
 pub fn authorization_code(
     client: &Client<'_>,
     provider: &Provider,
@@ -30,7 +31,10 @@ pub fn authorization_code(
     request(client, provider, &fields, &[code, verifier])
 }
 
-/// Spends a refresh token. [`Error::RefreshTokenDead`] where the provider no longer takes it.
+/// Exchanges a refresh token for new tokens. The refresh token may be spent even if this fails.
+///
+/// # Errors
+/// [`Error::RefreshTokenDead`] if the provider no longer accepts the token.
 pub fn refresh(client: &Client<'_>, provider: &Provider, refresh_token: &Secret) -> Result<Tokens> {
     let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
     request(client, provider, &fields, &[refresh_token]).map_err(|e| match e {
@@ -59,21 +63,26 @@ fn request(
     if basic.is_none() {
         fields.push(("client_id", &provider.client_id));
     }
-    let answer = client.post_form(&endpoint, basic.as_ref(), &fields, Retry::TooMany)?;
+    let answer = client.post_form(&endpoint, basic.as_ref(), &fields, Retry::TooManyRequests)?;
     let document = success(&endpoint, &answer, &secrets)?;
     Ok(tokens(&endpoint, &document))
 }
 
-/// The JSON object of a good answer, or the refusal in the provider's words.
+/// The JSON object of a response with status 200.
+///
+/// # Errors
+/// [`Error::Refused`] for another status, with the provider's own words, from which `secrets` are
+/// removed. [`Error::BadAnswer`] if the body is not a JSON object.
 pub fn success(endpoint: &Endpoint<'_>, answer: &Answer, secrets: &[&Secret]) -> Result<Map<String, Value>> {
     let document: Option<Map<String, Value>> = serde_json::from_slice(&answer.body).ok();
     if answer.status == 200 {
-        return document.ok_or_else(|| bad(endpoint, "it is not a JSON object"));
+        return document.ok_or_else(|| bad_answer(endpoint, "it is not a JSON object"));
     }
-    // A provider may quote what it was sent; what is quoted is shown to a person.
+    // A provider may quote the request in its error description, which is shown to a person. Secrets
+    // are removed before the text is cut, since the rest of a secret would survive the cut.
     let text = |name: &str| {
         let text = document.as_ref()?.get(name)?.as_str().filter(|text| !text.is_empty())?;
-        Some(shorten(&without(text, secrets)))
+        Some(shorten(&redact(text, secrets)))
     };
     Err(Error::Refused {
         what: endpoint.what,
@@ -84,9 +93,8 @@ pub fn success(endpoint: &Endpoint<'_>, answer: &Answer, secrets: &[&Secret]) ->
     })
 }
 
-/// The text without the secrets, as they are and as they went over the wire. Before it is cut, since
-/// a secret that is cut is still most of one.
-fn without(text: &str, secrets: &[&Secret]) -> String {
+/// Replaces each secret in a text, plain or form-encoded, with `[removed]`.
+fn redact(text: &str, secrets: &[&Secret]) -> String {
     secrets.iter().fold(text.to_owned(), |text, secret| {
         let encoded = Zeroizing::new(url::encode(secret.expose()));
         text.replace(secret.expose(), "[removed]").replace(&**encoded, "[removed]")
@@ -98,7 +106,8 @@ fn shorten(text: &str) -> String {
     text.chars().take(MOST).collect()
 }
 
-pub fn bad(endpoint: &Endpoint<'_>, why: &str) -> Error {
+/// An [`Error::BadAnswer`] of this endpoint.
+pub fn bad_answer(endpoint: &Endpoint<'_>, why: &str) -> Error {
     Error::BadAnswer { what: endpoint.what, url: endpoint.url.to_owned(), why: why.to_owned() }
 }
 
@@ -108,7 +117,7 @@ fn tokens(endpoint: &Endpoint<'_>, document: &Map<String, Value>) -> Tokens {
         Some(Value::String(text)) if text.is_empty() => None,
         Some(Value::String(text)) if is_storable(text) => Some(Secret::new(text.clone())),
         Some(_) => {
-            let access_token = Err(bad(endpoint, "its refresh_token is not a token"));
+            let access_token = Err(bad_answer(endpoint, "its refresh_token is not a token"));
             return Tokens { access_token, refresh_token: None };
         }
     };
@@ -119,26 +128,27 @@ fn access_token(endpoint: &Endpoint<'_>, document: &Map<String, Value>) -> Resul
     if let Some(kind) = document.get("token_type")
         && !kind.as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("Bearer"))
     {
-        return Err(bad(endpoint, "its token_type is not Bearer"));
+        return Err(bad_answer(endpoint, "its token_type is not Bearer"));
     }
     match document.get("access_token").and_then(Value::as_str) {
-        None | Some("") => Err(bad(endpoint, "it has no access_token")),
+        None | Some("") => Err(bad_answer(endpoint, "it has no access_token")),
         Some(text) if is_token(text) => Ok(Secret::new(text.to_owned())),
-        Some(_) => Err(bad(endpoint, "its access_token is not a token")),
+        Some(_) => Err(bad_answer(endpoint, "its access_token is not a token")),
     }
 }
 
-/// Visible ASCII and blanks (RFC 6749 appendices A.12 and A.17), without control characters.
+/// The characters of a token: printable ASCII and spaces (RFC 6749 appendices A.12 and A.17).
 pub fn is_token(text: &str) -> bool {
     text.bytes().all(|byte| (0x20..=0x7e).contains(&byte))
 }
 
-/// A plain token's file is told from an envelope by its first byte, and ends before its trailing blanks.
+/// Whether a refresh token can be stored as plain text and read back unchanged. A file that begins with
+/// `{` is read as an encrypted token, and white space at the end of the file is removed.
 fn is_storable(text: &str) -> bool {
     is_token(text) && !text.starts_with('{') && text.trim() == text
 }
 
-/// The first byte chooses the status; a secret that the answer quotes is in no message.
+/// Parses any response body; the first byte chooses the status. No error message quotes a secret.
 #[cfg(fuzzing)]
 pub fn fuzz(bytes: &[u8]) {
     let Some((first, body)) = bytes.split_first() else { return };
@@ -162,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_answer() {
+    fn a_success_response_gives_both_tokens() {
         let tokens =
             parse(r#"{"access_token":"a","token_type":"bearer","refresh_token":"r","expires_in":1}"#);
         assert!(tokens.access_token.is_ok_and(|token| token.expose() == "a"));
@@ -170,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn no_refresh_token_keeps_the_old_one() {
+    fn a_response_without_a_refresh_token_is_valid() {
         for json in [
             r#"{"access_token":"a"}"#,
             r#"{"access_token":"a","refresh_token":null}"#,
@@ -182,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotated_refresh_token_survives_the_rest_of_a_bad_answer() {
+    fn a_rotated_refresh_token_is_kept_if_the_rest_of_the_response_is_invalid() {
         for json in [
             r#"{"refresh_token":"r"}"#,
             r#"{"refresh_token":"r","access_token":""}"#,

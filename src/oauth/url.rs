@@ -1,12 +1,15 @@
-//! Which URLs are allowed, and the encoding of forms and queries
+//! The check of configured URLs, and the encoding of forms and queries
 //! (application/x-www-form-urlencoded, RFC 6749 appendix B).
 
 use std::net::IpAddr;
 
-/// Why a URL is not one to send tokens to: it has to be https, or http to this machine.
+/// Whether tokens may be sent to a URL: it has to be https, or http to a loopback host.
+///
+/// # Errors
+/// The reason why the URL is refused.
 pub fn check(url: &str) -> Result<(), String> {
     if url.contains(|c: char| c.is_control() || c.is_whitespace() || !c.is_ascii()) {
-        return Err("it holds blanks, control or non-ASCII characters".into());
+        return Err("it holds white space, control characters or non-ASCII characters".into());
     }
     let (scheme, rest) = url.split_once("://").ok_or("it does not begin with https://")?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -24,23 +27,23 @@ pub fn check(url: &str) -> Result<(), String> {
         return Err("its port is not a number from 1 to 65535".into());
     }
     if host.contains(|c: char| !c.is_ascii_alphanumeric() && !"-._:[]".contains(c)) {
-        return Err("its host name is not one".into());
+        return Err("its host name holds a character that no host name has".into());
     }
     match scheme.to_ascii_lowercase().as_str() {
         "https" => Ok(()),
         "http" if is_loopback(host) => Ok(()),
-        "http" => Err("it is http, which is allowed to this machine only; use https".into()),
+        "http" => Err("it is http, which is allowed for this machine only; use https".into()),
         _ => Err("it does not begin with https://".into()),
     }
 }
 
-/// The host of a URL that passed [`check`]; an IPv6 address with its brackets.
+/// The host of a URL that passed [`check`]. An IPv6 address keeps its brackets.
 pub fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     split_port(rest.split(['/', '?', '#']).next().unwrap_or_default()).0
 }
 
-/// A host that is this machine by any resolver's rule.
+/// Whether a host is this machine: `localhost`, or an address of the loopback range.
 pub fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
@@ -48,20 +51,20 @@ pub fn is_loopback(host: &str) -> bool {
 
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
-        // The colons of an IPv6 address stand inside its brackets.
+        // A colon before `]` belongs to an IPv6 address.
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (authority, None),
     }
 }
 
-/// A form's body: `name=value` pairs, a blank as `+`.
+/// The body of a form: `name=value` pairs joined with `&`, a space encoded as `+`.
 pub fn form(pairs: &[(&str, &str)]) -> String {
     let encoded: Vec<String> = pairs.iter().map(|(k, v)| format!("{}={}", encode(k), encode(v))).collect();
     encoded.join("&")
 }
 
-/// One text, form-encoded (also inside HTTP Basic: RFC 6749 section 2.3.1). What RFC 3986 calls
-/// unreserved stays as it is, since some servers do not decode what is inside HTTP Basic.
+/// Form-encodes one text, for forms and for HTTP Basic (RFC 6749 section 2.3.1). The unreserved
+/// characters of RFC 3986 are left as they are, since some servers do not decode Basic credentials.
 pub fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -79,7 +82,8 @@ pub fn encode(text: &str) -> String {
     encoded
 }
 
-/// `base` with `pairs` in its query. What the query holds already stays, but for the names given here.
+/// Adds `pairs` to the query of `base`. A parameter that `base` already has is replaced if its name is
+/// among `pairs`, and kept otherwise.
 pub fn with_query(base: &str, pairs: &[(&str, &str)]) -> String {
     let (path, query) = base.split_once('?').unwrap_or((base, ""));
     let is_ours = |part: &str| {
@@ -88,12 +92,12 @@ pub fn with_query(base: &str, pairs: &[(&str, &str)]) -> String {
     };
     let mut parts: Vec<String> =
         query.split('&').filter(|part| !part.is_empty() && !is_ours(part)).map(str::to_owned).collect();
-    // In a query some providers take `+` for a plus sign; `%20` is a blank to all.
+    // Some providers read `+` in a query as a plus sign; all read `%20` as a space.
     parts.push(form(pairs).replace('+', "%20"));
     format!("{path}?{}", parts.join("&"))
 }
 
-/// The pairs of a query or form; `None` where an escape is broken or the text is not UTF-8.
+/// The decoded pairs of a query or form. `None` if a percent escape is invalid or the text is not UTF-8.
 pub fn parse_form(text: &[u8]) -> Option<Vec<(String, String)>> {
     text.split(|b| *b == b'&')
         .filter(|part| !part.is_empty())
@@ -128,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn https_anywhere_and_http_to_this_machine() {
+    fn https_is_allowed_to_any_host_and_http_to_loopback() {
         for url in [
             "https://idp.example.com/token",
             "HTTPS://idp.example.com:8443",
@@ -143,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_urls() {
+    fn other_urls_are_refused() {
         for url in [
             "",
             "idp.example.com",
@@ -168,12 +172,12 @@ mod tests {
     }
 
     #[test]
-    fn encodes_the_example_of_the_rfc() {
+    fn encoding_matches_the_example_of_the_rfc() {
         assert_eq!(encode(" %&+£€"), "+%25%26%2B%C2%A3%E2%82%AC");
     }
 
     #[test]
-    fn a_query_is_kept_and_added_to() {
+    fn an_existing_query_is_kept_and_extended() {
         assert_eq!(with_query("https://a/b", &[("x", "1 2")]), "https://a/b?x=1%202");
         assert_eq!(
             with_query("https://a/b?prompt=consent&x=old&", &[("x", "n"), ("y", "+")]),
@@ -182,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_escapes_are_no_form() {
+    fn invalid_escapes_are_refused() {
         for text in ["a=%", "a=%4", "a=%zz", "%f"] {
             assert_eq!(parse_form(text.as_bytes()), None, "{text}");
         }
@@ -195,18 +199,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_form_comes_back(pairs in prop::collection::vec((".+", ".*"), 1..5)) {
+        fn an_encoded_form_parses_to_the_same_pairs(pairs in prop::collection::vec((".+", ".*"), 1..5)) {
             let borrowed: Vec<(&str, &str)> = pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
             prop_assert_eq!(parse_form(form(&borrowed).as_bytes()), Some(pairs));
         }
 
         #[test]
-        fn any_bytes_are_a_form_or_not(bytes: Vec<u8>) {
+        fn parsing_any_bytes_as_a_form_does_not_panic(bytes: Vec<u8>) {
             let _ = parse_form(&bytes);
         }
 
         #[test]
-        fn any_text_is_a_url_or_not(text: String) {
+        fn checking_any_text_as_a_url_does_not_panic(text: String) {
             let _ = check(&text);
             let _ = host(&text);
         }

@@ -1,4 +1,4 @@
-//! The token exchange at the OCI identity domain: RFC 8693 with OCI's additions.
+//! The token exchange at the OCI identity domain: RFC 8693 with OCI's additional parameters.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,11 +7,11 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::oauth::Domain;
 use crate::oauth::http::{Basic, Client, Endpoint, Retry};
-use crate::oauth::token::{bad, is_token, success};
+use crate::oauth::token::{bad_answer, is_token, success};
 use crate::secret::Secret;
 
-/// Exchanges an access token for a UPST bound to a key. `public_key` is the DER of its
-/// SubjectPublicKeyInfo.
+/// Exchanges an access token for a UPST that is bound to a key. `public_key` is the key's
+/// SubjectPublicKeyInfo in DER.
 pub fn upst(
     client: &Client<'_>,
     domain: &Domain,
@@ -32,10 +32,10 @@ pub fn upst(
         ("public_key", &public_key),
     ];
     let answer = client.post_form(&endpoint, Some(&basic), &fields, Retry::Unavailable)?;
-    client.hang_up();
+    client.close_connection();
     let document = success(&endpoint, &answer, &[access_token, &domain.client_secret])?;
     match document.get("token").and_then(Value::as_str) {
         Some(token) if !token.is_empty() && is_token(token) => Ok(Secret::new(token.to_owned())),
-        _ => Err(bad(&endpoint, "it holds no token")),
+        _ => Err(bad_answer(&endpoint, "it holds no token")),
     }
 }

@@ -78,6 +78,6 @@ impl Program {
     }
 
     pub fn not_executable(&self, e: &std::io::Error) -> Error {
-        Error::OciNotExecutable { path: self.path.clone(), why: files::plain(e) }
+        Error::OciNotExecutable { path: self.path.clone(), why: files::io_reason(e) }
     }
 }

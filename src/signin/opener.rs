@@ -1,4 +1,5 @@
-//! Opens a URL in the person's browser: `$BROWSER`, else what the platform has. Never by a shell.
+//! Opens a URL in the person's browser: the commands of `$BROWSER`, otherwise those of the platform. No
+//! shell is involved.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -15,18 +16,18 @@ use crate::files;
 use crate::host::Env;
 use crate::log;
 
-/// A browser still running after this, or ended well before, has opened the URL. One that failed
-/// makes room for the next.
+/// A command has opened the URL if it succeeds within this time, or still runs after it. If it fails
+/// within this time, the next command is tried.
 const FAILS_WITHIN: Duration = Duration::from_secs(5);
 
-/// Browsers that are of no use without the terminal.
-const OF_THE_TERMINAL: [&str; 6] = ["browsh", "elinks", "links", "links2", "lynx", "w3m"];
+/// Browsers that need the terminal.
+const TERMINAL_BROWSERS: [&str; 6] = ["browsh", "elinks", "links", "links2", "lynx", "w3m"];
 
-/// A browser that is being opened beside the wait for its answer.
-pub struct Opening(Option<Receiver<bool>>);
+/// The attempts to open a browser, which run on a thread of their own. Each sends whether it succeeded.
+pub struct Attempts(Option<Receiver<bool>>);
 
-impl Opening {
-    /// True once, as soon as it is known that no browser opens.
+impl Attempts {
+    /// True once, as soon as every attempt has failed.
     pub fn has_failed(&mut self) -> bool {
         let Some(attempts) = &self.0 else { return false };
         match attempts.try_recv() {
@@ -43,11 +44,12 @@ impl Opening {
     }
 }
 
-/// Tries one browser after another until one opens. Dropping the [`Opening`] ends the trying, never a browser.
-pub fn open(env: &Env, url: &str) -> Opening {
+/// Starts to try one browser after another until one opens. Dropping the result stops further attempts,
+/// but closes no browser.
+pub fn open(env: &Env, url: &str) -> Attempts {
     let commands = commands(env, url);
     let (attempt, attempts) = mpsc::channel();
-    // On a thread of its own: a browser may wait for the answer to the callback before it ends.
+    // On a thread, since a command may run until the callback is answered.
     thread::spawn(move || {
         for command in commands {
             let opened = start(&command);
@@ -58,10 +60,10 @@ pub fn open(env: &Env, url: &str) -> Opening {
             }
         }
     });
-    Opening(Some(attempts))
+    Attempts(Some(attempts))
 }
 
-/// The commands to try, each a program and its arguments.
+/// The commands to try, each a program with its arguments.
 fn commands(env: &Env, url: &str) -> Vec<Vec<OsString>> {
     match env.get("BROWSER").map(|list| of_variable(list, url)) {
         Some(commands) if !commands.is_empty() => commands,
@@ -72,13 +74,14 @@ fn commands(env: &Env, url: &str) -> Vec<Vec<OsString>> {
     }
 }
 
-/// `$BROWSER`: commands with colons between them, words with blanks; `%s` stands for the URL.
+/// The commands of `$BROWSER`: separated by colons, their words by white space. `%s` is replaced by the
+/// URL; a command without `%s` gets the URL as its last argument.
 fn of_variable(list: &OsStr, url: &str) -> Vec<Vec<OsString>> {
     let commands = list.as_bytes().split(|byte| *byte == b':');
     let words = |command: &[u8]| -> Vec<OsString> {
         let words = command.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         let mut words: Vec<OsString> = words.map(|word| put_url(word, url)).collect();
-        if !words.is_empty() && find_place(command).is_none() {
+        if !words.is_empty() && find_placeholder(command).is_none() {
             words.push(url.into());
         }
         words
@@ -88,7 +91,7 @@ fn of_variable(list: &OsStr, url: &str) -> Vec<Vec<OsString>> {
 
 fn put_url(mut word: &[u8], url: &str) -> OsString {
     let mut whole = Vec::new();
-    while let Some(at) = find_place(word) {
+    while let Some(at) = find_placeholder(word) {
         whole.extend_from_slice(&word[..at]);
         whole.extend_from_slice(url.as_bytes());
         word = &word[at + 2..];
@@ -97,14 +100,14 @@ fn put_url(mut word: &[u8], url: &str) -> OsString {
     OsString::from_vec(whole)
 }
 
-fn find_place(text: &[u8]) -> Option<usize> {
+fn find_placeholder(text: &[u8]) -> Option<usize> {
     text.windows(2).position(|two| two == b"%s")
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Platform {
     MacOs,
-    /// Linux under Windows, whose browser it is.
+    /// Linux under Windows. The browser is that of Windows.
     Wsl,
     Other,
 }
@@ -117,27 +120,28 @@ fn platform() -> Platform {
     if is_wsl(&release) { Platform::Wsl } else { Platform::Other }
 }
 
-/// By the kernel's release: the variables of WSL do not outlive sudo.
+/// Judged by the kernel's release, since sudo removes WSL's environment variables.
 fn is_wsl(release: &[u8]) -> bool {
     String::from_utf8_lossy(release).to_ascii_lowercase().contains("microsoft")
 }
 
-/// The platform's openers, to which the URL is added.
+/// The commands of the platform, without the URL.
 fn of_platform(env: &Env, platform: Platform) -> Vec<&'static [&'static str]> {
     if platform == Platform::MacOs {
         return vec![&["open"]];
     }
     let mut openers: Vec<&[&str]> = Vec::new();
     if platform == Platform::Wsl {
-        // Windows's own handler takes the URL as an argument; explorer.exe opens a folder where it
-        // dislikes the query, and powershell.exe would parse it. PATH may lack the Windows folders.
+        // Windows's URL handler takes the URL as it is. explorer.exe opens a folder instead if it does
+        // not accept the query, and powershell.exe would parse it. The Windows folders may be missing
+        // from PATH.
         openers.extend::<[&[&str]; 3]>([
             &["wslview"],
             &["rundll32.exe", "url.dll,FileProtocolHandler"],
             &["/mnt/c/Windows/System32/rundll32.exe", "url.dll,FileProtocolHandler"],
         ]);
     }
-    // Without a display xdg-open may start a text browser on somebody's terminal.
+    // Without a display, xdg-open may start a text browser in the terminal.
     if env.get("DISPLAY").or(env.get("WAYLAND_DISPLAY")).is_some() {
         openers.extend::<[&[&str]; 4]>([
             &["xdg-open"],
@@ -149,10 +153,11 @@ fn of_platform(env: &Env, platform: Platform) -> Vec<&'static [&'static str]> {
     openers
 }
 
+/// Runs a command; true if it opened the URL.
 fn start(command: &[OsString]) -> bool {
     let Ok(mut child) = prepare(command).and_then(|mut command| command.spawn()) else { return false };
     let (ended, end) = mpsc::channel::<io::Result<ExitStatus>>();
-    // Waited for as long as it runs, so that no zombie stays behind.
+    // A thread waits for the command as long as it runs, so that it does not become a zombie.
     thread::spawn(move || ended.send(child.wait()));
     match end.recv_timeout(FAILS_WITHIN) {
         Ok(status) => status.is_ok_and(|status| status.success()),
@@ -160,18 +165,18 @@ fn start(command: &[OsString]) -> bool {
     }
 }
 
-/// A browser gets none of our streams: its chatter would end up in the result, and one that stays
-/// open would keep a pipe open that somebody reads to its end.
-#[expect(clippy::disallowed_methods, reason = "the terminal is no file of woci's")]
+/// A browser inherits none of woci's streams: its output would mix with woci's, and while it runs, it
+/// would hold open a pipe that another program reads to the end.
+#[expect(clippy::disallowed_methods, reason = "opens the terminal, not a file of woci")]
 fn prepare(words: &[OsString]) -> io::Result<Command> {
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]);
     let name = Path::new(&words[0]).file_name().and_then(OsStr::to_str).unwrap_or_default();
-    if OF_THE_TERMINAL.contains(&name) {
+    if TERMINAL_BROWSERS.contains(&name) {
         let terminal = File::options().read(true).write(true).open("/dev/tty")?;
         command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(terminal);
     } else {
-        // In a group of its own, since Ctrl-C is meant for woci or oci and not for the browser.
+        // In a process group of its own, so that Ctrl-C does not end the browser.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
     }
     Ok(command)
@@ -189,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variable_as_a_list_of_commands() {
+    fn the_variable_is_a_list_of_commands() {
         for (list, expected) in [
             ("firefox", vec!["firefox|U"]),
             ("firefox --new-tab", vec!["firefox|--new-tab|U"]),
@@ -202,15 +207,15 @@ mod tests {
     }
 
     #[test]
-    fn the_variable_comes_first_and_alone() {
+    fn the_variable_replaces_the_commands_of_the_platform() {
         let env = Env::of(&[("BROWSER", "mine"), ("DISPLAY", ":0")]);
         assert_eq!(shown(&commands(&env, URL)), ["mine|U"]);
     }
 
     #[test]
-    fn each_platform_has_its_openers() {
-        const OF_A_SCREEN: [&str; 4] = ["xdg-open", "gio open", "sensible-browser", "x-www-browser"];
-        const OF_WINDOWS: [&str; 3] = [
+    fn each_platform_has_its_commands() {
+        const WITH_DISPLAY: [&str; 4] = ["xdg-open", "gio open", "sensible-browser", "x-www-browser"];
+        const ON_WSL: [&str; 3] = [
             "wslview",
             "rundll32.exe url.dll,FileProtocolHandler",
             "/mnt/c/Windows/System32/rundll32.exe url.dll,FileProtocolHandler",
@@ -218,19 +223,19 @@ mod tests {
         let openers = |pairs: &[(&str, &str)], platform| -> Vec<String> {
             of_platform(&Env::of(pairs), platform).iter().map(|words| words.join(" ")).collect()
         };
-        for screen in [("DISPLAY", ":0"), ("WAYLAND_DISPLAY", "wayland-0")] {
-            assert_eq!(openers(&[screen], Platform::Other), OF_A_SCREEN);
-            // WSL has a screen of its own these days, but the person's browser is that of Windows.
-            assert_eq!(openers(&[screen], Platform::Wsl), [&OF_WINDOWS[..], &OF_A_SCREEN].concat());
-            assert_eq!(openers(&[screen], Platform::MacOs), ["open"]);
+        for display in [("DISPLAY", ":0"), ("WAYLAND_DISPLAY", "wayland-0")] {
+            assert_eq!(openers(&[display], Platform::Other), WITH_DISPLAY);
+            // WSL may have a display, but the person's browser is that of Windows.
+            assert_eq!(openers(&[display], Platform::Wsl), [&ON_WSL[..], &WITH_DISPLAY].concat());
+            assert_eq!(openers(&[display], Platform::MacOs), ["open"]);
         }
         assert_eq!(openers(&[("DISPLAY", "")], Platform::Other), [""; 0]);
-        assert_eq!(openers(&[], Platform::Wsl), OF_WINDOWS);
+        assert_eq!(openers(&[], Platform::Wsl), ON_WSL);
         assert_eq!(openers(&[], Platform::MacOs), ["open"]);
     }
 
     #[test]
-    fn wsl_is_told_by_its_kernel() {
+    fn wsl_is_recognized_by_its_kernel() {
         for (release, expected) in [
             ("4.4.0-19041-Microsoft\n", true),
             ("5.15.167.4-microsoft-standard-WSL2\n", true),
@@ -242,21 +247,21 @@ mod tests {
         }
     }
 
-    /// Whether each attempt at `list` opened.
+    /// Whether each attempt succeeded, with `list` as `$BROWSER`.
     fn attempts(list: &str) -> Vec<bool> {
         open(&Env::of(&[("BROWSER", list)]), URL).0.unwrap().iter().collect()
     }
 
     #[test]
-    fn one_after_another_until_one_opens() {
+    fn commands_are_tried_in_order_until_one_succeeds() {
         assert_eq!(attempts("/none/such:false:true:false"), [false, false, true]);
         assert_eq!(attempts("false:/none/such"), [false, false]);
     }
 
     #[test]
-    fn failure_is_told_once() {
+    fn failure_is_reported_once() {
         let (attempt, attempts) = mpsc::channel();
-        let mut opening = Opening(Some(attempts));
+        let mut opening = Attempts(Some(attempts));
         assert!(!opening.has_failed());
         attempt.send(false).unwrap();
         assert!(!opening.has_failed());
@@ -266,9 +271,9 @@ mod tests {
     }
 
     #[test]
-    fn an_opened_browser_is_no_failure() {
+    fn an_opened_browser_is_not_a_failure() {
         let (attempt, attempts) = mpsc::channel();
-        let mut opening = Opening(Some(attempts));
+        let mut opening = Attempts(Some(attempts));
         attempt.send(true).unwrap();
         drop(attempt);
         assert!(!opening.has_failed() && !opening.has_failed());

@@ -103,7 +103,7 @@ fn an_answer_that_drips_is_cut_at_the_limit() {
             world.woci(&[]).start()
         })
         .collect();
-    runs.into_iter().for_each(|run| drop(run.finish().fails(1).says("no whole answer came in time")));
+    runs.into_iter().for_each(|run| drop(run.finish().fails(1).says("no complete answer came in time")));
     let took = started.elapsed();
     assert!((29..40).contains(&took.as_secs()), "{took:?}");
     for (_, world) in &worlds {

@@ -1,25 +1,25 @@
-//! What a request on the callback port says: a request head -> [`Callback`]. Pure.
+//! Parses a request on the callback port: a request head becomes a [`Callback`]. Pure.
 //!
-//! Any local program can reach the port, and any web page can make the browser do so. Only who knows
-//! the `state` of this sign-in is heard; everybody else is a stray, answered and waited past.
+//! Any local program can send requests to the port, and any web page can make the browser send one.
+//! Only a request with the `state` of this sign-in can end it; any other is answered and ignored.
 
 use std::hint::black_box;
 
 use crate::oauth::url;
 use crate::secret::Secret;
 
-/// The provider's redirect (RFC 6749 section 4.1.2), or something else.
+/// The meaning of a request on the callback port.
 pub enum Callback {
+    /// The provider's success response (RFC 6749 section 4.1.2).
     Code(Secret),
-    Denied {
-        error: String,
-        description: Option<String>,
-    },
-    /// Not the provider's answer to this sign-in; with the HTTP status it is given.
+    /// The provider's error response (RFC 6749 section 4.1.2.1).
+    Denied { error: String, description: Option<String> },
+    /// Not a response to this sign-in. Holds the HTTP status to answer with.
     Stray(u16),
 }
 
-/// The target of a GET without a body, in visible ASCII; of anything else `None`.
+/// The request target (RFC 9112 section 3.2) of a GET request without a body, in visible ASCII.
+/// `None` for any other request.
 pub fn target(head: &[u8]) -> Option<&str> {
     let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
     let mut words = lines.next()?.split(|byte| *byte == b' ');
@@ -42,7 +42,7 @@ fn announces_body(line: &[u8]) -> bool {
     }
 }
 
-/// What the request for `target` means to the sign-in with this `state`.
+/// Interprets a request target for the sign-in with this `state`.
 pub fn read(target: &str, state: &str) -> Callback {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     if path != "/callback" {
@@ -54,17 +54,17 @@ pub fn read(target: &str, state: &str) -> Callback {
 fn answer(query: &str, state: &str) -> Option<Callback> {
     let parameters = url::parse_form(query.as_bytes())?;
     let one = |name: &str| parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
-    // Before anything else, for an error too: a stray must never end a person's sign-in.
+    // Checked first, for error responses too: a stray request must never end a sign-in.
     if !one("state").is_some_and(|given| is_same(given, state)) {
         return None;
     }
-    // RFC 6749 section 3.1. Of two states, the first may be the right one and the second an attacker's.
+    // A repeated parameter is refused (RFC 6749 section 3.1): of two values, one may be an attacker's.
     let mut names: Vec<&str> = parameters.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     if names.windows(2).any(|pair| pair[0] == pair[1]) {
         return None;
     }
-    // An answer that is both contradicts itself; its code is not used.
+    // A response with both is contradictory, and its code is not used.
     match (one("error"), one("code")) {
         (Some(error), _) => Some(Callback::Denied {
             error: shorten(error),
@@ -75,14 +75,14 @@ fn answer(query: &str, state: &str) -> Option<Callback> {
     }
 }
 
-/// Takes as long for a near miss as for any other.
+/// Compares in constant time, so that a timing attack does not reveal how much of a guess is right.
 fn is_same(given: &str, expected: &str) -> bool {
     let pairs = given.bytes().zip(expected.bytes());
     let difference = pairs.fold(0, |difference, (a, b)| black_box(difference | (a ^ b)));
     given.len() == expected.len() && difference == 0
 }
 
-/// What a person may still read on a page and in one line.
+/// Cuts a text of the provider to a length that is readable on a page and in a message.
 fn shorten(text: &str) -> String {
     const MOST: usize = 300;
     text.chars().take(MOST).collect()
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use crate::testing::vectors;
 
-    /// Of every vector in `fixtures/callback`.
+    /// The state that every vector in `fixtures/callback` uses.
     const STATE: &str = "S8lCrJ1mU0aJb0eYq1xZ3vQf7nGdWkTtPpHhLlMmNn4";
 
     fn say(head: &[u8]) -> String {
@@ -109,14 +109,14 @@ mod tests {
     }
 
     #[test]
-    fn vectors() {
+    fn every_vector_is_read_as_expected() {
         for vector in vectors::all("callback") {
             assert_eq!(say(&vector.bytes), vector.expect, "{}", vector.name);
         }
     }
 
     #[test]
-    fn what_a_provider_says_is_cut_to_what_can_be_read() {
+    fn long_texts_of_the_provider_are_cut() {
         let target = format!("/callback?state={STATE}&error={0}&error_description={0}", "x".repeat(10_000));
         match read(&target, STATE) {
             Callback::Denied { error, description: Some(description) } => {
@@ -128,12 +128,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_a_request_or_not(head: Vec<u8>) {
+        fn no_bytes_make_it_panic(head: Vec<u8>) {
             let _ = say(&head);
         }
 
         #[test]
-        fn a_query_without_the_state_is_a_stray(query in "[ -~]{0,200}") {
+        fn a_query_without_the_state_is_stray(query in "[ -~]{0,200}") {
             let target = format!("/callback?{query}");
             prop_assert!(matches!(read(&target, STATE), Callback::Stray(400)));
         }
@@ -144,19 +144,19 @@ mod tests {
         }
 
         #[test]
-        fn a_code_comes_back_whatever_it_holds(code in ".{1,200}") {
+        fn any_encoded_code_is_read_unchanged(code in ".{1,200}") {
             let target = format!("/callback?{}", url::form(&[("code", &code), ("state", STATE)]));
             prop_assert!(matches!(read(&target, STATE), Callback::Code(read) if read.expose() == code));
         }
 
         #[test]
-        fn only_the_state_is_the_state(given in ".*") {
+        fn a_state_matches_only_itself(given in ".*") {
             prop_assert!(!is_same(&given, STATE));
             prop_assert!(is_same(&given, &given));
         }
 
         #[test]
-        fn a_target_holds_nothing_that_a_request_line_ends_at(head: Vec<u8>, tail in "[!-~]{0,40}") {
+        fn a_target_holds_only_visible_ascii(head: Vec<u8>, tail in "[!-~]{0,40}") {
             let line = [b"GET /".as_slice(), &head, tail.as_bytes(), b" HTTP/1.1\r\n\r\n"].concat();
             if let Some(target) = target(&line) {
                 prop_assert!(target.bytes().all(|byte| byte.is_ascii_graphic()));

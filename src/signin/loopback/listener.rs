@@ -1,8 +1,13 @@
-//! The port that waits for the provider's redirect: a guard, and tiny_http behind it.
+//! The loopback port that receives the provider's redirect: a guard, and tiny_http behind it.
 //!
-//! Any local program can connect. tiny_http alone aborts on a large Content-Length, panics on a
-//! reset, takes a thread for each connection and keeps a request line of any size; so it only ever
-//! sees a request line that the guard has vetted, over a socket that nobody else can reach.
+//! tiny_http writes the HTTP responses: status line, headers, length and body of the page. The guard in
+//! this file reads the requests, since any local program can connect to the port, and tiny_http 0.12
+//! is not built for that: a large Content-Length aborts the process, a reset connection panics a worker
+//! thread, each connection takes a thread, a request line of any length is kept in memory, and reads
+//! have no timeout. The guard serves all connections on one thread, limits their number, the size of a
+//! request head and the time for it, and accepts only a GET request without a body. The request line
+//! that it has checked is sent to tiny_http over a Unix socket that no other process can reach, and the
+//! response is copied to the browser.
 
 use std::collections::VecDeque;
 use std::fs::{self, DirBuilder};
@@ -25,17 +30,20 @@ use crate::host::{self, Host};
 use crate::log;
 use crate::secret::Secret;
 
-/// A browser opens a handful, some of them ahead of need.
+/// Open connections at a time; a new one evicts the oldest. A browser opens a handful, some of them
+/// before it needs them.
 const MOST_CONNECTIONS: usize = 64;
-/// Per round, so that each is looked at before newer ones push it out.
+/// Connections accepted in one round, so that each is read once before newer ones can evict it.
 const MOST_ACCEPTED: usize = MOST_CONNECTIONS / 2;
-/// Browsers send the cookies of every other port of 127.0.0.1: 8 KiB is too little.
+/// Size of a request line with its headers, in bytes. 8 KiB is too little: browsers send the cookies of
+/// all ports of 127.0.0.1.
 const LARGEST_HEAD: usize = 16 << 10;
+/// Time for a request head to arrive, and for tiny_http to take a request.
 const HEAD_LIMIT: Duration = Duration::from_secs(5);
-/// What still comes after the answer is read for this long: to close with bytes unread is to reset,
-/// and a reset can overtake the answer.
+/// After the response, further bytes of the request are read and dropped for this long. Closing a
+/// connection with unread bytes resets it, and the reset can reach the browser before the response.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
-/// Between two looks at quiet sockets: nothing to a person, little to a battery.
+/// Polling interval: too short for a person to notice, long enough to save power.
 const PAUSE: Duration = Duration::from_millis(5);
 const BAD_REQUEST: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n";
@@ -46,13 +54,17 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// Listens on 127.0.0.1; port 0 takes any free port.
+    ///
+    /// # Errors
+    /// [`Error::PortTaken`] if the port cannot be bound.
     pub fn bind(host: &Host, port: u16) -> Result<Self> {
         let listen = || {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
             listener.set_nonblocking(true)?;
             Ok(listener)
         };
-        let taken = |e: io::Error| Error::PortTaken { port, why: files::plain(&e) };
+        let taken = |e: io::Error| Error::PortTaken { port, why: files::io_reason(&e) };
         Ok(Self { port: listen().map_err(taken)?, http: Http::start(host)? })
     }
 
@@ -60,49 +72,53 @@ impl Listener {
         self.port.local_addr().expect("a bound socket has an address").port()
     }
 
-    /// The code that the provider sends for the sign-in with this `state`. `watch` is asked between
-    /// two looks whether there is still something to wait for. The port closes with the return.
+    /// Waits for the authorization code of the sign-in with this `state`. Calls `check` in every round,
+    /// and stops waiting if it returns an error. The port is closed on return.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] if the provider refuses, [`Error::Unanswered`] after `limit`, and the errors of
+    /// `check`.
     pub fn wait(
         mut self,
         state: &str,
         limit: Duration,
-        mut watch: impl FnMut() -> Result<()>,
+        mut check: impl FnMut() -> Result<()>,
     ) -> Result<Secret> {
         let end = Instant::now() + limit;
         let mut connections = VecDeque::new();
         loop {
             let now = Instant::now();
-            let mut is_quiet = self.accept(&mut connections, now) == 0;
+            let mut is_idle = self.accept(&mut connections, now) == 0;
             let mut at = 0;
             while at < connections.len() {
                 match connections[at].read(now) {
-                    Step::Idle => at += 1,
-                    Step::Read => (is_quiet, at) = (false, at + 1),
-                    Step::Over => drop(connections.remove(at)),
-                    Step::Head(head) => {
+                    Event::None => at += 1,
+                    Event::Bytes => (is_idle, at) = (false, at + 1),
+                    Event::Closed => drop(connections.remove(at)),
+                    Event::Head(head) => {
                         let (answer, outcome) = self.answer(&head, state);
                         connections[at].answer(&answer, now);
                         if let Some(outcome) = outcome {
                             return outcome;
                         }
-                        (is_quiet, at) = (false, at + 1);
+                        (is_idle, at) = (false, at + 1);
                     }
                 }
             }
-            watch()?;
+            check()?;
             if now >= end {
                 return Err(Error::Unanswered { minutes: limit.as_secs() / 60 });
             }
-            if is_quiet {
+            if is_idle {
                 thread::sleep(PAUSE);
             }
         }
     }
 
-    /// Takes in those who wait at the door, the oldest making room. Says how many came.
+    /// Accepts waiting connections and returns their number. If there are too many, the oldest is closed.
     fn accept(&self, connections: &mut VecDeque<Connection>, now: Instant) -> usize {
         for count in 0..MOST_ACCEPTED {
-            // Whoever gave up meanwhile is an error here, and so is a shortage of descriptors: both pass.
+            // A connection that was closed meanwhile, or a shortage of descriptors: both are temporary.
             let Ok((stream, _)) = self.port.accept() else { return count };
             if stream.set_nonblocking(true).is_err() {
                 continue;
@@ -115,20 +131,20 @@ impl Listener {
         MOST_ACCEPTED
     }
 
-    /// What the browser is sent, and how the sign-in ends, if it does.
+    /// The response to a request head, and the outcome of the sign-in if the request decides it.
     fn answer(&mut self, head: &[u8], state: &str) -> (Vec<u8>, Option<Result<Secret>>) {
         let Some(target) = callback::target(head) else {
-            log::debug(format_args!("A request on the callback port that no browser sends was turned away"));
+            log::debug(format_args!("Refused a request on the callback port that no browser sends"));
             return (BAD_REQUEST.to_vec(), None);
         };
         let callback = callback::read(target, state);
-        // Without a page the code is still good.
+        // The code is valid even if no page can be sent.
         let answer = self.http.answer(target, page::of(&callback)).unwrap_or_default();
         let outcome = match callback {
             Callback::Code(code) => Some(Ok(code)),
             Callback::Denied { error, description } => Some(Err(Error::Denied { error, description })),
             Callback::Stray(status) => {
-                log::debug(format_args!("A stray request on the callback port was answered with {status}"));
+                log::debug(format_args!("Answered a stray request on the callback port with {status}"));
                 None
             }
         };
@@ -136,46 +152,53 @@ impl Listener {
     }
 }
 
-/// Somebody at the port.
+/// A connection to the port.
 struct Connection {
     stream: TcpStream,
-    /// What came of the head so far; `None` once it is answered.
+    /// The bytes of the request head received so far; `None` after the response.
     head: Option<Vec<u8>>,
+    /// The connection is closed at this time.
     until: Instant,
 }
 
-enum Step {
-    Idle,
-    Read,
+/// The result of one read.
+enum Event {
+    /// No bytes are there yet.
+    None,
+    /// Some bytes of a head, or bytes after the response.
+    Bytes,
+    /// A complete head, or the first [`LARGEST_HEAD`] bytes of a larger one.
     Head(Vec<u8>),
-    Over,
+    /// Closed by the peer, failed, or out of time.
+    Closed,
 }
 
 impl Connection {
-    /// Reads once, so that no connection holds up another.
-    fn read(&mut self, now: Instant) -> Step {
+    /// Reads once without waiting, so that no connection delays another.
+    fn read(&mut self, now: Instant) -> Event {
         if now >= self.until {
-            return Step::Over;
+            return Event::Closed;
         }
         let mut piece = [0; 4096];
         let room = self.head.as_ref().map_or(piece.len(), |head| piece.len().min(LARGEST_HEAD - head.len()));
         let piece = match self.stream.read(&mut piece[..room]) {
-            Ok(0) => return Step::Over,
+            Ok(0) => return Event::Closed,
             Ok(count) => &piece[..count],
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                return Step::Idle;
+                return Event::None;
             }
-            Err(_) => return Step::Over,
+            Err(_) => return Event::Closed,
         };
-        let Some(head) = &mut self.head else { return Step::Read };
+        let Some(head) = &mut self.head else { return Event::Bytes };
         let seen = head.len().saturating_sub(3);
         head.extend_from_slice(piece);
         let is_whole = head[seen..].windows(4).any(|four| four == b"\r\n\r\n");
-        // One that is too large is no request either way.
-        if is_whole || head.len() == LARGEST_HEAD { Step::Head(std::mem::take(head)) } else { Step::Read }
+        // A head that is too large is passed on as it is, and answered if its request line is complete.
+        if is_whole || head.len() == LARGEST_HEAD { Event::Head(std::mem::take(head)) } else { Event::Bytes }
     }
 
-    /// An answer is smaller than any socket's buffer; a peer that does not read it does without.
+    /// Writes the response without waiting: it is smaller than any socket's send buffer. A peer that
+    /// does not read loses it.
     fn answer(&mut self, answer: &[u8], now: Instant) {
         let _ = self.stream.write_all(answer);
         let _ = self.stream.shutdown(Shutdown::Write);
@@ -184,24 +207,23 @@ impl Connection {
     }
 }
 
-/// tiny_http at the other end of one connection, which nobody else can make: the socket is gone from
-/// the file system before the first request.
+/// tiny_http, serving one connection. No other process can connect: the socket is in a folder of mode
+/// 0700, and is removed from the file system before the first request.
 struct Http {
-    wire: UnixStream,
+    connection: UnixStream,
     server: Server,
-    /// The listening socket, as what can be shut.
-    door: UnixStream,
+    /// A second handle of the listening socket, to shut it down.
+    listening: UnixStream,
 }
 
 impl Http {
     fn start(host: &Host) -> Result<Self> {
         let name = format!("woci-{:016x}", u64::from_ne_bytes(host::random()?));
         let mut failure = None;
-        for place in places(host) {
-            let folder = place.join(&name);
-            match Self::start_in(&folder) {
+        for parent in socket_folders(host) {
+            match Self::start_in(&parent.join(&name)) {
                 Ok(this) => return Ok(this),
-                Err(e) => failure = Some(files::file_error("make a socket in", &place, &e)),
+                Err(e) => failure = Some(files::file_error("make a socket in", &parent, &e)),
             }
         }
         Err(failure.expect("/tmp is always tried"))
@@ -210,30 +232,31 @@ impl Http {
     fn start_in(folder: &Path) -> io::Result<Self> {
         DirBuilder::new().mode(0o700).create(folder)?;
         let socket = folder.join("http");
-        let ends = UnixListener::bind(&socket).and_then(|door| Ok((UnixStream::connect(&socket)?, door)));
+        let both_ends =
+            UnixListener::bind(&socket).and_then(|listener| Ok((listener, UnixStream::connect(&socket)?)));
         let _ = fs::remove_file(&socket);
         let _ = fs::remove_dir(folder);
-        let (wire, door) = ends?;
-        let shut = UnixStream::from(OwnedFd::from(door.try_clone()?));
-        let server = Server::from_listener(door, None).map_err(io::Error::other)?;
-        Ok(Self { wire, server, door: shut })
+        let (listener, connection) = both_ends?;
+        let listening = UnixStream::from(OwnedFd::from(listener.try_clone()?));
+        let server = Server::from_listener(listener, None).map_err(io::Error::other)?;
+        Ok(Self { connection, server, listening })
     }
 
-    /// What tiny_http makes of a page for the vetted `target`.
+    /// The bytes of tiny_http's response with this page. `target` has passed [`callback::target`].
     fn answer(&mut self, target: &str, page: Page) -> io::Result<Vec<u8>> {
-        // The request may be larger than the socket's buffer, so that writing waits for tiny_http ...
-        self.wire.set_nonblocking(false)?;
-        self.wire.write_all(format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").as_bytes())?;
+        // The write waits for tiny_http, since the request may be larger than the socket's buffer.
+        self.connection.set_nonblocking(false)?;
+        self.connection.write_all(format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").as_bytes())?;
         let request = self.server.recv_timeout(HEAD_LIMIT)?.ok_or(ErrorKind::TimedOut)?;
         let mut response = Response::from_string(page.html).with_status_code(page.status);
         for (name, value) in page::HEADERS {
             response.add_header(Header::from_bytes(name, value).expect("a constant header is valid"));
         }
         request.respond(response)?;
-        // ... and the answer is smaller and all there, so that reading need not wait.
-        self.wire.set_nonblocking(true)?;
+        // The read does not wait, since `respond` has written the whole response into the buffer.
+        self.connection.set_nonblocking(true)?;
         let mut answer = Vec::new();
-        match self.wire.read_to_end(&mut answer) {
+        match self.connection.read_to_end(&mut answer) {
             Err(e) if e.kind() != ErrorKind::WouldBlock => Err(e),
             _ => Ok(answer),
         }
@@ -241,19 +264,21 @@ impl Http {
 }
 
 impl Drop for Http {
-    /// Ends tiny_http's thread that waits to accept; by itself it would connect to the socket, which is gone.
+    /// Ends tiny_http's accepting thread. tiny_http does so by connecting to its socket, which no longer
+    /// has a path here.
     fn drop(&mut self) {
-        let _ = self.door.shutdown(Shutdown::Both);
+        let _ = self.listening.shutdown(Shutdown::Both);
     }
 }
 
-/// Folders for a socket, the best first. A path of 104 bytes or more is no address, so that each may fail.
-fn places(host: &Host) -> Vec<PathBuf> {
+/// Parent folders for the socket's folder, in order of preference. Each may fail, as a socket's path has
+/// to be shorter than 104 bytes (macOS; 108 on Linux).
+fn socket_folders(host: &Host) -> Vec<PathBuf> {
     let variables = ["XDG_RUNTIME_DIR", "TMPDIR"].into_iter().filter_map(|name| host.env.get(name));
-    let mut places: Vec<PathBuf> = variables.map(PathBuf::from).filter(|path| path.is_absolute()).collect();
-    places.push("/tmp".into());
-    places.extend(host.home().map(Path::to_owned));
-    places
+    let mut folders: Vec<PathBuf> = variables.map(PathBuf::from).filter(|path| path.is_absolute()).collect();
+    folders.push("/tmp".into());
+    folders.extend(host.home().map(Path::to_owned));
+    folders
 }
 
 #[cfg(test)]
@@ -303,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_ends_the_wait_with_a_page_and_a_closed_port() {
+    fn a_code_ends_the_wait_and_a_page_is_sent_and_the_port_is_closed() {
         let (port, wait) = listen();
         let answer = code(port);
         assert!(wait.join().unwrap().is_ok_and(|code| code.expose() == "C0DE"));
@@ -318,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn strays_are_answered_and_waited_past_until_the_provider_refuses() {
+    fn stray_requests_are_answered_and_do_not_end_the_wait() {
         let (port, wait) = listen();
         for _ in 0..3 {
             for (target, status) in [
@@ -340,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn each_answer_belongs_to_its_request() {
+    fn each_response_is_for_its_own_request() {
         let (port, wait) = listen();
         for length in [1, 1000, 15_000] {
             assert!(get(port, &format!("/{}", "a".repeat(length))).contains("Nothing here"));
@@ -351,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_comes_in_pieces() {
+    fn a_head_may_arrive_byte_by_byte() {
         let (port, wait) = listen();
         let mut stream = connect(port);
         stream.set_nodelay(true).unwrap();
@@ -362,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn no_reset_eats_the_answer_to_somebody_who_sends_on() {
+    fn a_client_that_keeps_sending_still_receives_the_response() {
         let (port, wait) = listen();
         for head in ["POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", "GET /", ""] {
             let request = [head.as_bytes(), &[b'x'; 1 << 20]].concat();
@@ -373,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_in_use_is_named() {
+    fn a_port_in_use_is_an_error_with_its_number() {
         let first = Listener::bind(&host(&[]), 0).unwrap();
         match Listener::bind(&host(&[]), first.port()).err() {
             Some(Error::PortTaken { port, .. }) => assert_eq!(port, first.port()),
@@ -382,20 +407,20 @@ mod tests {
     }
 
     #[test]
-    fn nobody_answers() {
+    fn the_wait_ends_after_its_limit() {
         let listener = Listener::bind(&host(&[]), 0).unwrap();
-        let nobody = listener.wait(STATE, Duration::ZERO, || Ok(())).err();
-        assert_eq!(nobody, Some(Error::Unanswered { minutes: 0 }));
+        let ended = listener.wait(STATE, Duration::ZERO, || Ok(())).err();
+        assert_eq!(ended, Some(Error::Unanswered { minutes: 0 }));
     }
 
     #[test]
-    fn the_watch_ends_the_wait() {
+    fn a_failed_check_ends_the_wait() {
         let listener = Listener::bind(&host(&[]), 0).unwrap();
         assert_eq!(listener.wait(STATE, LIMIT, || Err(Error::NoBrowser)).err(), Some(Error::NoBrowser));
     }
 
     #[test]
-    fn the_socket_is_gone_before_the_wait_begins() {
+    fn the_socket_is_removed_from_disk_before_the_wait_begins() {
         let home = Home::new();
         let too_long = "x".repeat(100);
         let path = home.make_folder(&too_long);
@@ -406,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn slow_heads_and_slow_goodbyes_end() {
+    fn slow_heads_and_slow_closes_are_cut_off() {
         let listener = Listener::bind(&host(&[]), 0).unwrap();
         let mut peer = connect(listener.port());
         peer.write_all(b"GET /").unwrap();
@@ -414,16 +439,16 @@ mod tests {
         let mut connections = VecDeque::new();
         while listener.accept(&mut connections, now) == 0 {}
         let connection = &mut connections[0];
-        assert!(!matches!(connection.read(now), Step::Over));
-        assert!(!matches!(connection.read(now + HEAD_LIMIT - PAUSE), Step::Over));
-        assert!(matches!(connection.read(now + HEAD_LIMIT), Step::Over));
+        assert!(!matches!(connection.read(now), Event::Closed));
+        assert!(!matches!(connection.read(now + HEAD_LIMIT - PAUSE), Event::Closed));
+        assert!(matches!(connection.read(now + HEAD_LIMIT), Event::Closed));
         connection.answer(BAD_REQUEST, now);
-        assert!(!matches!(connection.read(now + DRAIN_LIMIT - PAUSE), Step::Over));
-        assert!(matches!(connection.read(now + DRAIN_LIMIT), Step::Over));
+        assert!(!matches!(connection.read(now + DRAIN_LIMIT - PAUSE), Event::Closed));
+        assert!(matches!(connection.read(now + DRAIN_LIMIT), Event::Closed));
     }
 
     #[test]
-    fn the_oldest_makes_room() {
+    fn the_oldest_connection_is_closed_if_there_are_too_many() {
         let listener = Listener::bind(&host(&[]), 0).unwrap();
         let mut connections = VecDeque::new();
         let mut peers = Vec::new();
@@ -437,9 +462,10 @@ mod tests {
         assert_eq!(peers[2].read(&mut [0]).unwrap(), 0);
     }
 
-    /// This test program as a process that nothing but a listener is in, so that its memory can be measured.
+    /// Run by the next test in a process of its own, which holds only a listener, so that its memory can
+    /// be measured.
     #[test]
-    fn plays_the_attacked() {
+    fn listener_under_attack() {
         if Host::of_this_process().env.get("WOCI_TEST_ATTACKED").is_some() {
             let listener = Listener::bind(&host(&[]), 0).unwrap();
             eprintln!("port {}", listener.port());
@@ -449,12 +475,12 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn the_sign_in_ends_well_under_attack() {
+    fn a_sign_in_succeeds_under_attack_with_bounded_memory_and_threads() {
         use std::io::{BufRead as _, BufReader};
         use std::process::{Command, Stdio};
 
         let mut attacked = Command::new(std::env::current_exe().unwrap())
-            .args(["signin::loopback::listener::tests::plays_the_attacked", "--exact", "--nocapture"])
+            .args(["signin::loopback::listener::tests::listener_under_attack", "--exact", "--nocapture"])
             .env("WOCI_TEST_ATTACKED", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -480,7 +506,7 @@ mod tests {
             for mut reset in &resets {
                 reset.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
             }
-            // Closed with the answer unread, which resets.
+            // Closing with the response unread resets the connection.
             for reset in resets {
                 reset.peek(&mut [0]).unwrap();
             }
@@ -499,7 +525,7 @@ mod tests {
                 stream
             })
             .collect();
-        // Each of these is at least one look at all the others, which takes in 4 KiB of each.
+        // During each request, every other connection is read at least once, 4 KiB at a time.
         for _ in 0..2 * LARGEST_HEAD / 4096 {
             assert!(get(port, "/").starts_with("HTTP/1.1 404 "));
         }

@@ -1,4 +1,5 @@
-//! What the browser shows at the end. It loads nothing, and shows nothing of a request unescaped.
+//! The HTML page that ends a sign-in in the browser. It loads nothing, runs no script, and escapes every
+//! text of a request.
 
 use super::callback::Callback;
 
@@ -7,7 +8,8 @@ pub struct Page {
     pub html: String,
 }
 
-/// With each page: kept nowhere, sent on to nobody, and without a word that a browser could run.
+/// Headers of each page: it is not cached, its URL (which holds the code) is not sent as a referrer, and
+/// it may load and run nothing.
 pub const HEADERS: [(&str, &str); 5] = [
     ("Content-Type", "text/html; charset=utf-8"),
     ("Cache-Control", "no-store"),
@@ -16,15 +18,16 @@ pub const HEADERS: [(&str, &str); 5] = [
     ("Referrer-Policy", "no-referrer"),
 ];
 
+/// The page that answers this request.
 pub fn of(callback: &Callback) -> Page {
     match callback {
-        // The code is not redeemed yet, and a slow token endpoint must not keep the browser waiting:
-        // what is said here is true already.
+        // Sent before the code is redeemed, so that a slow token endpoint does not keep the browser
+        // waiting. The page claims only what is known by then.
         Callback::Code(_) => page(
             200,
             "Signed in at your provider",
             "<p>You can close this window.</p>
-<p>woci goes on in your terminal, and says there how it went.</p>",
+<p>woci continues in your terminal and reports the result there.</p>",
         ),
         Callback::Denied { error, description } => {
             let words = match description {
@@ -36,7 +39,7 @@ pub fn of(callback: &Callback) -> Page {
 <blockquote>{words}</blockquote>
 <p>To try again, close this window and run this in your terminal:</p>
 <p><code>woci session authenticate</code></p>
-<p>If the answer stays the same, ask whoever manages your provider.</p>"
+<p>If the answer stays the same, ask the administrator of your provider.</p>"
             );
             page(400, "Not signed in", &text)
         }
@@ -44,7 +47,7 @@ pub fn of(callback: &Callback) -> Page {
         Callback::Stray(status) => page(
             *status,
             "Not the answer woci waits for",
-            "<p>It may belong to an earlier sign-in. Nothing was changed.</p>
+            "<p>This page may belong to an earlier sign-in. Nothing was changed.</p>
 <p>Close this window and finish the sign-in in the newest one.</p>",
         ),
     }
@@ -103,24 +106,24 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_not_on_the_page() {
+    fn the_page_does_not_hold_the_code() {
         let page = of(&Callback::Code(Secret::new("C0DE".into())));
         assert_eq!(page.status, 200);
         assert!(!page.html.contains("C0DE") && page.html.contains("close this window"));
     }
 
     #[test]
-    fn a_refusal_is_shown_in_the_words_of_the_provider() {
+    fn a_refusal_is_shown_escaped_in_the_words_of_the_provider() {
         let html = denied("access_denied", Some("You're <not> \"allowed\" & that's it"));
         assert!(html.contains(
             "access_denied: You&#39;re &lt;not&gt; &quot;allowed&quot; &amp; that&#39;s it</blockquote>"
         ));
     }
 
-    /// The listener reads an answer after tiny_http wrote it, so that it has to fit the smallest
-    /// socket buffer there is: 8 KiB, on macOS.
+    /// The listener reads a response only after tiny_http has written all of it, so each has to fit the
+    /// smallest socket buffer of any system: 8 KiB, on macOS.
     #[test]
-    fn the_longest_answer_fits_a_socket() {
+    fn the_longest_response_fits_a_socket_buffer() {
         let longest = "'\u{10ffff}".repeat(150);
         let headers: usize = HEADERS.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
         assert!(denied(&longest, Some(&longest)).len() + headers < 7 << 10);
@@ -128,7 +131,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_of_a_request_is_markup(text: String) {
+        fn no_text_of_a_request_becomes_markup(text: String) {
             let escaped = escape(&text);
             prop_assert!(!escaped.contains(['<', '>', '"', '\'']));
             let markup = |html: &str| html.matches(['<', '>', '"']).count();

@@ -87,7 +87,7 @@ fn set_credentials(user: &str, program: &str, args: &[String]) -> Result<u8> {
         .arg("--exec-interactive-mode=IfAvailable")
         .stdin(Stdio::null())
         .status()
-        .map_err(|e| Error::Kubectl { why: files::plain(&e) })?;
+        .map_err(|e| Error::Kubectl { why: files::io_reason(&e) })?;
     if status.success() {
         log::info(format_args!("kubectl asks woci for the tokens of user {user} from now on"));
         return Ok(0);
