@@ -438,34 +438,3 @@ impl Flags {
         self.0.push((name, value));
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_readme_has_the_same_table() {
-        let readme = include_str!("../README.md");
-        let table = readme.split_once("## Options and keys").expect("the section is there").1;
-        let table = table.split("\n#").next().unwrap_or_default();
-        // A bar inside a cell is escaped.
-        let rows =
-            table.lines().filter(|line| line.starts_with("| `--")).map(|line| line.replace("\\|", "/"));
-        let cells = |row: String| {
-            row.split('|').map(|cell| cell.replace('`', "").trim().to_owned()).collect::<Vec<_>>()
-        };
-        let mut rows: Vec<Vec<String>> = rows.map(cells).collect();
-        for opt in OPTIONS {
-            let name = format!("{} {}", opt.name, opt.value.replace('|', "/"));
-            let at = rows.iter().position(|row| row[1] == name.trim_end());
-            let row = rows.remove(at.unwrap_or_else(|| panic!("README.md has no row for {name}")));
-            assert_eq!(row[2], opt.key.unwrap_or_default(), "the key of {name}");
-            assert_eq!(row[3], opt.variable.unwrap_or_default(), "the variable of {name}");
-            if let Some(default) = opt.default {
-                assert_eq!(row[4], default, "the default of {name}");
-            }
-            assert_eq!(row[5].contains("Also given to oci"), opt.forwarded, "{name}");
-        }
-        assert!(rows.is_empty(), "README.md has rows of no option: {rows:?}");
-    }
-}

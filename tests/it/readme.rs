@@ -1,23 +1,26 @@
-//! README.md is right: what it marks `sh` runs as it stands, in a new home; what it only shows (`console` and other
-//! shells) names commands, targets and files that are there.
+//! README.md is right. Blocks marked `sh` run as they stand, in a new home. Commands in `console` blocks and in the text
+//! are commands of woci, targets of make, and files that exist.
 
 use crate::world::World;
 use std::fs;
 use std::path::Path;
 
+/// Longer than this, nobody reads it.
+const MOST_LINES: usize = 400;
+
 #[test]
-fn what_is_marked_sh_runs() {
-    let blocks = blocks(&["sh"]);
+fn sh_blocks_run_as_they_stand() {
+    let blocks = blocks("sh");
     assert!(blocks.len() > 5, "{blocks:?}");
     for block in blocks {
         let world = world();
         if block.contains("| jq") && world.shell("command -v jq").run().code() != 0 {
-            continue; // .ci/run brings it
+            continue; // .ci/run installs jq, so that this runs there
         }
-        // A credential on stdout would be a secret out of place among the rest.
+        // The output may be a credential. World fails a test that shows one, so the output goes to a file.
         let run = world.shell(&format!("set -eu\n{{\n{block}}} >printed\n")).run();
         world.woci(&["--stop-daemon"]).run();
-        // Also in a pipe, whose exit code is the last command's.
+        // The exit code of a pipe is that of its last command, so stderr is checked as well.
         let failed = run.stderr.lines().any(|line| line.starts_with("woci: "));
         assert!(run.code() == 0 && !failed, "{block}\n{run}");
         assert!(!world.read("printed").is_empty() || block.contains("/dev/null"), "{block} prints nothing");
@@ -25,30 +28,59 @@ fn what_is_marked_sh_runs() {
 }
 
 #[test]
-fn commands_that_are_shown_are_wocis() {
-    for command in shown() {
-        let Some(words) = command.strip_prefix("woci") else { continue };
-        let words: Vec<&str> = words.split('|').next().unwrap_or_default().split_whitespace().collect();
-        let run = world().woci(&words).run();
+fn commands_of_woci_are_accepted() {
+    let commands: Vec<String> = console_commands().into_iter().chain(inline_commands()).collect();
+    let commands = commands.iter().filter(|command| *command == "woci" || command.starts_with("woci "));
+    let (help, others): (Vec<_>, Vec<_>) = commands.partition(|command| command.starts_with("woci help "));
+    assert!(others.len() > 8, "{others:?}");
+    for command in others {
+        let world = world();
+        let run = world.woci(&arguments(command)).run();
         assert_ne!(run.code(), 2, "{command}\n{run}");
+        world.woci(&["--stop-daemon"]).run();
+    }
+    assert!(help.len() > 3, "{help:?}");
+}
+
+#[test]
+fn help_topics_exist() {
+    for command in inline_commands().iter().filter(|command| command.starts_with("woci help ")) {
+        let run = world().woci(&arguments(command)).run().ok();
+        assert!(!run.stdout.is_empty(), "{command} prints nothing");
     }
 }
 
 #[test]
-fn targets_of_make_are_there() {
-    let makefile = text("Makefile");
+fn every_verb_is_named() {
     let readme = text("README.md");
-    let named = readme.split("`make ").skip(1).filter_map(|rest| rest.split('`').next());
-    let shown = shown();
-    let shown = shown.iter().filter_map(|command| command.strip_prefix("make "));
-    for words in named.chain(shown) {
+    for verb in [
+        "credential",
+        "env",
+        "kube-credential",
+        "session authenticate",
+        "session refresh",
+        "help",
+        "--daemon",
+        "--daemon-status",
+        "--stop-daemon",
+    ] {
+        assert!(readme.contains(&format!("woci {verb}")), "woci {verb} is not in README.md");
+    }
+    assert!(readme.contains(" kubeconfig --cluster-id "), "woci kubeconfig is not in README.md");
+}
+
+#[test]
+fn make_targets_exist() {
+    let makefile = text("Makefile");
+    for command in console_commands().into_iter().chain(inline_commands()) {
+        let Some(words) = command.strip_prefix("make ") else { continue };
         let target = words.split_whitespace().next().unwrap_or_default();
-        assert!(makefile.lines().any(|line| line.starts_with(&format!("{target}:"))), "make {words}");
+        assert!(makefile.lines().any(|line| line.starts_with(&format!("{target}:"))), "{command}");
     }
 }
 
 #[test]
-fn files_and_sections_are_there() {
+fn links_and_files_exist() {
     let readme = text("README.md");
     let headings = readme.lines().filter(|line| line.starts_with('#'));
     let anchors: Vec<String> = headings.map(|line| anchor(line.trim_start_matches(['#', ' ']))).collect();
@@ -58,11 +90,20 @@ fn files_and_sections_are_there() {
             None => assert!(link.starts_with("https://") || root().join(link).exists(), "no file {link}"),
         }
     }
-    for word in
-        shown().iter().flat_map(|command| command.split(' ')).filter(|word| word.starts_with("fixtures/"))
-    {
-        assert!(root().join(word).exists(), "no file {word}");
+    let commands = console_commands();
+    let in_commands = commands.iter().flat_map(|command| command.split(' '));
+    let in_text = spans(&readme);
+    let repository = ["fixtures/", "schemas/", "tests/", ".ci/"];
+    for word in in_commands.chain(in_text.iter().map(String::as_str)) {
+        let named = repository.iter().any(|folder| word.starts_with(folder));
+        assert!(!named || root().join(word).exists(), "no file {word}");
     }
+}
+
+#[test]
+fn it_is_short() {
+    let lines = text("README.md").lines().count();
+    assert!(lines <= MOST_LINES, "README.md has {lines} lines; {MOST_LINES} are the most");
 }
 
 /// Nobody has signed in; `prod` is set up as `[DEFAULT]` is.
@@ -72,15 +113,20 @@ fn world() -> World {
     world
 }
 
-/// The commands of blocks that are for a person's eyes: behind a prompt in `console`, whole lines elsewhere.
-fn shown() -> Vec<String> {
-    let mut commands: Vec<String> =
-        blocks(&["fish", "powershell"]).concat().lines().map(str::to_owned).collect();
-    for block in blocks(&["console"]) {
+/// The arguments of a command line, up to its first pipe or redirection.
+fn arguments(command: &str) -> Vec<&str> {
+    let command = command.split(['|', '>']).next().unwrap_or_default();
+    command.split_whitespace().skip(1).collect()
+}
+
+/// The commands behind the prompts of `console` blocks.
+fn console_commands() -> Vec<String> {
+    let mut commands = Vec::new();
+    for block in blocks("console") {
         let lines = block.replace("\\\n", " ");
         let behind_prompts =
             lines.lines().filter_map(|line| line.split_once("$ ")).map(|(_, command)| command);
-        // What stands after a `#` says something about the command.
+        // A `#` begins a remark about the command.
         commands.extend(
             behind_prompts.map(|command| command.split(" #").next().unwrap_or_default().trim().to_owned()),
         );
@@ -89,15 +135,50 @@ fn shown() -> Vec<String> {
     commands
 }
 
-/// The blocks of README.md with one of these marks.
-fn blocks(marks: &[&str]) -> Vec<String> {
+/// The commands of woci and make that stand in the text between backquotes. Left out are those with a placeholder, and
+/// tables, where a name may stand for a whole command.
+fn inline_commands() -> Vec<String> {
     let readme = text("README.md");
-    // Every second piece is inside a fence and begins with its mark.
-    let fenced = readme.split("\n```").skip(1).step_by(2).filter_map(|piece| piece.split_once('\n'));
-    fenced.filter(|(mark, _)| marks.contains(mark)).map(|(_, block)| format!("{block}\n")).collect()
+    let text: Vec<&str> = readme.lines().filter(|line| !line.trim_start().starts_with('|')).collect();
+    let spans = spans(&text.join("\n")).into_iter();
+    let commands = spans
+        .filter(|span| span == "woci" || span.starts_with("woci ") || span.starts_with("make "))
+        .filter(|span| !span.contains('…') && !span.contains("VERB"));
+    let table_of_targets = readme.lines().filter(|line| line.starts_with("| `make "));
+    let targets = table_of_targets.filter_map(|line| line.split('`').nth(1)).map(str::to_owned);
+    commands.chain(targets).collect()
 }
 
-/// As the page's headings are linked to.
+/// What stands between single backquotes outside of blocks.
+fn spans(markdown: &str) -> Vec<String> {
+    let mut outside = true;
+    let lines = markdown.lines().filter(move |line| {
+        let fence = line.trim_start().starts_with("```");
+        outside ^= fence;
+        outside && !fence
+    });
+    let text = lines.map(|line| line.replace("``", "")).collect::<Vec<_>>().join("\n");
+    text.split('`').skip(1).step_by(2).map(|span| span.replace('\n', " ")).collect()
+}
+
+/// The blocks of README.md with this mark, without their indentation.
+fn blocks(mark: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(bool, String)> = None;
+    for line in text("README.md").lines().map(str::trim_start) {
+        match (line.strip_prefix("```"), &mut open) {
+            (Some(found), None) => open = Some((found == mark, String::new())),
+            (Some(_), Some(_)) => {
+                blocks.extend(open.take().filter(|(wanted, _)| *wanted).map(|(_, block)| block))
+            }
+            (None, Some((_, block))) => *block += &format!("{line}\n"),
+            (None, None) => {}
+        }
+    }
+    blocks
+}
+
+/// The name by which a link reaches a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading.to_lowercase().replace(' ', "-");
     kept.chars().filter(|c| c.is_alphanumeric() || ['-', '_'].contains(c)).collect()

@@ -1,5 +1,5 @@
-//! `sim demo --woci PATH`: the main job in a throw-away home, told as it happens. Each line after a `$` is what a
-//! shell really ran; where one does not behave, the demo ends with exit code 1 and says which.
+//! `sim demo --woci PATH`: the main job in a throw-away home, step by step. Each line after a `$` is run by a shell as it
+//! is shown. If a result is not what the demo says, the demo prints what differs and ends with exit code 1.
 
 use super::faults::Grant;
 use super::jwt;
@@ -14,13 +14,20 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-const CLUSTER: &str = "ocid1.cluster.oc1.iad.aaaaaaaasimulatedcluster";
+/// A terminal of the usual size shows every line unbroken.
+const COLUMNS: usize = 80;
+const INDENT: &str = "   ";
 
-/// What went wrong, in words.
-type Told = Result<(), String>;
+/// The real oci would need a real tenancy. This one prints its command line, and refuses a service as oci does.
+const STAND_IN_FOR_OCI: &str = "#!/bin/sh\n\
+    case \" $* \" in *' no-such-service '*) echo 'No such command.' >&2; exit 2 ;; esac\n\
+    echo \"oci $*\"\n";
+
+/// The error is what differs from the words of the demo.
+type Checked = Result<(), String>;
 
 pub fn demo(woci: &Path) -> ExitCode {
-    match Demo::new(woci).tell() {
+    match Demo::new(woci).run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("demo: {why}");
@@ -33,13 +40,10 @@ struct Demo {
     sim: Sim,
     home: PathBuf,
     path: OsString,
-    /// `oci` on the PATH of whoever runs the demo; else the stand-in.
-    real_oci: bool,
-    jq: bool,
     colour: bool,
 }
 
-/// A line that a shell ran.
+/// What came of a command line.
 struct Ran {
     code: i32,
     stdout: String,
@@ -53,41 +57,35 @@ impl Demo {
             let made = fs::DirBuilder::new().mode(0o700).create(home.join(folder));
             made.expect("a temporary folder can be made");
         }
-        let real_oci = on_path("oci") && runs("oci");
-        let itself = env::current_exe().expect("a program knows its file");
-        let link = |target: &Path, name: &str| {
-            symlink(target, home.join("bin").join(name)).expect("a new folder takes a link");
-        };
-        link(woci, "woci");
-        link(&itself, "browser");
-        link(&itself, "fields");
-        if !real_oci {
-            link(&itself, "oci");
+        let bin = home.join("bin");
+        let this_program = env::current_exe().expect("a program knows its file");
+        for (target, name) in [(woci, "woci"), (&*this_program, "browser")] {
+            symlink(target, bin.join(name)).expect("a new folder takes a link");
         }
-        let mut path = home.join("bin").into_os_string();
+        write(&bin.join("oci"), STAND_IN_FOR_OCI, 0o700);
+        let mut path = bin.into_os_string();
         path.push(":");
         path.push(env::var_os("PATH").unwrap_or("/usr/bin:/bin".into()));
         let colour =
             io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Demo { sim: Sim::start(), home, path, real_oci, jq: on_path("jq"), colour }
+        Demo { sim: Sim::start(), home, path, colour }
     }
 
-    fn tell(&self) -> Told {
+    fn run(&self) -> Checked {
         self.write_manager_config();
-        say("woci against a simulated provider and a simulated OCI identity domain: nothing leaves this");
-        say("machine, and the home is a throw-away one with a woci_manager.ini in it.");
-        self.first_sign_in()?;
+        self.introduce();
+        self.sign_in()?;
         self.credential()?;
-        self.silent_refresh()?;
+        self.renewal()?;
         self.shell()?;
         self.kubectl()?;
-        self.passthrough()?;
-        self.exit_codes()?;
-        say("");
-        say("That is all. One sign-in, and everything else kept itself fresh.");
+        self.oci()?;
+        self.exit_code()?;
+        self.conclude();
         Ok(())
     }
 
+    /// What a person has in `~/.oci/woci_manager.ini` after the set-up.
     fn write_manager_config(&self) {
         let mut text = "[DEFAULT]\n".to_owned();
         for (key, value) in self.sim.manager_section() {
@@ -96,161 +94,167 @@ impl Demo {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("127.0.0.1 has a free port");
         let port = listener.local_addr().expect("a bound socket has an address").port();
         text += &format!("redirect_port = {port}\n");
-        let path = self.home.join(".oci/woci_manager.ini");
-        fs::write(&path, text).expect("the home is writable");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("own files take a mode");
+        write(&self.home.join(".oci/woci_manager.ini"), &text, 0o600);
     }
 
-    fn first_sign_in(&self) -> Told {
-        self.heading("Ada signs in, once");
-        let ran = self.shell_line("woci session authenticate > credential.json");
-        must(ran.code == 0, "the sign-in failed", &ran)?;
+    fn introduce(&self) {
+        self.heading("woci, shown in seven steps");
+        self.say(
+            "This takes a few seconds. Provider, OCI and the person at the browser are\n\
+             simulated: nothing leaves this machine. The demo has a home folder of its\n\
+             own, with a ~/.oci/woci_manager.ini for the simulated provider. Long lines\n\
+             of output are cut.",
+        );
+    }
+
+    fn sign_in(&self) -> Checked {
+        self.heading("1. Sign in once");
+        let ran = self.command("woci session authenticate >/dev/null");
         let url = ran.stderr.lines().find(|line| line.contains("Auth URL: ")).unwrap_or_default();
-        self.quote(&cut(url, 92));
+        self.quote(url);
+        must(ran.code == 0, "the sign-in failed", &ran)?;
         must(self.sim.count(Grant::Authorize) == 1, "no browser came to the provider", &ran)?;
-        say("   Her browser opened that page, she said yes, and the provider sent it back to 127.0.0.1 with");
-        say("   a code. woci changed the code for tokens and those for an OCI session token, bound to a key");
-        say("   that it had made while she was reading.");
+        self.say(
+            "The browser opened that page, the person signed in, and the provider sent\n\
+             the browser back to woci with a code. woci exchanged the code for tokens,\n\
+             and those for an OCI session token that is bound to a new key.",
+        );
         Ok(())
     }
 
-    fn credential(&self) -> Told {
-        self.heading("The credential is JSON on stdout");
-        let line = if self.jq {
-            "woci | jq '{profile, region, user, expiration, source}'"
-        } else {
-            "woci | fields profile region user expiration source"
-        };
-        let ran = self.shell_line(line);
-        self.quote(&ran.stdout);
-        must(ran.code == 0 && ran.stdout.contains("cached"), "no cached credential came out", &ran)?;
-        must(ran.stderr.is_empty(), "a warm run talked on stderr", &ran)?;
-        say("   From the session folder: no network, no lock, a millisecond.");
+    fn credential(&self) -> Checked {
+        self.heading("2. Get the session as JSON");
+        let ran = self.command("woci");
+        self.quote(&self.with_tilde(&ran.stdout));
+        must(ran.code == 0 && ran.stdout.contains("\"cached\""), "the stored session was not used", &ran)?;
+        must(ran.stderr.is_empty(), "a run with a valid session wrote to stderr", &ran)?;
+        must(self.sim.count(Grant::Refresh) == 0, "a valid session was renewed", &ran)?;
+        self.say("This is the stored session. woci did not use the network.");
         Ok(())
     }
 
-    fn silent_refresh(&self) -> Told {
-        self.heading("An hour later");
+    fn renewal(&self) -> Checked {
+        self.heading("3. Use it again when the session has expired");
         let key = self.read_session("private_key.pem");
         let old = self.read_session("token");
-        self.let_an_hour_pass(&old);
-        let ran = self.shell_line("woci > credential.json");
-        let credential: Value =
-            serde_json::from_str(&self.read("credential.json")).map_err(|why| format!("not JSON: {why}"))?;
-        let new = self.read_session("token");
-        say(&format!("   source {}, token {} -> {}", credential["source"], short(&old), short(&new)));
-        must(ran.code == 0 && credential["source"] == "refreshed", "the session was not refreshed", &ran)?;
-        must(new != old && self.read_session("private_key.pem") == key, "not the same key", &ran)?;
+        self.expire(&old);
+        self.say("Instead of waiting, the demo has made the stored token two hours older.");
+        let ran = self.command("woci | grep -E 'expires_in|source'");
+        self.quote(&ran.stdout);
+        must(ran.stdout.contains("\"refreshed\""), "the session was not refreshed", &ran)?;
+        must(self.read_session("token") != old, "the session token is the old one", &ran)?;
+        must(self.read_session("private_key.pem") == key, "the key has changed", &ran)?;
         must(self.sim.count(Grant::Authorize) == 1, "a browser was opened again", &ran)?;
-        say(
-            "   The token had run out (the demo set its clock back and did not wait). woci spent its refresh",
-        );
-        say("   token on a new one: the same key, no browser, nobody asked.");
+        self.say("woci renewed the session with its refresh token. No browser opened.");
         Ok(())
     }
 
-    /// The same UPST as it would be in an hour.
-    fn let_an_hour_pass(&self, token: &str) {
+    /// The stored session token, as it would be an hour after its end.
+    fn expire(&self, token: &str) {
         let mut claims = jwt::claims(token);
         for claim in ["iat", "exp"] {
             let time = claims[claim].as_i64().expect("the domain writes numbers");
-            claims[claim] = (time - 3600).into();
+            claims[claim] = (time - 2 * 3600).into();
         }
-        let path = self.home.join(".oci/sessions/DEFAULT/token");
-        fs::write(path, self.sim.domain.issue(claims)).expect("the home is writable");
+        write(&self.home.join(".oci/sessions/DEFAULT/token"), &self.sim.domain.issue(claims), 0o600);
     }
 
-    fn shell(&self) -> Told {
-        self.heading("Shells, scripts, SDKs");
-        let ran = self.shell_line("eval \"$(woci env)\"; env | grep ^OCI_CLI_ | sort");
-        self.quote(&ran.stdout.replace(&*self.home.to_string_lossy(), "~"));
-        let good =
-            ran.stdout.contains("OCI_CLI_AUTH=security_token") && ran.stdout.contains("OCI_CLI_KEY_FILE=");
-        must(ran.code == 0 && good, "woci env exported too little", &ran)
-    }
-
-    fn kubectl(&self) -> Told {
-        self.heading("kubectl");
-        if self.run("woci kube-credential").stderr.contains("not available in this version") {
-            return self.kubectl_by_oci();
+    fn shell(&self) -> Checked {
+        self.heading("4. Use it in a shell, in scripts and SDKs");
+        let ran = self.command("eval \"$(woci env)\"; env | grep ^OCI_CLI_ | sort");
+        self.quote(&self.with_tilde(&ran.stdout));
+        for variable in ["OCI_CLI_AUTH=security_token", "OCI_CLI_KEY_FILE=", "OCI_CLI_SECURITY_TOKEN_FILE="] {
+            must(ran.stdout.contains(variable), &format!("{variable} was not set"), &ran)?;
         }
-        let ran = self.shell_line(&format!("woci kube-credential --cluster-id {CLUSTER}"));
-        let credential: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
-        must(ran.code == 0 && credential["kind"] == "ExecCredential", "no ExecCredential came out", &ran)?;
-        let token = credential["status"]["token"].as_str().unwrap_or_default();
-        say(&format!("   {}, token {}", credential["kind"], short(token)));
-        say("   What a kubeconfig's exec section asks for, signed here, without Python.");
+        self.say("oci reads these variables. `woci env --unset` prints how to undo them.");
         Ok(())
     }
 
-    fn kubectl_by_oci(&self) -> Told {
-        let ran =
-            self.shell_line(&format!("woci ce cluster generate-token --cluster-id {CLUSTER} > token.json"));
-        let document: Value = serde_json::from_str(&self.read("token.json")).unwrap_or_default();
-        let good = document["kind"] == "ExecCredential" || document["argv"].is_array();
-        must(ran.code == 0 && good, "oci was not run for kubectl", &ran)?;
-        say("   A kubeconfig's exec section runs `woci ce cluster generate-token …` in place of `oci ce …`:");
-        say("   oci makes the token, and never meets an expired session.");
-        Ok(())
-    }
-
-    fn passthrough(&self) -> Told {
-        self.heading("oci itself");
-        if self.real_oci {
-            let ran = self.shell_line("woci -- --version");
-            self.quote(&ran.stdout);
-            must(ran.code == 0 && !ran.stdout.is_empty(), "oci was not run", &ran)?;
-            say("   This is the oci on your PATH, with a session made ready for it.");
-            return Ok(());
-        }
-        let ran = self.shell_line("woci os ns get --output table | fields argv");
+    fn kubectl(&self) -> Checked {
+        self.heading("5. Use it with kubectl");
+        let ran = self.command("woci kube-credential --cluster-id ocid1.cluster.oc1.iad.example");
         self.quote(&ran.stdout);
-        let reached = ran.stdout.contains("security_token") && ran.stdout.contains("table");
-        must(ran.code == 0 && reached, "oci did not get its arguments", &ran)?;
-        say("   There is no oci on this PATH, so a stand-in shows what would have reached it: your words,");
-        say("   unchanged, with the profile and the kind of session before them.");
+        let document: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+        must(document["kind"] == "ExecCredential", "this is not an ExecCredential", &ran)?;
+        must(document["status"]["token"].is_string(), "there is no token", &ran)?;
+        self.say(
+            "kubectl runs this command if your kubeconfig names it. The token is the one\n\
+             that `oci ce cluster generate-token` makes, but woci makes it without oci.",
+        );
         Ok(())
     }
 
-    fn exit_codes(&self) -> Told {
-        self.heading("Scripts see oci's own exit code");
-        let (line, code) = if self.real_oci {
-            ("woci no-such-service > oci.out 2>&1; echo $?", "2")
-        } else {
-            ("SIM_OCI_EXIT=42 woci os ns get > oci.out; echo $?", "42")
-        };
-        let ran = self.shell_line(line);
+    fn oci(&self) -> Checked {
+        self.heading("6. Run oci with it");
+        let ran = self.command("woci os ns get --output table");
         self.quote(&ran.stdout);
-        must(ran.stdout.trim() == code, "the exit code was changed", &ran)
+        let expected = "oci --profile DEFAULT --auth security_token os ns get --output table\n";
+        must(ran.code == 0 && ran.stdout == expected, "oci got other arguments", &ran)?;
+        self.say(
+            "Here, oci is a stand-in that prints the command line it gets: yours, with\n\
+             the profile and the kind of session added.",
+        );
+        Ok(())
     }
 
-    // ---- how it is told ----
+    fn exit_code(&self) -> Checked {
+        self.heading("7. Rely on oci's exit code");
+        let ran = self.command("woci no-such-service; echo \"exit code $?\"");
+        self.quote(&format!("{}{}", ran.stderr, ran.stdout));
+        must(ran.stdout == "exit code 2\n", "the exit code was changed", &ran)?;
+        self.say("The message and the exit code are those of oci.");
+        Ok(())
+    }
+
+    fn conclude(&self) {
+        self.heading("What to do next");
+        self.say(
+            "1. Run `make install`. It installs woci as ~/.local/bin/woci.\n\
+             2. Connect woci to your own provider and identity domain: README.md,\n\
+             \x20  section \"Set up\", has five steps.",
+        );
+    }
+
+    // ---- what is shown ----
 
     fn heading(&self, text: &str) {
-        say("");
-        say(&self.paint("1", text));
+        self.line("", text, "1");
+        self.line("", "", "");
     }
 
-    fn prompt(&self, line: &str) {
-        say(&format!("   {}", self.paint("36", &format!("$ {line}"))));
+    /// One paragraph in plain words.
+    fn say(&self, text: &str) {
+        text.lines().for_each(|line| self.line(INDENT, line, ""));
+        self.line("", "", "");
     }
 
+    /// What a program printed; long lines are cut.
     fn quote(&self, text: &str) {
-        for line in text.lines() {
-            say(&format!("   {}", self.paint("2", &cut(line, 110))));
-        }
+        text.lines().for_each(|line| self.line(INDENT, &cut(line, COLUMNS - INDENT.len()), "2"));
+        self.line("", "", "");
     }
 
-    fn paint(&self, code: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
+    fn line(&self, indent: &str, text: &str, style: &str) {
+        let width = indent.len() + text.chars().count();
+        assert!(width <= COLUMNS, "the demo prints a line of {width} columns: {text}");
+        let painted = match style {
+            "" => text.to_owned(),
+            _ if !self.colour => text.to_owned(),
+            _ => format!("\x1b[{style}m{text}\x1b[0m"),
+        };
+        // A reader that closes the pipe early is no failure.
+        let _ = writeln!(io::stdout(), "{indent}{painted}");
     }
 
-    fn shell_line(&self, line: &str) -> Ran {
-        self.prompt(line);
-        self.run(line)
+    fn with_tilde(&self, text: &str) -> String {
+        text.replace(&*self.home.to_string_lossy(), "~")
     }
 
-    fn run(&self, line: &str) -> Ran {
+    // ---- what is run ----
+
+    /// Shows a command line, and runs exactly that.
+    fn command(&self, line: &str) -> Ran {
+        self.line(INDENT, &format!("$ {line}"), "36");
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", line]).current_dir(&self.home).stdin(Stdio::null());
         shell.env_clear().env("HOME", &self.home).env("PATH", &self.path).env("BROWSER", "browser");
@@ -262,12 +266,9 @@ impl Demo {
         }
     }
 
-    fn read(&self, path: &str) -> String {
-        fs::read_to_string(self.home.join(path)).unwrap_or_default()
-    }
-
     fn read_session(&self, name: &str) -> String {
-        self.read(&format!(".oci/sessions/DEFAULT/{name}")).trim_end().to_owned()
+        let path = self.home.join(".oci/sessions/DEFAULT").join(name);
+        fs::read_to_string(path).unwrap_or_default().trim_end().to_owned()
     }
 }
 
@@ -277,53 +278,21 @@ impl Drop for Demo {
     }
 }
 
-fn must(held: bool, otherwise: &str, ran: &Ran) -> Told {
+fn must(holds: bool, otherwise: &str, ran: &Ran) -> Checked {
     let Ran { code, stderr, .. } = ran;
-    if held { Ok(()) } else { Err(format!("{otherwise} (exit code {code})\n{stderr}")) }
+    if holds { Ok(()) } else { Err(format!("{otherwise} (exit code {code})\n{stderr}")) }
 }
 
-/// A reader that closes the pipe early is no failure.
-fn say(text: &str) {
-    let _ = writeln!(io::stdout(), "{text}");
+fn write(path: &Path, text: &str, mode: u32) {
+    fs::write(path, text).expect("the demo's home is writable");
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("own files take a mode");
 }
 
+/// At most this many characters.
 fn cut(text: &str, longest: usize) -> String {
-    match text.char_indices().nth(longest) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into(),
+    if text.chars().count() <= longest {
+        return text.into();
     }
-}
-
-/// Enough of a token to tell it from another.
-fn short(token: &str) -> String {
-    let (start, end) = (cut(token, 3), token.len().saturating_sub(6));
-    format!("{start}{}", token.get(end..).unwrap_or_default())
-}
-
-fn on_path(name: &str) -> bool {
-    let folders = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&folders).any(|folder| folder.join(name).is_file())
-}
-
-/// A version manager puts a file of that name on PATH also where nothing is behind it.
-fn runs(name: &str) -> bool {
-    let mut command = Command::new(name);
-    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
-}
-
-/// The demo's own filter where there is no jq: the named members of the JSON on stdin.
-pub fn fields(names: impl Iterator<Item = OsString>) -> ExitCode {
-    let document: Value = match serde_json::from_reader(io::stdin()) {
-        Ok(document) => document,
-        Err(why) => {
-            eprintln!("fields: {why}");
-            return ExitCode::FAILURE;
-        }
-    };
-    for name in names {
-        let name = name.to_string_lossy();
-        say(&format!("{name}: {}", document[&*name]));
-    }
-    ExitCode::SUCCESS
+    let kept: String = text.chars().take(longest - 1).collect();
+    kept + "…"
 }

@@ -36,7 +36,6 @@ pub fn main() -> ExitCode {
     match Path::new(&name).file_name().and_then(OsStr::to_str) {
         Some("oci") => return oci::oci(),
         Some("browser") => return person::browser(),
-        Some("fields") => return demo::fields(words),
         _ => {}
     }
     match words.next().as_deref().and_then(OsStr::to_str) {
