@@ -4,9 +4,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
-use crate::sys;
 use crate::time::UnixTime;
 
 /// The process's surroundings as they were at its start.
@@ -70,9 +70,13 @@ pub fn this_program() -> Result<PathBuf> {
     })
 }
 
-/// The wall clock.
+/// The time by the wall clock; negative before 1970.
 pub fn now() -> UnixTime {
-    UnixTime(sys::seconds_since_1970())
+    let seconds = match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |seconds| -seconds),
+    };
+    UnixTime(seconds)
 }
 
 /// Bytes from the system's random source.

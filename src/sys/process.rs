@@ -17,32 +17,46 @@ use std::thread;
 
 use super::{done, done_thread};
 
-/// Signals that are ignored in woci, and whether they were when it was started: SIGPIPE and SIGXFSZ, so
-/// that a reader that went away and a limit on file sizes are errors like a full disk. A program run by
-/// woci gets them as they were.
+/// Signals that woci ignores, so that a closed pipe (SIGPIPE) and a limit on file sizes (SIGXFSZ) are
+/// errors like a full disk; and whether each was ignored already when woci was started. Programs that
+/// woci runs get them as woci got them.
 static IGNORED: [(libc::c_int, AtomicBool); 2] =
     [(libc::SIGPIPE, AtomicBool::new(false)), (libc::SIGXFSZ, AtomicBool::new(false))];
 
-pub fn ignore_signals() {
+/// Runs `record_ignored_signals` before Rust's runtime starts: the runtime ignores SIGPIPE, so that `main`
+/// cannot tell any more whether SIGPIPE was ignored before. The system's loader (on musl the C library) calls
+/// the functions in this section; std reads the arguments in the same way on Linux.
+#[used]
+#[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_init_func,mod_init_funcs"))]
+#[cfg_attr(not(target_os = "macos"), unsafe(link_section = ".init_array"))]
+static BEFORE_MAIN: extern "C" fn() = record_ignored_signals;
+
+extern "C" fn record_ignored_signals() {
     for (signal, was_ignored) in &IGNORED {
-        // SAFETY: the number is a signal.
-        let before = unsafe { libc::signal(*signal, libc::SIG_IGN) };
-        was_ignored.store(before == libc::SIG_IGN, Ordering::Relaxed);
+        was_ignored.store(is_ignored(*signal), Ordering::Relaxed);
     }
 }
 
-/// For a program in woci's place or beside it. May be called after a fork.
+/// Prepares the process. Must be called before woci writes a file. Rust's runtime has already ignored
+/// SIGPIPE and opened /dev/null in place of a closed stdin, stdout or stderr.
+pub fn begin() {
+    // SAFETY: the number is a signal and SIG_IGN a valid action.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+/// Undoes what woci and Rust's runtime ignore, for a program in woci's place or a child. May be called
+/// after a fork.
 fn restore_ignored_signals() {
     for (signal, was_ignored) in &IGNORED {
         let action = if was_ignored.load(Ordering::Relaxed) { libc::SIG_IGN } else { libc::SIG_DFL };
-        // SAFETY: the number is a signal, and both are actions.
+        // SAFETY: the number is a signal, and both are valid actions.
         unsafe { libc::signal(*signal, action) };
     }
 }
 
 fn is_ignored(signal: libc::c_int) -> bool {
     let mut old = MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: without a new action the call only fills `old`, which is read where it did.
+    // SAFETY: without a new action the call only fills `old`, which is read only if the call succeeded.
     unsafe {
         libc::sigaction(signal, ptr::null(), old.as_mut_ptr()) == 0
             && old.assume_init().sa_sigaction == libc::SIG_IGN
