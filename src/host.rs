@@ -1,5 +1,5 @@
-//! What the process gets from outside: environment, home folder, clock and random bytes. Only this file reads them;
-//! pure code is given their values.
+//! What the process gets from outside: environment, home folder, clock and random bytes. Only this file reads
+//! them; pure code is given their values.
 #![expect(clippy::disallowed_methods, reason = "the home of the environment and the clock")]
 
 use std::ffi::{OsStr, OsString};

@@ -8,8 +8,8 @@ use super::done;
 
 /// Flushes a file's bytes to disk.
 ///
-/// On macOS std uses F_FULLFSYNC, which also flushes the drive's cache. Network file systems and FUSE do not support
-/// it (SMB: ENOTSUP; others: ENOTTY, EINVAL); there, plain fsync is the best available.
+/// On macOS std uses F_FULLFSYNC, which also flushes the drive's cache. Network file systems and FUSE do not
+/// support it (SMB: ENOTSUP; others: ENOTTY, EINVAL); there, plain fsync is the best available.
 pub fn sync(file: &File) -> io::Result<()> {
     const UNKNOWN: [libc::c_int; 3] = [libc::ENOTSUP, libc::ENOTTY, libc::EINVAL];
     match file.sync_all() {

@@ -1,5 +1,5 @@
-//! Running other programs: in place of woci (exec), as a child, or detached as a daemon; and the signals between woci
-//! and them.
+//! Running other programs: in place of woci (exec), as a child, or detached as a daemon; and the signals
+//! between woci and them.
 #![expect(clippy::disallowed_methods, reason = "opens /dev/null, which crate::files does not manage")]
 
 use std::ffi::{CString, OsStr, OsString};
@@ -64,8 +64,8 @@ fn is_ignored(signal: libc::c_int) -> bool {
     }
 }
 
-/// Replaces this process with a program, which gets the signal mask and dispositions that woci got. Returns only if
-/// that fails.
+/// Replaces this process with a program, which gets the signal mask and dispositions that woci got. Returns
+/// only if that fails.
 pub fn exec(path: &Path, args: &[OsString], env: &[(OsString, OsString)]) -> io::Error {
     let prepared = || {
         let pair = |(name, value): &(OsString, OsString)| {
@@ -97,8 +97,8 @@ fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
 /// The thread that waits for signals, as a pthread_t.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
-/// Forwards a signal to the waiting thread. The system may deliver it to another thread, for example one that a
-/// sign-in left behind.
+/// Forwards a signal to the waiting thread. The system may deliver it to another thread, for example one that
+/// a sign-in left behind.
 extern "C" fn forward(signal: libc::c_int) {
     // SAFETY: pthread_kill may be called in a handler, and the waiting thread lives as long as woci.
     unsafe { libc::pthread_kill(WAITING.load(Ordering::Relaxed) as libc::pthread_t, signal) };
@@ -123,15 +123,15 @@ impl Signals {
         }
     }
 
-    /// Installs the handler that forwards them to `waiting`, a thread that blocks them. Signals that were ignored when
-    /// woci was started stay ignored, except SIGCHLD.
+    /// Installs the handler that forwards them to `waiting`, a thread that blocks them. Signals that were
+    /// ignored when woci was started stay ignored, except SIGCHLD.
     #[allow(clippy::unnecessary_cast, reason = "pthread_t is a number on Linux and a pointer on macOS")]
     fn forward_to(&self, waiting: libc::pthread_t) {
         WAITING.store(waiting as usize, Ordering::Relaxed);
         for signal in self.numbers {
             if *signal == libc::SIGCHLD || !is_ignored(*signal) {
-                // SAFETY: a zeroed sigaction is valid: no flags, an empty mask. `forward` has the type of a handler
-                // and does only what a handler may.
+                // SAFETY: a zeroed sigaction is valid: no flags, an empty mask. `forward` has the type of a
+                // handler and does only what a handler may.
                 unsafe {
                     let mut action: libc::sigaction = mem::zeroed();
                     action.sa_sigaction = forward as *const () as libc::sighandler_t;
@@ -167,16 +167,17 @@ pub struct Beside {
     signals: Signals,
 }
 
-/// Starts a program as a child, with the signal mask and dispositions that woci got. Afterwards this thread must call
-/// [`Beside::wait`], which passes on the signals that do not come from the terminal.
+/// Starts a program as a child, with the signal mask and dispositions that woci got. Afterwards this thread
+/// must call [`Beside::wait`], which passes on the signals that do not come from the terminal.
 pub fn spawn(command: &mut Command) -> io::Result<Beside> {
     let signals = Signals::of(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT])?;
     let mask = signals.block()?;
     let numbers = signals.numbers.iter();
     let default: Vec<_> = numbers.copied().filter(|signal| !is_ignored(*signal)).collect();
     let sigchld = is_ignored(libc::SIGCHLD);
-    // SAFETY: pthread_self always succeeds. The closure makes only calls that are safe after a fork. It removes the
-    // handlers before it restores the mask, so that a signal in between acts as it would without woci.
+    // SAFETY: pthread_self always succeeds. The closure makes only calls that are safe after a fork. It
+    // removes the handlers before it restores the mask, so that a signal in between acts as it would without
+    // woci.
     unsafe {
         signals.forward_to(libc::pthread_self());
         command.pre_exec(move || {
@@ -194,8 +195,8 @@ pub fn spawn(command: &mut Command) -> io::Result<Beside> {
 }
 
 impl Beside {
-    /// Waits until the child ends. Returns its exit code, or 128 plus the number of the signal that ended it. SIGINT
-    /// and SIGQUIT reach the child from the terminal; SIGTERM and SIGHUP are passed on.
+    /// Waits until the child ends. Returns its exit code, or 128 plus the number of the signal that ended it.
+    /// SIGINT and SIGQUIT reach the child from the terminal; SIGTERM and SIGHUP are passed on.
     pub fn wait(mut self) -> io::Result<u8> {
         loop {
             let signal = self.signals.wait()?;
@@ -273,8 +274,8 @@ pub fn detach(word: &str, log: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Blocks the signals by which a person ends a program, until dropped. Between a request that uses up a refresh token
-/// and the write that saves the next one, Ctrl-C would lose both.
+/// Blocks the signals by which a person ends a program, until dropped. Between a request that uses up a
+/// refresh token and the write that saves the next one, Ctrl-C would lose both.
 pub struct Held(Option<libc::sigset_t>);
 
 /// If blocking fails, the program continues unprotected.
@@ -336,7 +337,8 @@ fn command_line_by_proc(pid: u32) -> Option<String> {
     Some(line.replace('\0', " "))
 }
 
-/// By ps, which every POSIX system has. `-ww`: macOS otherwise cuts the line at 80 columns even without a terminal.
+/// By ps, which every POSIX system has. `-ww`: macOS otherwise cuts the line at 80 columns even without a
+/// terminal.
 fn command_line_by_ps(pid: u32) -> Option<String> {
     let mut ps = Command::new("/bin/ps");
     ps.args(["-ww", "-o", "args=", "-p", &pid.to_string()]).stdin(Stdio::null()).stderr(Stdio::null());

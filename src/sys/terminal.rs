@@ -18,7 +18,8 @@ const SIGNALS: [libc::c_int; 5] = [libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, l
 /// The last of them that arrived while a prompt was open; 0 if none did.
 static CAME: AtomicI32 = AtomicI32::new(0);
 
-/// How long to wait before checking for a signal again: one that arrives just before the wait does not interrupt it.
+/// How long to wait before checking for a signal again: one that arrives just before the wait does not
+/// interrupt it.
 const POLL_INTERVAL: libc::timeval = libc::timeval { tv_sec: 0, tv_usec: 100_000 };
 
 /// In canonical mode the terminal's line is shorter than this.
@@ -26,8 +27,8 @@ const LONGEST: usize = 4096;
 
 /// The process's terminal with echo turned off; dropping it turns echo on again.
 ///
-/// No signal leaves the terminal without echo: a handler notes the signal, the terminal is restored, and then the
-/// signal is raised again to have its usual effect.
+/// No signal leaves the terminal without echo: a handler notes the signal, the terminal is restored, and then
+/// the signal is raised again to have its usual effect.
 pub struct Prompt {
     tty: File,
     shown: libc::termios,
@@ -49,8 +50,8 @@ impl Prompt {
         Ok(prompt)
     }
 
-    /// Asks and returns the line typed, without its line ending. After a signal that woci survives (Ctrl-Z and `fg`)
-    /// it asks again.
+    /// Asks and returns the line typed, without its line ending. After a signal that woci survives (Ctrl-Z
+    /// and `fg`) it asks again.
     pub fn ask(&mut self, words: &str) -> io::Result<Zeroizing<Vec<u8>>> {
         self.tty.write_all(words.as_bytes())?;
         loop {
@@ -77,8 +78,8 @@ impl Prompt {
         self.show();
         let _ = self.tty.write_all(b"\n");
         restore_signals(&self.before);
-        // The process ends here, or stops until it is continued. raise and not kill: kill's signal could go to another
-        // thread, and echo could be off again by then.
+        // The process ends here, or stops until it is continued. raise and not kill: kill's signal could go
+        // to another thread, and echo could be off again by then.
         // SAFETY: the number is a signal.
         unsafe { libc::raise(signal) };
         note_signals();
@@ -143,8 +144,8 @@ extern "C" fn note(signal: libc::c_int) {
 /// Installs `note` for the signals that are not ignored. Returns their previous actions.
 fn note_signals() -> [libc::sigaction; SIGNALS.len()] {
     SIGNALS.map(|signal| {
-        // SAFETY: a zeroed sigaction is valid: the default action, no flags, an empty mask. `note` has the type of a
-        // handler and does only what a handler may: an atomic store.
+        // SAFETY: a zeroed sigaction is valid: the default action, no flags, an empty mask. `note` has the
+        // type of a handler and does only what a handler may: an atomic store.
         unsafe {
             let mut before: libc::sigaction = mem::zeroed();
             libc::sigaction(signal, ptr::null(), &mut before);

@@ -1,7 +1,7 @@
-//! `sim bench --woci PATH [--glibc PATH]`: what a start of woci costs beside /bin/true and the real oci, how that grows,
-//! and how long a sign-in and a refresh take against the simulator. Prints Markdown tables: each figure, its bar and
-//! whether the bar holds. A figure is the median of runs that alternate with those of /bin/true. A missed bar is no
-//! failure: machines differ.
+//! `sim bench --woci PATH [--glibc PATH]`: what a start of woci costs beside /bin/true and the real oci, how that
+//! grows, and how long a sign-in and a refresh take against the simulator. Prints Markdown tables: each figure, its
+//! bar and whether the bar holds. A figure is the median of runs that alternate with those of /bin/true. A missed bar
+//! is no failure: machines differ.
 
 use super::sys;
 use serde_json::{Deserializer, Value};
