@@ -1,12 +1,12 @@
-# `make help` lists the targets. All of them need Rust 1.89 and make alone (and the C linker that
-# Rust needs anyway).
+# `make help` lists the targets. Building, testing and installing need only Rust 1.89, make and the C linker that
+# Rust needs anyway.
 
 PREFIX ?= $(HOME)/.local
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
-# What to build for: static musl on Linux, since it starts several times faster than glibc and runs
-# on any distribution; the host elsewhere, and where rustup cannot bring the musl target.
-# Found out once, when first needed. Say TARGET=x86_64-unknown-linux-gnu to have it otherwise.
+# What to build for. On Linux: static musl, because it starts several times faster than glibc and runs on any
+# distribution. Elsewhere, and if rustup cannot install the musl target: the host. The answer is computed once, at
+# first use. To choose another: make TARGET=x86_64-unknown-linux-gnu
 TARGET = $(eval TARGET := $(shell $(find_target)))$(TARGET)
 define find_target
 	host=$$(rustc -vV | sed -n 's/^host: //p'); \
@@ -14,15 +14,14 @@ define find_target
 		*-linux-*) musl=$${host%%-*}-unknown-linux-musl ;; \
 		*) echo $$host; exit ;; \
 	esac; \
-	there() { [ -d "$$(rustc --print target-libdir --target $$musl 2>/dev/null)" ]; }; \
-	if there || { rustup target add $$musl >&2; there; }; then echo $$musl; else echo $$host; fi
+	installed() { [ -d "$$(rustc --print target-libdir --target $$musl 2>/dev/null)" ]; }; \
+	if installed || { rustup target add $$musl >&2; installed; }; then echo $$musl; else echo $$host; fi
 endef
 
 WOCI = $(TARGET_DIR)/$(TARGET)/release/woci
 
-# A static woci for another processor than this machine's takes the C compiler that Debian has for it
-# (gcc-aarch64-linux-gnu with libc6-dev-arm64-cross), for ring, and the linker that comes with Rust.
-# Variables that are set already win.
+# A static woci for another processor: ring needs a C compiler for it (Debian: gcc-aarch64-linux-gnu with
+# libc6-dev-arm64-cross), and Rust's own linker links it. Variables that are already set take precedence.
 CROSS = $(filter-out $(shell uname -m)-%,$(filter %-linux-musl,$(TARGET)))
 define cross
 	rustup target list --installed | grep -qx $(CROSS) || rustup target add $(CROSS); \
@@ -31,65 +30,75 @@ define cross
 	set_up CARGO_TARGET_$$(echo $(CROSS) | tr a-z- A-Z_)_LINKER rust-lld;
 endef
 
-# Without the names of this machine's folders, which panics would show: they differ from one
-# machine to the next, and so would the bytes.
+# Panic messages name source files. Cutting this machine's folders off those names makes the bytes the same
+# wherever woci is built.
 RELEASE = build --locked --release --bin woci --target $(TARGET) --config "target.'cfg(all())'.rustflags = \
 	['--remap-path-prefix=$(CURDIR)=.', '--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo']"
 ARM64 = aarch64-unknown-linux-musl
 SIM = $(TARGET_DIR)/debug/examples/sim
 
+# On Linux `make bench` also measures a woci for glibc.
+GLIBC = $(patsubst %-linux-musl,%-linux-gnu,$(filter %-linux-musl,$(TARGET)))
+
 .DEFAULT_GOAL := build
-.PHONY: help build sim demo test test-static test-arm64 lint bench order bless e2e install dist dist-check clean
+.PHONY: help build sim demo test test-static test-arm64 lint bench bless e2e install dist dist-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## woci for this machine: static on Linux (TARGET=… for another)
-	$(if $(CROSS),@$(cross)) cargo $(RELEASE)
+	@echo 'building woci for $(TARGET) (a few minutes the first time)'
+	@$(if $(CROSS),$(cross)) cargo $(RELEASE)
 	@ls -lh $(WOCI) | awk '{ print $$NF ": " $$5 }'
 
 sim:
-	cargo build --locked --example sim
+	@echo 'building the simulator (a few minutes the first time)'
+	@cargo build --locked --example sim
 
 demo: build sim ## the whole main job against a simulated provider and OCI
 	@$(SIM) demo --woci $(WOCI)
 
 test: ## all tests that need nothing but cargo (WOCI_BIN=… tries another binary)
-	cargo test
+	@echo 'running all tests that need only cargo (about five minutes the first time, then two)'
+	@cargo test
 
 test-static: build ## the same tests on the binary of `make build`
-	WOCI_BIN=$(abspath $(WOCI)) cargo test
+	@echo 'running the same tests on $(WOCI)'
+	@WOCI_BIN=$(abspath $(WOCI)) cargo test
 
 test-arm64: ## the main job with woci for Linux on arm64, by qemu-user-static
 	@$(MAKE) --no-print-directory build TARGET=$(ARM64)
-	tests/arm64/run $(TARGET_DIR)/$(ARM64)/release/woci
+	@echo 'running woci for arm64 on an emulated processor (a few minutes)'
+	@tests/arm64/run $(TARGET_DIR)/$(ARM64)/release/woci
 
 lint: ## formatting and clippy
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	@echo 'checking the formatting'
+	@cargo fmt --check
+	@echo 'running clippy (a minute or two the first time)'
+	@cargo clippy --locked --all-targets -- -D warnings
 
 bench: build sim ## what a start costs, beside /bin/true and the real oci (installed into target/)
-	-tests/e2e/run --install
-	@PATH="$(abspath $(TARGET_DIR))/e2e/venv/bin:$$PATH" $(SIM) bench --woci $(WOCI)
-
-# The build that it looks at has its symbols, and is apart from the others.
-order: sim ## src/start.ld anew, after larger changes: what a warm start touches (needs valgrind)
-	CARGO_PROFILE_RELEASE_STRIP=none cargo $(RELEASE) --target-dir '$(TARGET_DIR)/order' \
-		--config "target.'cfg(unix)'.rustflags = ['-Clink-arg=-Wl,-Map=$(abspath $(TARGET_DIR))/order/$(TARGET)/release/woci.map']"
-	@$(SIM) order --woci $(TARGET_DIR)/order/$(TARGET)/release/woci >$(TARGET_DIR)/order/start.ld
-	@mv $(TARGET_DIR)/order/start.ld src/start.ld
+	@echo 'installing oci into $(TARGET_DIR)/e2e, to compare with (a few minutes the first time)'
+	@tests/e2e/run --install || echo 'oci cannot be installed: woci is measured without it'
+	@glibc=; \
+	if [ -n '$(GLIBC)' ] && $(MAKE) --no-print-directory build TARGET=$(GLIBC); then \
+		glibc='--glibc $(TARGET_DIR)/$(GLIBC)/release/woci'; \
+	fi; \
+	echo 'measuring (about a minute; other programs should be idle)'; echo; \
+	PATH="$(abspath $(TARGET_DIR))/e2e/venv/bin:$$PATH" $(SIM) bench --woci $(WOCI) $$glibc
 
 bless: ## rewrite the golden files in fixtures/ from what woci says now
-	WOCI_BLESS=1 cargo test
+	@echo 'running all tests, each of which rewrites its golden file'
+	@WOCI_BLESS=1 cargo test
 	@git status --short fixtures
 
 e2e: build sim ## journeys with the real oci, kubectl and providers
-	WOCI_BIN=$(abspath $(WOCI)) tests/e2e/run
+	@echo 'running whole journeys with the real programs (they are installed first; several minutes)'
+	@WOCI_BIN=$(abspath $(WOCI)) tests/e2e/run
 
-# A new file is renamed over the old one: a running woci goes on undisturbed, nobody sees half a
-# program, and a symlink of that name (the older tool's way of being installed) is replaced, its
-# destination left alone. `mv` would move into a folder that a symlink points to, so such a one
-# goes first.
+# The new file is renamed over the old one, so that a running woci is not disturbed and nobody starts half a
+# program. A symlink of that name (the older tool is installed as one) is replaced; the file it points to is left
+# alone. If the symlink points to a folder, it is removed first, because `mv` would move into that folder.
 install: build ## put woci into PREFIX/bin (~/.local/bin)
 	@set -eu; \
 	prefix='$(PREFIX)'; case $$prefix in "~/"*) prefix=$$HOME/$${prefix#"~/"} ;; esac; \
@@ -111,18 +120,22 @@ install: build ## put woci into PREFIX/bin (~/.local/bin)
 		else echo "note: \`woci\` is still $$found, which comes first on PATH"; fi; \
 	fi
 
-# cargo-auditable puts the list of crates into the binary: 1.5 kB that no start loads, and none of
-# them is compiled again. A file beside it would be lost when the binary moves on. `cargo auditable`
-# would give its path for a wrapper, and cargo mixes that into the bytes; a name is the same anywhere.
+# cargo-auditable adds the list of crates to the binary: 1.5 kB that no start loads and that stays with the binary
+# when it is copied. It is called as a compiler wrapper and by its name alone: `cargo auditable` would pass its own
+# path, which cargo mixes into the bytes.
 dist: export CARGO_AUDITABLE_ORIG_ARGS = {"offline":false,"locked":true,"frozen":false,"config":[]}
 dist: ## an archive for other machines, in target/dist: the same bytes wherever it is built
-	cargo install --quiet --locked --debug --root '$(TARGET_DIR)/tools' cargo-auditable@0.7.7
-	$(if $(CROSS),@$(cross)) env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS RUSTC_WORKSPACE_WRAPPER=cargo-auditable \
+	@echo 'installing cargo-auditable into $(TARGET_DIR)/tools'
+	@cargo install --quiet --locked --debug --root '$(TARGET_DIR)/tools' cargo-auditable@0.7.7
+	@echo 'building woci for $(TARGET) (a few minutes the first time)'
+	@$(if $(CROSS),$(cross)) env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS RUSTC_WORKSPACE_WRAPPER=cargo-auditable \
 		PATH="$(abspath $(TARGET_DIR))/tools/bin:$$PATH" cargo $(RELEASE)
+	@echo 'packing the archive'
 	@.ci/pack '$(WOCI)' $(TARGET) '$(TARGET_DIR)/dist'
 
 dist-check: ## that the archive is what it should be
+	@echo 'building the archive twice, in different folders, and checking it (several minutes)'
 	@TARGET=$(TARGET) .ci/dist-check
 
 clean: ## remove what was built
-	cargo clean
+	@cargo clean

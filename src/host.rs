@@ -1,15 +1,15 @@
-//! What surrounds the process: environment, home folder, clock and randomness. Pure code is handed
-//! their values; nothing else reads them.
-#![expect(clippy::disallowed_methods, reason = "this is the one home of these calls")]
+//! What the process gets from outside: environment, home folder, clock and random bytes. Only this file reads
+//! them; pure code is given their values.
+#![expect(clippy::disallowed_methods, reason = "the home of the environment and the clock")]
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
-use crate::sys;
 use crate::time::UnixTime;
 
-/// The process's surroundings as they were at its start.
+/// The environment and the home folder as they were when the process started.
 pub struct Host {
     pub env: Env,
     home: Option<PathBuf>,
@@ -32,7 +32,7 @@ impl Host {
         self.home.as_deref().ok_or(Error::NoHome)
     }
 
-    /// `path` with a leading `~` replaced by the home folder, made absolute by the working folder.
+    /// Replaces a leading `~` with the home folder and makes a relative path absolute by the working folder.
     pub fn absolute(&self, path: &Path) -> Result<PathBuf> {
         let path = match path.strip_prefix("~") {
             Ok(rest) => self.home()?.join(rest),
@@ -51,7 +51,7 @@ impl Env {
         Self(pairs.iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 
-    /// A variable's value; one that is empty counts as unset.
+    /// A variable's value; an empty variable counts as unset.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.0.iter().find(|(n, value)| n == name && !value.is_empty()).map(|(_, value)| value.as_os_str())
     }
@@ -61,17 +61,21 @@ impl Env {
     }
 }
 
-/// The file that this process was started from.
+/// The path of the running woci.
 pub fn this_program() -> Result<PathBuf> {
     std::env::current_exe().map_err(|e| Error::OwnProgram { why: e.to_string() })
 }
 
-/// The wall clock.
+/// The time by the wall clock; negative before 1970.
 pub fn now() -> UnixTime {
-    UnixTime(sys::seconds_since_1970())
+    let seconds = match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |seconds| -seconds),
+    };
+    UnixTime(seconds)
 }
 
-/// Bytes from the system's random source.
+/// Random bytes from the system.
 pub fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|e| Error::Random { why: e.to_string() })?;

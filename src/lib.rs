@@ -29,9 +29,7 @@ use host::Host;
 
 #[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: sys::Allocator = sys::Allocator::new();
-
-pub use sys::arguments;
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 /// One run of woci, from the arguments to the exit code.
 pub fn main(args: Vec<OsString>) -> u8 {

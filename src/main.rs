@@ -1,12 +1,8 @@
-//! The `woci` program. All of it is in the library, so that tests and fuzzers reach it too. It begins
-//! where C programs do: src/sys/start.rs says why.
-#![no_main]
+//! The `woci` program. All of it is in the library, where tests and fuzzers reach it too.
+#![expect(clippy::disallowed_methods, reason = "this is the one place that reads the arguments")]
 
-use std::ffi::{c_char, c_int};
+use std::process::ExitCode;
 
-#[unsafe(no_mangle)]
-extern "C" fn main(count: c_int, words: *const *const c_char) -> c_int {
-    // SAFETY: they are C's own.
-    let args = unsafe { woci::arguments(count, words) };
-    woci::main(args).into()
+fn main() -> ExitCode {
+    woci::main(std::env::args_os().skip(1).collect()).into()
 }

@@ -1,4 +1,4 @@
-//! Bytes that outlast a power cut.
+//! Flushing a file to disk, so that its bytes survive a power cut.
 
 use std::fs::File;
 use std::io;
@@ -6,10 +6,10 @@ use std::os::fd::AsRawFd as _;
 
 use super::done;
 
-/// Has the bytes of a file put on the disk.
+/// Flushes a file's bytes to disk.
 ///
-/// On macOS std has the drive itself asked, of which the file systems of other machines and of FUSE know
-/// nothing (ENOTSUP of SMB, ENOTTY, EINVAL); for a home there, what fsync does is all that can be had.
+/// On macOS std uses F_FULLFSYNC, which also flushes the drive's cache. Network file systems and FUSE do not
+/// support it (SMB: ENOTSUP; others: ENOTTY, EINVAL); there, plain fsync is the best available.
 pub fn sync(file: &File) -> io::Result<()> {
     const UNKNOWN: [libc::c_int; 3] = [libc::ENOTSUP, libc::ENOTTY, libc::EINVAL];
     match file.sync_all() {

@@ -1,33 +1,34 @@
-//! What only the operating system's C interface offers. All of woci's unsafe code is in this room, but
-//! for the call of `arguments`.
+//! What only the operating system's C interface offers. All of woci's unsafe code is in this room.
 
+use std::fs::File;
 use std::io;
+use std::mem::ManuallyDrop;
+use std::os::fd::FromRawFd as _;
 
-#[cfg(target_env = "musl")]
-mod allocator;
-mod clock;
 mod disk;
 mod process;
-mod start;
 mod terminal;
 
-#[cfg(target_env = "musl")]
-pub use allocator::Allocator;
-pub use clock::seconds_since_1970;
 pub use disk::sync;
 pub use process::{
-    Beside, command_line, detach, exec, forbid_core_dumps, hold_signals, spawn, spawn_detached, stop_signals,
-    terminate,
+    Beside, begin, command_line, detach, exec, forbid_core_dumps, hold_signals, spawn, spawn_detached,
+    stop_signals, terminate,
 };
-pub use start::{arguments, begin, stdout};
 pub use terminal::Prompt;
 
-/// The usual answer of a C call: negative where errno says why.
+/// Descriptor 1, unbuffered: everything is said in one write. std's own stdout would report success where
+/// descriptor 1 is not open for writing.
+pub fn stdout() -> ManuallyDrop<File> {
+    // SAFETY: Rust's runtime opened descriptor 1 if it was closed, and ManuallyDrop keeps it open.
+    ManuallyDrop::new(unsafe { File::from_raw_fd(1) })
+}
+
+/// The result of a C call that returns a negative number on failure and says why in errno.
 fn done(answer: libc::c_int) -> io::Result<libc::c_int> {
     if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(answer) }
 }
 
-/// The answer of a pthread call: the error itself.
+/// The result of a pthread call, which returns the error itself.
 fn done_thread(answer: libc::c_int) -> io::Result<()> {
     if answer == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(answer)) }
 }

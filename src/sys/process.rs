@@ -1,5 +1,6 @@
-//! Programs in woci's place, beside it and left behind it, and the signals between them.
-#![expect(clippy::disallowed_methods, reason = "/dev/null is no file of woci's")]
+//! Running other programs: in place of woci (exec), as a child, or detached as a daemon; and the signals
+//! between woci and them.
+#![expect(clippy::disallowed_methods, reason = "opens /dev/null, which crate::files does not manage")]
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{File, OpenOptions};
@@ -17,40 +18,54 @@ use std::thread;
 
 use super::{done, done_thread};
 
-/// Signals that are ignored in woci, and whether they were when it was started: SIGPIPE and SIGXFSZ, so
-/// that a reader that went away and a limit on file sizes are errors like a full disk. A program run by
-/// woci gets them as they were.
+/// Signals that woci ignores, so that a closed pipe (SIGPIPE) and a limit on file sizes (SIGXFSZ) are
+/// errors like a full disk; and whether each was ignored already when woci was started. Programs that
+/// woci runs get them as woci got them.
 static IGNORED: [(libc::c_int, AtomicBool); 2] =
     [(libc::SIGPIPE, AtomicBool::new(false)), (libc::SIGXFSZ, AtomicBool::new(false))];
 
-pub fn ignore_signals() {
+/// Runs `record_ignored_signals` before Rust's runtime starts: the runtime ignores SIGPIPE, so that `main`
+/// cannot tell any more whether SIGPIPE was ignored before. The system's loader (on musl the C library) calls
+/// the functions in this section; std reads the arguments in the same way on Linux.
+#[used]
+#[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_init_func,mod_init_funcs"))]
+#[cfg_attr(not(target_os = "macos"), unsafe(link_section = ".init_array"))]
+static BEFORE_MAIN: extern "C" fn() = record_ignored_signals;
+
+extern "C" fn record_ignored_signals() {
     for (signal, was_ignored) in &IGNORED {
-        // SAFETY: the number is a signal.
-        let before = unsafe { libc::signal(*signal, libc::SIG_IGN) };
-        was_ignored.store(before == libc::SIG_IGN, Ordering::Relaxed);
+        was_ignored.store(is_ignored(*signal), Ordering::Relaxed);
     }
 }
 
-/// For a program in woci's place or beside it. May be called after a fork.
+/// Prepares the process. Must be called before woci writes a file. Rust's runtime has already ignored
+/// SIGPIPE and opened /dev/null in place of a closed stdin, stdout or stderr.
+pub fn begin() {
+    // SAFETY: the number is a signal and SIG_IGN a valid action.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+/// Undoes what woci and Rust's runtime ignore, for a program in woci's place or a child. May be called
+/// after a fork.
 fn restore_ignored_signals() {
     for (signal, was_ignored) in &IGNORED {
         let action = if was_ignored.load(Ordering::Relaxed) { libc::SIG_IGN } else { libc::SIG_DFL };
-        // SAFETY: the number is a signal, and both are actions.
+        // SAFETY: the number is a signal, and both are valid actions.
         unsafe { libc::signal(*signal, action) };
     }
 }
 
 fn is_ignored(signal: libc::c_int) -> bool {
     let mut old = MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: without a new action the call only fills `old`, which is read where it did.
+    // SAFETY: without a new action the call only fills `old`, which is read only if the call succeeded.
     unsafe {
         libc::sigaction(signal, ptr::null(), old.as_mut_ptr()) == 0
             && old.assume_init().sa_sigaction == libc::SIG_IGN
     }
 }
 
-/// Replaces this process by a program, with signal masks and dispositions as they came to woci.
-/// Comes back only with the reason why it cannot be done.
+/// Replaces this process with a program, which gets the signal mask and dispositions that woci got. Returns
+/// only if that fails.
 pub fn exec(path: &Path, args: &[OsString], env: &[(OsString, OsString)]) -> io::Error {
     let prepared = || {
         let pair = |(name, value): &(OsString, OsString)| {
@@ -66,8 +81,7 @@ pub fn exec(path: &Path, args: &[OsString], env: &[(OsString, OsString)]) -> io:
     };
     let (args, env) = (pointers(&args), pointers(&env));
     restore_ignored_signals();
-    // SAFETY: path, args and env are C strings that outlive the call, and both lists end in a null
-    // pointer.
+    // SAFETY: path, args and env are C strings that outlive the call, and both lists end in a null pointer.
     unsafe { libc::execve(path.as_ptr(), args.as_ptr(), env.as_ptr()) };
     io::Error::last_os_error()
 }
@@ -80,17 +94,17 @@ fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
 }
 
-/// The thread that waits for signals.
+/// The thread that waits for signals, as a pthread_t.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
-/// A signal that came to another thread, one that a sign-in has left behind, goes to where it is
-/// waited for.
-extern "C" fn hand_over(signal: libc::c_int) {
-    // SAFETY: pthread_kill may be called in a handler, and the thread that waits lives as long as woci.
+/// Forwards a signal to the waiting thread. The system may deliver it to another thread, for example one that
+/// a sign-in left behind.
+extern "C" fn forward(signal: libc::c_int) {
+    // SAFETY: pthread_kill may be called in a handler, and the waiting thread lives as long as woci.
     unsafe { libc::pthread_kill(WAITING.load(Ordering::Relaxed) as libc::pthread_t, signal) };
 }
 
-/// Signals that woci waits for in place of what they do by themselves.
+/// Signals that woci waits for, instead of their default action.
 struct Signals {
     numbers: &'static [libc::c_int],
     set: libc::sigset_t,
@@ -99,7 +113,7 @@ struct Signals {
 impl Signals {
     fn of(numbers: &'static [libc::c_int]) -> io::Result<Self> {
         let mut set = MaybeUninit::uninit();
-        // SAFETY: sigemptyset fills the set before it is added to; a wrong number is refused.
+        // SAFETY: sigemptyset fills the set before sigaddset adds to it; an invalid number is an error.
         unsafe {
             done(libc::sigemptyset(set.as_mut_ptr()))?;
             for signal in numbers {
@@ -109,18 +123,18 @@ impl Signals {
         }
     }
 
-    /// Has whatever thread they come to hand them over to `waiting`, which holds them back. Those that
-    /// were ignored when woci was started stay so, but for SIGCHLD.
-    #[allow(clippy::unnecessary_cast, reason = "a thread is a number or a pointer, by system")]
-    fn go_to(&self, waiting: libc::pthread_t) {
+    /// Installs the handler that forwards them to `waiting`, a thread that blocks them. Signals that were
+    /// ignored when woci was started stay ignored, except SIGCHLD.
+    #[allow(clippy::unnecessary_cast, reason = "pthread_t is a number on Linux and a pointer on macOS")]
+    fn forward_to(&self, waiting: libc::pthread_t) {
         WAITING.store(waiting as usize, Ordering::Relaxed);
         for signal in self.numbers {
             if *signal == libc::SIGCHLD || !is_ignored(*signal) {
-                // SAFETY: a sigaction of zeros is one: no flags, an empty mask. `hand_over` is a handler
-                // of the type it is given as, and does only what a handler may.
+                // SAFETY: a zeroed sigaction is valid: no flags, an empty mask. `forward` has the type of a
+                // handler and does only what a handler may.
                 unsafe {
                     let mut action: libc::sigaction = mem::zeroed();
-                    action.sa_sigaction = hand_over as *const () as libc::sighandler_t;
+                    action.sa_sigaction = forward as *const () as libc::sighandler_t;
                     action.sa_flags = libc::SA_RESTART;
                     libc::sigaction(*signal, &action, ptr::null_mut());
                 }
@@ -128,44 +142,44 @@ impl Signals {
         }
     }
 
-    /// Holds them back in this thread and those it starts; gives what was held back before.
+    /// Blocks them in this thread and in threads that it starts. Returns the previous signal mask.
     fn block(&self) -> io::Result<libc::sigset_t> {
         let mut before = MaybeUninit::uninit();
-        // SAFETY: the set is filled; `before` is filled where the answer is 0.
+        // SAFETY: the set is filled; `before` is filled if the call returns 0.
         unsafe {
             done_thread(libc::pthread_sigmask(libc::SIG_BLOCK, &self.set, before.as_mut_ptr()))?;
             Ok(before.assume_init())
         }
     }
 
-    /// The next of them to come.
+    /// Waits for the next of them.
     fn wait(&self) -> io::Result<libc::c_int> {
         let mut signal = 0;
-        // SAFETY: the set is filled, and `signal` is where the number goes.
+        // SAFETY: the set is filled, and `signal` receives the number.
         done_thread(unsafe { libc::sigwait(&self.set, &mut signal) })?;
         Ok(signal)
     }
 }
 
-/// A program beside woci, with the signals that belong to it.
+/// A child, and the signals that woci waits for while it runs.
 pub struct Beside {
     child: Child,
     signals: Signals,
 }
 
-/// Starts a program with signal masks and dispositions as they came to woci. From here on those of
-/// its terminal are the program's own business, and [`Beside::wait`] in this thread passes on the
-/// others.
+/// Starts a program as a child, with the signal mask and dispositions that woci got. Afterwards this thread
+/// must call [`Beside::wait`], which passes on the signals that do not come from the terminal.
 pub fn spawn(command: &mut Command) -> io::Result<Beside> {
     let signals = Signals::of(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT])?;
     let mask = signals.block()?;
     let numbers = signals.numbers.iter();
     let default: Vec<_> = numbers.copied().filter(|signal| !is_ignored(*signal)).collect();
     let sigchld = is_ignored(libc::SIGCHLD);
-    // SAFETY: pthread_self always succeeds. In the new process only calls that are safe after a fork are
-    // made; the handlers go before the mask, so that a signal in between does what it would without woci.
+    // SAFETY: pthread_self always succeeds. The closure makes only calls that are safe after a fork. It
+    // removes the handlers before it restores the mask, so that a signal in between acts as it would without
+    // woci.
     unsafe {
-        signals.go_to(libc::pthread_self());
+        signals.forward_to(libc::pthread_self());
         command.pre_exec(move || {
             restore_ignored_signals();
             for signal in &default {
@@ -181,8 +195,8 @@ pub fn spawn(command: &mut Command) -> io::Result<Beside> {
 }
 
 impl Beside {
-    /// Waits for its end: its own exit code, or 128 and the number of the signal that ended it.
-    /// SIGINT and SIGQUIT reached it from the terminal; SIGTERM and SIGHUP are passed on.
+    /// Waits until the child ends. Returns its exit code, or 128 plus the number of the signal that ended it.
+    /// SIGINT and SIGQUIT reach the child from the terminal; SIGTERM and SIGHUP are passed on.
     pub fn wait(mut self) -> io::Result<u8> {
         loop {
             let signal = self.signals.wait()?;
@@ -202,19 +216,19 @@ impl Beside {
 
 fn send(pid: u32, signal: libc::c_int) {
     if let Ok(pid) = libc::pid_t::try_from(pid) {
-        // SAFETY: kill takes any numbers.
+        // SAFETY: kill accepts any numbers.
         unsafe { libc::kill(pid, signal) };
     }
 }
 
-/// Asks a process to end.
+/// Asks a process to end, by SIGTERM.
 pub fn terminate(pid: u32) {
     send(pid, libc::SIGTERM);
 }
 
-/// Starts a program in a session of its own, without a terminal and with no descriptor but 0 to 2.
+/// Starts a program in its own session (setsid), without a terminal and with no descriptors except 0 to 2.
 pub fn spawn_detached(command: &mut Command) -> io::Result<Child> {
-    // SAFETY: in the new process only calls that are safe after a fork are made.
+    // SAFETY: the closure makes only calls that are safe after a fork.
     unsafe {
         command.pre_exec(|| {
             done(libc::setsid())?;
@@ -225,11 +239,11 @@ pub fn spawn_detached(command: &mut Command) -> io::Result<Child> {
     command.spawn()
 }
 
-/// Marks every descriptor above 2, also those that came from whoever started woci.
+/// Marks every descriptor above 2 as close-on-exec, including those that woci inherited.
 fn close_on_exec() {
     #[cfg(target_os = "linux")]
     {
-        // SAFETY: the call only marks descriptors; kernels before 5.11 refuse it.
+        // SAFETY: the call only marks descriptors. Kernels before 5.11 return an error.
         let marked =
             unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
         if marked == 0 {
@@ -237,7 +251,7 @@ fn close_on_exec() {
         }
     }
     const MOST: libc::c_int = 65_536;
-    // SAFETY: both calls take any number and refuse what is no descriptor.
+    // SAFETY: both calls accept any number and return an error if it is no descriptor.
     unsafe {
         for fd in 3..libc::getdtablesize().min(MOST) {
             libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
@@ -245,8 +259,8 @@ fn close_on_exec() {
     }
 }
 
-/// Gives all three streams away, stderr to `log`, the others to nothing; says `word` on stdout once
-/// nothing but that is left of whoever started this process.
+/// Redirects stdin and stdout to /dev/null and stderr to `log`. Prints `word` on stdout just before stdout is
+/// redirected: whoever reads it knows that nothing else still ties this process to the one that started it.
 pub fn detach(word: &str, log: &File) -> io::Result<()> {
     let nothing = OpenOptions::new().read(true).write(true).open("/dev/null")?;
     let give = |fd: libc::c_int, file: &File| {
@@ -260,11 +274,11 @@ pub fn detach(word: &str, log: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Holds back the signals by which a person ends a program, until it is dropped: between a request that
-/// spends a token and the write that saves its successor, Ctrl-C would lose both.
+/// Blocks the signals by which a person ends a program, until dropped. Between a request that uses up a
+/// refresh token and the write that saves the next one, Ctrl-C would lose both.
 pub struct Held(Option<libc::sigset_t>);
 
-/// Where they cannot be held back, the program goes on without.
+/// If blocking fails, the program continues unprotected.
 pub fn hold_signals() -> Held {
     const ENDING: [libc::c_int; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
     Held(Signals::of(&ENDING).and_then(|signals| signals.block()).ok())
@@ -273,16 +287,16 @@ pub fn hold_signals() -> Held {
 impl Drop for Held {
     fn drop(&mut self) {
         if let Some(before) = &self.0 {
-            // SAFETY: the set is the one that the system gave.
+            // SAFETY: the set is the one that the system returned.
             unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, ptr::null_mut()) };
         }
     }
 }
 
-/// A process that holds secrets for hours leaves no image of itself on disk and shows none.
+/// Disables core dumps, and on Linux debuggers of the same user: the daemon holds secrets for hours.
 pub fn forbid_core_dumps() {
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the limit is a whole structure; prctl takes these numbers.
+    // SAFETY: the limit is fully initialised; prctl accepts these numbers.
     unsafe {
         libc::setrlimit(libc::RLIMIT_CORE, &none);
         #[cfg(target_os = "linux")]
@@ -290,16 +304,16 @@ pub fn forbid_core_dumps() {
     }
 }
 
-/// From here on SIGTERM, SIGINT and SIGHUP end nothing by themselves: a message comes instead.
+/// From now on SIGTERM, SIGINT and SIGHUP do not end the process; each sends a message instead.
 pub fn stop_signals() -> io::Result<Receiver<()>> {
     let signals = Signals::of(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP])?;
-    // In this thread, so that no signal ever cuts a request short, and in the one that waits.
+    // Blocked in this thread, so that no signal interrupts a request, and so in the waiting thread too.
     signals.block()?;
     let (stop, stopped) = mpsc::channel();
     let (is_up, up) = mpsc::channel();
     thread::spawn(move || {
         // SAFETY: the call always succeeds.
-        signals.go_to(unsafe { libc::pthread_self() });
+        signals.forward_to(unsafe { libc::pthread_self() });
         let _ = is_up.send(());
         while signals.wait().is_ok() {
             if stop.send(()).is_err() {
@@ -311,7 +325,7 @@ pub fn stop_signals() -> io::Result<Receiver<()>> {
     Ok(stopped)
 }
 
-/// The command line of a living process, blanks between its words; None where it cannot be known.
+/// The command line of a running process, its words separated by blanks; None if it cannot be found out.
 pub fn command_line(pid: u32) -> Option<String> {
     if cfg!(target_os = "linux") { command_line_by_proc(pid) } else { command_line_by_ps(pid) }
 }
@@ -323,7 +337,8 @@ fn command_line_by_proc(pid: u32) -> Option<String> {
     Some(line.replace('\0', " "))
 }
 
-/// As every POSIX system tells it. `-ww`: macOS cuts a line at the width of a terminal, if there is none too.
+/// By ps, which every POSIX system has. `-ww`: macOS otherwise cuts the line at 80 columns even without a
+/// terminal.
 fn command_line_by_ps(pid: u32) -> Option<String> {
     let mut ps = Command::new("/bin/ps");
     ps.args(["-ww", "-o", "args=", "-p", &pid.to_string()]).stdin(Stdio::null()).stderr(Stdio::null());
@@ -341,7 +356,7 @@ mod tests {
             eprintln!("skipped: there is no /bin/ps here");
             return;
         }
-        // Wider than a terminal.
+        // Longer than a terminal is wide.
         let words = format!("read line; : {}", "word ".repeat(60));
         let mut shell = Command::new("/bin/sh");
         let mut shell = shell.args(["-c", &words]).stdin(Stdio::piped()).spawn().unwrap();

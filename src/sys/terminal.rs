@@ -1,5 +1,5 @@
-//! The terminal: a question whose answer is not shown.
-#![expect(clippy::disallowed_methods, reason = "the terminal is opened here")]
+//! Asking a question on the terminal without showing what is typed.
+#![expect(clippy::disallowed_methods, reason = "opens /dev/tty, which crate::files does not manage")]
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -12,22 +12,23 @@ use zeroize::Zeroizing;
 
 use super::done;
 
-/// What ends or stops a program from its terminal, or from outside while it waits there.
+/// The signals that may end or stop the program while it waits for an answer.
 const SIGNALS: [libc::c_int; 5] = [libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGHUP, libc::SIGTSTP];
 
-/// The one of them that came while a prompt was open.
+/// The last of them that arrived while a prompt was open; 0 if none did.
 static CAME: AtomicI32 = AtomicI32::new(0);
 
-/// How soon it takes effect: a signal that comes just before the wait does not end it.
-const PATIENCE: libc::timeval = libc::timeval { tv_sec: 0, tv_usec: 100_000 };
+/// How long to wait before checking for a signal again: one that arrives just before the wait does not
+/// interrupt it.
+const POLL_INTERVAL: libc::timeval = libc::timeval { tv_sec: 0, tv_usec: 100_000 };
 
-/// A line of a terminal in canonical mode is shorter.
+/// In canonical mode the terminal's line is shorter than this.
 const LONGEST: usize = 4096;
 
-/// The process's own terminal, not showing what is typed; dropped, it shows it again.
+/// The process's terminal with echo turned off; dropping it turns echo on again.
 ///
-/// None of the signals above leaves the terminal silent: they are noted, the terminal is put right,
-/// and then the signal is sent again to do what it would have done.
+/// No signal leaves the terminal without echo: a handler notes the signal, the terminal is restored, and then
+/// the signal is raised again to have its usual effect.
 pub struct Prompt {
     tty: File,
     shown: libc::termios,
@@ -35,11 +36,11 @@ pub struct Prompt {
 }
 
 impl Prompt {
-    /// Fails where the process has no terminal.
+    /// Fails if the process has no terminal.
     pub fn open() -> io::Result<Self> {
         let tty = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
         let mut shown = MaybeUninit::uninit();
-        // SAFETY: the descriptor is open and `shown` has room; it is filled where the answer is 0.
+        // SAFETY: the descriptor is open, and `shown` is filled if the call succeeds.
         let shown = unsafe {
             done(libc::tcgetattr(tty.as_raw_fd(), shown.as_mut_ptr()))?;
             shown.assume_init()
@@ -49,7 +50,8 @@ impl Prompt {
         Ok(prompt)
     }
 
-    /// A line, without its end. A signal that woci survives has the question put again.
+    /// Asks and returns the line typed, without its line ending. After a signal that woci survives (Ctrl-Z
+    /// and `fg`) it asks again.
     pub fn ask(&mut self, words: &str) -> io::Result<Zeroizing<Vec<u8>>> {
         self.tty.write_all(words.as_bytes())?;
         loop {
@@ -76,23 +78,23 @@ impl Prompt {
         self.show();
         let _ = self.tty.write_all(b"\n");
         restore_signals(&self.before);
-        // Here the process ends, or stops until it is continued. Not kill: another thread might take
-        // that one, and the terminal be silent again by then.
+        // The process ends here, or stops until it is continued. raise and not kill: kill's signal could go
+        // to another thread, and echo could be off again by then.
         // SAFETY: the number is a signal.
         unsafe { libc::raise(signal) };
         note_signals();
         self.hide()
     }
 
-    /// Waits a little for a line. select, since poll knows no terminals on macOS.
+    /// Waits a short time for a line. By select, because poll does not support terminals on macOS.
     fn line_came(&self) -> io::Result<bool> {
         let fd = self.tty.as_raw_fd();
         if fd as usize >= libc::FD_SETSIZE {
             return Err(io::Error::other("too many open files"));
         }
-        let mut wait = PATIENCE;
+        let mut wait = POLL_INTERVAL;
         let mut set = MaybeUninit::uninit();
-        // SAFETY: `set` is made by FD_ZERO, `fd` is open and below FD_SETSIZE, the rest may be null.
+        // SAFETY: FD_ZERO initialises `set`, `fd` is open and below FD_SETSIZE, the other sets may be null.
         let ready = unsafe {
             libc::FD_ZERO(set.as_mut_ptr());
             libc::FD_SET(fd, set.as_mut_ptr());
@@ -105,19 +107,19 @@ impl Prompt {
         }
     }
 
-    /// What was typed before the question was not meant as its answer, and goes.
+    /// Turns echo off and discards what was typed before the question, which was not meant as its answer.
     fn hide(&self) -> io::Result<()> {
         let mut hidden = self.shown;
         hidden.c_lflag &= !libc::ECHO;
         hidden.c_lflag |= libc::ICANON;
         hidden.c_iflag |= libc::ICRNL;
-        // SAFETY: the descriptor is open and the attributes are the terminal's own, edited.
+        // SAFETY: the descriptor is open and the attributes are the terminal's own, changed.
         done(unsafe { libc::tcsetattr(self.tty.as_raw_fd(), libc::TCSAFLUSH, &hidden) })?;
         Ok(())
     }
 
     fn show(&self) {
-        // SAFETY: the descriptor is open and the attributes are as the terminal gave them.
+        // SAFETY: the descriptor is open and the attributes are those that the terminal returned.
         unsafe { libc::tcsetattr(self.tty.as_raw_fd(), libc::TCSAFLUSH, &self.shown) };
     }
 }
@@ -126,7 +128,7 @@ impl Drop for Prompt {
     fn drop(&mut self) {
         self.show();
         restore_signals(&self.before);
-        // One that came with the line or after it.
+        // A signal that arrived with the line or after it.
         let signal = CAME.swap(0, Ordering::Relaxed);
         if signal != 0 {
             // SAFETY: the number is a signal.
@@ -139,11 +141,11 @@ extern "C" fn note(signal: libc::c_int) {
     CAME.store(signal, Ordering::Relaxed);
 }
 
-/// Has the signals noted, but for those that are ignored; gives what they did before.
+/// Installs `note` for the signals that are not ignored. Returns their previous actions.
 fn note_signals() -> [libc::sigaction; SIGNALS.len()] {
     SIGNALS.map(|signal| {
-        // SAFETY: a sigaction of zeros is one: the default action, no flags, an empty mask. `note` is
-        // a handler of the type it is given as, and does what a handler may: an atomic store.
+        // SAFETY: a zeroed sigaction is valid: the default action, no flags, an empty mask. `note` has the
+        // type of a handler and does only what a handler may: an atomic store.
         unsafe {
             let mut before: libc::sigaction = mem::zeroed();
             libc::sigaction(signal, ptr::null(), &mut before);
@@ -159,7 +161,7 @@ fn note_signals() -> [libc::sigaction; SIGNALS.len()] {
 
 fn restore_signals(before: &[libc::sigaction; SIGNALS.len()]) {
     for (signal, before) in SIGNALS.iter().zip(before) {
-        // SAFETY: the action is the one that the system gave for this signal.
+        // SAFETY: the action is the one that the system returned for this signal.
         unsafe { libc::sigaction(*signal, before, ptr::null_mut()) };
     }
 }

@@ -133,7 +133,7 @@ fn place(room: &str) -> Option<usize> {
     ROOMS.split(' ').position(|name| name == room)
 }
 
-/// All of the program: the build script is not of it.
+/// All of the program.
 fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut folders = vec![root.clone()];
@@ -143,9 +143,7 @@ fn sources() -> Vec<Source> {
             let path = entry.expect("a folder can be listed").path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs")
-                && !path.ends_with("build.rs")
-            {
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).expect("sources are text");
                 let path = path.strip_prefix(&root).expect("it was found there").to_owned();
                 sources.push(Source { path, text });

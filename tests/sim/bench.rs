@@ -1,6 +1,7 @@
-//! `sim bench --woci PATH`: what a start of woci costs, beside /bin/true in the same run; how that grows; and what the
-//! slow ways take against the simulator. Each figure is a median of runs that take turns with those of /bin/true, so
-//! that a busy machine slows both alike. Nothing is asserted.
+//! `sim bench --woci PATH [--glibc PATH]`: what a start of woci costs beside /bin/true and the real oci, how that
+//! grows, and how long a sign-in and a refresh take against the simulator. Prints Markdown tables: each figure, its
+//! bar and whether the bar holds. A figure is the median of runs that alternate with those of /bin/true. A missed bar
+//! is no failure: machines differ.
 
 use super::sys;
 use serde_json::{Deserializer, Value};
@@ -15,31 +16,47 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 const TRUE: &str = "/bin/true";
-pub const CLUSTER: &str = "ocid1.cluster.oc1.iad.aaaaaaaasimulatedcluster";
+const CLUSTER: &str = "ocid1.cluster.oc1.iad.aaaaaaaasimulatedcluster";
 const SECTIONS: usize = 10;
 const TURNS: usize = 500;
 const SLOW_TURNS: usize = 5;
 
-pub fn bench(woci: &Path) -> ExitCode {
+/// The bars: how much a start may cost. Times are multiples of /bin/true's.
+const HELPER_TIMES: f64 = 0.7;
+const HELPER_PEAK: u64 = 1_500_000;
+const GLIBC_TIMES: f64 = 1.6;
+const KUBE_TIMES: f64 = 2.0;
+const KUBE_FASTER_THAN_OCI: f64 = 300.0;
+const PASSTHROUGH: Duration = Duration::from_micros(500);
+
+/// `glibc` is a second woci, built for glibc, where the machine can build one.
+pub fn bench(woci: &Path, glibc: Option<&Path>) -> ExitCode {
     let bench = Bench::new(woci);
-    bench.starts();
+    header("On a warm session");
+    bench.starts(glibc);
     bench.large_configs();
     bench.crowds();
+    println!();
+    header("Against the simulator");
+    bench.refreshing_crowds();
     bench.slow_ways();
+    if on_path("oci").is_none() {
+        println!("\nThere is no oci on PATH, so kube-credential was not compared with it.");
+    }
     ExitCode::SUCCESS
 }
 
-/// A warm session in a throw-away home. The simulator is a process of its own and this one stays small, since the
-/// peak of a child begins with what it had of its parent.
-pub struct Bench {
+/// A warm session in a throw-away home. The simulator runs in another process and this process stays small, since
+/// the peak memory of a child starts with what it inherited from its parent.
+struct Bench {
     woci: PathBuf,
-    pub home: PathBuf,
+    home: PathBuf,
     path: OsString,
     simulator: Child,
 }
 
 impl Bench {
-    pub fn new(woci: &Path) -> Bench {
+    fn new(woci: &Path) -> Bench {
         let home = env::temp_dir().join(format!("woci-bench-{}", std::process::id()));
         for folder in ["", ".oci", "bin"] {
             let made = fs::DirBuilder::new().mode(0o700).create(home.join(folder));
@@ -49,10 +66,7 @@ impl Bench {
         for (target, name) in [(&*itself, "browser"), (Path::new(TRUE), "oci")] {
             symlink(target, home.join("bin").join(name)).expect("a new folder takes a link");
         }
-        // A copy, as `make install` makes one: the pages of a file as the linker wrote it are in memory one by
-        // one, those of a copy many at a time, which are mapped sooner.
-        let installed = home.join("bin/woci");
-        fs::copy(woci, &installed).expect("woci can be copied");
+        let installed = install(woci, &home, "woci");
 
         let mut path = home.join("bin").into_os_string();
         path.push(":/usr/bin:/bin");
@@ -80,7 +94,7 @@ impl Bench {
         self.write_oci_config(SECTIONS);
     }
 
-    /// An OCI config of so many sections. The profile's is the last, so that all of them have to be read.
+    /// Writes an OCI config with this many sections. The profile's section is the last, so all of them must be read.
     fn write_oci_config(&self, sections: usize) {
         let path = self.home.join(".oci/config");
         let old = fs::read_to_string(&path).expect("a sign-in writes it");
@@ -94,49 +108,58 @@ impl Bench {
         fs::write(&path, others.collect::<String>() + own).expect("the home is writable");
     }
 
-    fn starts(&self) {
-        let kube = self.woci(&["kube-credential", "--cluster-id", CLUSTER]);
-        let mut programs = vec![
-            Program::new("woci", self.woci(&[])),
-            Program::new("woci env", self.woci(&["env"])),
-            Program::new("woci os ns get, where oci is /bin/true", self.woci(&["os", "ns", "get"])),
-            Program::new("woci kube-credential", kube),
-        ];
-        programs.retain_mut(|program| {
-            let works = program.start();
-            if !works {
-                println!("{}: not available in this version", program.name);
-            }
-            works
-        });
-        header("a start");
-        let base = self.measure(&mut programs, TURNS);
-        if let Some(through) = programs.iter_mut().find(|program| program.name.contains("oci is")) {
-            let added = through.wall().saturating_sub(base);
-            println!("woci adds {} to the start of oci", milliseconds(added));
+    fn starts(&self, glibc: Option<&Path>) {
+        let mut base = self.base();
+        let mut woci = Program::new(self.woci(&[]));
+        let mut env = Program::new(self.woci(&["env"]));
+        let mut kube = Program::new(self.woci(&["kube-credential", "--cluster-id", CLUSTER]));
+        let mut through = Program::new(self.woci(&["os", "ns", "get"]));
+        let mut glibc =
+            glibc.map(|built| Program::new(self.command(install(built, &self.home, "woci-for-glibc"))));
+        let mut programs = vec![&mut base, &mut woci, &mut env, &mut kube, &mut through];
+        programs.extend(&mut glibc);
+        take_turns(&mut programs, TURNS);
+
+        let unit = base.wall();
+        row("`/bin/true`", Some(1.0), unit, Some(base.peak()), None);
+        for (name, program) in [("`woci`", &mut woci), ("`woci env`", &mut env)] {
+            let (times, peak) = (program.times(unit), program.peak());
+            let bar = Bar::new("0.7 and 1.5 MB", times <= HELPER_TIMES && peak <= HELPER_PEAK);
+            row(name, Some(times), program.wall(), Some(peak), Some(bar));
         }
-        if let Some(kube) = programs.iter_mut().find(|program| program.name.contains("kube-credential")) {
-            self.real_oci(kube.wall());
+        let times = kube.times(unit);
+        let bar = Bar::new("2", times <= KUBE_TIMES);
+        row("`woci kube-credential`", Some(times), kube.wall(), Some(kube.peak()), Some(bar));
+        let added = through.wall().saturating_sub(unit);
+        let bar = Bar::new("0.5 ms", added <= PASSTHROUGH);
+        row("`woci os ns get`, before oci starts", None, added, Some(through.peak()), Some(bar));
+        if let Some(mut glibc) = glibc {
+            let times = glibc.times(unit);
+            let bar = Bar::new("1.6", times <= GLIBC_TIMES);
+            row("`woci` built for glibc", Some(times), glibc.wall(), Some(glibc.peak()), Some(bar));
         }
-        self.others();
+        self.real_oci(unit, kube.wall());
+        self.other_helpers();
     }
 
-    fn real_oci(&self, kube: Duration) {
-        let Some(oci) = on_path("oci") else {
-            println!("oci ce cluster generate-token: there is no oci on PATH");
-            return;
-        };
+    fn real_oci(&self, unit: Duration, kube: Duration) {
+        let Some(oci) = on_path("oci") else { return };
         let mut command = self.command(oci);
         command.args(["--profile", "prod", "--auth", "security_token"]);
         command.args(["ce", "cluster", "generate-token", "--cluster-id", CLUSTER]);
-        let mut programs = [Program::new("oci ce cluster generate-token", command)];
-        self.measure(&mut programs, SLOW_TURNS);
-        let times = programs[0].wall().as_secs_f64() / kube.as_secs_f64();
-        println!("woci kube-credential is {times:.0} times faster");
+        let mut oci = Program::new(command);
+        take_turns(&mut [&mut oci], SLOW_TURNS);
+        let faster = oci.times(kube);
+        let bar = Bar {
+            text: "kube-credential 300 times faster",
+            verdict: format!("{}, {faster:.0} times", yes_or_no(faster >= KUBE_FASTER_THAN_OCI)),
+        };
+        let name = "`oci ce cluster generate-token`, for comparison";
+        row(name, Some(oci.times(unit)), oci.wall(), Some(oci.peak()), Some(bar));
     }
 
-    /// Helpers of other makes, those that are here, asked for what they say without work.
-    fn others(&self) {
+    /// Credential helpers of other projects, if they are installed, doing as little as they can.
+    fn other_helpers(&self) {
         for (name, args) in [
             ("oidc-token", &["--version"][..]),
             ("git-credential-oauth", &["get"]),
@@ -145,80 +168,82 @@ impl Bench {
             if let Some(path) = on_path(name) {
                 let mut command = self.command(path);
                 command.args(args);
-                self.measure(&mut [Program::new(&format!("{name} {}", args.join(" ")), command)], TURNS / 5);
+                self.compare(&format!("`{name} {}`, for comparison", args.join(" ")), command);
             }
         }
     }
 
     fn large_configs(&self) {
-        header("woci, sections in the OCI config");
-        for sections in [SECTIONS, 1_000, 10_000] {
+        for (sections, name) in [
+            (1_000, "`woci` where `~/.oci/config` has 1 000 sections"),
+            (10_000, "`woci` where it has 10 000 (3 MB)"),
+        ] {
             self.write_oci_config(sections);
-            self.measure(&mut [Program::new(&sections.to_string(), self.woci(&[]))], TURNS / 5);
+            self.compare(name, self.woci(&[]));
         }
         self.write_oci_config(SECTIONS);
     }
 
+    /// Prints what a program costs beside /bin/true, both started in turn.
+    fn compare(&self, name: &str, command: Command) {
+        let (mut base, mut program) = (self.base(), Program::new(command));
+        take_turns(&mut [&mut base, &mut program], TURNS / 5);
+        row(name, Some(program.times(base.wall())), program.wall(), Some(program.peak()), None);
+    }
+
     fn crowds(&self) {
-        header("woci, so many at once");
-        for count in [1, 16, 128] {
+        for count in [16, 128] {
             let (mut woci, mut base) = (Vec::new(), Vec::new());
             for _ in 0..20 {
                 base.push(crowd(&mut self.command(TRUE), count).0);
                 woci.push(crowd(&mut self.woci(&[]), count).0);
             }
-            row(&count.to_string(), median(&mut woci), median(&mut base), None);
+            let wall = median(&mut woci);
+            let times = wall.as_secs_f64() / median(&mut base).as_secs_f64();
+            row(
+                &format!("{count} `woci` at once, beside as many `/bin/true`"),
+                Some(times),
+                wall,
+                None,
+                None,
+            );
         }
-        println!();
+    }
+
+    fn refreshing_crowds(&self) {
         for count in [1, 16, 128] {
             fs::remove_file(self.home.join(".oci/sessions/prod/token")).expect("the session has a token");
             let (took, said) = crowd(self.woci(&[]).stdout(Stdio::piped()), count);
             let tokens: BTreeSet<&str> =
                 said.iter().filter_map(|one| one["security_token"].as_str()).collect();
             let refreshes = said.iter().filter(|one| one["source"] == "refreshed").count();
-            println!(
-                "{count} at once on a session that has ended: {}; refreshes {refreshes}, session tokens {}",
-                milliseconds(took),
-                tokens.len()
-            );
+            let name =
+                format!("{count} at once without a token: refreshes {refreshes}, tokens {}", tokens.len());
+            row(&name, None, took, None, None);
         }
     }
 
-    /// The refresh under a passphrase is the last: the token at rest stays encrypted.
+    /// The refresh with a passphrase comes last: it leaves the refresh token encrypted.
     fn slow_ways(&self) {
-        header("against the simulator");
         let mut encrypted =
             self.woci(&["session", "refresh", "--refresh-token-passphrase-env", "PASSPHRASE"]);
         encrypted.env("PASSPHRASE", "correct horse battery staple");
         for (name, command) in [
             ("a sign-in, the person quick", self.woci(&["session", "authenticate"])),
             ("a refresh", self.woci(&["session", "refresh"])),
-            ("a refresh under a passphrase", encrypted),
+            ("a refresh with a passphrase", encrypted),
         ] {
-            self.measure(&mut [Program::new(name, command)], SLOW_TURNS);
+            let mut program = Program::new(command);
+            take_turns(&mut [&mut program], SLOW_TURNS);
+            row(name, None, program.wall(), Some(program.peak()), None);
         }
     }
 
-    /// Starts them in turn with /bin/true, prints a row for each, and returns what /bin/true took.
-    fn measure(&self, programs: &mut [Program], turns: usize) -> Duration {
-        let mut base = Program::new(TRUE, self.command(TRUE));
-        for _ in 0..turns {
-            base.start();
-            for program in &mut *programs {
-                program.start();
-            }
-        }
-        let wall = base.wall();
-        if programs.len() > 1 {
-            base.print(wall);
-        }
-        for program in programs {
-            program.print(wall);
-        }
-        wall
+    fn base(&self) -> Program {
+        Program::new(self.command(TRUE))
     }
 
-    pub fn woci(&self, args: &[&str]) -> Command {
+    fn woci(&self, args: &[&str]) -> Command {
         let mut command = self.command(&self.woci);
         command.args(args);
         command
@@ -240,38 +265,57 @@ impl Drop for Bench {
     }
 }
 
-/// A command and what its runs took.
+/// A command and how long its runs took.
 struct Program {
-    name: String,
     command: Command,
     walls: Vec<Duration>,
 }
 
 impl Program {
-    fn new(name: &str, command: Command) -> Program {
-        Program { name: name.into(), command, walls: Vec::new() }
+    fn new(command: Command) -> Program {
+        Program { command, walls: Vec::new() }
     }
 
-    /// One more run; whether it succeeded.
-    fn start(&mut self) -> bool {
+    fn start(&mut self) {
         let begin = Instant::now();
-        let succeeded = self.command.status().expect("the program can be run").success();
+        let status = self.command.status().expect("the program can be run");
         self.walls.push(begin.elapsed());
-        succeeded
+        assert!(status.success(), "{:?} failed: {status}", self.command.get_program());
     }
 
     fn wall(&mut self) -> Duration {
         median(&mut self.walls)
     }
 
-    /// Its row; the peak is that of a run of its own.
-    fn print(&mut self, base: Duration) {
-        let (wall, peak) = (self.wall(), sys::peak_memory(&mut self.command));
-        row(&self.name, wall, base, Some(peak));
+    fn times(&mut self, unit: Duration) -> f64 {
+        self.wall().as_secs_f64() / unit.as_secs_f64()
+    }
+
+    /// The peak memory of one more run.
+    fn peak(&mut self) -> u64 {
+        sys::peak_memory(&mut self.command)
     }
 }
 
-/// So many at once, from the first start to the last end; and what they said, where that is piped.
+/// Starts each program in turn, so that a busy machine slows all of them alike.
+fn take_turns(programs: &mut [&mut Program], turns: usize) {
+    for _ in 0..turns {
+        for program in &mut *programs {
+            program.start();
+        }
+    }
+}
+
+/// Copies a woci into the home as `make install` does. How the bytes lie in the page cache decides how quickly a
+/// program is mapped: page by page as the linker wrote them, in large pieces after a copy.
+fn install(woci: &Path, home: &Path, name: &str) -> PathBuf {
+    let installed = home.join("bin").join(name);
+    fs::copy(woci, &installed).expect("woci can be copied");
+    installed
+}
+
+/// Starts this many at once. Returns the time from the first start to the last end, and what they printed if stdout is
+/// piped.
 fn crowd(command: &mut Command, count: usize) -> (Duration, Vec<Value>) {
     let begin = Instant::now();
     let children: Vec<Child> = (0..count).map(|_| command.spawn().expect("the program can be run")).collect();
@@ -280,7 +324,7 @@ fn crowd(command: &mut Command, count: usize) -> (Duration, Vec<Value>) {
     (begin.elapsed(), said.iter().filter_map(|bytes| serde_json::from_slice(bytes).ok()).collect())
 }
 
-/// /dev/null, opened once: std opens its own anew for each start, within the time that is taken.
+/// /dev/null, opened once: std would open /dev/null anew for each start, within the time that is measured.
 fn nowhere() -> Stdio {
     fs::File::options().read(true).write(true).open("/dev/null").expect("every system has it").into()
 }
@@ -295,16 +339,41 @@ fn median(walls: &mut [Duration]) -> Duration {
     walls[walls.len() / 2]
 }
 
+/// What a figure must not exceed, and whether it holds.
+struct Bar {
+    text: &'static str,
+    verdict: String,
+}
+
+impl Bar {
+    fn new(text: &'static str, holds: bool) -> Bar {
+        Bar { text, verdict: yes_or_no(holds).into() }
+    }
+}
+
+fn yes_or_no(holds: bool) -> &'static str {
+    if holds { "yes" } else { "NO" }
+}
+
+/// The head of a Markdown table, as README.md has it.
 fn header(what: &str) {
-    println!("\n{what:40} {:>10} {:>12} {:>9}", "wall", "x /bin/true", "peak");
+    println!(
+        "| {what} | x `/bin/true` | Time | Peak memory | Bar: at most | Holds |\n|---|---|---|---|---|---|"
+    );
 }
 
-fn row(name: &str, wall: Duration, base: Duration, peak: Option<u64>) {
-    let ratio = wall.as_secs_f64() / base.as_secs_f64();
+fn row(name: &str, times: Option<f64>, wall: Duration, peak: Option<u64>, bar: Option<Bar>) {
+    let times = times.map(significant).unwrap_or_default();
     let peak = peak.map(|bytes| format!("{:.1} MB", bytes as f64 / 1e6)).unwrap_or_default();
-    println!("{name:40} {:>10} {ratio:>12.2} {peak:>9}", milliseconds(wall));
+    let (text, verdict) = bar.map(|bar| (bar.text, bar.verdict)).unwrap_or_default();
+    println!(
+        "| {name} | {times} | {} ms | {peak} | {text} | {verdict} |",
+        significant(wall.as_secs_f64() * 1e3)
+    );
 }
 
-fn milliseconds(wall: Duration) -> String {
-    format!("{:.2} ms", wall.as_secs_f64() * 1e3)
+/// Two decimals below 10, none above 100.
+fn significant(number: f64) -> String {
+    let decimals = if number < 10.0 { 2 } else { usize::from(number < 100.0) };
+    format!("{number:.decimals$}")
 }

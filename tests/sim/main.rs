@@ -1,8 +1,8 @@
 //! The other side of woci, for its tests and its demo: an OpenID provider, an OCI identity domain, a person with a
 //! browser, and an `oci`. It shares no code with woci: each RFC was read twice.
 //!
-//! `sim serve` runs both servers until stdin closes, `sim demo` shows woci at work, `sim bench` measures it, `sim
-//! order` lists what its warm starts touch. Called by the name `oci` or `browser` it is one.
+//! `sim serve` runs both servers until stdin closes, `sim demo` shows woci at work, `sim bench` measures it. Called by
+//! the name `oci` or `browser` it is one.
 
 // tests/it mounts this file too, and each of the two uses a part of it.
 #![allow(dead_code)]
@@ -19,15 +19,14 @@ pub mod http;
 pub mod jwt;
 pub mod ledger;
 pub mod oci;
-pub mod order;
 pub mod person;
 pub mod provider;
 pub mod simulator;
 pub mod sys;
 
 use simulator::Sim;
-use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub fn main() -> ExitCode {
@@ -38,26 +37,22 @@ pub fn main() -> ExitCode {
         Some("browser") => return person::browser(),
         _ => {}
     }
-    match words.next().as_deref().and_then(OsStr::to_str) {
-        Some("serve") => serve(),
-        Some("demo") => with_woci(words, demo::demo),
-        Some("bench") => with_woci(words, bench::bench),
-        Some("order") => with_woci(words, order::order),
-        _ => usage(),
+    let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["serve"] => serve(),
+        ["demo", "--woci", woci] => demo::demo(&built(woci)),
+        ["bench", "--woci", woci] => bench::bench(&built(woci), None),
+        ["bench", "--woci", woci, "--glibc", glibc] => bench::bench(&built(woci), Some(&built(glibc))),
+        _ => {
+            eprintln!("usage: sim serve | demo --woci PATH | bench --woci PATH [--glibc PATH]");
+            ExitCode::from(2)
+        }
     }
 }
 
-fn with_woci(mut words: impl Iterator<Item = OsString>, act: impl FnOnce(&Path) -> ExitCode) -> ExitCode {
-    let (Some(option), Some(woci), None) = (words.next(), words.next(), words.next()) else { return usage() };
-    match std::fs::canonicalize(&woci) {
-        Ok(woci) if option == "--woci" => act(&woci),
-        _ => usage(),
-    }
-}
-
-fn usage() -> ExitCode {
-    eprintln!("usage: sim serve | demo|bench|order --woci PATH, which was built");
-    ExitCode::from(2)
+fn built(path: &str) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
 /// One JSON document on stdout, then silence until stdin ends.

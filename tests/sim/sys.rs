@@ -1,4 +1,4 @@
-//! The few things std has no call for: signals and a TCP reset.
+//! The few things that std does not offer: signals, terminals, a TCP reset, peak memory.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// Closes with RST in place of FIN: `SO_LINGER` of zero seconds.
+/// Closes a connection with RST instead of FIN: `SO_LINGER` of zero seconds.
 pub fn reset(stream: TcpStream) {
     let linger = libc::linger { l_onoff: 1, l_linger: 0 };
     let size = libc::socklen_t::try_from(size_of::<libc::linger>()).expect("a linger is small");
@@ -25,7 +25,7 @@ pub fn reset(stream: TcpStream) {
     drop(stream);
 }
 
-/// Sends this process a signal, with the action that a fresh program has for it.
+/// Sends this process a signal, after restoring its default action.
 pub fn kill_self(signal: i32) {
     // SAFETY: no memory is touched; SIG_DFL is a valid action.
     unsafe {
@@ -34,14 +34,14 @@ pub fn kill_self(signal: i32) {
     }
 }
 
-/// Another process, by the ID that its parent knows.
+/// Sends another process a signal.
 pub fn kill(process: u32, signal: i32) {
     let process = libc::pid_t::try_from(process).expect("a process ID fits pid_t");
     // SAFETY: no memory is touched.
     unsafe { libc::kill(process, signal) };
 }
 
-/// The signals that `next_signal` hands out, kept from acting.
+/// Blocks the signals that `next_signal` waits for.
 pub fn hold_signals() -> libc::sigset_t {
     // SAFETY: sigemptyset initialises the set before it is used.
     unsafe {
@@ -55,7 +55,7 @@ pub fn hold_signals() -> libc::sigset_t {
     }
 }
 
-/// Waits for one of the held signals.
+/// Waits for one of the blocked signals.
 pub fn next_signal(held: &libc::sigset_t) -> i32 {
     let mut signal = 0;
     // SAFETY: both pointers are to living values.
@@ -63,19 +63,19 @@ pub fn next_signal(held: &libc::sigset_t) -> i32 {
     signal
 }
 
-/// A session of its own, so that what a browser leaves behind does not belong to the terminal that started it.
+/// Starts a new session (setsid), so that processes that a browser leaves behind do not belong to its terminal.
 pub fn detach() {
     // SAFETY: no memory is touched.
     unsafe { libc::setsid() };
 }
 
-/// Runs the program to its end; its peak memory in bytes.
+/// Runs the program to its end. Returns its peak memory in bytes.
 pub fn peak_memory(command: &mut Command) -> u64 {
-    // What vfork starts is charged with its parent's peak, what fork starts only with what was copied; and std
-    // forks where something is to be done before the exec.
-    // SAFETY: nothing is done there.
+    // After vfork the peak of the child includes that of its parent; after fork it does not. std uses fork if
+    // there is a pre_exec closure.
+    // SAFETY: the closure does nothing.
     unsafe { command.pre_exec(|| Ok(())) };
-    #[expect(clippy::zombie_processes, reason = "wait4 waits for it, and says more than `wait`")]
+    #[expect(clippy::zombie_processes, reason = "wait4 waits for it and also returns its memory use")]
     let child = command.spawn().expect("the program can be run");
     let process = libc::pid_t::try_from(child.id()).expect("it was a pid_t");
     // SAFETY: all zeros is a valid rusage, both pointers are to living values, and nobody else waits for this child.
@@ -87,7 +87,7 @@ pub fn peak_memory(command: &mut Command) -> u64 {
     if cfg!(target_os = "macos") { peak } else { peak * 1024 }
 }
 
-/// The program starts with this umask.
+/// Makes the program start with this umask.
 pub fn with_umask(command: &mut Command, bits: libc::mode_t) {
     // SAFETY: umask is async-signal-safe.
     unsafe {
@@ -103,7 +103,7 @@ pub fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
-/// Takes a file system away, also where something is still open there.
+/// Unmounts a file system, even if a file there is still open.
 pub fn unmount(path: &CStr) {
     // SAFETY: the path is a C string.
     unsafe {
@@ -114,7 +114,7 @@ pub fn unmount(path: &CStr) {
     }
 }
 
-/// A terminal: what a person sees and types into, and what a program has as its stdin and stderr.
+/// A pseudo-terminal: the side where a person reads and types, and the side that is a program's stdin and stderr.
 pub fn terminal() -> (File, File) {
     let (mut person, mut program) = (-1, -1);
     let (name, settings, size) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
@@ -122,14 +122,14 @@ pub fn terminal() -> (File, File) {
     unsafe {
         let made = libc::openpty(&raw mut person, &raw mut program, name, settings, size);
         assert_eq!(made, 0, "no terminal: {}", io::Error::last_os_error());
-        // Another test's child must not hold this terminal open.
+        // A child of another test must not keep this terminal open.
         libc::fcntl(person, libc::F_SETFD, libc::FD_CLOEXEC);
         libc::fcntl(program, libc::F_SETFD, libc::FD_CLOEXEC);
         (File::from_raw_fd(person), File::from_raw_fd(program))
     }
 }
 
-/// The program's stdin becomes the terminal of a session of its own, so that /dev/tty is it.
+/// Makes the program's stdin the controlling terminal of a new session, so that /dev/tty is that terminal.
 pub fn with_own_terminal(command: &mut Command) {
     // SAFETY: setsid and ioctl are async-signal-safe.
     unsafe {
