@@ -1,6 +1,7 @@
 //! The `woci` program. All of it is in the library, so that tests and fuzzers reach it too. It begins
 //! where C programs do: src/sys/start.rs says why.
 #![no_main]
+#![allow(unsafe_code)]
 
 use std::ffi::{c_char, c_int};
 

@@ -1,5 +1,6 @@
 //! What only the operating system's C interface offers. All of woci's unsafe code is in this room, but
 //! for the call of `arguments`.
+#![expect(unsafe_code, reason = "this is the one room for it")]
 
 use std::io;
 

@@ -1,4 +1,5 @@
 //! The few things std has no call for: signals and a TCP reset.
+#![expect(unsafe_code, reason = "the one file of the simulator for it")]
 
 use std::ffi::CStr;
 use std::fs::File;
