@@ -25,7 +25,9 @@ mod verbs;
 
 use std::ffi::OsString;
 
+use error::Given;
 use host::Host;
+use options::Flags;
 
 #[cfg(target_env = "musl")]
 #[global_allocator]
@@ -35,13 +37,25 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 pub fn main(args: Vec<OsString>) -> u8 {
     sys::begin();
     let host = Host::of_this_process();
+    let mut given = Given::default();
     cli::parse(args)
+        .inspect(|invocation| given = session_options(&invocation.flags))
         .and_then(|invocation| verbs::run(&host, invocation))
         .and_then(output::print)
         .unwrap_or_else(|e| {
-            log::line(format_args!("woci: {e}"));
-            e.say().code
+            let said = e.say_to(&given);
+            log::line(format_args!("woci: {said}"));
+            said.code
         })
+}
+
+fn session_options(flags: &Flags) -> Given {
+    let value = |name| flags.get(name).map(str::to_owned);
+    Given {
+        profile: value("--profile"),
+        manager_config: value("--manager-config"),
+        config_file: value("--config-file"),
+    }
 }
 
 /// Doors for fuzzers (tests/fuzz): bytes into each parser, and what must hold of what comes out.

@@ -106,7 +106,7 @@ pub enum Error {
     OciNotExecutable { path: PathBuf, why: String },
 }
 
-/// The parts of a message, `what: why; next`, and the exit code.
+/// The parts of a message, and the exit code.
 pub struct Said {
     pub code: u8,
     pub what: String,
@@ -114,12 +114,27 @@ pub struct Said {
     pub next: String,
 }
 
+/// The options of this run that choose its session. A command that a message suggests repeats them,
+/// so that it can be pasted as it is.
+#[derive(Default)]
+pub struct Given {
+    pub profile: Option<String>,
+    pub manager_config: Option<String>,
+    pub config_file: Option<String>,
+}
+
 impl std::error::Error for Error {}
 
-/// Always one line: control characters in the words of a provider become spaces.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Said { what, why, next, .. } = self.say();
+        self.say().fmt(f)
+    }
+}
+
+/// Always one line: control characters in the words of a provider become spaces.
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, why, next, .. } = self;
         f.write_str(&format!("{what}: {why}; {next}").replace(char::is_control, " "))
     }
 }

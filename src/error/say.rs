@@ -3,11 +3,16 @@
 //! A message reads `cannot <do> <what>: <why>; <next step>`. Three texts are kept word for word from
 //! the older tool, because people search for them; two of them are here.
 
-use super::{Error, Said};
+use super::{Error, Given, Said};
 
 impl Error {
-    /// A row has the exit code; what failed, and on what; why; what to do now.
     pub fn say(&self) -> Said {
+        self.say_to(&Given::default())
+    }
+
+    /// A row has the exit code; what failed, and on what; why; what to do now.
+    pub fn say_to(&self, given: &Given) -> Said {
+        let authenticate = given.command("session authenticate", None);
         match self {
             // The command line.
             Self::OptionWithoutValue { option } => {
@@ -135,17 +140,17 @@ impl Error {
             Self::NoRefreshToken { path } => failed(
                 "cannot keep the session fresh",
                 format!("there is no refresh token in {}", path.display()),
-                "put offline_access into the scope, then run `woci session authenticate`",
+                format!("put offline_access into the scope, then run {authenticate}"),
             ),
             Self::WrongPassphrase { path } => failed(
                 format!("cannot decrypt {}", path.display()),
                 "the passphrase is wrong or the file was altered",
-                "try again, or run `woci session authenticate` for a new session if the passphrase is lost",
+                format!("try again, or run {authenticate} for a new session if the passphrase is lost"),
             ),
             Self::RefreshTokenFile { path, why } => failed(
                 format!("cannot read the refresh token {}", path.display()),
                 why,
-                "run `woci session authenticate` for a new one",
+                format!("run {authenticate} for a new one"),
             ),
             Self::KeyMemory { mebibytes } => failed(
                 "cannot derive the key from the passphrase",
@@ -160,7 +165,7 @@ impl Error {
             Self::Key { path, why } => failed(
                 format!("cannot use the private key {}", path.display()),
                 why,
-                "restore it, or move it away and run `woci session authenticate` for a new one",
+                format!("restore it, or move it away and run {authenticate} for a new one"),
             ),
             Self::Locked { path, holder, seconds } => failed(
                 format!("cannot lock {}", path.display()),
@@ -178,23 +183,25 @@ impl Error {
             Self::Denied { error, description } => failed(
                 "cannot sign in",
                 format!("the provider answered {}", oauth_words(Some(error), description.as_deref())),
-                "resolve this at the provider, then run `woci session authenticate`",
+                format!("resolve this at the provider, then run {authenticate}"),
             ),
             Self::Unanswered { minutes } => failed(
                 "cannot sign in",
                 format!("nobody answered in the browser within {minutes} minutes"),
-                "run `woci session authenticate` and finish the sign-in in the browser",
+                format!("run {authenticate} and finish the sign-in in the browser"),
             ),
             Self::NoBrowser => failed(
                 "cannot sign in",
                 "no browser could be opened, and there is no terminal to show the Auth URL on",
-                "set BROWSER to a browser's command, \
-                 or run `woci session authenticate` in a terminal and open its Auth URL yourself",
+                format!(
+                    "set BROWSER to a browser's command, \
+                     or run {authenticate} in a terminal and open its Auth URL yourself"
+                ),
             ),
             Self::NobodyToAsk { profile, why } => failed(
                 "cannot go on without a sign-in",
                 why,
-                format!("run `woci session authenticate --profile {profile}`"),
+                format!("run {}", given.command("session authenticate", Some(profile))),
             ),
 
             // The network.
@@ -211,7 +218,7 @@ impl Error {
                         format!("it answered {} (HTTP {status})", oauth_words(error, why.as_deref()))
                     }
                 },
-                refused_advice(*status, error.as_deref()),
+                refused_advice(*status, error.as_deref(), &authenticate),
             ),
             // The middle part is also shown as the reason for a sign-in.
             Self::RefreshTokenDead { url, error, description } => failed(
@@ -220,7 +227,7 @@ impl Error {
                     "the provider {url} refused the refresh token ({})",
                     oauth_words(Some(error), description.as_deref())
                 ),
-                "run `woci session authenticate`",
+                format!("run {authenticate}"),
             ),
             Self::BadAnswer { what, url, why } => failed(
                 format!("cannot use the answer of the {what} {url}"),
@@ -286,7 +293,7 @@ impl Error {
             Self::DaemonRuns { profile } => failed(
                 format!("cannot start the daemon of profile {profile}"),
                 "one is already running",
-                format!("run `woci --stop-daemon --profile {profile}` first"),
+                format!("run {} first", given.command("--stop-daemon", Some(profile))),
             ),
             Self::DaemonStays { pid, seconds } => failed(
                 "cannot stop the daemon",
@@ -345,22 +352,46 @@ fn oauth_words(error: Option<&str>, description: Option<&str>) -> String {
     }
 }
 
-fn refused_advice(status: u16, error: Option<&str>) -> &'static str {
+fn refused_advice(status: u16, error: Option<&str>, authenticate: &str) -> String {
     match (status, error) {
-        (408 | 429 | 500.., _) => "run woci again in a while; the session is kept",
+        (408 | 429 | 500.., _) => "run woci again in a while; the session is kept".into(),
         (_, Some("invalid_client")) | (401, _) => {
-            "check the client id and the client secret of that endpoint"
+            "check the client id and the client secret of that endpoint".into()
         }
-        (_, Some("unauthorized_client")) => "allow the client this grant type where it is registered",
-        (_, Some("invalid_scope")) => "correct the scope",
-        (300..=399, _) => "use the URL that it redirects to, if that one is right",
-        (404, _) => "check the URL",
+        (_, Some("unauthorized_client")) => "allow the client this grant type where it is registered".into(),
+        (_, Some("invalid_scope")) => "correct the scope".into(),
+        (300..=399, _) => "use the URL that it redirects to, if that one is right".into(),
+        (404, _) => "check the URL".into(),
         // Some providers answer a dead refresh token with nothing but this status.
         (400, None) => {
-            "run `woci session authenticate`; if that does not help, check how the client is registered there"
+            format!("run {authenticate}; if that does not help, check how the client is registered there")
         }
-        _ => "check how the client is registered there and what the identity propagation trust allows",
+        _ => "check how the client is registered there and what the identity propagation trust allows".into(),
     }
+}
+
+impl Given {
+    /// A command of woci in backquotes, with the options that were given. `profile` is the one in use,
+    /// where it may have come from elsewhere.
+    fn command(&self, words: &str, profile: Option<&str>) -> String {
+        let mut command = format!("`woci {words}");
+        for (option, value) in [
+            ("--profile", profile.or(self.profile.as_deref())),
+            ("--manager-config", self.manager_config.as_deref()),
+            ("--config-file", self.config_file.as_deref()),
+        ] {
+            if let Some(value) = value {
+                command.push_str(&format!(" {option} {}", quoted(value)));
+            }
+        }
+        command + "`"
+    }
+}
+
+/// One word for a POSIX shell.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-@~".contains(c);
+    if word.chars().all(is_plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 #[cfg(test)]
@@ -396,6 +427,19 @@ mod tests {
         let description = Some("no\r\nwoci: all is well\u{1b}[2J".into());
         let said = Error::Denied { error: "access_denied".into(), description }.to_string();
         assert!(said.contains("no  woci: all is well [2J"), "{said}");
+    }
+
+    #[test]
+    fn a_suggested_command_repeats_the_options_that_choose_the_session() {
+        let given = Given {
+            profile: Some("prod".into()),
+            manager_config: Some("/home/ada/it's mine.ini".into()),
+            config_file: Some("~/oci/config".into()),
+        };
+        let command = r"`woci session authenticate --profile prod --manager-config '/home/ada/it'\''s mine.ini' --config-file ~/oci/config`";
+        let next = |e: Error| e.say_to(&given).next;
+        assert!(next(Error::Unanswered { minutes: 5 }).contains(command));
+        assert!(next(Error::NobodyToAsk { profile: "prod".into(), why: String::new() }).contains(command));
     }
 
     /// At least one example of each variant, in the order of the enum.

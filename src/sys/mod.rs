@@ -1,4 +1,5 @@
 //! What only the operating system's C interface offers. All of woci's unsafe code is in this room.
+#![expect(unsafe_code, reason = "this is the one room for it")]
 
 use std::fs::File;
 use std::io;

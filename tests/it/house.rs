@@ -48,31 +48,6 @@ fn super_stays_inside_a_room() {
 }
 
 #[test]
-fn unsafe_code_stands_in_sys_with_its_reason() {
-    for source in sources() {
-        let lines: Vec<&str> = source.text.lines().collect();
-        for (at, line) in
-            source.code().filter(|(_, line)| line.contains("unsafe {") || line.contains("unsafe fn"))
-        {
-            assert!(source.room() == "sys" || line.contains("woci::arguments("), "{at}: {line}");
-            let before = &lines[at.line.saturating_sub(5)..at.line];
-            let says = |line: &&str| line.contains("// SAFETY: ") || line.contains("/// # Safety");
-            assert!(before.iter().any(says), "{at}: no SAFETY line: {line}");
-        }
-    }
-}
-
-#[test]
-fn nothing_prints_past_the_doors() {
-    for source in sources() {
-        // They panic where the pipe is closed.
-        for (at, line) in source.code_without_tests() {
-            assert!(!["print!(", "println!("].iter().any(|call| line.contains(call)), "{at}: {line}");
-        }
-    }
-}
-
-#[test]
 fn a_file_says_what_it_owns_and_is_no_longer_than_that() {
     for source in sources() {
         let path = source.path.display();

@@ -1,4 +1,5 @@
 //! The few things that std does not offer: signals, terminals, a TCP reset, peak memory.
+#![expect(unsafe_code, reason = "the one file of the simulator for it")]
 
 use std::ffi::CStr;
 use std::fs::File;
