@@ -1,8 +1,10 @@
-//! woci_manager.ini: its sections, and the values of one profile with those of `[COMMON]`.
+//! woci_manager.ini: its sections, and the values of one profile together with those of `[COMMON]`.
 //!
-//! Which line is what, `ini` says, by Python's rules. The configparser crate reads the values; by
-//! itself it would take duplicates, `[x]` inside a value and keys without a section, all of which
-//! Python refuses or reads otherwise, so it is given lines that leave nothing to decide.
+//! The configparser crate parses the values and holds them by section and key. It does not follow
+//! Python's rules, by which the older tool reads the file: duplicates pass and the last one wins, keys
+//! before the first section or without `=` pass, and `[x]` on a continuation line opens a section. So
+//! woci first checks the whole text with `ini`, which refuses what Python refuses, and then gives
+//! configparser a plain text of the two sections: only known keys, one line for each value.
 
 use std::path::{Path, PathBuf};
 
@@ -12,21 +14,25 @@ use super::profile::COMMON;
 use crate::ini::{self, Fault, Is};
 use crate::options;
 
+/// A woci_manager.ini that has been read and checked.
 pub struct Manager {
     pub path: PathBuf,
-    /// In their order, `COMMON` among them.
+    /// The names of all sections in their order, including `COMMON`.
     pub sections: Vec<String>,
     text: String,
 }
 
-/// What a profile's section and `[COMMON]` say.
+/// The values of a profile's section and of `[COMMON]`.
 #[derive(Default)]
 pub struct Sections {
-    /// Each key once: a value of the profile's own, be it empty, hides the one of `[COMMON]`.
+    /// Each key once. A value of the profile's own section, even an empty one, overrides that of
+    /// `[COMMON]`.
     values: Vec<Value>,
+    /// Unknown keys, and values that the older tool reads differently.
     pub warnings: Vec<String>,
 }
 
+/// A value, with the section that it is from.
 pub struct Value {
     key: String,
     pub text: String,
@@ -34,7 +40,11 @@ pub struct Value {
 }
 
 impl Manager {
-    /// `[DEFAULT]` is a section like any other here.
+    /// Checks a text by Python's rules. `[DEFAULT]` is an ordinary section: its values do not apply to
+    /// others.
+    ///
+    /// # Errors
+    /// The first line that Python refuses.
     pub fn read(path: &Path, bytes: &[u8]) -> Result<Self, Fault> {
         let text = ini::text(bytes)?;
         let sections = ini::check(text, None, |_, _| false)?;
@@ -42,6 +52,7 @@ impl Manager {
         Ok(Self { path: path.to_owned(), sections, text: text.to_owned() })
     }
 
+    /// The values of this profile's section and of `[COMMON]`.
     pub fn sections_of(&self, profile: &str) -> Sections {
         let mut plain = String::new();
         let mut warnings = Vec::new();
@@ -70,7 +81,7 @@ impl Manager {
                     }
                     if is_known && value.contains("%%") {
                         warnings.push(format!(
-                            "{key} in [{section}] of {} holds %%, which the older tool read as %; woci takes it as it is",
+                            "{key} in [{section}] of {} contains %%, which the older tool reads as %; woci reads it as %%",
                             self.path.display()
                         ));
                     }
@@ -78,7 +89,8 @@ impl Manager {
                 Is::Blank => blanks += 1,
                 Is::Comment => {}
                 Is::More(more) if is_known => {
-                    // No value holds a carriage return, since that ends a line: here it is a line's end.
+                    // A carriage return stands for a line end within a value. No line holds one, since it
+                    // ends a line itself.
                     plain.extend(std::iter::repeat_n(LINE_END_IN_VALUE, blanks + 1));
                     plain.push_str(more);
                     blanks = 0;
@@ -112,7 +124,7 @@ impl Manager {
     }
 }
 
-/// The older tool's key for what the section's name says.
+/// A key of the older tool, which repeats the section's name. woci ignores it without a warning.
 const IGNORED: &str = "profile_name";
 const LINE_END_IN_VALUE: char = '\r';
 
@@ -122,14 +134,14 @@ impl Sections {
     }
 }
 
-/// The known key that differs least, if one is close.
+/// The known key that is most similar, if one differs in at most a third of its characters.
 fn nearest(key: &str) -> Option<&'static str> {
     let known = options::OPTIONS.iter().filter_map(|opt| opt.key);
     let (distance, nearest) = known.map(|known| (distance(key, known), known)).min()?;
     (distance * 3 <= nearest.len()).then_some(nearest)
 }
 
-/// Levenshtein's: how many characters to put in, take out or change.
+/// The Levenshtein distance: the number of characters to insert, delete or change.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
     for (i, from) in a.chars().enumerate() {

@@ -1,5 +1,5 @@
-//! Python's configparser as the judge of `ini`, `ini_edit` and `manager`: thousands of made-up texts
-//! are read, refused and edited by both. Where there is no python3 these tests say so and prove nothing.
+//! Compares `ini` and `manager` with Python's configparser, which reads, refuses and checks the edits of
+//! thousands of generated texts. Without a `python3` on PATH, these tests print that they are skipped.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -11,8 +11,9 @@ use serde_json::Value;
 use super::manager::Manager;
 use crate::ini::{self, Change, Is, edit};
 
-/// Reads a JSON array of texts, each as oci reads its file, or with the defaults under a name that no
-/// file has. Answers each with its sections, or with where and how it is refused.
+/// Reads a JSON array of texts from stdin, each as oci reads its config. The default section's name is the
+/// argument. Prints for each text its sections, or the line at which it is refused and whether that number
+/// is exact.
 const PYTHON: &str = r#"
 import configparser, io, json, sys
 def read(text):
@@ -55,7 +56,7 @@ fn sections_of(answer: &Value) -> Option<Sections> {
     answer.get("sections").map(|sections| serde_json::from_value(sections.clone()).unwrap())
 }
 
-/// What `ini` reads.
+/// The sections of a text as `ini` reads them.
 fn read(text: &str, defaults: Option<&str>) -> Result<Sections, ini::Fault> {
     ini::check(text, defaults, |_, _| false)?;
     let mut sections = Sections::new();
@@ -86,7 +87,7 @@ fn read(text: &str, defaults: Option<&str>) -> Result<Sections, ini::Fault> {
     Ok(sections)
 }
 
-/// A small generator of the same numbers every time.
+/// A deterministic pseudo-random generator (xorshift64).
 struct Dice(u64);
 
 impl Dice {
@@ -101,7 +102,7 @@ impl Dice {
         of[self.below(of.len())]
     }
 
-    /// Mostly what people write, with something odd in every other text.
+    /// An INI text: mostly usual lines, with unusual ones in every second text.
     fn text(&mut self) -> String {
         let mut text = String::new();
         if self.below(20) > 0 {
@@ -191,11 +192,11 @@ const CHANGES: [(&str, Change<'_>); 4] = [
     ("user", Change::Remove),
 ];
 
-/// 20 000 of each found nothing either; this many take a second.
+/// Texts for each test: this many take about a second. Runs with ten times as many found nothing more.
 const COUNT: usize = 2_000;
 
 #[test]
-fn what_python_reads_and_refuses_ini_reads_and_refuses() {
+fn ini_reads_and_refuses_the_same_texts_as_python() {
     let texts = Dice(0x9e37_79b9_7f4a_7c15).texts(COUNT);
     for defaults in ["DEFAULT", "no file can name\nthis"] {
         let Some(answers) = python(defaults, &texts) else { return };
@@ -219,7 +220,7 @@ fn what_python_reads_and_refuses_ini_reads_and_refuses() {
 }
 
 #[test]
-fn the_manager_config_has_the_values_that_python_reads() {
+fn the_manager_config_has_the_same_values_as_python_reads() {
     let texts = Dice(0x0123_4567_89ab_cdef).texts(COUNT);
     let Some(answers) = python("no file can name\nthis", &texts) else { return };
     for (text, answer) in texts.iter().zip(&answers) {
@@ -243,7 +244,7 @@ fn the_manager_config_has_the_values_that_python_reads() {
 }
 
 #[test]
-fn an_edited_text_is_to_python_the_old_one_with_the_changes() {
+fn python_reads_an_edited_text_as_the_old_one_with_the_changes() {
     let mut dice = Dice(0xfeed_face_cafe_beef);
     let texts = dice.texts(COUNT);
     let sections = ["prod", "dev", "DEFAULT", "new"];
@@ -282,9 +283,9 @@ fn an_edited_text_is_to_python_the_old_one_with_the_changes() {
     }
 }
 
-/// Needs no Python: what is left of the text without the keys that were changed is the same.
+/// Without Python: apart from the changed keys, the edited text has the same lines as before.
 #[test]
-fn an_edit_touches_no_other_byte() {
+fn an_edit_changes_no_other_line() {
     let without = |text: &str, section: &str| -> Vec<String> {
         let (mut is_inside, mut goes) = (false, false);
         let kept = ini::lines(text).map(Result::unwrap).filter(|line| {
@@ -306,7 +307,8 @@ fn an_edit_touches_no_other_byte() {
         let before = without(text, section);
         let after = without(&edit(text, section, &CHANGES).unwrap(), section);
         for (before, after) in before.iter().zip(&after) {
-            // A line moves left where a deeper key before it went, and the last may gain or lose its end.
+            // A line may lose indentation if a key before it was removed, and the last line may gain or
+            // lose its line end.
             let (before, after) =
                 (before.trim_end_matches(['\r', '\n']), after.trim_end_matches(['\r', '\n']));
             assert!(

@@ -1,19 +1,22 @@
-//! A profile's name, and the choice of one.
+//! The name of a profile, and the choice of a profile if none is named.
 
 use std::fmt;
 
 use crate::error::{Error, Result};
 
-/// A name by oci's own rule, which is also what keeps a profile inside `sessions/`.
+/// A valid profile name by oci's rule: `^[A-Za-z0-9._\-@]+$`, and not `.` or `..`. The rule also keeps a
+/// profile's folder inside `sessions/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileName(String);
 
-/// The section that oci's SDKs and, in `~/.oci/config`, all other sections fall back to.
+/// The profile that oci uses if none is named. In `~/.oci/config`, the other sections inherit its values.
 pub const DEFAULT: &str = "DEFAULT";
-/// The section of woci_manager.ini that gives values to every other, and is no profile.
+/// The section of woci_manager.ini whose values apply to every profile. It is not a profile itself.
 pub const COMMON: &str = "COMMON";
 
 impl ProfileName {
+    /// # Errors
+    /// [`Error::BadProfileName`] if oci would refuse the name, or if it is `COMMON`.
     pub fn new(name: &str) -> Result<Self> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
         if name.is_empty() || !name.chars().all(allowed) || matches!(name, "." | ".." | COMMON) {
@@ -22,7 +25,11 @@ impl ProfileName {
         Ok(Self(name.to_owned()))
     }
 
-    /// Where nobody named one: `[DEFAULT]`, else the only section, else `DEFAULT` if there is none.
+    /// The profile to use if none is named, given the sections of woci_manager.ini: `DEFAULT` if there is
+    /// such a section or none at all, otherwise the only section.
+    ///
+    /// # Errors
+    /// [`Error::NoProfile`] if there are several sections and no `[DEFAULT]`.
     pub fn only_of(sections: &[String]) -> Result<Self> {
         let profiles: Vec<&str> =
             sections.iter().map(String::as_str).filter(|name| *name != COMMON).collect();
@@ -57,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_those_that_oci_takes_and_stay_inside_the_sessions_folder() {
+    fn only_names_that_oci_accepts_are_valid() {
         for good in ["DEFAULT", "prod", "a.b_c-d@e", "...", "-x", "0", "common"] {
             assert_eq!(ProfileName::new(good).map(|name| name.to_string()), Ok(good.to_owned()));
         }
@@ -67,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn the_choice_follows_the_rules() {
+    fn default_or_the_only_section_is_chosen() {
         assert_eq!(only_of(&[]), Ok("DEFAULT".to_owned()));
         assert_eq!(only_of(&["COMMON"]), Ok("DEFAULT".to_owned()));
         assert_eq!(only_of(&["COMMON", "prod"]), Ok("prod".to_owned()));

@@ -1,6 +1,6 @@
-//! The environment variables of oci and the SDKs that woci sets and removes.
+//! The environment variables that oci and the OCI SDKs read.
 
-/// Variables that would make oci another identity than the profile's: removed before oci runs.
+/// Variables that override the profile's identity. They are removed from oci's environment.
 pub const OVERRIDING: [&str; 7] = [
     "OCI_CLI_KEY_FILE",
     "OCI_CLI_KEY_CONTENT",

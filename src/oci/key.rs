@@ -1,7 +1,7 @@
-//! The RSA key that a session is bound to: made once, kept through every refresh.
+//! The RSA key that a session is bound to. It is generated at the first sign-in and kept by refreshes.
 //!
-//! Reading one does no RSA arithmetic: the DER (RFC 8017 appendix A.1, RFC 5958) is taken apart as
-//! far as modulus and exponent, which is all that a warm run needs.
+//! Reading a key involves no RSA arithmetic: only the DER is parsed (RFC 8017 appendix A.1, RFC 5958). A
+//! warm run needs no more than the modulus and the exponent.
 
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
@@ -20,10 +20,10 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 
-/// What OCI takes, and what `oci session authenticate` makes.
+/// The key size that OCI accepts and `oci session authenticate` generates.
 const BITS: usize = 2048;
 
-/// Modulus and exponent, big-endian and without leading zeros.
+/// An RSA public key: modulus and exponent, big-endian and without leading zeros.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
     n: Vec<u8>,
@@ -31,7 +31,7 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// The DER of the SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7): what the exchange is sent.
+    /// The SubjectPublicKeyInfo in DER (RFC 5280 section 4.1.2.7), as the token exchange takes it.
     pub fn spki_der(&self) -> Vec<u8> {
         let der = || {
             let key = pkcs1::RsaPublicKeyRef {
@@ -42,10 +42,10 @@ impl PublicKey {
             let subject_public_key = BitStringRef::from_bytes(&key)?;
             SubjectPublicKeyInfoRef { algorithm: pkcs1::ALGORITHM_ID, subject_public_key }.to_der()
         };
-        der().expect("two integers that were read from DER go back into DER")
+        der().expect("integers that were read from DER can be written to DER")
     }
 
-    /// The key's name at OCI: the MD5 of that DER as `aa:bb:…`.
+    /// OCI's fingerprint of the key: the MD5 of its SubjectPublicKeyInfo in DER, as `aa:bb:…`.
     pub fn fingerprint(&self) -> String {
         let mut name = String::new();
         for byte in Md5::digest(self.spki_der()) {
@@ -64,21 +64,22 @@ impl PublicKey {
     }
 }
 
-/// An RSA public key as a token names it (RFC 7517, RFC 7518 section 6.3.1).
+/// The RSA public key in a token's `jwk` claim (RFC 7517, RFC 7518 section 6.3.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Jwk {
     n: Vec<u8>,
     e: Vec<u8>,
 }
 
-/// RFC 7518 forbids padding and leading zeros; issuers that write them mean the same number.
+/// Base64url with or without padding. RFC 7518 forbids padding and leading zeros, but some issuers write
+/// them.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
 impl Jwk {
-    /// `None` where it does not name an RSA key: a token that says no more is bound to none.
+    /// `None` if the JWK is not an RSA key with modulus and exponent.
     pub fn from_json(jwk: &Map<String, Value>) -> Option<Self> {
         if jwk.get("kty").is_some_and(|kty| kty != "RSA") {
             return None;
@@ -92,7 +93,7 @@ impl Jwk {
     }
 }
 
-/// An RSA private key, whole as it was read: PKCS#1 DER, wiped when dropped.
+/// An RSA private key, kept as PKCS#1 DER and wiped from memory when dropped.
 #[derive(Clone)]
 pub struct PrivateKey {
     pkcs1: Zeroizing<Vec<u8>>,
@@ -100,7 +101,7 @@ pub struct PrivateKey {
 }
 
 impl PrivateKey {
-    /// A new key of 2048 bits with the exponent 65537; takes 50 to 200 ms.
+    /// Generates a key of 2048 bits with the exponent 65537. Takes 50 to 200 ms.
     pub fn generate() -> Result<Self> {
         let failed = |why: String| Error::NewKey { why };
         let key = rsa::PrivateKey::new(&mut SysRng, BITS).map_err(|e| failed(e.to_string()))?;
@@ -108,10 +109,15 @@ impl PrivateKey {
         Self::from_pkcs1(der.as_bytes()).map_err(failed)
     }
 
-    /// An unencrypted key in PEM (RFC 7468), PKCS#8 or PKCS#1. Text around it is allowed: OCI's own
-    /// tools write `OCI_API_KEY` behind it. Err says what it is instead.
+    /// Reads an unencrypted key in PEM (RFC 7468), as PKCS#8 or PKCS#1. Text around the PEM block is
+    /// ignored: OCI's tools write a line `OCI_API_KEY` after it.
+    ///
+    /// # Errors
+    /// The reason why the file is not such a key.
     pub fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
-        let block = pem::parse(bytes).map_err(|e| format!("it is no PEM file ({e})"))?;
+        // pem's own errors are not shown: they may quote a line of the key.
+        let block = pem::parse(bytes)
+            .map_err(|_| "it is no PEM file (it has no intact block from -----BEGIN to -----END)")?;
         let (label, is_encrypted) = (block.tag().to_owned(), block.headers().get("DEK-Info").is_some());
         let der = Zeroizing::new(block.into_contents());
         match label.as_str() {
@@ -146,19 +152,21 @@ impl PrivateKey {
         &self.public
     }
 
-    /// PKCS#8, the form that oci, the SDKs and Terraform all read.
+    /// The key in PEM as PKCS#8, the form that oci, the SDKs and Terraform all read.
     pub fn to_pem(&self) -> Zeroizing<String> {
         let der = || {
             let key = OctetStringRef::new(&self.pkcs1)?;
             PrivateKeyInfoRef::new(pkcs1::ALGORITHM_ID, key).to_der()
         };
-        let der = der().expect("a key that was read from DER goes back into DER");
+        let der = der().expect("a key that was read from DER can be written to DER");
         let line_feeds = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
         Zeroizing::new(pem::encode_config(&pem::Pem::new("PRIVATE KEY", der), line_feeds))
     }
 
-    /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 section 8.2): the same bytes for the same message.
-    /// By ring, which takes a third of the rsa crate's time, and always the same (RUSTSEC-2023-0071).
+    /// Signs a message with RSASSA-PKCS1-v1_5 and SHA-256 (RFC 8017 section 8.2), which is deterministic.
+    ///
+    /// ring signs in a third of the time that the rsa crate takes, and in constant time, which the rsa
+    /// crate does not (RUSTSEC-2023-0071).
     pub fn sign_sha256(&self, message: &[u8]) -> std::result::Result<Vec<u8>, String> {
         let key = KeyPair::from_der(&self.pkcs1).map_err(|e| format!("its RSA key cannot sign ({e})"))?;
         let mut signature = vec![0; key.public().modulus_len()];
@@ -168,6 +176,7 @@ impl PrivateKey {
     }
 }
 
+/// The label of a PEM block, without characters that could disturb a terminal.
 fn printable(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(40).collect()
 }
@@ -192,9 +201,9 @@ mod tests {
         PrivateKey::parse(&pem("session.pem")).unwrap()
     }
 
-    /// Python's cryptography and hashlib made these of the same key.
+    /// The expected values are from Python's cryptography and hashlib.
     #[test]
-    fn agrees_with_another_implementation() {
+    fn fingerprint_der_and_signature_agree_with_python() {
         let key = session();
         let sha256 = |bytes: &[u8]| -> String {
             Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -209,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_every_form_of_a_key_as_the_same() {
+    fn every_form_of_a_key_is_read_as_the_same_key() {
         for name in ["session-pkcs1.pem", "session-oci.pem", "session-crlf.pem"] {
             let key = PrivateKey::parse(&pem(name)).unwrap_or_else(|why| panic!("{name}: {why}"));
             assert_eq!(key.public(), session().public(), "{name}");
@@ -219,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_a_file_is_instead() {
+    fn other_files_are_refused_with_what_they_are() {
         let odd = [
             ("encrypted.pem", "it is encrypted"),
             ("encrypted-pkcs1.pem", "it is encrypted"),
@@ -239,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_key_survives_its_file_and_signs() {
+    fn a_generated_key_can_be_written_read_and_used() {
         let key = PrivateKey::generate().unwrap();
         let pem = key.to_pem();
         assert!(
@@ -258,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jwk_is_one_key_however_it_is_spelled() {
+    fn a_jwk_is_read_with_padding_and_leading_zeros() {
         let jwk = |value: Value| Jwk::from_json(value.as_object().unwrap());
         let plain = jwk(json!({"kty": "RSA", "n": "-_8", "e": "AQAB"})).unwrap();
         assert_eq!(jwk(json!({"n": "APv_", "e": "AQAB=="})), None, "padding that does not fit");
@@ -288,7 +297,7 @@ mod tests {
         }
 
         #[test]
-        fn a_damaged_key_is_refused_or_still_whole(at in 0_usize..1700, bit in 0_u32..8) {
+        fn a_damaged_key_is_refused_or_usable(at in 0_usize..1700, bit in 0_u32..8) {
             let mut bytes = session().to_pem().as_bytes().to_vec();
             let at = at % bytes.len();
             bytes[at] ^= 1 << bit;

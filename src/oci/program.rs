@@ -1,5 +1,5 @@
-//! The `oci` program: found on PATH, and run in woci's place, so that signals, terminal and exit status
-//! are its own, or as a child.
+//! Finds the `oci` program on PATH and runs it: in place of woci (exec), so that signals, terminal and
+//! exit status are its own, or as a child process.
 
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
@@ -14,14 +14,17 @@ use crate::files;
 use crate::host::Env;
 use crate::sys::{self, Beside as Child};
 
-/// Where a shell looks when PATH is not set.
+/// Searched if PATH is not set, as shells do.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// The first `oci` on PATH that can be run and is not woci itself under that name.
+/// The first executable `oci` on PATH. Skips woci itself, which may be installed under that name.
+///
+/// # Errors
+/// [`Error::OciMissing`], or [`Error::OciNotExecutable`] if only files that are not executable were found.
 pub fn find_oci(env: &Env) -> Result<PathBuf> {
     let path = env.get("PATH").unwrap_or(OsStr::new(DEFAULT_PATH));
     let mut found = None;
-    // An empty entry of PATH is the working folder.
+    // An empty entry of PATH is the current directory.
     for candidate in std::env::split_paths(path).map(|folder| Path::new(".").join(folder).join("oci")) {
         let Ok(about) = fs::metadata(&candidate) else { continue };
         if about.is_dir() || is_this_program(&about) {
@@ -43,7 +46,7 @@ fn is_this_program(about: &fs::Metadata) -> bool {
     this.is_ok_and(|this| (this.dev(), this.ino()) == (about.dev(), about.ino()))
 }
 
-/// A program to run, with the arguments and environment that it gets.
+/// A program to run, with its arguments and environment.
 pub struct Program {
     path: PathBuf,
     args: Vec<OsString>,
@@ -60,23 +63,25 @@ impl Program {
         self.args.extend(args);
     }
 
-    pub fn without(&mut self, variables: &[&str]) {
+    /// Removes variables from the program's environment.
+    pub fn remove_variables(&mut self, variables: &[&str]) {
         self.env.retain(|(name, _)| variables.iter().all(|variable| name != variable));
     }
 
-    /// Replaces this process by the program; comes back only where that cannot be done.
+    /// Replaces this process with the program (execve). Returns only if that fails.
     pub fn exec(&self) -> Result<Infallible> {
         let e = sys::exec(&self.path, &self.args, &self.env);
         Err(self.not_executable(&e))
     }
 
-    /// Starts the program as a child, with signals as they came to woci.
+    /// Starts the program as a child process, with the signal dispositions that woci was started with.
     pub fn spawn(&self) -> Result<Child> {
         let mut command = Command::new(&self.path);
         command.arg0(&self.args[0]).args(&self.args[1..]).env_clear().envs(self.env.iter().cloned());
         sys::spawn(&mut command).map_err(|e| self.not_executable(&e))
     }
 
+    /// The error for a failed start of the program.
     pub fn not_executable(&self, e: &std::io::Error) -> Error {
         Error::OciNotExecutable { path: self.path.clone(), why: files::io_reason(e) }
     }

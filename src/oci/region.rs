@@ -1,7 +1,7 @@
-//! OCI's regions: the three-letter keys that OCIDs hold, and the names that host names hold (as in
-//! the OCI SDKs of November 2026).
+//! OCI's regions: their three-letter keys, which appear in OCIDs, and their names, which appear in host
+//! names. From the OCI SDKs of November 2026.
 
-/// Key and name.
+/// Pairs of key and name.
 const REGIONS: &[(&str, &str)] = &[
     ("lej", "af-casablanca-1"),
     ("jnb", "af-johannesburg-1"),
@@ -90,8 +90,8 @@ const REGIONS: &[(&str, &str)] = &[
     ("ebl", "us-thames-1"),
 ];
 
-/// The name of a region that is given by its name or its key, in any case, as oci takes it. A name
-/// that is not known is a new region's; `None` is what cannot be part of a host name.
+/// The name of a region given by name or key, in any case, as oci accepts it. An unknown name is taken
+/// for a new region. `None` if the text cannot be part of a host name.
 pub fn name(region: &str) -> Option<String> {
     let region = region.trim().to_ascii_lowercase();
     if let Some((_, name)) = REGIONS.iter().find(|(key, _)| *key == region) {
@@ -102,12 +102,12 @@ pub fn name(region: &str) -> Option<String> {
     (plain && is_label(&region)).then_some(region)
 }
 
-/// The region that an OCID names: `ocid1.<type>.<realm>.<region>[.<future>].<unique>`. `None` where
-/// its region is neither a known key nor the shape of a name.
+/// The region in an OCID: `ocid1.<type>.<realm>.<region>[.<future>].<unique>`. `None` if that part is
+/// neither a known key or name nor shaped like a name.
 pub fn of_ocid(ocid: &str) -> Option<String> {
     let region = ocid.split('.').nth(3)?;
     let is_known = REGIONS.iter().any(|(key, name)| region == *key || region == *name);
-    // us-ashburn-1: a place and a number.
+    // Like us-ashburn-1: a location and a number.
     let is_name = region.split('-').count() >= 3 && region.ends_with(|last: char| last.is_ascii_digit());
     if is_known || is_name { name(region) } else { None }
 }
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_keys() {
+    fn names_and_keys_give_the_name() {
         assert_eq!(name("IAD").as_deref(), Some("us-ashburn-1"));
         assert_eq!(name("eu-frankfurt-1").as_deref(), Some("eu-frankfurt-1"));
         assert_eq!(name("xx-new-7").as_deref(), Some("xx-new-7"));
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_ocid() {
+    fn the_region_of_an_ocid_is_found() {
         assert_eq!(of_ocid("ocid1.cluster.oc1.iad.aaaa").as_deref(), Some("us-ashburn-1"));
         assert_eq!(of_ocid("ocid1.cluster.oc1.us-ashburn-1.aaaa").as_deref(), Some("us-ashburn-1"));
         assert_eq!(of_ocid("ocid1.cluster.oc1.xx-new-7.aaaa").as_deref(), Some("xx-new-7"));

@@ -1,5 +1,5 @@
-//! A request line signed as OCI asks for it (draft-cavage-http-signatures, version 1), with the
-//! session's key and token.
+//! The signature of a request to OCI's services with the session's key and token
+//! (draft-cavage-http-signatures, OCI's version 1).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,8 +14,8 @@ pub struct Signed {
     pub date: String,
 }
 
-/// Signs `GET https://<host><path>` for the moment `now`. PKCS#1 v1.5 is deterministic: the same key,
-/// token and second give the same bytes as the OCI CLI's.
+/// Signs `GET https://<host><path>` with the date `now`. The signature is deterministic: for the same
+/// key, token and second, woci and the OCI CLI produce the same bytes.
 pub fn sign_get(
     key: &PrivateKey,
     upst: &Upst,

@@ -1,4 +1,4 @@
-//! A UPST (user principal session token): the JWT that OCI issues, its expiry and whose it is.
+//! A UPST (user principal session token), the JWT that OCI issues: its expiry, user, tenancy and key.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use crate::jwt;
 use crate::secret::Secret;
 use crate::time::UnixTime;
 
-/// The year 9999: the last moment that RFC 3339 can print, and beyond any token.
+/// The end of the year 9999, the last moment that RFC 3339 can express.
 const LAST_MOMENT: i64 = 253_402_300_799;
 
 pub struct Upst {
@@ -20,7 +20,10 @@ pub struct Upst {
 }
 
 impl Upst {
-    /// White space at the end is the file's, not the token's.
+    /// Reads a token and its claims. White space after the token, as in its file, is ignored.
+    ///
+    /// # Errors
+    /// The reason why the text is not a UPST.
     pub fn parse(text: &str) -> std::result::Result<Self, String> {
         let token = text.trim_ascii_end();
         // The token is written into headers and quoted strings without escaping.
@@ -34,7 +37,7 @@ impl Upst {
         Ok(Self {
             token: Secret::new(token.to_owned()),
             exp,
-            // A life that ends before it begins would make half of it nonsense.
+            // `iat` serves to calculate the token's lifetime, which has to be positive.
             iat: claims.get("iat").and_then(moment).filter(|iat| *iat < exp),
             sub: ocid(&claims, "sub"),
             tenant: ocid(&claims, "tenant"),
@@ -42,7 +45,7 @@ impl Upst {
         })
     }
 
-    /// True where it is still good for more than `seconds` from now.
+    /// True if the token expires more than `seconds` after `now`.
     pub fn is_valid_for(&self, now: UnixTime, seconds: i64) -> bool {
         self.exp.since(now) > seconds
     }
@@ -69,13 +72,13 @@ impl Upst {
         self.tenant.as_deref()
     }
 
-    /// True also where it names no key.
+    /// True if the token's `jwk` claim is this key, or if it has no such claim.
     pub fn is_bound_to(&self, key: &PublicKey) -> bool {
         self.jwk.as_ref().is_none_or(|jwk| key.matches_jwk(jwk))
     }
 }
 
-/// A NumericDate (RFC 7519 section 2), which may have a fraction.
+/// A NumericDate (RFC 7519 section 2), which may have a fraction, rounded down.
 fn moment(claim: &Value) -> Option<UnixTime> {
     let seconds = match claim.as_i64() {
         Some(seconds) => seconds,
@@ -84,13 +87,14 @@ fn moment(claim: &Value) -> Option<UnixTime> {
     (0..=LAST_MOMENT).contains(&seconds).then_some(UnixTime(seconds))
 }
 
-/// These go into the OCI config: a line break in one would write a line of its own there.
+/// A claim that holds an OCID. OCIDs are written into the OCI config, where a line break would add a
+/// line, so that a value with other than visible ASCII characters is ignored.
 fn ocid(claims: &Map<String, Value>, name: &str) -> Option<String> {
     let text = claims.get(name)?.as_str()?;
     (!text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())).then(|| text.to_owned())
 }
 
-/// OCI writes the key as JSON inside a string.
+/// The `jwk` claim. OCI writes the JWK as a string of JSON.
 fn jwk(claim: &Value) -> Option<Jwk> {
     match claim {
         Value::String(text) => Jwk::from_json(&serde_json::from_str(text).ok()?),
@@ -108,10 +112,10 @@ mod tests {
     use crate::testing::{fixture, vectors};
 
     #[test]
-    fn vectors() {
+    fn every_vector_is_read_as_expected() {
         let key = PrivateKey::parse(&fixture("keys/session.pem")).unwrap();
         for vector in vectors::all("upst") {
-            // A file that is not UTF-8 holds no token either.
+            // The replacement character makes a vector that is not UTF-8 invalid.
             let text = String::from_utf8_lossy(&vector.bytes);
             let found = match Upst::parse(&text) {
                 Err(_) => "refused".to_owned(),
@@ -133,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn is_valid_until_just_before_the_margin() {
+    fn a_token_is_valid_until_the_margin_before_its_expiry() {
         let upst = Upst::parse("e30.eyJleHAiOjEwMDB9.eA").unwrap();
         assert!(upst.is_valid_for(UnixTime(939), 60));
         assert!(!upst.is_valid_for(UnixTime(940), 60));

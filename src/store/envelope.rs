@@ -1,9 +1,10 @@
-//! The refresh token encrypted under a passphrase: scrypt (RFC 7914) and ChaCha20-Poly1305 (RFC 8439)
-//! in a line of JSON. `schemas/refresh-token.schema.json` describes it.
+//! The refresh token encrypted under a passphrase: scrypt (RFC 7914) and ChaCha20-Poly1305 (RFC 8439),
+//! as one line of JSON. `schemas/refresh-token.schema.json` describes the format.
 //!
-//! It is read as strictly as it is written: once parsed, it is written anew and has to be the same
-//! bytes. So there is no second spelling (a field twice, an escape, `1e0`, loose base64) in which
-//! something could hide, and each byte that is not part of the ciphertext is authenticated with it.
+//! Only the exact bytes that woci writes are accepted: a parsed envelope is written to JSON again and
+//! compared with the input. This excludes other spellings of the same values (a duplicate field, an
+//! escape, `1e0`, non-canonical base64). All fields but the ciphertext are authenticated as associated
+//! data.
 
 use std::path::Path;
 
@@ -17,19 +18,20 @@ use zeroize::Zeroizing;
 use crate::error::Error;
 use crate::secret::Secret;
 
-/// Why an envelope does not open.
+/// The reason why an envelope cannot be opened.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It is not an envelope as woci or the older tool wrote them.
+    /// Not an envelope as woci or the older tool writes it.
     Damaged(&'static str),
-    /// The passphrase is another one, or the bytes were altered: nobody can tell which.
+    /// Decryption failed: the passphrase is wrong or the bytes were altered, which cannot be
+    /// distinguished.
     WrongPassphrase,
-    NoMemory {
-        mebibytes: usize,
-    },
+    /// The memory for the key derivation is not available.
+    NoMemory { mebibytes: usize },
 }
 
 impl Refusal {
+    /// The error for the envelope in the file `path`.
     pub fn of(self, path: &Path) -> Error {
         let path = path.to_owned();
         match self {
@@ -40,9 +42,10 @@ impl Refusal {
     }
 }
 
+/// Bytes of an authentication tag, of both ciphers.
 pub const TAG: usize = 16;
 
-/// What deriving a key costs: memory is 128 × N × r bytes (RFC 7914 section 2).
+/// scrypt's cost parameters. The memory needed is 128 × N × r bytes (RFC 7914 section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Cost {
     log_n: u8,
@@ -50,20 +53,20 @@ struct Cost {
     p: u32,
 }
 
-/// OWASP's first choice: 128 MiB and 0.3 s, once a run.
+/// OWASP's first recommendation for scrypt: 128 MiB and about 0.3 s, once in a run.
 const COST: Cost = Cost { log_n: 17, r: 8, p: 1 };
 
-/// N may be lower, for a machine with less memory.
+/// The lowest N that is accepted, for envelopes made on a machine with less memory.
 const LEAST_LOG_N: u8 = 14;
 
 impl Cost {
-    /// woci never wrote a costlier one, so whoever did wants to exhaust this machine.
+    /// woci never writes a higher cost; an envelope with one is an attempt to exhaust this machine.
     fn is_within_bounds(self) -> bool {
         (LEAST_LOG_N..=COST.log_n).contains(&self.log_n) && (self.r, self.p) == (COST.r, COST.p)
     }
 }
 
-/// A key, and the salt and cost that made it from the passphrase.
+/// An encryption key, with the salt and cost by which it was derived from the passphrase.
 #[derive(Clone)]
 pub struct DerivedKey {
     cost: Cost,
@@ -72,20 +75,21 @@ pub struct DerivedKey {
 }
 
 impl DerivedKey {
-    /// The key for an envelope that is going to be written.
+    /// Derives the key for new envelopes, at the current cost.
     pub fn new(passphrase: &Secret, salt: [u8; 16]) -> Result<Self, Refusal> {
         Self::derive(passphrase, salt, COST)
     }
 
     fn derive(passphrase: &Secret, salt: [u8; 16], cost: Cost) -> Result<Self, Refusal> {
         let params = scrypt::Params::new(cost.log_n, cost.r, cost.p).expect("the cost is within bounds");
-        // scrypt itself would abort the process. What can be had now can be had a moment later.
+        // The scrypt crate aborts the process if it cannot allocate its memory, so the allocation is
+        // tried first.
         let bytes = 128 * cost.r as usize * ((1 << cost.log_n) + cost.p as usize + 1);
         let mut room: Vec<u8> = Vec::new();
         if room.try_reserve_exact(bytes).is_err() {
             return Err(Refusal::NoMemory { mebibytes: bytes >> 20 });
         }
-        // The optimiser would leave out memory that nobody looks at.
+        // Without black_box, the optimiser removes the unused allocation.
         drop(std::hint::black_box(room));
         let mut key = Zeroizing::new([0; 32]);
         scrypt::scrypt(passphrase.expose().as_bytes(), &salt, &params, &mut *key)
@@ -93,12 +97,12 @@ impl DerivedKey {
         Ok(Self { cost, salt, key })
     }
 
-    /// True where envelopes written from now on may use it.
+    /// True if the key has the cost of new envelopes.
     pub fn is_current(&self) -> bool {
         self.cost == COST
     }
 
-    /// The envelope of a token, a line of text.
+    /// Encrypts a token. Returns the envelope as one line of JSON.
     pub fn seal(&self, nonce: [u8; 12], token: &Secret) -> String {
         let header = Header { cost: self.cost, salt: self.salt, nonce };
         let aad = header.to_json();
@@ -112,7 +116,7 @@ impl DerivedKey {
     }
 }
 
-/// An envelope taken apart, still closed.
+/// A parsed envelope, not decrypted.
 pub struct Envelope {
     header: Header,
     ct: Vec<u8>,
@@ -125,14 +129,14 @@ struct Header {
 }
 
 impl Envelope {
-    /// Checks all that can be checked without the passphrase. `text` begins and ends with a brace.
+    /// Parses an envelope, and checks everything that can be checked without the passphrase.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let fields = serde_json::from_str(text).map_err(|_| Refusal::Damaged("its JSON is damaged"))?;
         let envelope = Self::from_fields(&fields)
             .filter(|envelope| envelope.to_json() == text)
             .ok_or(Refusal::Damaged("it is not an envelope as woci writes it"))?;
         if !envelope.header.cost.is_within_bounds() {
-            return Err(Refusal::Damaged("it asks for more or less work than woci ever does"));
+            return Err(Refusal::Damaged("its scrypt parameters are outside the range that woci accepts"));
         }
         Ok(envelope)
     }
@@ -147,16 +151,17 @@ impl Envelope {
         Some(Self { header: Header { cost, salt, nonce }, ct })
     }
 
-    /// The key that opens it: the costly step.
-    pub fn key(&self, passphrase: &Secret) -> Result<DerivedKey, Refusal> {
+    /// Derives the key of this envelope. This is the slow step.
+    pub fn derive_key(&self, passphrase: &Secret) -> Result<DerivedKey, Refusal> {
         DerivedKey::derive(passphrase, self.header.salt, self.header.cost)
     }
 
-    /// True where `key` was derived with this envelope's salt and cost.
+    /// True if `key` was derived with this envelope's salt and cost.
     pub fn is_for(&self, key: &DerivedKey) -> bool {
         key.salt == self.header.salt && key.cost == self.header.cost
     }
 
+    /// Decrypts the token.
     pub fn open(&self, key: &DerivedKey) -> Result<Secret, Refusal> {
         let aad = self.header.to_json();
         let payload = Payload { msg: &self.ct, aad: aad.as_bytes() };
@@ -188,18 +193,19 @@ impl Header {
     }
 }
 
-/// A field of canonical base64 (RFC 4648 section 4: padded, no other characters, no stray bits).
+/// The bytes of a field in canonical base64: padded, no other characters, unused bits zero (RFC 4648
+/// sections 3 and 4).
 pub fn bytes(fields: &Map<String, Value>, name: &str) -> Option<Vec<u8>> {
     STANDARD.decode(fields.get(name)?.as_str()?).ok()
 }
 
-/// What was decrypted, as text.
+/// Decrypted bytes as text.
 pub fn text(plain: Vec<u8>) -> Result<Secret, Refusal> {
     match String::from_utf8(plain) {
         Ok(text) => Ok(Secret::new(text)),
         Err(e) => {
             drop(Zeroizing::new(e.into_bytes()));
-            Err(Refusal::Damaged("what it holds is not text"))
+            Err(Refusal::Damaged("its content is not text"))
         }
     }
 }
@@ -219,23 +225,23 @@ mod tests {
     }
 
     #[test]
-    fn opens_what_it_sealed() {
+    fn a_sealed_token_can_be_opened() {
         let key = DerivedKey::new(&secret("a passphrase"), [1; 16]).unwrap();
         let sealed = key.seal([2; 12], &secret("a token"));
         let envelope = Envelope::parse(&sealed).unwrap();
         assert!(envelope.is_for(&key) && key.is_current());
-        let derived = envelope.key(&secret("a passphrase")).unwrap();
+        let derived = envelope.derive_key(&secret("a passphrase")).unwrap();
         assert!(envelope.open(&derived).is_ok_and(|token| token.expose() == "a token"));
         assert_eq!(
-            envelope.open(&envelope.key(&secret("another")).unwrap()).err(),
+            envelope.open(&envelope.derive_key(&secret("another")).unwrap()).err(),
             Some(Refusal::WrongPassphrase)
         );
     }
 
-    /// With the right key throughout: so salt and cost are authenticated by themselves, and not only
-    /// because they make another key.
+    /// The key is always the right one. This shows that salt and cost are authenticated, and not only
+    /// that a change of them results in another key.
     #[test]
-    fn no_bit_can_change_and_no_byte_be_cut_off() {
+    fn an_altered_or_truncated_envelope_is_refused() {
         let sealed = key(1).seal([2; 12], &secret("a token")).into_bytes();
         let opens = |bytes: &[u8]| {
             let text = std::str::from_utf8(bytes).ok()?;
@@ -253,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_for_envelopes_of_its_salt_and_cost() {
+    fn a_key_matches_envelopes_of_its_salt_and_cost() {
         let envelope = Envelope::parse(&key(1).seal([2; 12], &secret("a token"))).unwrap();
         assert!(envelope.is_for(&key(1)));
         assert!(!envelope.is_for(&key(2)));
@@ -263,7 +269,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_token_survives(token in "\\PC+", nonce in any::<[u8; 12]>()) {
+        fn any_token_can_be_sealed_and_opened(token in "\\PC+", nonce in any::<[u8; 12]>()) {
             let envelope = Envelope::parse(&key(1).seal(nonce, &secret(&token))).unwrap();
             prop_assert!(envelope.open(&key(1)).is_ok_and(|opened| opened.expose() == token));
         }

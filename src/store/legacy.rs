@@ -1,5 +1,5 @@
-//! The older Python tool's envelope of a refresh token, read and never written: PBKDF2-HMAC-SHA256
-//! (RFC 8018) and AES-256-GCM without associated data, its fields in base64.
+//! The older Python tool's envelope of a refresh token: PBKDF2-HMAC-SHA256 (RFC 8018) and AES-256-GCM
+//! without associated data, as JSON with base64 fields. woci reads this format and never writes it.
 
 use aes_gcm::aead::{Aead as _, KeyInit as _};
 use aes_gcm::{Aes256Gcm, Nonce};
@@ -12,10 +12,10 @@ use crate::secret::Secret;
 
 const FIELDS: [&str; 6] = ["enc", "kdf", "iter", "salt", "nonce", "ct"];
 
-/// A few seconds of work. Each is two rounds of SHA-256, so a hostile count could hold woci for hours.
+/// A few seconds of work. Without a limit, a forged file could keep woci busy for hours.
 const MOST_ITERATIONS: u64 = 10_000_000;
 
-/// Such an envelope taken apart, still closed.
+/// A parsed envelope of the older tool, not decrypted.
 pub struct Legacy {
     iterations: u32,
     salt: Vec<u8>,
@@ -24,8 +24,8 @@ pub struct Legacy {
 }
 
 impl Legacy {
-    /// `None` where the JSON is not meant as the older tool's. Blanks and the order of the fields are
-    /// free, as Python's.
+    /// Parses the older tool's envelope. White space and the order of the fields do not matter. `None` if
+    /// the text is in another format.
     pub fn parse(text: &str) -> Option<Result<Self, Refusal>> {
         let fields: Map<String, Value> = serde_json::from_str(text).ok()?;
         if fields.get("enc")? != "AESGCM" {
@@ -47,6 +47,7 @@ impl Legacy {
         })
     }
 
+    /// Derives the key and decrypts the token.
     pub fn open(&self, passphrase: &Secret) -> Result<Secret, Refusal> {
         let mut key = Zeroizing::new([0; 32]);
         let passphrase = passphrase.expose().as_bytes();

@@ -1,5 +1,5 @@
-//! The passphrase of the refresh token: asked for only when it is needed, once, and the key that is
-//! derived from it.
+//! The passphrase of the refresh token, and the key derived from it. Both are obtained when they are first
+//! needed, and at most once in a run.
 
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use crate::host::{self, Env};
 use crate::secret::Secret;
 use crate::sys::Prompt;
 
+/// Obtains the passphrase from its source: the terminal or an environment variable.
 pub struct Passphrase<'a> {
     source: &'a PassphraseSource,
     env: &'a Env,
@@ -19,56 +20,58 @@ pub struct Passphrase<'a> {
 }
 
 impl<'a> Passphrase<'a> {
-    /// `known` is one that was asked for already, and is not asked for again.
+    /// If `known` is given, it is used and nobody is asked. A prompt on the terminal is shown only if
+    /// `may_prompt` is true.
     pub fn new(source: &'a PassphraseSource, env: &'a Env, known: Option<Secret>, may_prompt: bool) -> Self {
         Self { source, env, may_prompt, known, key: None }
     }
 
-    /// True where the refresh token is to be encrypted.
-    pub fn is_asked_for(&self) -> bool {
+    /// True if encryption is configured: a prompt or a variable is set as the passphrase's source.
+    pub fn is_configured(&self) -> bool {
         self.source.prompt || self.source.variable.is_some()
     }
 
-    /// The passphrase that `path` was encrypted under.
-    pub fn opening(&mut self, path: &Path) -> Result<Secret> {
-        if !self.is_asked_for() {
+    /// The passphrase to decrypt the file `path`.
+    pub fn for_decryption(&mut self, path: &Path) -> Result<Secret> {
+        if !self.is_configured() {
             return Err(Error::NoPassphraseSource { path: path.to_owned() });
         }
-        self.known_or(|prompt| typed(prompt, &format!("Passphrase of {}: ", path.display())))
+        self.known_or(|prompt| typed(prompt, &format!("Passphrase for {}: ", path.display())))
     }
 
-    /// The key of an envelope read from `path`.
-    pub fn opening_key(&mut self, path: &Path, envelope: &Envelope) -> Result<DerivedKey> {
+    /// The key to decrypt an envelope that was read from `path`.
+    pub fn decryption_key(&mut self, path: &Path, envelope: &Envelope) -> Result<DerivedKey> {
         if let Some(key) = self.key.as_ref().filter(|key| envelope.is_for(key)) {
             return Ok(key.clone());
         }
-        let key = envelope.key(&self.opening(path)?).map_err(|e| e.of(path))?;
+        let key = envelope.derive_key(&self.for_decryption(path)?).map_err(|e| e.of(path))?;
         Ok(self.key.insert(key).clone())
     }
 
-    /// The key for the envelope that is going to be written to `path`.
+    /// The key for the envelope that is to be written to `path`.
     ///
-    /// It is the one that opened the old envelope, so that a refresh derives once and a daemon once
-    /// in its life. The salt stays with it, which costs nothing: it has to differ between
-    /// passphrases, not between tokens under one. The nonce is new each time and random: after a
-    /// refresh every half hour for ten years, two of them agree with a chance of 1 in 2^62.
-    pub fn sealing_key(&mut self, path: &Path) -> Result<DerivedKey> {
+    /// The key that decrypted the old envelope is used again, so that a refresh derives one key, and a
+    /// daemon one in its life. The salt stays the same with it, which is safe: salts have to differ
+    /// between passphrases, not between tokens under one passphrase. The nonce is random and new for each
+    /// envelope: with a refresh every half hour for ten years, the probability that two nonces are equal
+    /// is 1 in 2^62.
+    pub fn encryption_key(&mut self, path: &Path) -> Result<DerivedKey> {
         if let Some(key) = self.key.as_ref().filter(|key| key.is_current()) {
             return Ok(key.clone());
         }
         let passphrase = self.known_or(|prompt| {
             let first = typed(prompt, &format!("New passphrase for {}: ", path.display()))?;
-            let second = typed(prompt, "The same again: ")?;
+            let second = typed(prompt, "Repeat the passphrase: ")?;
             if first == second { Ok(first) } else { Err(Error::PassphraseMismatch) }
         })?;
         let key = DerivedKey::new(&passphrase, host::random()?).map_err(|e| e.of(path))?;
         Ok(self.key.insert(key).clone())
     }
 
-    /// The passphrase itself, for whoever goes on without this process; None where none is used.
+    /// The passphrase itself, to be handed to another process. `None` if encryption is not configured.
     pub fn hand_on(&mut self, path: &Path) -> Result<Option<Secret>> {
-        if self.is_asked_for() {
-            self.sealing_key(path)?;
+        if self.is_configured() {
+            self.encryption_key(path)?;
         }
         Ok(self.known.clone())
     }
@@ -88,7 +91,7 @@ impl<'a> Passphrase<'a> {
 }
 
 fn typed(prompt: &mut Prompt, words: &str) -> Result<Secret> {
-    // A terminal that is gone in the middle.
+    // A failed read means that the terminal was closed.
     let line = prompt.ask(words).map_err(|_| Error::NoTerminal)?;
     match std::str::from_utf8(&line) {
         Ok("") => Err(Error::PassphraseEmpty),

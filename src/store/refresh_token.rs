@@ -1,7 +1,7 @@
-//! The refresh token at rest: plain text, or an envelope under a passphrase.
+//! The refresh token on disk: plain text, or an envelope encrypted under a passphrase.
 //!
-//! It is spent by the request that it is sent with, so its successor's place is made ready first:
-//! what is left to do after the answer can hardly fail.
+//! A request with the refresh token spends it, and its response holds the next one. The file for the
+//! next one is therefore prepared before the request, so that little can fail after the response.
 
 use std::path::Path;
 
@@ -16,13 +16,14 @@ use crate::files::{self, Replacement};
 use crate::host;
 use crate::secret::Secret;
 
-/// An answer of 1 MiB is the most that woci takes, and base64 makes a third more of it.
+/// In bytes. A token is at most as large as a token response, 1 MiB, and base64 adds a third.
 const LARGEST: usize = 2 << 20;
 
-/// A page of the disk, and more than an encrypted token of any provider known.
+/// The least disk space to reserve for the next token, in bytes: one block of the file system, and more
+/// than the encrypted token of any known provider.
 const ROOM: usize = 4096;
 
-/// The stored refresh token; `None` where there is none or the file is empty.
+/// The stored refresh token, decrypted. `None` if there is no file or it is empty.
 pub fn open(path: &Path, passphrase: &mut Passphrase<'_>) -> Result<Option<Secret>> {
     let Some(bytes) = read(path)? else { return Ok(None) };
     let damaged = |why| Refusal::Damaged(why).of(path);
@@ -31,54 +32,60 @@ pub fn open(path: &Path, passphrase: &mut Passphrase<'_>) -> Result<Option<Secre
         Secret::new(text.to_owned())
     } else if let Some(legacy) = Legacy::parse(text) {
         let legacy = legacy.map_err(|e| e.of(path))?;
-        legacy.open(&passphrase.opening(path)?).map_err(|e| e.of(path))?
+        legacy.open(&passphrase.for_decryption(path)?).map_err(|e| e.of(path))?
     } else {
         let envelope = Envelope::parse(text).map_err(|e| e.of(path))?;
-        envelope.open(&passphrase.opening_key(path, &envelope)?).map_err(|e| e.of(path))?
+        envelope.open(&passphrase.decryption_key(path, &envelope)?).map_err(|e| e.of(path))?
     };
     if token.expose().contains(char::is_control) {
-        return Err(damaged("it holds control characters, which no token has"));
+        return Err(damaged("it holds control characters, which a token cannot have"));
     }
     Ok(Some(token))
 }
 
-/// The hash of the file as it lies there; that of nothing where there is none.
+/// The hash of the stored file, without decrypting it. A missing file has the hash of an empty one.
 pub fn file_hash(path: &Path) -> Result<String> {
     Ok(record::hash(read(path)?.as_deref().map_or(&[][..], Vec::as_slice)))
 }
 
-/// Proves that the next refresh token can be stored, encrypted where a passphrase is asked for, and
-/// does beforehand all that takes time: the question, the key, the room on disk.
+/// Prepares the file for the next refresh token: asks for the passphrase and derives the key if encryption
+/// is configured, and reserves the disk space. If this succeeds, the next token can be stored.
+///
+/// # Errors
+/// [`Error::NoPassphraseSource`] if the stored token is encrypted and encryption is not configured: an
+/// encrypted token is never replaced by plain text.
 pub fn prepare(path: &Path, passphrase: &mut Passphrase<'_>) -> Result<Successor> {
     let old = read(path)?;
     let old = old.as_deref().map_or(&[][..], Vec::as_slice);
-    let sealing = if passphrase.is_asked_for() {
-        Some((passphrase.sealing_key(path)?, host::random()?))
+    let encryption = if passphrase.is_configured() {
+        Some((passphrase.encryption_key(path)?, host::random()?))
     } else if is_encrypted(old) {
         return Err(Error::NoPassphraseSource { path: path.to_owned() });
     } else {
         None
     };
-    let place = Replacement::reserve(path, ROOM.max(2 * old.len()))?;
-    Ok(Successor { place, sealing })
+    let file = Replacement::reserve(path, ROOM.max(2 * old.len()))?;
+    Ok(Successor { file, encryption })
 }
 
-/// The place of the next refresh token. Dropped, it leaves the file as it was.
+/// The prepared file of the next refresh token. If it is dropped, the stored file is unchanged.
 pub struct Successor {
-    place: Replacement,
-    sealing: Option<(DerivedKey, [u8; 12])>,
+    file: Replacement,
+    /// The key and the nonce, if the token is to be encrypted.
+    encryption: Option<(DerivedKey, [u8; 12])>,
 }
 
 impl Successor {
+    /// Encrypts the token if configured, and replaces the stored one.
     pub fn store(self, token: &Secret) -> Result<()> {
-        match self.sealing {
-            Some((key, nonce)) => self.place.finish(key.seal(nonce, token).as_bytes()),
-            None => self.place.finish(token.expose().as_bytes()),
+        match self.encryption {
+            Some((key, nonce)) => self.file.finish(key.seal(nonce, token).as_bytes()),
+            None => self.file.finish(token.expose().as_bytes()),
         }
     }
 }
 
-/// The file without the white space behind its content; `None` where nothing is left.
+/// The file's content without trailing white space. `None` if there is no file or nothing in it.
 fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let Some(bytes) = files::read(path)? else { return Ok(None) };
     let mut bytes = Zeroizing::new(bytes);
@@ -90,8 +97,9 @@ fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
     Ok((length > 0).then_some(bytes))
 }
 
-/// A brace opens an envelope or what is left of one, also behind blanks and a byte order mark:
-/// taken for a token, it would be sent to the provider, and its successor stored in the clear.
+/// Whether the content is an envelope or a damaged one: it begins with `{`, perhaps after white space or a
+/// byte order mark. If it were taken for a plain token, it would be sent to the provider, and the next
+/// token would be stored unencrypted.
 fn is_encrypted(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     bytes.trim_ascii_start().starts_with(b"{")
@@ -124,7 +132,7 @@ mod tests {
         PassphraseSource { prompt: false, variable: Some("P".into()) }
     }
 
-    /// What `open` finds, in the words of the vectors.
+    /// The result of `open`, in the words that the vectors use.
     fn found(path: &Path, source: &PassphraseSource, passphrase: &str) -> String {
         let env = Env::of(&[("P", passphrase)]);
         match open(path, &mut Passphrase::new(source, &env, None, true)) {
@@ -137,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn vectors() {
+    fn every_vector_opens_or_fails_as_expected() {
         let home = Home::new();
         for vector in vectors::all("envelope") {
             home.put("refresh_token", &vector.bytes);
@@ -148,10 +156,10 @@ mod tests {
     }
 
     #[test]
-    fn the_schema_describes_what_opens() {
+    fn the_schema_accepts_the_envelopes_that_open() {
         let schema = serde_json::from_str(include_str!("../../schemas/refresh-token.schema.json")).unwrap();
         let schema = jsonschema::validator_for(&schema).unwrap();
-        // A schema cannot tell a passphrase, nor one spelling of the same values from another.
+        // A schema cannot check a passphrase, or distinguish spellings of the same values.
         let beyond_it = [
             "altered",
             "wrong",
@@ -192,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_text_met_with_a_passphrase_is_encrypted_and_stays_so() {
+    fn a_plain_token_is_encrypted_once_a_passphrase_is_configured() {
         let home = Home::new();
         let env = Env::of(&[("P", "a passphrase")]);
         home.put("refresh_token", "first\n");
@@ -203,7 +211,7 @@ mod tests {
         let first = fs::read_to_string(file(&home)).unwrap();
         assert!(first.starts_with(r#"{"version":1,"#) && !first.contains("first"));
 
-        // The next run, and one that holds on to the key as a daemon does.
+        // The next run, which derives the key again, and a daemon, which keeps it.
         for mut passphrase in [Passphrase::new(&source, &env, None, true), passphrase] {
             let before = fs::read_to_string(file(&home)).unwrap();
             let opened = open(&file(&home), &mut passphrase).unwrap().unwrap();
@@ -221,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn an_envelope_of_another_cost_or_kind_is_renewed() {
+    fn an_envelope_of_another_cost_or_format_is_replaced_by_a_current_one() {
         let home = Home::new();
         for name in ["scrypt-lower-cost", "legacy-good"] {
             let vector = vectors::read("envelope", name);
@@ -237,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_or_was_encrypted_is_never_replaced_by_plain_text() {
+    fn an_encrypted_or_damaged_token_is_never_replaced_by_plain_text() {
         let home = Home::new();
         let env = Env::of(&[]);
         for bytes in ["{\"version\":1}", "{", " {", "\u{feff}{"] {
@@ -253,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_successor_that_is_not_needed_leaves_nothing() {
+    fn an_unused_successor_leaves_no_file() {
         let home = Home::new();
         let (source, env) = (no_source(), Env::of(&[]));
         home.put("refresh_token", "kept");

@@ -35,8 +35,8 @@ pub fn run(host: &Host, flags: &Flags, words: Vec<OsString>, bare: bool) -> Resu
         program.args(["--auth".into(), "security_token".into()]);
     }
     program.args(words);
-    program.without(&OVERRIDING);
-    program.without(settings.passphrase.variable.as_deref().as_slice());
+    program.remove_variables(&OVERRIDING);
+    program.remove_variables(settings.passphrase.variable.as_deref().as_slice());
     if !settings.auto_refresh {
         match program.exec()? {}
     }

@@ -255,14 +255,14 @@ fn a_new_passphrase_is_asked_for_twice_and_an_old_one_once() {
     let mut woci = world.woci(&WITH_PROMPT).terminal().start();
     woci.says("New passphrase");
     woci.types(&format!("{PASSPHRASE}\n"));
-    woci.says("The same again");
+    woci.says("Repeat the passphrase");
     woci.types(&format!("{PASSPHRASE}\n"));
     assert_eq!(woci.finish().ok().json()["source"], "refreshed");
     envelope(&world);
 
     world.session().expire();
     let mut woci = world.woci(&WITH_PROMPT).terminal().start();
-    woci.says("Passphrase of");
+    woci.says("Passphrase for");
     woci.types(&format!("{PASSPHRASE}\n"));
     let run = woci.finish().ok();
     assert!(!run.stderr.contains("again"), "{run}");
@@ -282,7 +282,7 @@ fn an_empty_or_mistyped_passphrase_is_refused_before_anything_is_sent() {
         woci.says("New passphrase");
         woci.types(&format!("{first}\n"));
         if let Some(second) = second {
-            woci.says("The same again");
+            woci.says("Repeat the passphrase");
             woci.types(&format!("{second}\n"));
         }
         woci.finish().exits(code).says(words);
@@ -295,7 +295,7 @@ fn a_wrong_passphrase_at_the_terminal_is_exit_1() {
     let world = encrypted();
     let requests = world.sim.total();
     let mut woci = world.woci(&WITH_PROMPT).terminal().start();
-    woci.says("Passphrase of");
+    woci.says("Passphrase for");
     woci.types("wrong\n");
     woci.finish().exits(1).says("the passphrase is wrong");
     assert_eq!(world.sim.total(), requests);
@@ -306,7 +306,7 @@ fn the_prompt_wins_over_the_variable_where_there_is_a_terminal() {
     let world = encrypted();
     let both = [&WITH_PROMPT[..], &WITH_VARIABLE].concat();
     let mut woci = world.woci(&both).env("WOCI_PASSPHRASE", "wrong").terminal().start();
-    woci.says("Passphrase of");
+    woci.says("Passphrase for");
     woci.types(&format!("{PASSPHRASE}\n"));
     woci.finish().ok();
 }
@@ -331,7 +331,7 @@ fn a_signal_at_the_prompt_shows_the_typing_again_and_ends_as_a_signal() {
         let (before, requests) = (world.session().snapshot(), world.sim.total());
         let line = format!("trap : INT; woci {}; echo \"ended $?\" >&2; stty -a >&2", WITH_PROMPT[0]);
         let mut shell = world.shell(&line).terminal().start();
-        shell.says("Passphrase of");
+        shell.says("Passphrase for");
         if signal == libc::SIGINT {
             shell.types("\x03");
         } else {

@@ -126,7 +126,7 @@ fn without_a_terminal_of_its_own_it_asks_for_no_passphrase() {
     let asks = || world.woci(&VERB).arg("--refresh-token-passphrase-prompt").terminal();
     let not_interactive = exec_info(false);
     let run = asks().env(EXEC_INFO, &not_interactive).run().fails(2).says("no terminal");
-    assert!(!run.stderr.contains("Passphrase of"), "{run}");
+    assert!(!run.stderr.contains("Passphrase for"), "{run}");
     assert_eq!(world.sim.count(Grant::Refresh), 1);
     // The variable serves in the prompt's place.
     let woci = asks().arg(variable[0]).arg(variable[1]);
@@ -134,7 +134,7 @@ fn without_a_terminal_of_its_own_it_asks_for_no_passphrase() {
 
     world.session().expire();
     let mut woci = asks().env(EXEC_INFO, exec_info(true)).start();
-    woci.says("Passphrase of");
+    woci.says("Passphrase for");
     woci.types("correct horse\n");
     woci.finish().ok();
 }
