@@ -26,6 +26,8 @@ mod verbs;
 use std::ffi::OsString;
 
 use host::Host;
+use output::Output;
+use verbs::Answer;
 
 #[cfg(target_env = "musl")]
 #[global_allocator]
@@ -38,7 +40,10 @@ pub fn main(args: Vec<OsString>) -> u8 {
     sys::begin();
     let host = Host::of_this_process();
     cli::parse(args)
-        .and_then(|invocation| verbs::run(&host, invocation))
+        .and_then(|invocation| match invocation.verb.answer {
+            Answer::By(run) => run(&host, invocation),
+            Answer::Help => cli::help(&invocation.words).map(Output::Text),
+        })
         .and_then(output::print)
         .unwrap_or_else(|e| {
             log::line(format_args!("woci: {e}"));

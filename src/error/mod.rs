@@ -24,6 +24,7 @@ pub enum Error {
     // Two requests that exclude each other, or a flag without the verb it belongs to.
     Conflict { one: String, other: String },
     NotAvailable { what: String },
+    UnknownTopic { topic: String, topics: String },
 
     // Configuration. `name` says which setting, and where it was set: `redirect_port in [prod] of /…`.
     BadValue { name: String, why: String },
@@ -89,6 +90,8 @@ pub enum Error {
 
     // Programs beside woci.
     OciMissing,
+    // The first word is nearly one of woci's verbs.
+    OciMissingOrVerb { word: String, verb: String },
     OciNotExecutable { path: PathBuf, why: String },
     Stdout { why: String },
 }
@@ -106,13 +109,15 @@ impl Error {
     pub fn say(&self) -> Said {
         match self {
             // The command line.
-            Self::OptionWithoutValue { option } => {
-                wrong(format!("cannot take {option}"), "it needs a value", "see `woci --help` for its form")
-            }
+            Self::OptionWithoutValue { option } => wrong(
+                format!("cannot take {option}"),
+                "it needs a value",
+                "see `woci help options` for its form",
+            ),
             Self::OptionMissing { verb, option } => wrong(
                 format!("cannot run `woci {verb}`"),
                 format!("it needs {option}"),
-                "give it, as `woci --help` shows",
+                format!("give it, as `woci help {verb}` shows"),
             ),
             Self::OptionWithValue { option } => {
                 wrong(format!("cannot take {option}"), "it has a value and takes none", "give it alone")
@@ -133,7 +138,7 @@ impl Error {
             Self::NotOfVerb { verb, word } => wrong(
                 format!("cannot run `woci {verb}`"),
                 format!("it does not take {word}"),
-                "see `woci --help` for what it takes",
+                format!("see `woci help {verb}` for what it takes"),
             ),
             Self::Conflict { one, other } => wrong(
                 format!("cannot take {one}"),
@@ -144,6 +149,11 @@ impl Error {
                 format!("cannot run {what}"),
                 "it is not available in this version",
                 "see `woci --help` for what is",
+            ),
+            Self::UnknownTopic { topic, topics } => wrong(
+                format!("cannot run `woci help {topic}`"),
+                "it is neither a verb nor another topic of help",
+                format!("ask for one of these: {topics}"),
             ),
 
             // Configuration.
@@ -379,6 +389,12 @@ impl Error {
                 "there is no `oci` on PATH",
                 "install the OCI CLI, or correct PATH",
             ),
+            Self::OciMissingOrVerb { word, verb } => row(
+                127,
+                format!("cannot run `oci {word}`"),
+                "there is no `oci` on PATH",
+                format!("run `woci {verb}` if you meant that, else install the OCI CLI or correct PATH"),
+            ),
             Self::OciNotExecutable { path, why } => row(
                 126,
                 format!("cannot run {}", path.display()),
@@ -511,6 +527,7 @@ mod tests {
             Error::NotOfVerb { verb: "env".into(), word: "--output".into() },
             Error::Conflict { one: "--daemon".into(), other: "another command".into() },
             Error::NotAvailable { what: "`woci status`".into() },
+            Error::UnknownTopic { topic: "sesion".into(), topics: "credential, env, options".into() },
             Error::BadValue {
                 name: format!("redirect_port in [prod] of {}", manager().display()),
                 why: "it is not a number from 1 to 65535".into(),
@@ -575,6 +592,7 @@ mod tests {
             Error::NoRegion,
             Error::Kubectl { why: "No such file or directory".into() },
             Error::OciMissing,
+            Error::OciMissingOrVerb { word: "credentail".into(), verb: "credential".into() },
             Error::OciNotExecutable { path: "/usr/bin/oci".into(), why: "Permission denied".into() },
             Error::Stdout { why: "Broken pipe".into() },
         ]
