@@ -28,6 +28,8 @@ use std::ffi::OsString;
 use error::Given;
 use host::Host;
 use options::Flags;
+use output::Output;
+use verbs::Answer;
 
 #[cfg(target_env = "musl")]
 #[global_allocator]
@@ -40,7 +42,10 @@ pub fn main(args: Vec<OsString>) -> u8 {
     let mut given = Given::default();
     cli::parse(args)
         .inspect(|invocation| given = session_options(&invocation.flags))
-        .and_then(|invocation| verbs::run(&host, invocation))
+        .and_then(|invocation| match invocation.verb.answer {
+            Answer::By(run) => run(&host, invocation),
+            Answer::Help => cli::help(&invocation.words).map(Output::Text),
+        })
         .and_then(output::print)
         .unwrap_or_else(|e| {
             let said = e.say_to(&given);

@@ -1,7 +1,7 @@
-//! THE table of woci's options. Parser, help, configuration keys and the README's test read it, so
-//! that a new setting is a row here and a field where it is used.
+//! THE table of woci's options. The parser, help, the configuration and the tests read it, so that a new option is a
+//! row here and a field where its value is used.
 
-/// What a value must be. Texts and secrets differ in that a secret is never shown.
+/// What a value must be. A secret is a text that is never shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// No value on the command line; a Boolean in the manager config.
@@ -26,29 +26,32 @@ pub enum Group {
     SignIn,
     AtRest,
     Fresh,
-    Output,
+    Messages,
+    Verb,
 }
 
 impl Group {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Profile,
         Self::Provider,
         Self::Exchange,
         Self::SignIn,
         Self::AtRest,
         Self::Fresh,
-        Self::Output,
+        Self::Messages,
+        Self::Verb,
     ];
 
     pub fn title(self) -> &'static str {
         match self {
-            Self::Profile => "Which profile (the first four are oci's own and are passed on)",
+            Self::Profile => "Profile and files",
             Self::Provider => "The identity provider, where a person signs in",
             Self::Exchange => "The OCI identity domain, which exchanges the sign-in for a session token",
             Self::SignIn => "Signing in",
-            Self::AtRest => "The refresh token at rest",
-            Self::Fresh => "Staying fresh",
-            Self::Output => "Messages and output",
+            Self::AtRest => "The refresh token on disk",
+            Self::Fresh => "Keeping the session fresh",
+            Self::Messages => "Messages",
+            Self::Verb => "Options of one verb",
         }
     }
 }
@@ -66,14 +69,22 @@ pub struct Opt {
     /// What help calls the value; empty for a flag.
     pub value: &'static str,
     pub group: Group,
+    /// Empty for an option that asks for a verb: the verb's summary says it.
     pub help: &'static str,
     pub example: &'static str,
-    /// The verbs that alone have this option; empty where it stands anywhere.
+    /// The verbs that alone have this option; empty if it goes with any.
     pub verbs: &'static [&'static str],
-    /// Read by woci and passed on to oci all the same.
+    /// Its verbs do not run without it.
+    pub required: bool,
+    /// One of the ten that `woci --help` shows.
+    pub essential: bool,
+    /// Read by woci, and passed on to oci too.
     pub forwarded: bool,
-    /// Also an option of oci commands, so that after an oci word only a person can say whose it is.
+    /// Some oci commands have an option of this name: after an oci word only a person can say whose it is.
+    /// fixtures/oci-options.txt has all of oci's.
     pub also_ocis: bool,
+    /// Decides which session it is, so that `kubeconfig` keeps it in the entry. Never a secret.
+    pub carried: bool,
 }
 
 /// Defaults of a row, for the rows to state what is special about them.
@@ -84,15 +95,18 @@ const ROW: Opt = Opt {
     kind: Kind::Text,
     default: None,
     value: "",
-    group: Group::Output,
+    group: Group::Messages,
     help: "",
     example: "",
     verbs: &[],
+    required: false,
+    essential: false,
     forwarded: false,
     also_ocis: false,
+    carried: false,
 };
 
-/// The word that makes a woci the daemon's process; no part of the command line that is offered.
+/// The word that makes a woci the daemon's process. It is not for people.
 pub const DAEMON_PROCESS: &str = "__daemon";
 
 pub const LOG_LEVELS: &[&str] = &["DEBUG", "INFO", "WARNING", "ERROR"];
@@ -102,10 +116,12 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         name: "--profile",
         variable: Some("OCI_CLI_PROFILE"),
+        default: Some("DEFAULT, or the only section of woci_manager.ini"),
         value: "NAME",
         group: Group::Profile,
-        help: "profile of ~/.oci/config and section of woci_manager.ini",
+        help: "the section of woci_manager.ini and the OCI config; names the session's folder too",
         example: "--profile prod",
+        essential: true,
         forwarded: true,
         ..ROW
     },
@@ -119,26 +135,33 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::Profile,
         help: "the OCI config",
         example: "--config-file ~/team/oci.config",
+        essential: true,
         forwarded: true,
+        carried: true,
         ..ROW
     },
     Opt {
         name: "--region",
         key: Some("region"),
         variable: Some("OCI_CLI_REGION"),
+        default: Some("as in the OCI config"),
         value: "REGION",
         group: Group::Profile,
         help: "the OCI region",
         example: "--region eu-frankfurt-1",
+        essential: true,
         forwarded: true,
+        carried: true,
         ..ROW
     },
     Opt {
         name: "--auth",
+        default: Some("security_token"),
         value: "TYPE",
         group: Group::Profile,
-        help: "how oci signs; any value but security_token runs oci as it is, without a session",
+        help: "how oci signs; with any value but security_token, oci runs without a session of woci's",
         example: "--auth security_token",
+        essential: true,
         forwarded: true,
         ..ROW
     },
@@ -151,6 +174,8 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::Profile,
         help: "woci's own configuration",
         example: "--manager-config ~/team/woci_manager.ini",
+        essential: true,
+        carried: true,
         ..ROW
     },
     Opt {
@@ -159,8 +184,9 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Url,
         value: "URL",
         group: Group::Provider,
-        help: "the authorization endpoint; a query in it is kept",
+        help: "the provider's authorization endpoint (required); a query in it is kept",
         example: "--authz-base-url https://idp.example.com/oauth2/v1/authorize",
+        carried: true,
         ..ROW
     },
     Opt {
@@ -169,8 +195,9 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Url,
         value: "URL",
         group: Group::Provider,
-        help: "the token endpoint",
+        help: "the provider's token endpoint (required)",
         example: "--token-url https://idp.example.com/oauth2/v1/token",
+        carried: true,
         ..ROW
     },
     Opt {
@@ -178,8 +205,9 @@ pub const OPTIONS: &[Opt] = &[
         key: Some("auth_client_id"),
         value: "ID",
         group: Group::Provider,
-        help: "the client registered at the provider",
+        help: "ID of the client that is registered at the provider (required)",
         example: "--auth-client-id 0oa1b2c3",
+        carried: true,
         ..ROW
     },
     Opt {
@@ -188,7 +216,7 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Secret,
         value: "SECRET",
         group: Group::Provider,
-        help: "its secret; none for a public client (better kept in woci_manager.ini)",
+        help: "that client's secret; a public client has none. Better kept in woci_manager.ini: every user of the machine can read a command line",
         example: "--auth-client-secret \"$SECRET\"",
         ..ROW
     },
@@ -197,9 +225,10 @@ pub const OPTIONS: &[Opt] = &[
         key: Some("scope"),
         value: "SCOPES",
         group: Group::Provider,
-        help: "what to ask for; offline_access brings the refresh token",
+        help: "the scopes to ask for (required); offline_access is the one that brings a refresh token",
         example: "--scope \"openid offline_access\"",
         also_ocis: true,
+        carried: true,
         ..ROW
     },
     Opt {
@@ -210,7 +239,8 @@ pub const OPTIONS: &[Opt] = &[
         value: "URL",
         group: Group::Exchange,
         help: "the identity domain's token endpoint",
-        example: "--token-exchange-url https://idcs-1a2b.identity.oraclecloud.com/oauth2/v1/token",
+        example: "--token-exchange-url https://idcs-1a2b.example.com/oauth2/v1/token",
+        carried: true,
         ..ROW
     },
     Opt {
@@ -218,9 +248,10 @@ pub const OPTIONS: &[Opt] = &[
         key: Some("client_id"),
         value: "ID",
         group: Group::Exchange,
-        help: "the client registered in the identity domain",
+        help: "ID of the client that is registered in the identity domain (required)",
         example: "--client-id 1a2b3c",
         also_ocis: true,
+        carried: true,
         ..ROW
     },
     Opt {
@@ -229,7 +260,7 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Secret,
         value: "SECRET",
         group: Group::Exchange,
-        help: "its secret (better kept in woci_manager.ini)",
+        help: "that client's secret (required). Better kept in woci_manager.ini: every user of the machine can read a command line",
         example: "--client-secret \"$SECRET\"",
         also_ocis: true,
         ..ROW
@@ -241,8 +272,10 @@ pub const OPTIONS: &[Opt] = &[
         default: Some("8181"),
         value: "N",
         group: Group::SignIn,
-        help: "port of http://127.0.0.1:N/callback, the redirect URI to register",
+        help: "the port that the browser comes back to; register the redirect URI http://127.0.0.1:N/callback",
         example: "--redirect-port 9191",
+        essential: true,
+        carried: true,
         ..ROW
     },
     Opt {
@@ -253,8 +286,10 @@ pub const OPTIONS: &[Opt] = &[
         default: Some("auto"),
         value: "auto|never",
         group: Group::SignIn,
-        help: "whether a run may open a browser",
+        help: "whether a run may open a browser by itself; `session authenticate` always may",
         example: "--sign-in never",
+        essential: true,
+        carried: true,
         ..ROW
     },
     Opt {
@@ -262,8 +297,9 @@ pub const OPTIONS: &[Opt] = &[
         key: Some("refresh_token_passphrase_env"),
         value: "VAR",
         group: Group::AtRest,
-        help: "variable that holds the passphrase which encrypts the refresh token",
+        help: "the variable that holds the passphrase which encrypts the refresh token",
         example: "--refresh-token-passphrase-env WOCI_PASSPHRASE",
+        carried: true,
         ..ROW
     },
     Opt {
@@ -272,8 +308,10 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Flag,
         default: Some("off"),
         group: Group::AtRest,
-        help: "ask for that passphrase on the terminal, when it is needed",
+        help: "ask for the passphrase that encrypts the refresh token; goes before the variable",
         example: "--refresh-token-passphrase-prompt",
+        essential: true,
+        carried: true,
         ..ROW
     },
     Opt {
@@ -282,8 +320,9 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Flag,
         default: Some("off"),
         group: Group::Fresh,
-        help: "refresh in a thread while oci runs",
+        help: "keep the session fresh while an oci command runs",
         example: "--auto-refresh",
+        essential: true,
         ..ROW
     },
     Opt {
@@ -293,7 +332,7 @@ pub const OPTIONS: &[Opt] = &[
         default: Some("600"),
         value: "SECONDS",
         group: Group::Fresh,
-        help: "how long before its end a session token is refreshed in the background",
+        help: "how long before its end a session token is refreshed in the background, but never before half of its life",
         example: "--refresh-safety-window 300",
         ..ROW
     },
@@ -301,7 +340,6 @@ pub const OPTIONS: &[Opt] = &[
         name: "--daemon",
         kind: Kind::Flag,
         group: Group::Fresh,
-        help: "leave a process that keeps the session fresh",
         example: "--daemon session authenticate",
         ..ROW
     },
@@ -309,35 +347,23 @@ pub const OPTIONS: &[Opt] = &[
         name: "--foreground",
         kind: Kind::Flag,
         group: Group::Fresh,
-        help: "with --daemon: be that process, for systemd and launchd",
+        help: "stay in the foreground, for systemd and launchd",
         example: "--daemon --foreground",
+        verbs: &["--daemon"],
         ..ROW
     },
-    Opt {
-        name: "--daemon-status",
-        kind: Kind::Flag,
-        group: Group::Fresh,
-        help: "say whether that process runs",
-        example: "--daemon-status",
-        ..ROW
-    },
-    Opt {
-        name: "--stop-daemon",
-        kind: Kind::Flag,
-        group: Group::Fresh,
-        help: "end that process",
-        example: "--stop-daemon",
-        ..ROW
-    },
+    Opt { name: "--daemon-status", kind: Kind::Flag, group: Group::Fresh, example: "--daemon-status", ..ROW },
+    Opt { name: "--stop-daemon", kind: Kind::Flag, group: Group::Fresh, example: "--stop-daemon", ..ROW },
     Opt {
         name: "--log-level",
         key: Some("log_level"),
         kind: Kind::OneOf(LOG_LEVELS),
         default: Some("INFO"),
         value: "LEVEL",
-        group: Group::Output,
-        help: "DEBUG, INFO, WARNING or ERROR",
+        group: Group::Messages,
+        help: "DEBUG, INFO, WARNING or ERROR; which messages are written to stderr",
         example: "--log-level DEBUG",
+        essential: true,
         ..ROW
     },
     Opt {
@@ -345,8 +371,8 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::OneOf(&["sh", "fish", "powershell"]),
         default: Some("sh"),
         value: "sh|fish|powershell",
-        group: Group::Output,
-        help: "with `env`: whose syntax to print",
+        group: Group::Verb,
+        help: "whose syntax is printed",
         example: "--shell fish",
         verbs: &["env"],
         ..ROW
@@ -354,8 +380,8 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         name: "--unset",
         kind: Kind::Flag,
-        group: Group::Output,
-        help: "with `env`: print the lines that undo it",
+        group: Group::Verb,
+        help: "print the lines that unset the variables again",
         example: "--unset",
         verbs: &["env"],
         ..ROW
@@ -363,18 +389,19 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         name: "--cluster-id",
         value: "OCID",
-        group: Group::Output,
-        help: "with `kube-credential` and `kubeconfig`: the cluster",
+        group: Group::Verb,
+        help: "the cluster",
         example: "--cluster-id ocid1.cluster.oc1.iad.aaaa",
         verbs: &["kube-credential", "kubeconfig"],
+        required: true,
         ..ROW
     },
     Opt {
         name: "--user",
-        default: Some("as oci names it"),
+        default: Some("the name that oci gives it"),
         value: "NAME",
-        group: Group::Output,
-        help: "with `kubeconfig`: the name of the entry",
+        group: Group::Verb,
+        help: "the name of the kubeconfig's user entry",
         example: "--user prod-cluster",
         verbs: &["kubeconfig"],
         ..ROW
@@ -382,8 +409,8 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         name: "--write",
         kind: Kind::Flag,
-        group: Group::Output,
-        help: "with `kubeconfig`: have kubectl write the entry into the current kubeconfig",
+        group: Group::Verb,
+        help: "make kubectl write the entry into the current kubeconfig",
         example: "--write",
         verbs: &["kubeconfig"],
         ..ROW
@@ -391,17 +418,18 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         name: "--profile-name",
         value: "NAME",
-        group: Group::Profile,
-        help: "with `session authenticate`: as --profile, the way oci spells it there",
+        group: Group::Verb,
+        help: "the same as --profile, as oci calls it there",
         example: "session authenticate --profile-name prod",
         verbs: &["session authenticate"],
         ..ROW
     },
 ];
 
-/// The row of an option that woci has everywhere.
+/// The row of an option that may stand anywhere. One that belongs to a verb may if an option asks for the verb,
+/// since options have no order.
 pub fn find(name: &str) -> Option<&'static Opt> {
-    OPTIONS.iter().find(|opt| opt.verbs.is_empty() && opt.name == name)
+    OPTIONS.iter().find(|opt| opt.name == name && opt.verbs.iter().all(|verb| verb.starts_with("--")))
 }
 
 /// The row of an option that only this verb has.
@@ -412,6 +440,27 @@ pub fn find_of_verb(verb: &str, name: &str) -> Option<&'static Opt> {
 /// The row of a manager-config key, which is written in lower case.
 pub fn find_key(key: &str) -> Option<&'static Opt> {
     OPTIONS.iter().find(|opt| opt.key == Some(key))
+}
+
+/// The known name that differs least from this one, if one is close.
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let (distance, nearest) = known.map(|known| (distance(name, known), known)).min()?;
+    (distance * 3 <= nearest.len()).then_some(nearest)
+}
+
+/// Levenshtein's: how many characters to insert, remove or change.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.chars().enumerate() {
+            let changed = diagonal + usize::from(from != to);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.chars().count()]
 }
 
 /// The options that were given, each once, with their values as typed.
@@ -436,5 +485,46 @@ impl Flags {
     pub fn set(&mut self, name: &'static str, value: String) {
         self.0.retain(|(n, _)| *n != name);
         self.0.push((name, value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_options_are_also_ocis_is_what_oci_says() {
+        let list = include_str!("../fixtures/oci-options.txt");
+        let ocis: Vec<&str> = list.lines().filter(|line| line.starts_with("--")).collect();
+        assert!(ocis.len() > 7000, "{}", ocis.len());
+        for opt in OPTIONS.iter().filter(|opt| find(opt.name).is_some()) {
+            let is_ocis = ocis.contains(&opt.name);
+            assert_eq!(opt.also_ocis || opt.forwarded, is_ocis, "{}", opt.name);
+        }
+    }
+
+    #[test]
+    fn rows_are_whole() {
+        for (n, opt) in OPTIONS.iter().enumerate() {
+            let Opt { name, .. } = opt;
+            assert!(OPTIONS[..n].iter().all(|other| other.name != *name), "{name} twice");
+            assert!(name.starts_with("--") && opt.example.contains(name), "{name}");
+            assert_eq!(opt.value.is_empty(), opt.kind == Kind::Flag, "{name}");
+            assert!(!(opt.carried && opt.kind == Kind::Secret), "{name}: a kubeconfig is shown and copied");
+            assert!(!(opt.also_ocis && opt.forwarded), "{name}");
+            assert!(opt.key.is_none() || opt.verbs.is_empty(), "{name} is a setting of one verb");
+            assert_eq!(opt.group == Group::Verb, find(name).is_none(), "{name}");
+        }
+        assert_eq!(OPTIONS.iter().filter(|opt| opt.essential).count(), 10);
+    }
+
+    #[test]
+    fn the_nearest_name_is_close() {
+        let known = ["env", "credential", "kubeconfig"];
+        for (name, expected) in
+            [("credentail", Some("credential")), ("enf", Some("env")), ("iam", None), ("", None)]
+        {
+            assert_eq!(nearest(name, known.into_iter()), expected, "{name}");
+        }
     }
 }

@@ -1,21 +1,20 @@
-//! One pass over the arguments, by the option table: woci's options are taken out, its verb is found,
+//! One pass over the arguments, by the tables of options and verbs: woci's options are taken out, its verb is found,
 //! and what is oci's stays byte for byte and in order.
+//!
+//! pico-args turns one option and its value into text, and refuses a value that is not UTF-8. It is shown that pair
+//! alone, after woci has found out that the option is woci's, where its value ends and that it is not empty. On a
+//! whole command line pico-args would do harm: it looks for an option anywhere, also among oci's words and behind
+//! `--`, and what it finds depends on the order of the questions; it strips quotes from `--option="value"`, refuses
+//! `--option=`, and does not see an `--option=value` that is not UTF-8.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
 use pico_args::Arguments;
 
-use super::{DaemonSession, Invocation, Shell, Verb};
 use crate::error::{Error, Result};
-use crate::options::{self, DAEMON_PROCESS, Flags, Kind, Opt};
-
-/// Verbs of one word.
-const VERBS: [&str; 6] = ["credential", "env", "kube-credential", "kubeconfig", "help", DAEMON_PROCESS];
-/// Verbs of the command line that this version does not have.
-const LATER_VERBS: [&str; 6] = ["exec", "status", "logout", "doctor", "config", "completion"];
-/// Each is a request of its own, made by a flag.
-const DAEMON_FLAGS: [&str; 3] = ["--daemon", "--daemon-status", "--stop-daemon"];
+use crate::options::{self, Flags, Kind, OPTIONS, Opt};
+use crate::verbs::{self, CREDENTIAL, Form, HELP, Invocation, PASSTHROUGH, VERBS, VERSION, Verb};
 
 /// # Errors
 /// All of exit code 2: an option without its value, given twice, ambiguous, or foreign to a verb.
@@ -35,29 +34,30 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation> {
 #[derive(Default)]
 struct Line {
     flags: Flags,
+    /// The options that only the verb has.
+    own: Flags,
     /// What oci would get: words, and the options that woci shares with it.
     for_oci: Vec<OsString>,
     /// The words alone; the first decides whose command it is.
     words: Vec<OsString>,
     /// How many of them came before a lone `--`: only those can be woci's verb.
     before_dashes: usize,
-    /// The options of the verb alone.
-    of_verb: Flags,
     /// An option that could be oci's too and came after an oci word.
     ambiguous: Option<&'static str>,
-    asked: Option<Verb>,
+    /// By --help or --version.
+    asked: Option<&'static str>,
 }
 
 impl Line {
     fn take(&mut self, arg: OsString, rest: &mut impl Iterator<Item = OsString>) -> Result<()> {
-        let verb = verb_of(&self.words);
+        let verb = verbs::of_words(&self.words);
         let is_wocis = self.words.is_empty() || verb.is_some();
         if is_wocis && let Some(asked) = help_or_version(&arg) {
             self.asked.get_or_insert(asked);
             return Ok(());
         }
         let (name, inline) = split(&arg);
-        let row = options::find(name).or_else(|| options::find_of_verb(verb?, name));
+        let row = options::find(name).or_else(|| options::find_of_verb(verb?.name, name));
         let Some(row) = row else {
             self.for_oci.push(arg.clone());
             self.words.push(arg);
@@ -76,7 +76,7 @@ impl Line {
             self.flags.set(row.name, text);
             return Ok(());
         }
-        let flags = if row.verbs.is_empty() { &mut self.flags } else { &mut self.of_verb };
+        let flags = if options::find(name).is_some() { &mut self.flags } else { &mut self.own };
         if flags.get(row.name).is_some_and(|before| before != text) {
             return Err(Error::OptionTwice { option: row.name.into() });
         }
@@ -101,116 +101,98 @@ impl Line {
     }
 
     fn invocation(mut self) -> Result<Invocation> {
-        if let Some(verb) = self.asked {
-            return Ok(Invocation { flags: self.flags, verb });
+        let named = verbs::of_words(&self.words[..self.before_dashes]);
+        let mut by_option =
+            VERBS.iter().filter(|verb| verb.form == Form::Option && self.flags.has(verb.name));
+        let (first, second) = (by_option.next(), by_option.next());
+        if self.asked == Some(VERSION) {
+            return Ok(self.run(verbs::row(VERSION), verbs::row(CREDENTIAL), Vec::new()));
         }
-        let verb = match verb_of(&self.words[..self.before_dashes]) {
-            Some(name) => self.own_verb(name)?,
-            None if self.words.is_empty() => Verb::Credential,
-            None => self.passthrough()?,
+        if self.asked == Some(HELP) || named.is_some_and(|verb| verb.name == HELP) {
+            let topic = self.topic(named, first);
+            return Ok(self.run(verbs::row(HELP), verbs::row(HELP), topic));
+        }
+
+        let beside = match named {
+            Some(verb) => verb,
+            None if self.words.is_empty() => verbs::row(CREDENTIAL),
+            None => verbs::row(PASSTHROUGH),
         };
-        let verb = self.of_daemon(verb)?;
-        Ok(Invocation { flags: self.flags, verb })
-    }
-
-    fn own_verb(&mut self, name: &'static str) -> Result<Verb> {
-        if let Some(word) = self.words.get(name.split(' ').count()) {
-            return Err(Error::NotOfVerb { verb: name.into(), word: word.to_string_lossy().into() });
-        }
-        if LATER_VERBS.contains(&name) {
-            return Err(Error::NotAvailable { what: format!("`woci {name}`") });
-        }
-        Ok(match name {
-            "help" => Verb::Help,
-            "env" => {
-                Verb::Env { shell: shell(self.of_verb.get("--shell"))?, unset: self.of_verb.has("--unset") }
-            }
-            "session authenticate" => {
-                self.take_profile_name()?;
-                Verb::SessionAuthenticate
-            }
-            "session refresh" => Verb::SessionRefresh,
-            "kube-credential" => Verb::KubeCredential { cluster_id: self.cluster_id(name)? },
-            "kubeconfig" => Verb::Kubeconfig {
-                cluster_id: self.cluster_id(name)?,
-                user: self.of_verb.get("--user").map(str::to_owned),
-                write: self.of_verb.has("--write"),
-            },
-            DAEMON_PROCESS => Verb::DaemonProcess,
-            _ => Verb::Credential,
-        })
-    }
-
-    fn cluster_id(&self, verb: &str) -> Result<String> {
-        let missing = || Error::OptionMissing { verb: verb.into(), option: "--cluster-id".into() };
-        self.of_verb.get("--cluster-id").map(str::to_owned).ok_or_else(missing)
-    }
-
-    /// What the daemon's flags make of a verb.
-    fn of_daemon(&self, verb: Verb) -> Result<Verb> {
-        let conflict = |one: &str, other: &str| Error::Conflict { one: one.into(), other: other.into() };
-        let mut given = DAEMON_FLAGS.into_iter().filter(|flag| self.flags.has(flag));
-        let foreground = self.flags.has("--foreground");
-        let Some(flag) = given.next() else {
-            return if foreground {
-                Err(conflict("--foreground", "a command without --daemon"))
-            } else {
-                Ok(verb)
-            };
+        let words = match beside.form {
+            Form::OciCommand => std::mem::take(&mut self.for_oci),
+            Form::Words | Form::HiddenWords | Form::Option => self.words_after(named),
         };
-        if let Some(second) = given.next() {
-            return Err(conflict(flag, second));
-        }
-        if foreground && flag != "--daemon" {
-            return Err(conflict("--foreground", flag));
-        }
-        match (flag, verb) {
-            ("--daemon-status", Verb::Credential) => Ok(Verb::DaemonStatus),
-            ("--stop-daemon", Verb::Credential) => Ok(Verb::StopDaemon),
-            ("--daemon", Verb::Credential) => Ok(Verb::Daemon { session: DaemonSession::Valid, foreground }),
-            ("--daemon", Verb::SessionRefresh) => {
-                Ok(Verb::Daemon { session: DaemonSession::Newer, foreground })
-            }
-            ("--daemon", Verb::SessionAuthenticate) => {
-                Ok(Verb::Daemon { session: DaemonSession::SignedIn, foreground })
-            }
-            (flag, _) => Err(conflict(flag, "another command")),
-        }
-    }
-
-    /// `oci session authenticate` names the profile with an option of its own.
-    fn take_profile_name(&mut self) -> Result<()> {
-        let Some(name) = self.of_verb.get("--profile-name") else { return Ok(()) };
-        if self.flags.get("--profile").is_some_and(|profile| profile != name) {
-            return Err(Error::Conflict { one: "--profile-name".into(), other: "another --profile".into() });
-        }
-        self.flags.set("--profile", name.to_owned());
-        Ok(())
-    }
-
-    fn passthrough(&mut self) -> Result<Verb> {
-        if let Some(option) = self.ambiguous {
+        if beside.form == Form::OciCommand
+            && let Some(option) = self.ambiguous
+        {
             return Err(Error::OptionAfterOciWord { option: option.into() });
         }
-        let bare = is_bare(&self.words, self.flags.get("--auth"));
-        Ok(Verb::Passthrough { words: std::mem::take(&mut self.for_oci), bare })
+        if beside.form != Form::OciCommand
+            && beside.words.is_empty()
+            && let Some(word) = words.first()
+        {
+            return Err(Error::NotOfVerb { verb: beside.name.into(), word: word.to_string_lossy().into() });
+        }
+        if let (Some(one), Some(other)) = (first, second) {
+            return Err(Error::Conflict { one: one.name.into(), other: other.name.into() });
+        }
+        let verb = first.unwrap_or(beside);
+        self.check_options_of(verb)?;
+        Ok(self.run(verb, beside, words))
+    }
+
+    fn run(self, verb: &'static Verb, beside: &'static Verb, words: Vec<OsString>) -> Invocation {
+        let bare = verb.form == Form::OciCommand && is_bare(&self.words, self.flags.get("--auth"));
+        Invocation { verb, beside, flags: self.flags, own: self.own, words, bare }
+    }
+
+    /// What help is asked about: the words after `help`, else the verb that stands beside `--help`.
+    fn topic(&self, named: Option<&Verb>, by_option: Option<&Verb>) -> Vec<OsString> {
+        let verb = match named {
+            Some(verb) if verb.name == HELP => {
+                let words = self.words_after(named);
+                if !words.is_empty() {
+                    return words;
+                }
+                by_option
+            }
+            Some(verb) => Some(verb),
+            None => by_option,
+        };
+        verb.map(|verb| verb.name.into()).into_iter().collect()
+    }
+
+    fn words_after(&self, verb: Option<&Verb>) -> Vec<OsString> {
+        let length = verb.map_or(0, |verb| verb.name.split(' ').count());
+        self.words[length..].to_vec()
+    }
+
+    /// An option that may stand anywhere can still belong to one verb, and a verb can need one of its own.
+    fn check_options_of(&self, verb: &Verb) -> Result<()> {
+        for row in self.flags.iter().filter_map(|(name, _)| options::find(name)) {
+            if !row.verbs.is_empty() && !row.verbs.contains(&verb.name) {
+                let other = match verb.form {
+                    Form::Option => verb.name.to_owned(),
+                    Form::Words | Form::HiddenWords | Form::OciCommand => {
+                        format!("a command without {}", row.verbs.join(" or "))
+                    }
+                };
+                return Err(Error::Conflict { one: row.name.into(), other });
+            }
+        }
+        let mut needed = OPTIONS.iter().filter(|row| row.required && row.verbs.contains(&verb.name));
+        match needed.find(|row| !self.own.has(row.name)) {
+            Some(row) => Err(Error::OptionMissing { verb: verb.name.into(), option: row.name.into() }),
+            None => Ok(()),
+        }
     }
 }
 
-/// The one of woci's verbs that the words begin with.
-fn verb_of(words: &[OsString]) -> Option<&'static str> {
-    let word = |n: usize| words.get(n).and_then(|word| word.to_str());
-    match (word(0)?, word(1)) {
-        ("session", Some("authenticate")) => Some("session authenticate"),
-        ("session", Some("refresh")) => Some("session refresh"),
-        (first, _) => VERBS.iter().chain(&LATER_VERBS).find(|verb| **verb == first).copied(),
-    }
-}
-
-fn help_or_version(arg: &OsStr) -> Option<Verb> {
+/// The name of the verb that such an option asks for.
+fn help_or_version(arg: &OsStr) -> Option<&'static str> {
     match arg.to_str()? {
-        "-h" | "--help" => Some(Verb::Help),
-        "--version" => Some(Verb::Version),
+        "-h" | "--help" => Some(HELP),
+        "-V" | VERSION => Some(VERSION),
         _ => None,
     }
 }
@@ -251,22 +233,11 @@ fn value(row: &Opt, inline: Option<OsString>, rest: &mut impl Iterator<Item = Os
     }
 }
 
-/// A value as UTF-8. pico-args would look for the option anywhere, so that it is shown this pair alone.
+/// A value as UTF-8.
 fn text(row: &Opt, value: &OsStr) -> Result<String> {
     let mut pair = Arguments::from_vec(vec![row.name.into(), value.to_owned()]);
     pair.value_from_os_str(row.name, |value| value.to_str().map(str::to_owned).ok_or("not UTF-8"))
         .map_err(|_| Error::OptionNotText { option: row.name.into() })
-}
-
-fn shell(name: Option<&str>) -> Result<Shell> {
-    match name {
-        None | Some("sh") => Ok(Shell::Sh),
-        Some("fish") => Ok(Shell::Fish),
-        Some("powershell") => Ok(Shell::Pwsh),
-        Some(_) => {
-            Err(Error::BadValue { name: "--shell".into(), why: "it is none of sh, fish, powershell".into() })
-        }
-    }
 }
 
 #[cfg(test)]
@@ -281,13 +252,15 @@ mod tests {
         parse(args.iter().map(OsString::from).collect())
     }
 
+    fn verb(args: &[&str]) -> &'static str {
+        line(args).unwrap().verb.name
+    }
+
+    /// What oci gets, and whether it runs without a session.
     fn words(args: &[&str]) -> (Vec<String>, bool) {
-        match line(args).unwrap().verb {
-            Verb::Passthrough { words, bare } => {
-                (words.into_iter().map(|word| word.into_string().unwrap()).collect(), bare)
-            }
-            other => panic!("{args:?} is {other:?}"),
-        }
+        let Invocation { verb, words, bare, .. } = line(args).unwrap();
+        assert_eq!(verb.name, PASSTHROUGH, "{args:?}");
+        (words.into_iter().map(|word| word.into_string().unwrap()).collect(), bare)
     }
 
     #[test]
@@ -295,7 +268,7 @@ mod tests {
         for args in
             [&[][..], &["--"], &["--profile", "p"], &["--scope=s", "--log-level", "DEBUG"], &["credential"]]
         {
-            assert_eq!(line(args).unwrap().verb, Verb::Credential, "{args:?}");
+            assert_eq!(verb(args), CREDENTIAL, "{args:?}");
         }
     }
 
@@ -331,10 +304,9 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_reach_oci() {
         let odd = OsString::from_vec(b"--name=\xff\xfe".to_vec());
-        let verb = parse(vec!["iam".into(), odd.clone()]).unwrap().verb;
-        assert_eq!(verb, Verb::Passthrough { words: vec!["iam".into(), odd], bare: false });
+        assert_eq!(parse(vec!["iam".into(), odd.clone()]).unwrap().words, ["iam".into(), odd]);
         let odd = OsString::from_vec(b"--scope=\xff".to_vec());
-        assert_eq!(parse(vec![odd]), Err(Error::OptionNotText { option: "--scope".into() }));
+        assert_eq!(parse(vec![odd]).unwrap_err(), Error::OptionNotText { option: "--scope".into() });
     }
 
     #[test]
@@ -352,27 +324,30 @@ mod tests {
             ),
             (&["iam", "--scope", "a"], Error::OptionAfterOciWord { option: option("--scope") }),
             (&["x", "--client-id=a", "--", "y"], Error::OptionAfterOciWord { option: option("--client-id") }),
+            (
+                &["kubeconfig", "--write"],
+                Error::OptionMissing { verb: option("kubeconfig"), option: option("--cluster-id") },
+            ),
             (&["env", "more"], Error::NotOfVerb { verb: option("env"), word: option("more") }),
             (&["env", "--", "more"], Error::NotOfVerb { verb: option("env"), word: option("more") }),
             (
                 &["session", "authenticate", "--no-browser"],
                 Error::NotOfVerb { verb: option("session authenticate"), word: option("--no-browser") },
             ),
-            (&["status"], Error::NotAvailable { what: option("`woci status`") }),
             (
                 &["--daemon", "--stop-daemon"],
                 Error::Conflict { one: option("--daemon"), other: option("--stop-daemon") },
             ),
             (
-                &["--daemon", "iam"],
-                Error::Conflict { one: option("--daemon"), other: option("another command") },
+                &["--foreground", "iam"],
+                Error::Conflict { one: option("--foreground"), other: option("a command without --daemon") },
             ),
             (
-                &["--daemon", "env"],
-                Error::Conflict { one: option("--daemon"), other: option("another command") },
+                &["--stop-daemon", "--foreground"],
+                Error::Conflict { one: option("--foreground"), other: option("--stop-daemon") },
             ),
         ] {
-            assert_eq!(line(args), Err(error), "{args:?}");
+            assert_eq!(line(args).unwrap_err(), error, "{args:?}");
         }
         assert!(line(&["--scope", "a", "--scope=a"]).is_ok());
         assert!(line(&["credential", "--scope", "a"]).is_ok());
@@ -380,33 +355,56 @@ mod tests {
 
     #[test]
     fn verbs_and_their_options() {
-        let verb = |args| line(args).unwrap().verb;
+        let env = line(&["env", "--shell", "fish", "--unset", "--profile", "p"]).unwrap();
         assert_eq!(
-            verb(&["env", "--shell", "fish", "--unset"]),
-            Verb::Env { shell: Shell::Fish, unset: true }
+            (env.verb.name, env.own.get("--shell"), env.own.has("--unset")),
+            ("env", Some("fish"), true)
         );
+        assert_eq!(env.flags.get("--profile"), Some("p"));
         assert_eq!(words(&["--shell", "fish", "env"]).0, ["--shell", "fish", "env"]);
-        assert_eq!(verb(&["session", "--profile", "p", "refresh"]), Verb::SessionRefresh);
-        let invocation = line(&["session", "authenticate", "--profile-name", "p"]).unwrap();
-        assert_eq!(
-            (invocation.verb, invocation.flags.get("--profile")),
-            (Verb::SessionAuthenticate, Some("p"))
-        );
+        assert_eq!(verb(&["session", "--profile", "p", "refresh"]), "session refresh");
+        assert_eq!(verb(&["status", "--all"]), "status");
+    }
+
+    #[test]
+    fn an_option_asks_for_a_verb_beside_another() {
+        for (args, verb, beside) in [
+            (&["--daemon"][..], "--daemon", "credential"),
+            (&["session", "refresh", "--daemon", "--foreground"], "--daemon", "session refresh"),
+            (&["--foreground", "--daemon"], "--daemon", "credential"),
+            (&["--daemon-status", "env"], "--daemon-status", "env"),
+            (&["--daemon", "iam"], "--daemon", "oci"),
+        ] {
+            let invocation = line(args).unwrap();
+            assert_eq!((invocation.verb.name, invocation.beside.name), (verb, beside), "{args:?}");
+        }
     }
 
     #[test]
     fn help_and_version_before_a_word_are_wocis() {
-        for (args, verb) in [
-            (&["-h"][..], Verb::Help),
-            (&["--profile", "p", "--help"], Verb::Help),
-            (&["env", "--help"], Verb::Help),
-            (&["help"], Verb::Help),
-            (&["--version"], Verb::Version),
+        for (args, topic) in [
+            (&["-h"][..], &[][..]),
+            (&["--profile", "p", "--help"], &[]),
+            (&["help"], &[]),
+            (&["help", "env"], &["env"]),
+            (&["help", "session", "refresh"], &["session", "refresh"]),
+            (&["env", "--help"], &["env"]),
+            (&["--help", "env"], &["env"]),
+            (&["session", "refresh", "-h"], &["session refresh"]),
+            (&["--daemon", "--help"], &["--daemon"]),
+            (&["help", "--daemon"], &["--daemon"]),
+            (&["help", "nonsense"], &["nonsense"]),
         ] {
-            assert_eq!(line(args).unwrap().verb, verb, "{args:?}");
+            let invocation = line(args).unwrap();
+            assert_eq!(invocation.verb.name, HELP, "{args:?}");
+            assert_eq!(invocation.words, topic, "{args:?}");
+        }
+        for args in [&["--version"][..], &["-V"], &["env", "-V"]] {
+            assert_eq!(verb(args), VERSION, "{args:?}");
         }
         assert_eq!(words(&["iam", "--help"]), (vec!["iam".into(), "--help".into()], true));
         assert_eq!(words(&["--", "--version"]), (vec!["--version".into()], true));
+        assert_eq!(words(&["iam", "-V"]).0, ["iam", "-V"]);
     }
 
     #[test]
@@ -428,11 +426,9 @@ mod tests {
         fn after_the_dashes_every_byte_stays(args: Vec<Vec<u8>>) {
             let args: Vec<OsString> = args.into_iter().map(OsString::from_vec).collect();
             let line = ["oci".into(), "--".into()].into_iter().chain(args.iter().cloned()).collect();
-            if let Verb::Passthrough { words, .. } = parse(line).unwrap().verb {
-                prop_assert_eq!(&words[1..], args);
-            } else {
-                prop_assert!(false);
-            }
+            let invocation = parse(line).unwrap();
+            prop_assert_eq!(invocation.verb.name, PASSTHROUGH);
+            prop_assert_eq!(&invocation.words[1..], args);
         }
     }
 }

@@ -116,7 +116,7 @@ impl Manager {
     }
 
     fn unknown(&self, key: &str, section: &str) -> String {
-        let hint = match nearest(key) {
+        let hint = match options::nearest(key, options::OPTIONS.iter().filter_map(|opt| opt.key)) {
             Some(known) => format!("; did you mean {known}?"),
             None => String::new(),
         };
@@ -132,26 +132,4 @@ impl Sections {
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.values.iter().find(|value| value.key == key)
     }
-}
-
-/// The known key that is most similar, if one differs in at most a third of its characters.
-fn nearest(key: &str) -> Option<&'static str> {
-    let known = options::OPTIONS.iter().filter_map(|opt| opt.key);
-    let (distance, nearest) = known.map(|known| (distance(key, known), known)).min()?;
-    (distance * 3 <= nearest.len()).then_some(nearest)
-}
-
-/// The Levenshtein distance: the number of characters to insert, delete or change.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.chars().enumerate() {
-            let changed = diagonal + usize::from(from != to);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.chars().count()]
 }

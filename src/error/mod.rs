@@ -28,6 +28,7 @@ pub enum Error {
     // Two requests that exclude each other, or a flag without the verb it belongs to.
     Conflict { one: String, other: String },
     NotAvailable { what: String },
+    UnknownTopic { topic: String, topics: String },
 
     // Configuration. `name` says which setting, and where it was set: `redirect_port in [prod] of /…`.
     BadValue { name: String, why: String },
@@ -103,6 +104,8 @@ pub enum Error {
 
     // The OCI CLI.
     OciMissing,
+    // The first word is nearly one of woci's verbs.
+    OciMissingOrVerb { word: String, verb: String },
     OciNotExecutable { path: PathBuf, why: String },
 }
 

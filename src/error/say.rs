@@ -15,13 +15,15 @@ impl Error {
         let authenticate = given.command("session authenticate", None);
         match self {
             // The command line.
-            Self::OptionWithoutValue { option } => {
-                wrong(format!("cannot use {option}"), "it needs a value", "see `woci --help` for its form")
-            }
+            Self::OptionWithoutValue { option } => wrong(
+                format!("cannot use {option}"),
+                "it needs a value",
+                "see `woci help options` for its form",
+            ),
             Self::OptionMissing { verb, option } => wrong(
                 format!("cannot run `woci {verb}`"),
                 format!("it needs {option}"),
-                format!("add {option}; `woci --help` shows its form"),
+                format!("add {option}; `woci help {verb}` shows its form"),
             ),
             Self::OptionWithValue { option } => {
                 wrong(format!("cannot use {option} with a value"), "it takes none", "remove the value")
@@ -43,7 +45,7 @@ impl Error {
             Self::NotOfVerb { verb, word } => wrong(
                 format!("cannot run `woci {verb}`"),
                 format!("it does not accept {word}"),
-                "see `woci --help` for what it accepts",
+                format!("see `woci help {verb}` for what it accepts"),
             ),
             Self::Conflict { one, other } => wrong(
                 format!("cannot use {one}"),
@@ -54,6 +56,11 @@ impl Error {
                 format!("cannot run {what}"),
                 "it is not available in this version",
                 "see `woci --help` for the commands that are",
+            ),
+            Self::UnknownTopic { topic, topics } => wrong(
+                format!("cannot run `woci help {topic}`"),
+                "it is neither a verb nor another topic of help",
+                format!("ask for one of these: {topics}"),
             ),
 
             // Configuration.
@@ -320,6 +327,14 @@ impl Error {
                 "there is no `oci` on PATH",
                 "install the OCI CLI, or correct PATH",
             ),
+            Self::OciMissingOrVerb { word, verb } => row(
+                127,
+                format!("cannot run `oci {word}`"),
+                "there is no `oci` on PATH",
+                format!(
+                    "run `woci {verb}` if you meant that; otherwise install the OCI CLI, or correct PATH"
+                ),
+            ),
             Self::OciNotExecutable { path, why } => row(
                 126,
                 format!("cannot run {}", path.display()),
@@ -475,6 +490,10 @@ mod tests {
                 vec![Error::Conflict { one: "--daemon".into(), other: "another command".into() }]
             }
             Variant::NotAvailable => vec![Error::NotAvailable { what: "`woci status`".into() }],
+            Variant::UnknownTopic => vec![Error::UnknownTopic {
+                topic: "sesion".into(),
+                topics: "credential, env, options".into(),
+            }],
             Variant::BadValue => vec![Error::BadValue {
                 name: format!("redirect_port in [prod] of {}", manager().display()),
                 why: "it is not a number from 1 to 65535".into(),
@@ -607,6 +626,9 @@ mod tests {
             Variant::NoRegion => vec![Error::NoRegion],
             Variant::Kubectl => vec![Error::Kubectl { why: "No such file or directory".into() }],
             Variant::OciMissing => vec![Error::OciMissing],
+            Variant::OciMissingOrVerb => {
+                vec![Error::OciMissingOrVerb { word: "credentail".into(), verb: "credential".into() }]
+            }
             Variant::OciNotExecutable => {
                 vec![Error::OciNotExecutable { path: "/usr/bin/oci".into(), why: "Permission denied".into() }]
             }

@@ -1,12 +1,17 @@
 //! The credential as one JSON document: schemas/credential.schema.json.
 
+use super::{Invocation, settings};
 use crate::config::Settings;
 use crate::error::Result;
 use crate::host::{self, Host};
 use crate::output::Output;
 use crate::session::{Engine, Source, Want};
 
-pub fn run(host: &Host, settings: &Settings, want: Want) -> Result<Output> {
+pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
+    print(host, &settings(host, &invocation.flags)?, Want::VALID)
+}
+
+pub fn print(host: &Host, settings: &Settings, want: Want) -> Result<Output> {
     let session = Engine::new(host, settings, want, None).ensure()?;
     let upst = &session.upst;
     let source = match session.source {

@@ -1,22 +1,30 @@
-//! `--daemon`, `--daemon-status`, `--stop-daemon`, and the process that the first leaves behind.
+//! `--daemon`, `--daemon-status` and `--stop-daemon`, and the background process that the first one starts.
 //! Documents follow schemas/daemon-status.schema.json.
 
-use super::settings;
+use super::session::take_profile_name;
+use super::{CREDENTIAL, Invocation, settings};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::fresh::daemon::{self, Daemon, Status};
 use crate::fresh::keeper::Keeper;
 use crate::host::Host;
-use crate::options::Flags;
 use crate::output::{Document, Output, print};
+use crate::secret::Secret;
 use crate::session::{Engine, Want};
 use crate::sys;
 
-/// Makes the session, then leaves a daemon behind and says how it is.
-pub fn start(host: &Host, flags: &Flags, want: Want) -> Result<Output> {
+/// Makes the session, then starts the background process and prints its state.
+pub fn start(host: &Host, mut invocation: Invocation) -> Result<Output> {
+    // The session that it begins with is a fact of the verb beside it.
+    let Some(want) = invocation.beside.daemon else { return Err(beside_another(&invocation)) };
+    take_profile_name(&mut invocation.flags, &invocation.own)?;
+    let flags = &invocation.flags;
     let settings = settings(host, flags)?;
     let mut engine = Engine::new(host, &settings, want, None);
     engine.ensure()?;
+    if flags.has("--foreground") {
+        return stay(host, &invocation, &settings, engine.unlock()?);
+    }
     if Daemon::of(&settings).status()?.pid.is_none() {
         let passphrase = engine.unlock()?;
         Daemon::of(&settings).start(flags, &settings, passphrase.as_ref())?;
@@ -25,16 +33,19 @@ pub fn start(host: &Host, flags: &Flags, want: Want) -> Result<Output> {
     Ok(Output::Document(document(host, &settings, &status)?))
 }
 
-/// The same in front, for systemd and launchd: the document once it is up, messages on stderr.
-pub fn stay(host: &Host, flags: &Flags, want: Want) -> Result<Output> {
-    let settings = settings(host, flags)?;
-    let mut engine = Engine::new(host, &settings, want, None);
-    engine.ensure()?;
-    let keeper = Keeper::new(host, flags, engine.unlock()?);
+/// Keeps the session fresh in this process, for systemd and launchd: the document is printed once it is up,
+/// messages go to stderr.
+fn stay(
+    host: &Host,
+    invocation: &Invocation,
+    settings: &Settings,
+    passphrase: Option<Secret>,
+) -> Result<Output> {
+    let keeper = Keeper::new(host, &invocation.flags, passphrase);
     sys::forbid_core_dumps();
-    let daemon = Daemon::of(&settings);
+    let daemon = Daemon::of(settings);
     let is_new = daemon.live(keeper, || {
-        let document = document(host, &settings, &daemon.status()?)?;
+        let document = document(host, settings, &daemon.status()?)?;
         print(Output::Document(document)).map(drop)
     })?;
     if is_new {
@@ -44,9 +55,10 @@ pub fn stay(host: &Host, flags: &Flags, want: Want) -> Result<Output> {
     }
 }
 
-/// What `start` leaves behind.
-pub fn process(host: &Host, mut flags: Flags) -> Result<Output> {
+/// The background process that `start` starts.
+pub fn process(host: &Host, invocation: Invocation) -> Result<Output> {
     sys::forbid_core_dumps();
+    let mut flags = invocation.flags;
     let passphrase = daemon::take_secrets(&mut flags);
     let settings = settings(host, &flags)?;
     let keeper = Keeper::new(host, &flags, passphrase);
@@ -55,18 +67,28 @@ pub fn process(host: &Host, mut flags: Flags) -> Result<Output> {
     Ok(Output::Code(0))
 }
 
-pub fn status(host: &Host, flags: &Flags) -> Result<Output> {
-    let settings = settings(host, flags)?;
+pub fn status(host: &Host, invocation: Invocation) -> Result<Output> {
+    check_alone(&invocation)?;
+    let settings = settings(host, &invocation.flags)?;
     let status = Daemon::of(&settings).status()?;
     let code = if status.pid.is_some() { 0 } else { 1 };
     Ok(Output::Answer { document: document(host, &settings, &status)?, code })
 }
 
-pub fn stop(host: &Host, flags: &Flags) -> Result<Output> {
-    let settings = settings(host, flags)?;
+pub fn stop(host: &Host, invocation: Invocation) -> Result<Output> {
+    check_alone(&invocation)?;
+    let settings = settings(host, &invocation.flags)?;
     let code = if Daemon::of(&settings).stop()? { 0 } else { 1 };
     let status = Daemon::of(&settings).status()?;
     Ok(Output::Answer { document: document(host, &settings, &status)?, code })
+}
+
+fn check_alone(invocation: &Invocation) -> Result<()> {
+    if invocation.beside.name == CREDENTIAL { Ok(()) } else { Err(beside_another(invocation)) }
+}
+
+fn beside_another(invocation: &Invocation) -> Error {
+    Error::Conflict { one: invocation.verb.name.into(), other: "another command".into() }
 }
 
 fn document(host: &Host, settings: &Settings, status: &Status) -> Result<Document> {

@@ -1,14 +1,14 @@
-//! Exports for `eval "$(woci env)"`, and the lines that undo them.
+//! Shell variables that make oci use the session, for `eval "$(woci env)"`, and the lines that unset them.
 
-use crate::cli::Shell;
-use crate::config::Settings;
-use crate::error::Result;
+use super::{Invocation, settings};
+use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::oci::environment::OVERRIDING;
+use crate::options::Flags;
 use crate::output::Output;
 use crate::session::{Engine, Want};
 
-/// All that `env` may set.
+/// The variables that may be set.
 const SET: [&str; 7] = [
     "OCI_CLI_AUTH",
     "OCI_CLI_PROFILE",
@@ -19,8 +19,43 @@ const SET: [&str; 7] = [
     "OCI_CLI_REGION",
 ];
 
-pub fn run(host: &Host, settings: &Settings, shell: Shell) -> Result<Output> {
-    let session = Engine::new(host, settings, Want::VALID, None).ensure()?;
+/// The verb's own options.
+#[derive(Debug, PartialEq, Eq)]
+struct Options {
+    shell: Shell,
+    unset: bool,
+}
+
+/// Whose syntax is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shell {
+    Sh,
+    Fish,
+    PowerShell,
+}
+
+impl Options {
+    fn new(own: &Flags) -> Result<Self> {
+        let shell = match own.get("--shell") {
+            None | Some("sh") => Shell::Sh,
+            Some("fish") => Shell::Fish,
+            Some("powershell") => Shell::PowerShell,
+            Some(_) => {
+                let why = "it is none of sh, fish, powershell".into();
+                return Err(Error::BadValue { name: "--shell".into(), why });
+            }
+        };
+        Ok(Self { shell, unset: own.has("--unset") })
+    }
+}
+
+pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
+    let Options { shell, unset } = Options::new(&invocation.own)?;
+    if unset {
+        return Ok(Output::Text(SET.into_iter().map(|name| unset_line(shell, name)).collect()));
+    }
+    let settings = settings(host, &invocation.flags)?;
+    let session = Engine::new(host, &settings, Want::VALID, None).ensure()?;
     let values = [
         Some("security_token".into()),
         Some(settings.profile.to_string()),
@@ -38,15 +73,11 @@ pub fn run(host: &Host, settings: &Settings, shell: Shell) -> Result<Output> {
     Ok(Output::Text(lines.collect()))
 }
 
-pub fn undo(shell: Shell) -> String {
-    SET.into_iter().map(|name| unset_line(shell, name)).collect()
-}
-
 fn set_line(shell: Shell, name: &str, value: &str) -> String {
     match shell {
         Shell::Sh => format!("export {name}='{}'\n", value.replace('\'', r"'\''")),
         Shell::Fish => format!("set -gx {name} '{}'\n", value.replace('\\', r"\\").replace('\'', r"\'")),
-        Shell::Pwsh => format!("$env:{name} = '{}'\n", doubled_quotes(value)),
+        Shell::PowerShell => format!("$env:{name} = '{}'\n", doubled_quotes(value)),
     }
 }
 
@@ -54,7 +85,7 @@ fn unset_line(shell: Shell, name: &str) -> String {
     match shell {
         Shell::Sh => format!("unset {name}\n"),
         Shell::Fish => format!("set -e {name}\n"),
-        Shell::Pwsh => format!("Remove-Item Env:{name} -ErrorAction SilentlyContinue\n"),
+        Shell::PowerShell => format!("Remove-Item Env:{name} -ErrorAction SilentlyContinue\n"),
     }
 }
 
@@ -69,11 +100,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn options() {
+        let mut own = Flags::default();
+        assert_eq!(Options::new(&own), Ok(Options { shell: Shell::Sh, unset: false }));
+        own.set("--unset", String::new());
+        own.set("--shell", "fish".into());
+        assert_eq!(Options::new(&own), Ok(Options { shell: Shell::Fish, unset: true }));
+        own.set("--shell", "tcsh".into());
+        assert!(matches!(Options::new(&own), Err(Error::BadValue { .. })));
+    }
+
+    #[test]
     fn values_are_quoted_for_their_shell() {
         for (shell, line) in [
             (Shell::Sh, r"export A='it'\''s \ $(x)'"),
             (Shell::Fish, r"set -gx A 'it\'s \\ $(x)'"),
-            (Shell::Pwsh, r"$env:A = 'it''s \ $(x)'"),
+            (Shell::PowerShell, r"$env:A = 'it''s \ $(x)'"),
         ] {
             assert_eq!(set_line(shell, "A", r"it's \ $(x)").trim_end(), line);
         }

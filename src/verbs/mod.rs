@@ -1,11 +1,13 @@
-//! What is handed out: one verb, one file.
+//! THE table of woci's verbs. The parser, help, the dispatch in lib.rs and the tests read it, so that a new
+//! verb is a row here and a file beside this one. Options that only one verb has stand in the table of options.
 
-use crate::cli::{DaemonSession, Invocation, Verb, help};
+use std::ffi::OsString;
+
 use crate::config::{Config, Settings};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::log;
-use crate::options::Flags;
+use crate::options::{DAEMON_PROCESS, Flags};
 use crate::output::Output;
 use crate::session::Want;
 
@@ -14,46 +16,255 @@ mod daemon;
 mod env;
 mod kube;
 mod passthrough;
+mod session;
+mod version;
 
-pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
-    let Invocation { flags, verb } = invocation;
-    if verb == Verb::Credential {
-        return credential::run(host, &settings(host, &flags)?, Want::VALID);
-    }
-    run_any(host, flags, verb)
+#[derive(Debug)]
+pub struct Verb {
+    /// The words that ask for it, or the option that does.
+    pub name: &'static str,
+    pub form: Form,
+    /// The words that it takes after its name, as help shows them; empty if it takes none.
+    pub words: &'static str,
+    /// One line, for `woci --help`.
+    pub summary: &'static str,
+    /// What `woci help VERB` says besides. A line that begins with a blank stays as it is.
+    pub about: &'static str,
+    /// The document that it prints is one of schemas/<this>.schema.json.
+    pub schema: Option<&'static str>,
+    /// `--daemon` may stand beside this verb, and then begins with this session.
+    pub daemon: Option<Want>,
+    pub answer: Answer,
 }
 
-/// Apart, since the most frequent run would have the code of all verbs and their stack in its way.
-#[inline(never)]
-fn run_any(host: &Host, flags: Flags, verb: Verb) -> Result<Output> {
-    match verb {
-        Verb::Help => Ok(Output::Text(help::text())),
-        Verb::Version => Ok(Output::Text(concat!("woci ", env!("CARGO_PKG_VERSION"), "\n").into())),
-        Verb::Credential => credential::run(host, &settings(host, &flags)?, Want::VALID),
-        Verb::SessionAuthenticate => credential::run(host, &settings(host, &flags)?, Want::SIGNED_IN),
-        Verb::SessionRefresh => credential::run(host, &settings(host, &flags)?, Want::NEWER),
-        Verb::Env { shell, unset: true } => Ok(Output::Text(env::undo(shell))),
-        Verb::Env { shell, unset: false } => env::run(host, &settings(host, &flags)?, shell),
-        Verb::KubeCredential { cluster_id } => {
-            kube::credential::run(host, &settings(host, &flags)?, &cluster_id)
-        }
-        Verb::Kubeconfig { cluster_id, user, write } => {
-            let settings = settings(host, &flags)?;
-            kube::config::run(host, &flags, &settings, &cluster_id, user.as_deref(), write)
-        }
-        Verb::Daemon { session, foreground } => {
-            let want = match session {
-                DaemonSession::Valid => Want::VALID,
-                DaemonSession::Newer => Want::NEWER,
-                DaemonSession::SignedIn => Want::SIGNED_IN,
-            };
-            if foreground { daemon::stay(host, &flags, want) } else { daemon::start(host, &flags, want) }
-        }
-        Verb::DaemonStatus => daemon::status(host, &flags),
-        Verb::StopDaemon => daemon::stop(host, &flags),
-        Verb::DaemonProcess => daemon::process(host, flags),
-        Verb::Passthrough { words, bare } => passthrough::run(host, &flags, words, bare),
-    }
+/// How a verb is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `woci NAME`.
+    Words,
+    /// `woci NAME`, but not for people: help does not list it.
+    HiddenWords,
+    /// `woci --NAME`.
+    Option,
+    /// Any words that no other verb begins with.
+    OciCommand,
+}
+
+/// Who answers.
+#[derive(Debug)]
+pub enum Answer {
+    By(fn(&Host, Invocation) -> Result<Output>),
+    /// `cli`, which writes help from this table and that of the options.
+    Help,
+}
+
+/// A command line, understood.
+#[derive(Debug)]
+pub struct Invocation {
+    pub verb: &'static Verb,
+    /// The verb that the words ask for. It differs from `verb` if an option asks for that one:
+    /// `woci --daemon session refresh`.
+    pub beside: &'static Verb,
+    /// The options that stand anywhere, most of them settings.
+    pub flags: Flags,
+    /// The options that only this verb has.
+    pub own: Flags,
+    /// What follows the verb's name; for oci, all that it gets.
+    pub words: Vec<OsString>,
+    /// oci runs with these words as they are: no profile, no session.
+    pub bare: bool,
+}
+
+/// Plain `woci` is this verb too.
+pub const CREDENTIAL: &str = "credential";
+pub const PASSTHROUGH: &str = "oci";
+pub const HELP: &str = "help";
+pub const VERSION: &str = "--version";
+
+/// Defaults of a row, for the rows to state what is special about them.
+const ROW: Verb = Verb {
+    name: "",
+    form: Form::Words,
+    words: "",
+    summary: "",
+    about: "",
+    schema: None,
+    daemon: None,
+    answer: Answer::Help,
+};
+
+/// A verb of a later version: its name is taken already, so that it never reaches oci.
+const LATER: Verb =
+    Verb { form: Form::HiddenWords, words: "[WORDS]", answer: Answer::By(not_available), ..ROW };
+
+/// In the order in which help lists them.
+pub const VERBS: &[Verb] = &[
+    Verb {
+        name: CREDENTIAL,
+        summary: "print the session as JSON; plain `woci` does the same",
+        about: "\
+The session is read from disk if it is valid, refreshed if it has ended, and made by a sign-in in your \
+browser if it cannot be refreshed. The document holds the session token: treat it as a password.",
+        schema: Some("credential"),
+        daemon: Some(Want::VALID),
+        answer: Answer::By(credential::run),
+        ..ROW
+    },
+    Verb {
+        name: "env",
+        summary: "print shell variables: eval \"$(woci env)\"",
+        about: "\
+The variables make oci use the session in this shell. They name files, so they stay right when the session is \
+refreshed. Variables that would make oci another identity are unset.
+
+  eval \"$(woci env)\"
+  eval \"$(woci env --unset)\"
+  woci env --shell fish | source
+  woci env --shell powershell | Out-String | Invoke-Expression",
+        answer: Answer::By(env::run),
+        ..ROW
+    },
+    Verb {
+        name: "kube-credential",
+        summary: "print a token for kubectl (Oracle's Kubernetes, OKE)",
+        about: "\
+kubectl runs this command by itself, once `woci kubeconfig` has set it up. The token is good for 4 minutes. \
+oci is not needed.",
+        schema: Some("exec-credential"),
+        answer: Answer::By(kube::credential::run),
+        ..ROW
+    },
+    Verb {
+        name: "kubeconfig",
+        summary: "print or write the kubeconfig entry that runs woci",
+        about: "\
+The entry makes kubectl run `woci kube-credential`. Options that decide which session it is (region, files, \
+provider, passphrase source) are kept in the entry if you give them here; secrets are not.
+
+  woci --profile prod kubeconfig --cluster-id ocid1.cluster.oc1.iad.aaaa --write",
+        answer: Answer::By(kube::config::run),
+        ..ROW
+    },
+    Verb {
+        name: "session authenticate",
+        summary: "sign in now, whatever session there is",
+        about: "Opens your browser, makes a new session and prints it as `woci credential` does.",
+        schema: Some("credential"),
+        daemon: Some(Want::SIGNED_IN),
+        answer: Answer::By(session::authenticate),
+        ..ROW
+    },
+    Verb {
+        name: "session refresh",
+        summary: "refresh the session now, even if it is still valid",
+        about: "\
+Prints the session as `woci credential` does. A person is asked to sign in only if the refresh token is \
+missing or no longer accepted.",
+        schema: Some("credential"),
+        daemon: Some(Want::NEWER),
+        answer: Answer::By(session::refresh),
+        ..ROW
+    },
+    Verb {
+        name: "--daemon",
+        form: Form::Option,
+        summary: "keep the session fresh in a background process",
+        about: "\
+Makes the session first, then prints the state of the background process and ends. There is one such process \
+for each profile. Its messages are in ~/.oci/sessions/<profile>/woci_refresh.log.
+
+  woci --daemon                        with the session that there is
+  woci --daemon session authenticate   with a new sign-in
+  woci --daemon session refresh        with a refreshed session
+  woci --daemon --foreground           for systemd and launchd",
+        schema: Some("daemon-status"),
+        answer: Answer::By(daemon::start),
+        ..ROW
+    },
+    Verb {
+        name: "--daemon-status",
+        form: Form::Option,
+        summary: "print the state of that process",
+        about: "The exit code is 0 if the process runs, and 1 if it does not.",
+        schema: Some("daemon-status"),
+        answer: Answer::By(daemon::status),
+        ..ROW
+    },
+    Verb {
+        name: "--stop-daemon",
+        form: Form::Option,
+        summary: "stop that process",
+        about: "The exit code is 0 if the process was stopped, and 1 if none was running.",
+        schema: Some("daemon-status"),
+        answer: Answer::By(daemon::stop),
+        ..ROW
+    },
+    Verb {
+        name: HELP,
+        words: "[VERB or topic]",
+        summary: "explain a verb or one of the topics below",
+        about: "`woci VERB --help` does the same for a verb.",
+        answer: Answer::Help,
+        ..ROW
+    },
+    Verb {
+        name: VERSION,
+        form: Form::Option,
+        summary: "print woci's version; -V for short",
+        answer: Answer::By(version::run),
+        ..ROW
+    },
+    Verb {
+        name: PASSTHROUGH,
+        form: Form::OciCommand,
+        words: "OCI-COMMAND",
+        summary: "run an oci command with a valid session",
+        about: "\
+The words are given to oci unchanged and in order. woci adds --profile and --auth security_token if you gave \
+neither. Without --auto-refresh woci replaces itself by oci, so that the terminal, signals and the exit code \
+are oci's own.
+
+What follows a lone `--` is oci's, also if woci has an option of that name. A command with another --auth \
+(--auth api_key), `setup` and the other `session` commands run without a session of woci's. --help and \
+--version after an oci word are oci's.
+
+  woci os ns get
+  woci --profile prod iam region list --output table
+  woci -- dns zone list --compartment-id ocid1.tenancy.oc1..aaaa --scope PRIVATE",
+        answer: Answer::By(passthrough::run),
+        ..ROW
+    },
+    Verb { name: DAEMON_PROCESS, form: Form::HiddenWords, answer: Answer::By(daemon::process), ..ROW },
+    Verb { name: "exec", ..LATER },
+    Verb { name: "status", ..LATER },
+    Verb { name: "logout", ..LATER },
+    Verb { name: "doctor", ..LATER },
+    Verb { name: "config", ..LATER },
+    Verb { name: "completion", ..LATER },
+    Verb { name: "manual", ..LATER },
+];
+
+/// The row of this name.
+pub fn named(name: &str) -> Option<&'static Verb> {
+    VERBS.iter().find(|verb| verb.name == name)
+}
+
+/// The row of one of the names above.
+pub fn row(name: &'static str) -> &'static Verb {
+    named(name).expect("the table has this row")
+}
+
+/// The verb that these words begin with.
+pub fn of_words(words: &[OsString]) -> Option<&'static Verb> {
+    let is_asked_for = |verb: &&Verb| {
+        let mut names = verb.name.split(' ').enumerate();
+        names.all(|(n, name)| words.get(n).is_some_and(|word| word == name))
+    };
+    VERBS.iter().filter(|verb| matches!(verb.form, Form::Words | Form::HiddenWords)).find(is_asked_for)
+}
+
+fn not_available(_: &Host, invocation: Invocation) -> Result<Output> {
+    Err(Error::NotAvailable { what: format!("`woci {}`", invocation.verb.name) })
 }
 
 /// The settings of the profile that the flags choose; messages follow its log level from here on.
@@ -64,4 +275,73 @@ fn settings(host: &Host, flags: &Flags) -> Result<Settings> {
         log::debug(format_args!("{warning}"));
     }
     Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::OPTIONS;
+
+    #[test]
+    fn each_name_stands_once_and_each_verb_is_told_of() {
+        for (n, verb) in VERBS.iter().enumerate() {
+            assert!(VERBS[..n].iter().all(|other| other.name != verb.name), "{} twice", verb.name);
+            assert_eq!(verb.summary.is_empty(), verb.form == Form::HiddenWords, "{}", verb.name);
+            assert_eq!(verb.name.starts_with("--"), verb.form == Form::Option, "{}", verb.name);
+        }
+        for name in [CREDENTIAL, PASSTHROUGH, HELP, VERSION] {
+            row(name);
+        }
+    }
+
+    #[test]
+    fn the_verbs_that_options_name_are_there_and_the_options_that_ask_for_verbs_too() {
+        for opt in OPTIONS {
+            assert!(opt.verbs.iter().all(|verb| named(verb).is_some()), "{}", opt.name);
+        }
+        for verb in VERBS.iter().filter(|verb| verb.form == Form::Option && verb.name != VERSION) {
+            assert!(OPTIONS.iter().any(|opt| opt.name == verb.name), "{} is no option", verb.name);
+        }
+    }
+
+    #[test]
+    fn the_readme_names_each_verb() {
+        let readme = include_str!("../../README.md");
+        let told_of = |verb: &&Verb| matches!(verb.form, Form::Words | Form::Option) && verb.name != VERSION;
+        for verb in VERBS.iter().filter(told_of) {
+            assert!(readme.contains(verb.name), "README.md does not name {}", verb.name);
+        }
+    }
+
+    #[test]
+    fn each_schema_is_that_of_a_verb_or_of_a_stored_file() {
+        /// Files that woci writes and others may read.
+        const STORED: [&str; 1] = ["refresh-token"];
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas");
+        let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name());
+        let mut files: Vec<String> = files.map(|name| name.into_string().unwrap()).collect();
+        let mut named: Vec<String> = VERBS
+            .iter()
+            .filter_map(|verb| verb.schema)
+            .chain(STORED)
+            .map(|name| format!("{name}.schema.json"))
+            .collect();
+        files.sort();
+        named.sort();
+        named.dedup();
+        assert_eq!(named, files, "left: named by rows; right: schemas/");
+    }
+
+    #[test]
+    fn a_verb_is_found_by_all_of_its_words() {
+        let name = |words: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            of_words(&words).map(|verb| verb.name)
+        };
+        assert_eq!(name(&["session", "refresh", "more"]), Some("session refresh"));
+        assert_eq!(name(&["env"]), Some("env"));
+        for words in [&["session"][..], &["session", "validate"], &["oci"], &["--daemon"], &[]] {
+            assert_eq!(name(words), None, "{words:?}");
+        }
+    }
 }

@@ -1,8 +1,9 @@
-//! `oci` with a session: found on PATH first, then the session, then oci in woci's place.
+//! An oci command with a session. oci is looked up on PATH first, then the session is made, then oci runs, usually
+//! in place of woci.
 
 use std::ffi::OsString;
 
-use super::settings;
+use super::{Form, Invocation, VERBS, settings};
 use crate::error::{Error, Result};
 use crate::fresh::beside;
 use crate::fresh::keeper::Keeper;
@@ -10,17 +11,19 @@ use crate::host::Host;
 use crate::log;
 use crate::oci::environment::OVERRIDING;
 use crate::oci::program::{Program, find_oci};
-use crate::options::Flags;
+use crate::options;
 use crate::output::Output;
 use crate::session::{Engine, Want};
 
-pub fn run(host: &Host, flags: &Flags, words: Vec<OsString>, bare: bool) -> Result<Output> {
-    let mut program = Program::new(find_oci(&host.env)?, &host.env);
+pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
+    let Invocation { flags, words, bare, .. } = invocation;
+    let oci = find_oci(&host.env).map_err(|e| ask_for_verb(e, &words))?;
+    let mut program = Program::new(oci, &host.env);
     if bare {
         program.args(words);
         match program.exec()? {};
     }
-    let settings = settings(host, flags)?;
+    let settings = settings(host, &flags)?;
     let mut engine = Engine::new(host, &settings, Want::VALID, None);
     let session = engine.ensure()?;
     engine.name_in_oci_config(&session)?;
@@ -40,8 +43,7 @@ pub fn run(host: &Host, flags: &Flags, words: Vec<OsString>, bare: bool) -> Resu
     if !settings.auto_refresh {
         match program.exec()? {}
     }
-    // A question while oci has the terminal would be one too many: it is put now, where this run was
-    // asked to refresh, or never.
+    // While oci runs, the terminal is oci's: the passphrase is asked for now if this run was told to refresh, or never.
     let passphrase = match flags.has("--auto-refresh").then(|| engine.unlock()) {
         None => None,
         Some(Err(e @ Error::NoRefreshToken { .. })) => {
@@ -50,5 +52,32 @@ pub fn run(host: &Host, flags: &Flags, words: Vec<OsString>, bare: bool) -> Resu
         }
         Some(unlocked) => unlocked?,
     };
-    Ok(Output::Code(beside::run(&program, &mut Keeper::new(host, flags, passphrase))?))
+    Ok(Output::Code(beside::run(&program, &mut Keeper::new(host, &flags, passphrase))?))
+}
+
+/// Without an oci, a first word that is nearly one of woci's verbs was probably meant as that.
+fn ask_for_verb(e: Error, words: &[OsString]) -> Error {
+    let verbs = VERBS.iter().filter(|verb| verb.form == Form::Words).map(|verb| verb.name);
+    let word = words.first().and_then(|word| word.to_str()).unwrap_or_default();
+    match (e, options::nearest(word, verbs)) {
+        (Error::OciMissing, Some(verb)) => Error::OciMissingOrVerb { word: word.into(), verb: verb.into() },
+        (e, _) => e,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_is_nearly_a_verb_is_asked_about() {
+        for (word, verb) in [("envv", Some("env")), ("credentials", Some("credential")), ("os", None)] {
+            let e = ask_for_verb(Error::OciMissing, &[word.into()]);
+            let expected = match verb {
+                Some(verb) => Error::OciMissingOrVerb { word: word.into(), verb: verb.into() },
+                None => Error::OciMissing,
+            };
+            assert_eq!(e, expected);
+        }
+    }
 }

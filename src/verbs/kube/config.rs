@@ -1,33 +1,41 @@
-//! The `users:` entry of a kubeconfig that has kubectl ask woci, printed or written by kubectl itself.
+//! The `users:` entry of a kubeconfig that makes kubectl run woci: printed, or written by kubectl itself.
 
 use std::process::{Command, Stdio};
 
-use super::credential::check_cluster_id;
-use crate::config::Settings;
+use super::cluster_id;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::host::{self, Host};
 use crate::log;
-use crate::options::{self, Flags, Group, Kind};
+use crate::options::{self, Flags, Kind};
 use crate::output::Output;
+use crate::verbs::{Invocation, settings};
 
 const API_VERSION: &str = "client.authentication.k8s.io/v1";
 
-pub fn run(
-    host: &Host,
-    flags: &Flags,
-    settings: &Settings,
-    cluster_id: &str,
-    user: Option<&str>,
+/// The verb's own options.
+struct Options {
+    cluster_id: String,
+    user: String,
     write: bool,
-) -> Result<Output> {
-    check_cluster_id(cluster_id)?;
-    let user = user.map_or_else(|| default_user(cluster_id), str::to_owned);
+}
+
+impl Options {
+    fn new(invocation: &Invocation) -> Result<Self> {
+        let cluster_id = cluster_id(invocation)?;
+        let user = invocation.own.get("--user").map_or_else(|| default_user(&cluster_id), str::to_owned);
+        Ok(Self { cluster_id, user, write: invocation.own.has("--write") })
+    }
+}
+
+pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
+    let Options { cluster_id, user, write } = Options::new(&invocation)?;
+    let settings = settings(host, &invocation.flags)?;
     let program = host::this_program()?.to_string_lossy().into_owned();
     let profile = settings.profile.to_string();
     let mut args: Vec<String> =
-        ["kube-credential", "--cluster-id", cluster_id, "--profile", &profile].map(str::to_owned).into();
-    args.extend(carried(host, flags)?);
+        ["kube-credential", "--cluster-id", &cluster_id, "--profile", &profile].map(str::to_owned).into();
+    args.extend(carried(host, &invocation.flags)?);
     if write {
         return set_credentials(&user, &program, &args).map(Output::Code);
     }
@@ -44,17 +52,12 @@ pub fn run(
     )))
 }
 
-/// The flags that make the session what it is: kubectl has to say them again. No secret goes into a
-/// kubeconfig, which is shown and copied.
+/// The given options that decide which session it is: kubectl has to repeat them. No secret is among them, since a
+/// kubeconfig is shown and copied.
 fn carried(host: &Host, flags: &Flags) -> Result<Vec<String>> {
     let mut args = Vec::new();
     for (name, value) in flags.iter() {
-        let is_carried = options::find(name).filter(|opt| {
-            !matches!(opt.group, Group::Fresh | Group::Output)
-                && opt.kind != Kind::Secret
-                && !matches!(name, "--profile" | "--auth")
-        });
-        let Some(opt) = is_carried else { continue };
+        let Some(opt) = options::find(name).filter(|opt| opt.carried) else { continue };
         args.push(name.to_owned());
         match opt.kind {
             Kind::Flag => {}

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use serde_json::{Value, json};
 
-use crate::config::Settings;
+use super::cluster_id;
 use crate::error::{Error, Result};
 use crate::host::{self, Host};
 use crate::oauth::url;
@@ -13,17 +13,19 @@ use crate::oci::region;
 use crate::oci::signature::sign_get;
 use crate::output::Output;
 use crate::session::{Engine, Person, Want};
+use crate::verbs::{Invocation, settings};
 
 /// As `oci` has it: kubectl then asks for another one before the cluster refuses this one.
 const LIFE_SECONDS: i64 = 240;
 const GROUP: &str = "client.authentication.k8s.io";
 
-pub fn run(host: &Host, settings: &Settings, cluster_id: &str) -> Result<Output> {
-    check_cluster_id(cluster_id)?;
+pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
+    let cluster_id = cluster_id(&invocation)?;
     let asked = Asked::of(host)?;
+    let settings = settings(host, &invocation.flags)?;
     let person = if asked.has_terminal { Person::AtTerminal } else { Person::AtBrowser };
-    let mut engine = Engine::new(host, settings, Want { person, ..Want::VALID }, None);
-    let region = region(&engine, cluster_id)?;
+    let mut engine = Engine::new(host, &settings, Want { person, ..Want::VALID }, None);
+    let region = region(&engine, &cluster_id)?;
     let session = engine.ensure()?;
 
     let now = host::now();
@@ -42,21 +44,6 @@ pub fn run(host: &Host, settings: &Settings, cluster_id: &str) -> Result<Output>
         },
     });
     Ok(Output::Text(format!("{credential:#}\n")))
-}
-
-/// An OCID: `ocid1.<type>.<realm>.<region>[.<future>].<unique>`. It becomes part of a URL.
-pub fn check_cluster_id(cluster_id: &str) -> Result<()> {
-    let parts: Vec<&str> = cluster_id.split('.').collect();
-    let is_plain = cluster_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    if is_plain
-        && parts.len() >= 5
-        && parts[0] == "ocid1"
-        && [parts[1], parts[2], parts[parts.len() - 1]].iter().all(|part| !part.is_empty())
-    {
-        return Ok(());
-    }
-    let why = "it is not the OCID of a cluster, ocid1.cluster.….….…".to_owned();
-    Err(Error::BadValue { name: "--cluster-id".into(), why })
 }
 
 /// The region as everywhere, else the one that the cluster's OCID names.
