@@ -21,7 +21,7 @@ impl Error {
             Self::OptionMissing { verb, option } => wrong(
                 format!("cannot run `woci {verb}`"),
                 format!("it needs {option}"),
-                format!("add {option}; `woci --help` shows its form"),
+                "add it as `woci --help` shows",
             ),
             Self::OptionWithValue { option } => {
                 wrong(format!("cannot use {option} with a value"), "it takes none", "remove the value")
@@ -89,12 +89,12 @@ impl Error {
             Self::OciConfigValue { path, name, why } => failed(
                 format!("cannot write {name} into the OCI config {}", path.display()),
                 why,
-                "correct it where it comes from, then run woci again",
+                "correct the setting or the token that it comes from, then run woci again",
             ),
             Self::DefaultHoldsApiKey { path } => wrong(
                 format!("cannot put a session into [DEFAULT] of {}", path.display()),
                 "it holds an API key that every other profile in the file inherits",
-                "choose another profile with --profile, or replace the API key with --profile DEFAULT",
+                "choose another profile with --profile, or give --profile DEFAULT to replace the API key",
             ),
             Self::NoHome => wrong(
                 "cannot find the home folder",
@@ -238,7 +238,7 @@ impl Error {
                 format!("cannot trust the certificate of the {what} {url}"),
                 why,
                 "if your company's own authority signed it, name that authority's file with SSL_CERT_FILE; \
-                 otherwise the server's certificate or this machine's clock needs correcting",
+                 otherwise correct the server's certificate or this machine's clock",
             ),
             Self::Proxy { proxy, why } => failed(
                 format!("cannot get through the proxy {proxy}"),
@@ -278,7 +278,7 @@ impl Error {
             Self::OwnProgram { why } => failed(
                 "cannot find woci's own program file",
                 why,
-                "run woci where /proc is mounted and its file is not deleted",
+                "check that the file was not deleted and, on Linux, that /proc is mounted",
             ),
             Self::Stdout { why } => {
                 failed("cannot write to stdout", why, "check the program or file that receives the output")
@@ -537,7 +537,11 @@ mod tests {
                 vec![Error::Key { path: prod("private_key.pem"), why: "it is encrypted".into() }]
             }
             Variant::Locked => {
-                vec![Error::Locked { path: prod("session.lock"), holder: "process 4711".into(), seconds: 60 }]
+                vec![Error::Locked {
+                    path: prod("session.lock"),
+                    holder: "process 4711 (refresh)".into(),
+                    seconds: 60,
+                }]
             }
             Variant::PortTaken => {
                 vec![Error::PortTaken { port: 8181, why: "Address already in use".into() }]
