@@ -477,11 +477,11 @@ mod tests {
             Variant::NotAvailable => vec![Error::NotAvailable { what: "`woci status`".into() }],
             Variant::BadValue => vec![Error::BadValue {
                 name: format!("redirect_port in [prod] of {}", manager().display()),
-                why: "it is not a number from 1 to 65535".into(),
+                why: "it is not a whole number from 1 to 65535".into(),
             }],
             Variant::ManagerConfig => vec![Error::ManagerConfig {
                 path: manager(),
-                why: "line 3: the section [prod] stands twice".into(),
+                why: "line 3: the section [prod] is there a second time".into(),
             }],
             Variant::MissingOptions => {
                 let names = vec!["--token-url (token_url)".into(), "--scope (scope)".into()];
@@ -501,7 +501,11 @@ mod tests {
             }
             Variant::BadProfileName => vec![Error::BadProfileName { name: "../prod".into() }],
             Variant::OciConfig => {
-                vec![Error::OciConfig { path: config(), line: 7, why: "the key user stands twice".into() }]
+                vec![Error::OciConfig {
+                    path: config(),
+                    line: 7,
+                    why: "the key user is there a second time in [prod]".into(),
+                }]
             }
             Variant::OciConfigValue => vec![Error::OciConfigValue {
                 path: config(),
@@ -525,7 +529,10 @@ mod tests {
             Variant::NoRefreshToken => vec![Error::NoRefreshToken { path: prod("refresh_token") }],
             Variant::WrongPassphrase => vec![Error::WrongPassphrase { path: prod("refresh_token") }],
             Variant::RefreshTokenFile => {
-                vec![Error::RefreshTokenFile { path: prod("refresh_token"), why: "it is empty".into() }]
+                vec![Error::RefreshTokenFile {
+                    path: prod("refresh_token"),
+                    why: "its JSON is damaged".into(),
+                }]
             }
             Variant::KeyMemory => vec![Error::KeyMemory { mebibytes: 128 }],
             Variant::File => vec![Error::File {
@@ -534,7 +541,10 @@ mod tests {
                 why: "No space left on device".into(),
             }],
             Variant::Key => {
-                vec![Error::Key { path: prod("private_key.pem"), why: "it is encrypted".into() }]
+                vec![Error::Key {
+                    path: prod("private_key.pem"),
+                    why: "it is encrypted, and a session's key is not".into(),
+                }]
             }
             Variant::Locked => {
                 vec![Error::Locked {
