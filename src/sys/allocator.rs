@@ -40,18 +40,18 @@ unsafe impl GlobalAlloc for Allocator {
         self.with(|heap| unsafe { heap.malloc(layout.size(), layout.align()) })
     }
 
-    // SAFETY: as `alloc`.
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as `alloc`.
         self.with(|heap| unsafe { heap.calloc(layout.size(), layout.align()) })
     }
 
-    // SAFETY: the caller's block is one of `alloc`'s, with its layout.
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller's block is one of `alloc`'s, with its layout.
         self.with(|heap| unsafe { heap.free(block, layout.size(), layout.align()) });
     }
 
-    // SAFETY: the caller's block is one of `alloc`'s, with its layout.
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the caller's block is one of `alloc`'s, with its layout.
         self.with(|heap| unsafe { heap.realloc(block, layout.size(), layout.align(), size) })
     }
 }
