@@ -23,7 +23,7 @@ impl Error {
             Self::OptionMissing { verb, option } => wrong(
                 format!("cannot run `woci {verb}`"),
                 format!("it needs {option}"),
-                format!("add {option}; `woci help {verb}` shows its form"),
+                format!("add the option; `woci help {verb}` shows its form"),
             ),
             Self::OptionWithValue { option } => {
                 wrong(format!("cannot use {option} with a value"), "it takes none", "remove the value")
@@ -96,12 +96,12 @@ impl Error {
             Self::OciConfigValue { path, name, why } => failed(
                 format!("cannot write {name} into the OCI config {}", path.display()),
                 why,
-                "correct it where it comes from, then run woci again",
+                "correct the setting or the token that it comes from, then run woci again",
             ),
             Self::DefaultHoldsApiKey { path } => wrong(
                 format!("cannot put a session into [DEFAULT] of {}", path.display()),
                 "it holds an API key that every other profile in the file inherits",
-                "choose another profile with --profile, or replace the API key with --profile DEFAULT",
+                "choose another profile with --profile, or give --profile DEFAULT to replace the API key",
             ),
             Self::NoHome => wrong(
                 "cannot find the home folder",
@@ -245,7 +245,7 @@ impl Error {
                 format!("cannot trust the certificate of the {what} {url}"),
                 why,
                 "if your company's own authority signed it, name that authority's file with SSL_CERT_FILE; \
-                 otherwise the server's certificate or this machine's clock needs correcting",
+                 otherwise correct the server's certificate or this machine's clock",
             ),
             Self::Proxy { proxy, why } => failed(
                 format!("cannot get through the proxy {proxy}"),
@@ -285,7 +285,7 @@ impl Error {
             Self::OwnProgram { why } => failed(
                 "cannot find woci's own program file",
                 why,
-                "run woci where /proc is mounted and its file is not deleted",
+                "check that the file was not deleted and, on Linux, that /proc is mounted",
             ),
             Self::Stdout { why } => {
                 failed("cannot write to stdout", why, "check the program or file that receives the output")
@@ -496,11 +496,11 @@ mod tests {
             }],
             Variant::BadValue => vec![Error::BadValue {
                 name: format!("redirect_port in [prod] of {}", manager().display()),
-                why: "it is not a number from 1 to 65535".into(),
+                why: "it is not a whole number from 1 to 65535".into(),
             }],
             Variant::ManagerConfig => vec![Error::ManagerConfig {
                 path: manager(),
-                why: "line 3: the section [prod] stands twice".into(),
+                why: "line 3: the section [prod] is there a second time".into(),
             }],
             Variant::MissingOptions => {
                 let names = vec!["--token-url (token_url)".into(), "--scope (scope)".into()];
@@ -520,7 +520,11 @@ mod tests {
             }
             Variant::BadProfileName => vec![Error::BadProfileName { name: "../prod".into() }],
             Variant::OciConfig => {
-                vec![Error::OciConfig { path: config(), line: 7, why: "the key user stands twice".into() }]
+                vec![Error::OciConfig {
+                    path: config(),
+                    line: 7,
+                    why: "the key user is there a second time in [prod]".into(),
+                }]
             }
             Variant::OciConfigValue => vec![Error::OciConfigValue {
                 path: config(),
@@ -544,7 +548,10 @@ mod tests {
             Variant::NoRefreshToken => vec![Error::NoRefreshToken { path: prod("refresh_token") }],
             Variant::WrongPassphrase => vec![Error::WrongPassphrase { path: prod("refresh_token") }],
             Variant::RefreshTokenFile => {
-                vec![Error::RefreshTokenFile { path: prod("refresh_token"), why: "it is empty".into() }]
+                vec![Error::RefreshTokenFile {
+                    path: prod("refresh_token"),
+                    why: "its JSON is damaged".into(),
+                }]
             }
             Variant::KeyMemory => vec![Error::KeyMemory { mebibytes: 128 }],
             Variant::File => vec![Error::File {
@@ -553,10 +560,17 @@ mod tests {
                 why: "No space left on device".into(),
             }],
             Variant::Key => {
-                vec![Error::Key { path: prod("private_key.pem"), why: "it is encrypted".into() }]
+                vec![Error::Key {
+                    path: prod("private_key.pem"),
+                    why: "it is encrypted, and a session's key is not".into(),
+                }]
             }
             Variant::Locked => {
-                vec![Error::Locked { path: prod("session.lock"), holder: "process 4711".into(), seconds: 60 }]
+                vec![Error::Locked {
+                    path: prod("session.lock"),
+                    holder: "process 4711 (refresh)".into(),
+                    seconds: 60,
+                }]
             }
             Variant::PortTaken => {
                 vec![Error::PortTaken { port: 8181, why: "Address already in use".into() }]

@@ -1,5 +1,6 @@
-//! README.md's troubleshooting names messages as the program says them.
+//! A message is named in README.md as woci says it, and the command that it suggests can be pasted.
 
+use crate::world::World;
 use std::fs;
 use std::path::Path;
 
@@ -14,6 +15,20 @@ fn troubleshooting_names_messages_as_woci_says_them() {
             "README.md names a message that is not in fixtures/errors.txt: {name}"
         );
     }
+}
+
+#[test]
+fn a_suggested_command_can_be_pasted() {
+    let world = World::new();
+    world.manager(&[("dev", &world.settings()), ("prod", &world.settings())]);
+    let manager = world.path("Ada's manager.ini");
+    fs::rename(world.path(".oci/woci_manager.ini"), &manager).expect("a World's home is writable");
+    let manager = manager.to_str().expect("a World's home is UTF-8");
+    let words = ["--profile", "prod", "--manager-config", manager, "--sign-in", "never"];
+    let failure = world.woci(&words).run().fails(1);
+    let command = failure.stderr.split('`').nth(1).expect("it suggests a command");
+    world.shell(&format!("{command} >/dev/null")).run().ok();
+    world.woci(&words).run().ok();
 }
 
 /// The backquoted texts in the first column of the table.

@@ -9,7 +9,7 @@ mod config; // both files, the profile and every value: found by their rules, an
 mod crowd; // one refresh and one sign-in, however many ask; who dies is replaced, who hangs is named
 mod daemon; // one per profile, detached, told apart by its lock; it refreshes in time and ends when it should
 mod disk; // nowhere to store, nothing spent
-mod errors; // README.md names messages as woci says them
+mod errors; // README.md names messages as woci says them, and the commands that they suggest can be pasted
 mod house; // the sources keep their own rules
 mod kube; // kubectl gets its token without oci, and a background kubectl opens no storm of browsers
 mod life; // a session from its first sign-in to its last
