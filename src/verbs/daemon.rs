@@ -33,7 +33,7 @@ pub fn stay(host: &Host, flags: &Flags, want: Want) -> Result<Output> {
     let keeper = Keeper::new(host, flags, engine.unlock()?);
     sys::forbid_core_dumps();
     let daemon = Daemon::of(&settings);
-    let is_new = daemon.live(keeper, || {
+    let is_new = daemon.run(keeper, || {
         let document = document(host, &settings, &daemon.status()?)?;
         print(Output::Document(document)).map(drop)
     })?;
@@ -51,7 +51,7 @@ pub fn process(host: &Host, mut flags: Flags) -> Result<Output> {
     let settings = settings(host, &flags)?;
     let keeper = Keeper::new(host, &flags, passphrase);
     let daemon = Daemon::of(&settings);
-    daemon.live(keeper, || daemon.detach())?;
+    daemon.run(keeper, || daemon.detach())?;
     Ok(Output::Code(0))
 }
 

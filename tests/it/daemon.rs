@@ -34,7 +34,7 @@ fn starts_once_says_how_it_is_and_stops() {
     assert_eq!(world.session().read("woci_refresh.pid"), None);
     world.woci(&["--stop-daemon"]).run().exits(1).document(false);
     world.woci(&["--daemon-status"]).run().exits(1).document(false);
-    assert!(daemon.log().lines().next_back().is_some_and(|line| line.contains("Ended, as it was told to")));
+    assert!(daemon.log().lines().next_back().is_some_and(|line| line.contains("Stopped as requested")));
     assert_eq!(world.sim.total(), 0);
 }
 
@@ -252,7 +252,7 @@ fn sigterm_lets_a_refresh_finish() {
     eventually("its end", || daemon.is_gone());
     assert_ne!(world.session().token(), old);
     assert_eq!(world.session().read("woci_refresh.pid"), None);
-    assert!(daemon.log().ends_with("Ended, as it was told to\n"), "{}", daemon.log());
+    assert!(daemon.log().ends_with("Stopped as requested\n"), "{}", daemon.log());
 }
 
 #[test]
@@ -341,7 +341,7 @@ fn stays_in_front_for_systemd() {
     world.woci(&["--daemon", "--foreground"]).run().fails(1).says("one runs already");
     assert_eq!(world.woci(&["--daemon"]).run().ok().document(true)["pid"], front.id);
     front.signal(libc::SIGTERM);
-    front.finish().ok().says("Ended, as it was told to").document(true);
+    front.finish().ok().says("Stopped as requested").document(true);
     assert_eq!(daemon.pid(), None);
 }
 
@@ -353,7 +353,7 @@ fn stays_in_front_after_a_sign_in_and_still_ends_well() {
         let front = world.woci(&["--daemon", "--foreground", "session", "authenticate"]).start();
         front.prints("}");
         front.signal(libc::SIGTERM);
-        front.finish().ok().says("Ended, as it was told to");
+        front.finish().ok().says("Stopped as requested");
         assert_eq!(daemon.pid(), None);
     }
 }
@@ -367,7 +367,7 @@ fn its_log_stays_small() {
     world.woci(&["--stop-daemon"]).run().ok();
     let log = daemon.log();
     assert!((100_000..700_000).contains(&log.len()), "{} bytes", log.len());
-    assert!(log.starts_with("one line") && log.ends_with("Ended, as it was told to\n"));
+    assert!(log.starts_with("one line") && log.ends_with("Stopped as requested\n"));
 }
 
 /// A profile's daemon; at the end of the test none is left behind.
