@@ -1,4 +1,4 @@
-//! A program beside woci, with a keeper in a thread that keeps the session fresh meanwhile.
+//! Runs a program as a child process, and keeps the session fresh in a thread while it runs.
 
 use std::sync::mpsc;
 use std::thread;
@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::log;
 use crate::oci::program::Program;
 
-/// Runs the program and returns its exit code. A refresh that is under way when the program ends is
-/// finished first: its token is spent already.
+/// Runs the program and returns its exit code. If a refresh is in progress when the program ends, this
+/// waits for it, since the refresh has spent the refresh token and the next one has to be stored.
 pub fn run(program: &Program, keeper: &mut Keeper<'_>) -> Result<u8> {
     let child = program.spawn()?;
     let (stop, stopped) = mpsc::channel();

@@ -1,8 +1,8 @@
-//! The daemon: woci once more, detached, keeping one profile's session fresh.
+//! The daemon: a detached woci process that keeps one profile's session fresh.
 //!
-//! The truth of its being there is the lock on `woci_refresh.lock`, held for its life; what it knows
-//! stands in that file. `woci_refresh.pid` is a hint for people. What is secret reaches it by its
-//! stdin, and it says on its stdout that it is up.
+//! The daemon holds an exclusive lock on `woci_refresh.lock` while it runs; that lock, not the PID file
+//! `woci_refresh.pid`, says whether it is alive. It writes its status into the locked file. It receives
+//! secret options and the passphrase on stdin, and writes one line to stdout once it is ready.
 
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
@@ -25,26 +25,31 @@ use crate::secret::Secret;
 use crate::sys;
 use crate::time::UnixTime;
 
+/// The line that a daemon writes to stdout once it is ready.
 const READY: &str = "ready";
 
-/// What is asked of the system often enough that nobody waits for it, and seldom enough.
+/// Lock polling interval: too short to notice, long enough to cost nothing.
 const POLL: Duration = Duration::from_millis(10);
-/// A look at the lock holds it for a moment; a daemon that starts just then tries again.
-const LOOKS_END_WITHIN: Duration = Duration::from_secs(1);
-/// A refresh in flight is finished first, and that has a limit of its own.
-const ENDS_WITHIN: Duration = Duration::from_secs(60);
+/// How long a starting daemon waits for its lock, and a status query for a complete status. Status
+/// queries hold the lock for a moment too.
+const LOCK_LIMIT: Duration = Duration::from_secs(1);
+/// How long to wait for a daemon to end. It finishes a refresh in progress first, which has a limit of
+/// its own.
+const STOP_LIMIT: Duration = Duration::from_secs(60);
 
+/// In bytes; a larger log is cut to its second half.
 const LARGEST_LOG: u64 = 512 << 10;
 
-/// One profile's daemon, whether it runs or not.
+/// The daemon of one profile, running or not.
 pub struct Daemon {
     folder: PathBuf,
 }
 
-/// What is known of it from outside.
+/// The status of a daemon. The last refresh and the last error are also known of one that has ended.
 pub struct Status {
-    /// Of the process that holds the lock now.
+    /// The process ID, if the daemon is running.
     pub pid: Option<u32>,
+    /// `None` if the daemon is not running.
     pub next_refresh: Option<UnixTime>,
     pub last_refresh: Option<UnixTime>,
     pub last_error: Option<String>,
@@ -67,15 +72,15 @@ impl Daemon {
         self.folder.join("woci_refresh.lock")
     }
 
-    /// Who holds the lock, and what it wrote there. What an ended one left is still told.
+    /// Tests the lock and reads the status file.
     pub fn status(&self) -> Result<Status> {
         let is_held = files::is_locked(&self.lock_file())?;
-        let mut known = self.published()?;
+        let mut known = self.read_status()?;
         let since = Instant::now();
-        // It is written in place, so that a look may fall between two of its states.
-        while is_held && known.get("pid").is_none() && since.elapsed() < LOOKS_END_WITHIN {
+        // The file is written in place, and may be read while it is incomplete.
+        while is_held && known.get("pid").is_none() && since.elapsed() < LOCK_LIMIT {
             thread::sleep(POLL);
-            known = self.published()?;
+            known = self.read_status()?;
         }
         let moment = |key: &str| known.get(key).and_then(Value::as_i64).map(UnixTime);
         let pid = known.get("pid").and_then(Value::as_u64).and_then(|pid| u32::try_from(pid).ok());
@@ -87,12 +92,15 @@ impl Daemon {
         })
     }
 
-    fn published(&self) -> Result<Value> {
+    fn read_status(&self) -> Result<Value> {
         let bytes = files::read(&self.lock_file())?.unwrap_or_default();
         Ok(serde_json::from_slice(&bytes).unwrap_or_default())
     }
 
-    /// Starts one and comes back when it is up.
+    /// Starts the daemon and waits until it is ready.
+    ///
+    /// # Errors
+    /// [`Error::Daemon`] if it cannot be started or ends before it is ready.
     pub fn start(&self, flags: &Flags, settings: &Settings, passphrase: Option<&Secret>) -> Result<()> {
         let mut command = Command::new(host::this_program()?);
         command.args(arguments(flags, settings)).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -102,7 +110,8 @@ impl Daemon {
         let failed = |e: &std::io::Error| Error::Daemon { log: self.log_file(), why: files::io_reason(e) };
         let mut child = sys::spawn_detached(&mut command).map_err(|e| failed(&e))?;
         let secrets = secrets(flags, passphrase);
-        // Both pipes are closed by the end of this block; the daemon waits for the first.
+        // The handle is dropped at the end of this statement, which closes the pipe. The daemon reads
+        // its stdin to the end.
         child
             .stdin
             .take()
@@ -115,10 +124,13 @@ impl Daemon {
         if line.trim_end() == READY || self.status()?.pid.is_some() {
             return Ok(());
         }
-        Err(Error::Daemon { log: self.log_file(), why: "it ended before it was up".into() })
+        Err(Error::Daemon { log: self.log_file(), why: "it ended before it was ready".into() })
     }
 
-    /// Ends it and waits until it is gone; false where none runs.
+    /// Sends the daemon SIGTERM and waits until it has ended. Returns false if none is running.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if it still runs after 60 s.
     pub fn stop(&self) -> Result<bool> {
         let Some(pid) = self.status()?.pid else { return Ok(false) };
         let path = self.lock_file();
@@ -128,58 +140,61 @@ impl Daemon {
         sys::terminate(pid);
         let since = Instant::now();
         while files::is_locked(&path)? {
-            if since.elapsed() >= ENDS_WITHIN {
-                return Err(Error::DaemonStays { pid, seconds: ENDS_WITHIN.as_secs() });
+            if since.elapsed() >= STOP_LIMIT {
+                return Err(Error::DaemonStays { pid, seconds: STOP_LIMIT.as_secs() });
             }
             thread::sleep(POLL);
         }
         Ok(true)
     }
 
-    /// Two that refresh the same token get in each other's way, and the older tool knows no lock.
+    /// Warns if the older tool's daemon seems to run. It does not use woci's lock, so that both daemons
+    /// would spend each other's refresh tokens.
     fn warn_of_older_tool(&self) {
         let Ok(Some(pid)) = files::read(&self.pid_file()) else { return };
         let Some(pid) = String::from_utf8_lossy(&pid).trim().parse().ok() else { return };
         if sys::command_line(pid).is_some_and(|line| is_older_tool(&line)) {
             log::warning(format_args!(
-                "Process {pid} looks like the older tool's daemon for this profile; end it, since both refresh the same session"
+                "Process {pid} seems to be the older tool's daemon for this profile; end it, since both refresh the same session"
             ));
         }
     }
 
-    /// The daemon's life, in this process, until it is told to end. `ready` is called when it is up.
-    /// Comes back at once, with false, where another one lives.
-    pub fn live(&self, mut keeper: Keeper<'_>, ready: impl FnOnce() -> Result<()>) -> Result<bool> {
+    /// Runs the daemon in this process until it receives a stop signal. Calls `ready` after the first
+    /// look at the session. Returns false at once if another daemon is running.
+    pub fn run(&self, mut keeper: Keeper<'_>, ready: impl FnOnce() -> Result<()>) -> Result<bool> {
         files::make_folder(&self.folder)?;
         let Some(mut lock) = self.take_lock()? else { return Ok(false) };
         let pid = std::process::id();
-        // At once: what a killed one left there names a process that may be anybody's by now.
-        publish(&mut lock, Some(pid), &keeper.report);
+        // Written first: a killed daemon's PID may by now belong to another process.
+        write_status(&mut lock, Some(pid), &keeper.report);
         let stop = sys::stop_signals()
             .map_err(|e| Error::Daemon { log: self.log_file(), why: files::io_reason(&e) })?;
         self.warn_of_older_tool();
-        // In place: whoever holds the session's lock now would take a temporary file for a dead one's.
+        // Written in place: a process that holds the session's lock removes temporary files, which it takes
+        // for those of killed runs.
         rewrite(&mut files::open_kept(&self.pid_file())?, format!("{pid}\n").as_bytes())
             .map_err(|e| files::file_error("write to", &self.pid_file(), &e))?;
         let mut ready = Some(ready);
         let ended = keeper.keep(&stop, |report| {
-            publish(&mut lock, Some(pid), report);
+            write_status(&mut lock, Some(pid), report);
             if let Some(ready) = ready.take() {
                 ready()?;
                 log::info(format_args!("Keeping the session fresh as process {pid}"));
             }
-            self.bound_log();
+            self.shorten_log();
             Ok(())
         });
         match &ended {
-            Ok(()) => log::info(format_args!("Ended, as it was told to")),
+            Ok(()) => log::info(format_args!("Stopped as requested")),
             Err(e) => keeper.report.last_error = Some(e.to_string()),
         }
         files::remove(&self.pid_file())?;
-        publish(&mut lock, None, &keeper.report);
+        write_status(&mut lock, None, &keeper.report);
         ended.map(|()| true)
     }
 
+    /// Takes the exclusive lock; `None` if another daemon holds it.
     fn take_lock(&self) -> Result<Option<File>> {
         let path = self.lock_file();
         let file = files::open_kept(&path)?;
@@ -187,7 +202,7 @@ impl Daemon {
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Some(file)),
-                Err(TryLockError::WouldBlock) if since.elapsed() < LOOKS_END_WITHIN => thread::sleep(POLL),
+                Err(TryLockError::WouldBlock) if since.elapsed() < LOCK_LIMIT => thread::sleep(POLL),
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(e)) => return Err(files::file_error("lock", &path, &e)),
             }
@@ -195,15 +210,16 @@ impl Daemon {
     }
 
     /// Tells the woci that started this one that it is up, and lets go of all that came from there.
-    /// From here on messages go to the log.
+    /// Writes the ready line to stdout, then detaches: stderr goes to the log file, stdin and stdout to
+    /// /dev/null.
     pub fn detach(&self) -> Result<()> {
         let path = self.log_file();
         let log = files::open_kept(&path)?;
         sys::detach(READY, &log).map_err(|e| files::file_error("write to", &path, &e))
     }
 
-    /// Keeps the later half of a log that has grown large.
-    fn bound_log(&self) {
+    /// Cuts a log that is larger than [`LARGEST_LOG`] to its second half.
+    fn shorten_log(&self) {
         let path = self.log_file();
         if let Ok(Some(bytes)) = files::read(&path)
             && bytes.len() as u64 > LARGEST_LOG
@@ -216,30 +232,31 @@ impl Daemon {
     }
 }
 
-/// On macOS, Python's own program is `Python`.
+/// Whether a command line is that of the older tool, a Python script named woci. On macOS, the Python
+/// interpreter is named `Python`.
 fn is_older_tool(command_line: &str) -> bool {
     let line = command_line.to_ascii_lowercase();
     line.contains("python") && line.contains("woci")
 }
 
-fn publish(lock: &mut File, pid: Option<u32>, report: &Report) {
+fn write_status(lock: &mut File, pid: Option<u32>, report: &Report) {
     let known = json!({
         "pid": pid,
         "next_refresh": report.next_refresh.map(|time| time.0),
         "last_refresh": report.last_refresh.map(|time| time.0),
         "last_error": report.last_error,
     });
-    // The session matters more than what is told of it.
+    // A failure is ignored: the refreshes go on without a status.
     let _ = rewrite(lock, format!("{known}\n").as_bytes());
 }
 
-/// The content of a file that [`files::open_kept`] opened.
+/// Replaces the content of a file that [`files::open_kept`] opened (for appending).
 fn rewrite(file: &mut File, content: &[u8]) -> std::io::Result<()> {
     file.set_len(0)?;
     file.write_all(content)
 }
 
-/// The daemon's command line: the flags of this one, without the secret ones.
+/// The arguments for the daemon's process: the options of this process, without the secret ones.
 fn arguments(flags: &Flags, settings: &Settings) -> Vec<OsString> {
     let mut args: Vec<OsString> = vec![format!("--profile={}", settings.profile).into()];
     for (name, value) in flags.iter() {
@@ -254,7 +271,7 @@ fn arguments(flags: &Flags, settings: &Settings) -> Vec<OsString> {
     args
 }
 
-/// What the daemon reads from its stdin.
+/// The secret options and the passphrase, as the JSON that the daemon reads from stdin.
 fn secrets(flags: &Flags, passphrase: Option<&Secret>) -> Secret {
     let flags =
         flags.iter().filter(|(name, _)| options::find(name).is_some_and(|row| row.kind == Kind::Secret));
@@ -263,7 +280,8 @@ fn secrets(flags: &Flags, passphrase: Option<&Secret>) -> Secret {
     Secret::new(json!({ "flags": flags, "passphrase": passphrase.map(Secret::expose) }).to_string())
 }
 
-/// In the daemon's process: puts the secret flags back to the others, and returns the passphrase.
+/// In the daemon's process: reads the JSON from stdin, adds the secret options to `flags`, and returns the
+/// passphrase.
 pub fn take_secrets(flags: &mut Flags) -> Option<Secret> {
     const LARGEST: u64 = 1 << 20;
     let mut text = String::new();
@@ -283,13 +301,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_older_tool_is_told_by_its_command_line() {
-        const OF_MACOS: &str =
+    fn the_older_tool_is_recognized_by_its_command_line() {
+        const PYTHON_OF_MACOS: &str =
             "/Library/Frameworks/Python.framework/Versions/3.12/Resources/Python.app/Contents/MacOS/Python";
         for (line, expected) in [
             ("python3 /home/ada/bin/woci --daemon".to_owned(), true),
-            (format!("{OF_MACOS} /Users/ada/bin/woci --daemon"), true),
-            (format!("{OF_MACOS} -m http.server"), false),
+            (format!("{PYTHON_OF_MACOS} /Users/ada/bin/woci --daemon"), true),
+            (format!("{PYTHON_OF_MACOS} -m http.server"), false),
             ("/home/ada/.local/bin/woci --profile=prod --daemon-process".to_owned(), false),
         ] {
             assert_eq!(is_older_tool(&line), expected, "{line}");

@@ -1,5 +1,5 @@
-//! The loop that keeps a session fresh, for a thread beside a program and for the daemon. It goes by
-//! the wall clock and reads all files again at every wake-up, since others refresh too.
+//! The loop that keeps a session fresh, in a thread beside a program and in the daemon. It uses the wall
+//! clock, and reads all files again at every wake-up, since other processes refresh the session too.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -14,27 +14,28 @@ use crate::secret::Secret;
 use crate::session::{Engine, Want};
 use crate::time::UnixTime;
 
-/// A suspended machine's waits do not go on while it sleeps, so that no wait is longer than this: half
-/// of the minute within which the session is to be fresh again.
+/// The longest wait. A wait does not progress while the machine is suspended; after a resume, the session
+/// is to be fresh within a minute.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// Another process may take so long. Its end is looked for and not waited for, since a keeper that is
-/// told to end is to do so at once.
-const LONGEST_ELSEWHERE_SECONDS: i64 = 60;
-const LOOK_ELSEWHERE_SECONDS: i64 = 1;
+/// How long to leave a refresh to another process that holds the session's lock. The keeper polls instead
+/// of waiting for the lock, since it has to end at once if it is stopped.
+const OTHER_PROCESS_LIMIT_SECONDS: i64 = 60;
+const OTHER_PROCESS_POLL_SECONDS: i64 = 1;
 
+/// Refreshes one profile's session before it expires.
 pub struct Keeper<'a> {
     host: &'a Host,
     flags: &'a Flags,
-    /// As it was typed or set when the keeper was started.
+    /// The passphrase that was obtained when the keeper was started.
     passphrase: Option<Secret>,
     pub report: Report,
     pace: Pace,
-    /// Since when another process has been at it, each time it was due.
+    /// The time since which another process has been renewing the session.
     elsewhere_since: Option<UnixTime>,
 }
 
-/// What a keeper knows, for the daemon to publish.
+/// The state of a keeper, as the daemon publishes it.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub next_refresh: Option<UnixTime>,
@@ -54,20 +55,20 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Goes on until a message on `stop`, or its end. `published` is called after every wake-up,
-    /// and ends it by failing.
+    /// Keeps the session fresh until `stop` receives a message or is closed. Calls `publish` after every
+    /// wake-up, and ends if that fails.
     ///
     /// # Errors
-    /// [`Error::NobodyToAsk`] where only a person could go on.
+    /// [`Error::NobodyToAsk`] if the session can only be renewed by a person, and the errors of `publish`.
     pub fn keep(
         &mut self,
         stop: &Receiver<()>,
-        mut published: impl FnMut(&Report) -> Result<()>,
+        mut publish: impl FnMut(&Report) -> Result<()>,
     ) -> Result<()> {
         loop {
             let next = self.wake_up()?;
             self.report.next_refresh = Some(next);
-            published(&self.report)?;
+            publish(&self.report)?;
             let seconds = u64::try_from(next.since(host::now())).unwrap_or(0);
             match stop.recv_timeout(LONGEST_WAIT.min(Duration::from_secs(seconds))) {
                 Err(RecvTimeoutError::Timeout) => {}
@@ -76,7 +77,7 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Refreshes if it is time, and says when it is time next.
+    /// Refreshes the session if it is due, and returns the time of the next wake-up.
     fn wake_up(&mut self) -> Result<UnixTime> {
         let e = match self.refresh_if_due() {
             Ok(next) => return Ok(next),
@@ -84,12 +85,12 @@ impl<'a> Keeper<'a> {
             Err(e) => e,
         };
         let now = host::now();
-        // A file that cannot be read, say: it was told when it was time.
+        // An error before the next try is due (for example an unreadable file) is not reported again.
         if let Some(retry) = self.pace.retry(now) {
             return Ok(retry);
         }
-        let [dice] = host::random()?;
-        let next = self.pace.failed(now, dice);
+        let [jitter] = host::random()?;
+        let next = self.pace.failed(now, jitter);
         log::warning(format_args!("{e}; the next try is at {next}"));
         self.report.last_error = Some(e.to_string());
         Ok(next)
@@ -105,8 +106,8 @@ impl<'a> Keeper<'a> {
             Ok(upst.map(|upst| schedule::due(upst.exp(), upst.iat(), window)))
         };
         let now = host::now();
-        let next = self.pace.wait(due(&engine)?, now);
-        if self.pace.is_well() {
+        let next = self.pace.next_try(due(&engine)?, now);
+        if self.pace.has_recovered() {
             self.report.last_error = None;
         }
         if let Some(next) = next {
@@ -114,15 +115,15 @@ impl<'a> Keeper<'a> {
             return Ok(next);
         }
         let since = *self.elsewhere_since.get_or_insert(now);
-        if now.since(since) < LONGEST_ELSEWHERE_SECONDS && engine.is_renewed_elsewhere()? {
-            return Ok(now.plus(LOOK_ELSEWHERE_SECONDS));
+        if now.since(since) < OTHER_PROCESS_LIMIT_SECONDS && engine.is_renewed_elsewhere()? {
+            return Ok(now.plus(OTHER_PROCESS_POLL_SECONDS));
         }
         self.elsewhere_since = None;
-        self.pace.tries(now);
+        self.pace.started(now);
         engine.ensure()?;
         self.pace.succeeded();
         self.report.last_refresh = Some(host::now());
         self.report.last_error = None;
-        Ok(self.pace.wait(due(&engine)?, now).unwrap_or(now))
+        Ok(self.pace.next_try(due(&engine)?, now).unwrap_or(now))
     }
 }

@@ -1,5 +1,5 @@
-//! Staying fresh: running a program with a session, and keeping the session fresh meanwhile, in a
-//! thread beside the program or in a daemon.
+//! Keeps a session fresh: in a thread while a program runs (`beside`), or in a background process
+//! (`daemon`). Both run the loop in `keeper`, by the times that `schedule` calculates.
 
 pub mod beside;
 pub mod daemon;

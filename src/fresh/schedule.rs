@@ -1,39 +1,41 @@
-//! When the next refresh is due. Pure: the clock and the dice are handed in.
+//! Calculates when the next refresh is due. Pure: the time and the random byte are arguments.
 
 use crate::time::UnixTime;
 
-/// Never two refreshes within this, whatever a token says of itself.
+/// The least time between two refreshes, whatever the token's claims are.
 const LEAST_PAUSE_SECONDS: i64 = 30;
 const FIRST_BACKOFF_SECONDS: i64 = 30;
 const LONGEST_BACKOFF_SECONDS: i64 = 600;
 
-/// The moment when a token is to be refreshed, if nothing has failed.
-///
-/// That is `window` seconds before its end, but not in the first half of its life: a provider may
-/// issue tokens shorter than the window, and each would then be refreshed at once.
+/// The time to refresh a token if nothing has failed: `window` seconds before it expires, but not in the
+/// first half of its lifetime. A provider may issue tokens that are valid for less than the window, and
+/// each would otherwise be refreshed at once.
 pub fn due(expiration: UnixTime, issued_at: Option<UnixTime>, window: u32) -> UnixTime {
     let before_the_end = expiration.plus(-i64::from(window));
     let half_of_life = issued_at.map(|issued| issued.plus(expiration.since(issued) / 2));
     half_of_life.map_or(before_the_end, |half| half.max(before_the_end))
 }
 
-/// What was tried and how it went, which decides how soon the next try may come.
+/// The record of past tries, which limits how soon the next one may start.
 #[derive(Default)]
 pub struct Pace {
+    /// The start of the last try.
     tried: Option<UnixTime>,
+    /// Failures in a row.
     failures: u32,
-    /// Only after a failure.
+    /// The time of the next try, after a failure.
     retry: Option<UnixTime>,
 }
 
 impl Pace {
-    /// What to wait for, or None where the time has come. `due` is of the token that is there now.
-    pub fn wait(&mut self, due: Option<UnixTime>, now: UnixTime) -> Option<UnixTime> {
-        // The clock was put back. By what it said before, the next try could be hours away.
+    /// The time of the next try, or `None` if it is now. `due` is the time to refresh the stored token,
+    /// `None` if there is no token.
+    pub fn next_try(&mut self, due: Option<UnixTime>, now: UnixTime) -> Option<UnixTime> {
+        // The clock was set back. By the old times, the next try could be hours away.
         if self.tried.is_some_and(|tried| tried > now) {
             (self.tried, self.retry) = (None, None);
         }
-        // Somebody else has refreshed it: nothing is wrong any more.
+        // Another process has refreshed the session, so that earlier failures do not count any more.
         if due.is_some_and(|due| due > now) {
             self.succeeded();
         }
@@ -41,38 +43,42 @@ impl Pace {
         due.max(earliest).filter(|next| *next > now)
     }
 
-    pub fn tries(&mut self, now: UnixTime) {
+    /// Records the start of a try.
+    pub fn started(&mut self, now: UnixTime) {
         self.tried = Some(now);
     }
 
+    /// Records that the session is fresh.
     pub fn succeeded(&mut self) {
         (self.failures, self.retry) = (0, None);
     }
 
-    /// Gives the moment of the next try.
-    pub fn failed(&mut self, now: UnixTime, dice: u8) -> UnixTime {
+    /// Records that a try failed, and returns the time of the next one.
+    pub fn failed(&mut self, now: UnixTime, jitter: u8) -> UnixTime {
         self.failures = self.failures.saturating_add(1);
-        self.tries(now);
-        *self.retry.insert(now.plus(backoff(self.failures, dice)))
+        self.started(now);
+        *self.retry.insert(now.plus(backoff(self.failures, jitter)))
     }
 
-    /// The next try, where the last one failed and it is too early for another.
+    /// The time of the next try, if the last one failed and that time is in the future.
     pub fn retry(&self, now: UnixTime) -> Option<UnixTime> {
         self.retry.filter(|retry| *retry > now)
     }
 
-    pub fn is_well(&self) -> bool {
+    /// True if there was no failure since the session was last fresh.
+    pub fn has_recovered(&self) -> bool {
         self.failures == 0
     }
 }
 
-/// How many seconds to wait after so many failures in a row: twice as long each time, and longer or
-/// shorter by up to a fifth as `dice` falls, so that many machines do not return at the same moment.
-fn backoff(failures: u32, dice: u8) -> i64 {
+/// The seconds to wait after this number of failures in a row: 30 s, doubled with each failure up to 10
+/// minutes. The random `jitter` changes that by up to a fifth, so that many machines do not retry at the
+/// same time.
+fn backoff(failures: u32, jitter: u8) -> i64 {
     let doublings = failures.saturating_sub(1).min(10);
     let pause = (FIRST_BACKOFF_SECONDS << doublings).min(LONGEST_BACKOFF_SECONDS);
     let fifth = pause / 5;
-    pause - fifth + i64::from(dice) * 2 * fifth / i64::from(u8::MAX)
+    pause - fifth + i64::from(jitter) * 2 * fifth / i64::from(u8::MAX)
 }
 
 #[cfg(test)]
@@ -84,7 +90,7 @@ mod tests {
     const NOW: UnixTime = UnixTime(1_000);
 
     #[test]
-    fn a_window_before_the_end_but_not_in_the_first_half() {
+    fn a_token_is_due_a_window_before_its_expiry_but_not_in_its_first_half() {
         for (life, window, expected) in
             [(3_600, 600, 3_000), (600, 600, 300), (120, 600, 60), (3_600, 0, 3_600)]
         {
@@ -94,48 +100,48 @@ mod tests {
     }
 
     #[test]
-    fn waits_for_what_is_due_and_no_longer() {
+    fn the_next_try_is_at_the_due_time() {
         let mut pace = Pace::default();
-        assert_eq!(pace.wait(None, NOW), None);
-        assert_eq!(pace.wait(Some(NOW), NOW), None);
-        assert_eq!(pace.wait(Some(NOW.plus(5)), NOW), Some(NOW.plus(5)));
+        assert_eq!(pace.next_try(None, NOW), None);
+        assert_eq!(pace.next_try(Some(NOW), NOW), None);
+        assert_eq!(pace.next_try(Some(NOW.plus(5)), NOW), Some(NOW.plus(5)));
     }
 
     #[test]
-    fn never_twice_within_half_a_minute() {
+    fn two_tries_are_at_least_half_a_minute_apart() {
         let mut pace = Pace::default();
-        pace.tries(NOW);
+        pace.started(NOW);
         pace.succeeded();
         for due in [None, Some(NOW), Some(NOW.plus(5))] {
-            assert_eq!(pace.wait(due, NOW.plus(5)), Some(NOW.plus(30)));
-            assert_eq!(pace.wait(due, NOW.plus(30)), None);
+            assert_eq!(pace.next_try(due, NOW.plus(5)), Some(NOW.plus(30)));
+            assert_eq!(pace.next_try(due, NOW.plus(30)), None);
         }
     }
 
     #[test]
-    fn each_failure_in_a_row_waits_longer() {
+    fn each_failure_in_a_row_makes_the_pause_longer() {
         let mut pace = Pace::default();
         let mut now = NOW;
         for expected in [24, 48, 96, 192, 384, 480, 480] {
             let next = pace.failed(now, 0);
             assert_eq!(next.since(now), expected);
-            // It looks in between, and is not to take the least pause for a success.
-            assert_eq!(pace.wait(Some(NOW), next.plus(-1)), Some(next));
-            assert_eq!(pace.wait(Some(NOW), next), None);
-            assert!(!pace.is_well());
+            // A wake-up before the next try does not count as a success.
+            assert_eq!(pace.next_try(Some(NOW), next.plus(-1)), Some(next));
+            assert_eq!(pace.next_try(Some(NOW), next), None);
+            assert!(!pace.has_recovered());
             now = next;
         }
-        assert_eq!(pace.wait(Some(now.plus(900)), now), Some(now.plus(900)), "somebody else refreshed");
-        assert!(pace.is_well() && pace.failed(now, 0).since(now) == 24);
+        assert_eq!(pace.next_try(Some(now.plus(900)), now), Some(now.plus(900)), "another process refreshed");
+        assert!(pace.has_recovered() && pace.failed(now, 0).since(now) == 24);
     }
 
     #[test]
-    fn a_clock_that_was_put_back_is_waited_for_by_nobody() {
+    fn after_the_clock_is_set_back_the_next_try_is_at_once() {
         let mut pace = Pace::default();
         pace.failed(NOW.plus(7_200), 0);
-        assert_eq!(pace.wait(Some(NOW), NOW), None);
-        pace.tries(NOW.plus(7_200));
-        assert_eq!(pace.wait(Some(NOW), NOW), None);
+        assert_eq!(pace.next_try(Some(NOW), NOW), None);
+        pace.started(NOW.plus(7_200));
+        assert_eq!(pace.next_try(Some(NOW), NOW), None);
     }
 
     #[test]
@@ -147,12 +153,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_token_makes_it_hurry(exp: i64, iat: Option<i64>, window: u32, tried: i32, later in 0..30i64) {
+        fn no_token_causes_a_refresh_before_the_least_pause(exp: i64, iat: Option<i64>, window: u32, tried: i32, later in 0..30i64) {
             let tried = UnixTime(tried.into());
             let mut pace = Pace::default();
-            pace.tries(tried);
+            pace.started(tried);
             let due = due(UnixTime(exp), iat.map(UnixTime), window);
-            let next = pace.wait(Some(due), tried.plus(later)).expect("it waits");
+            let next = pace.next_try(Some(due), tried.plus(later)).expect("it waits");
             prop_assert!(next.since(tried) >= LEAST_PAUSE_SECONDS);
         }
     }

@@ -44,7 +44,7 @@ fn stay(
     let keeper = Keeper::new(host, &invocation.flags, passphrase);
     sys::forbid_core_dumps();
     let daemon = Daemon::of(settings);
-    let is_new = daemon.live(keeper, || {
+    let is_new = daemon.run(keeper, || {
         let document = document(host, settings, &daemon.status()?)?;
         print(Output::Document(document)).map(drop)
     })?;
@@ -63,7 +63,7 @@ pub fn process(host: &Host, invocation: Invocation) -> Result<Output> {
     let settings = settings(host, &flags)?;
     let keeper = Keeper::new(host, &flags, passphrase);
     let daemon = Daemon::of(&settings);
-    daemon.live(keeper, || daemon.detach())?;
+    daemon.run(keeper, || daemon.detach())?;
     Ok(Output::Code(0))
 }
 

@@ -1,6 +1,6 @@
-//! The refresh token on disk: what was encrypted stays encrypted, what is to be encrypted becomes so, and nothing is
-//! sent before it is known that the successor can be written. The terminal's
-//! part too: asked once, twice for a new passphrase, nothing shown.
+//! The refresh token on disk: an encrypted token stays encrypted, a plain one is encrypted once a passphrase is
+//! configured, and nothing is sent before the next token's file is prepared. The prompt on the terminal: once for an
+//! old passphrase, twice for a new one, without echo.
 
 use crate::sim::faults::{Fault, Grant};
 use crate::sim::provider::Rotation;
@@ -16,7 +16,7 @@ const PASSPHRASE: &str = "correct horse battery staple";
 const WITH_VARIABLE: [&str; 2] = ["--refresh-token-passphrase-env", "WOCI_PASSPHRASE"];
 const WITH_PROMPT: [&str; 1] = ["--refresh-token-passphrase-prompt"];
 
-/// A World whose UPST has ended and whose refresh token is plain.
+/// A World whose UPST has expired and whose refresh token is plain text.
 fn plain() -> World {
     let world = World::signed_in();
     world.secret(PASSPHRASE);
@@ -24,7 +24,7 @@ fn plain() -> World {
     world
 }
 
-/// The same after a refresh with the passphrase.
+/// The same after a refresh with a passphrase.
 fn encrypted() -> World {
     let world = plain();
     with_variable(&world, &[]).run().ok();
@@ -41,7 +41,7 @@ fn envelope(world: &World) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|why| panic!("no envelope ({why}): {text}"))
 }
 
-/// The run fails with this code, sends nothing and changes nothing.
+/// Checks that the run fails with this code, sends nothing and changes nothing.
 fn stops(woci: Woci<'_>, world: &World, code: i32, words: &str) {
     let (before, requests) = (world.session().snapshot(), world.sim.total());
     woci.run().fails(code).says(words);
@@ -50,7 +50,7 @@ fn stops(woci: Woci<'_>, world: &World, code: i32, words: &str) {
 }
 
 #[test]
-fn plain_text_met_with_a_passphrase_becomes_an_envelope_that_the_schema_knows() {
+fn a_plain_token_becomes_an_envelope_that_conforms_to_the_schema() {
     let world = encrypted();
     let first = envelope(&world);
     assert_eq!((&first["enc"], &first["kdf"]), (&json!("ChaCha20-Poly1305"), &json!("scrypt")));
@@ -62,14 +62,14 @@ fn plain_text_met_with_a_passphrase_becomes_an_envelope_that_the_schema_knows() 
     let second = envelope(&world);
     assert!(schema.is_valid(&second));
     assert_ne!(first["nonce"], second["nonce"]);
-    // It is the provider's live one that lies there: one more refresh.
+    // The stored token is the valid one: another refresh succeeds.
     world.session().expire();
     with_variable(&world, &[]).run().ok();
     assert_eq!(world.sim.count(Grant::Refresh), 3);
 }
 
 #[test]
-fn a_provider_that_gives_no_new_token_has_the_old_one_encrypted() {
+fn a_token_that_is_not_rotated_is_encrypted_too() {
     for rotation in [Rotation::Keep(None), Rotation::Keep(Some(Value::Null))] {
         let world = plain();
         world.sim.provider.rules().rotation = rotation;
@@ -82,7 +82,7 @@ fn a_provider_that_gives_no_new_token_has_the_old_one_encrypted() {
 }
 
 #[test]
-fn an_exchange_that_fails_leaves_the_successor_encrypted() {
+fn after_a_failed_exchange_the_next_token_is_stored_encrypted() {
     let world = plain();
     world.sim.fault(Grant::Exchange, Fault::status(500, "{}"));
     with_variable(&world, &[]).run().fails(1);
@@ -101,7 +101,7 @@ fn a_sign_in_with_a_passphrase_stores_an_envelope() {
 }
 
 #[test]
-fn the_key_does_the_same_as_the_flag() {
+fn the_config_key_does_the_same_as_the_flag() {
     let world = plain();
     let changes = [("refresh_token_passphrase_env", Some("WOCI_PASSPHRASE"))];
     world.manager(&[("DEFAULT", &world.settings_with(&changes))]);
@@ -111,11 +111,11 @@ fn the_key_does_the_same_as_the_flag() {
 }
 
 #[test]
-fn without_a_source_nothing_is_sent() {
+fn an_encrypted_token_without_a_passphrase_source_is_not_sent() {
     let world = encrypted();
     stops(world.woci(&[]), &world, 2, "no passphrase source");
     stops(world.woci(&["session", "refresh"]), &world, 2, "--refresh-token-passphrase-prompt");
-    // Before a browser opens, too.
+    // The check is also made before a browser is opened.
     stops(world.woci(&["session", "authenticate"]), &world, 2, "no passphrase source");
     stops(world.woci(&["os"]), &world, 2, "no passphrase source");
 }
@@ -134,7 +134,7 @@ fn a_variable_that_is_unset_or_empty_is_exit_2_and_never_means_plain_text() {
 }
 
 #[test]
-fn a_wrong_passphrase_is_exit_1_and_touches_nothing() {
+fn a_wrong_passphrase_is_exit_1_and_changes_nothing() {
     let world = encrypted();
     for wrong in ["Correct horse battery staple", "x", " correct horse battery staple"] {
         let woci = world.woci(&WITH_VARIABLE).env("WOCI_PASSPHRASE", wrong);
@@ -144,7 +144,7 @@ fn a_wrong_passphrase_is_exit_1_and_touches_nothing() {
 }
 
 #[test]
-fn what_was_altered_or_cut_is_refused_and_kept() {
+fn an_altered_or_truncated_envelope_is_refused_and_kept() {
     let world = encrypted();
     let whole = world.session().read("refresh_token").expect("a refresh token");
     let text = whole.trim_end();
@@ -174,7 +174,7 @@ fn a_valid_upst_needs_no_passphrase() {
 }
 
 #[test]
-fn a_sign_in_takes_a_new_passphrase_for_a_lost_one() {
+fn after_a_lost_passphrase_a_sign_in_takes_a_new_one() {
     let world = encrypted();
     let new = "a new passphrase of mine";
     world.secret(new);
@@ -185,9 +185,9 @@ fn a_sign_in_takes_a_new_passphrase_for_a_lost_one() {
     world.woci(&WITH_VARIABLE).env("WOCI_PASSPHRASE", new).run().ok();
 }
 
-/// Made by the older Python tool: AES-256-GCM under PBKDF2, no associated data.
+/// The older Python tool's format: AES-256-GCM with a key by PBKDF2, without associated data.
 #[test]
-fn an_envelope_of_the_older_tool_is_read_and_renewed() {
+fn an_envelope_of_the_older_tool_is_read_and_replaced() {
     let world = plain();
     let token = world.session().refresh_token().expect("a refresh token");
     let legacy = legacy(&token, PASSPHRASE);
@@ -214,7 +214,7 @@ fn legacy(token: &str, passphrase: &str) -> String {
 }
 
 #[test]
-fn files_that_are_no_refresh_token_lose_nothing() {
+fn a_file_that_is_no_refresh_token_is_refused_and_kept() {
     for bytes in [&b"\0\xff\xfe\x80"[..], b"two\nlines", b"a\x1b[2Jb", "\u{feff}{\"enc\":1}".as_bytes()] {
         let world = plain();
         world.session().write("refresh_token", bytes);
@@ -231,7 +231,7 @@ fn files_that_are_no_refresh_token_lose_nothing() {
 }
 
 #[test]
-fn an_empty_refresh_token_is_none() {
+fn an_empty_refresh_token_file_counts_as_none() {
     for bytes in ["", "\n", "  \r\n\n"] {
         let world = plain();
         world.session().write("refresh_token", bytes);
@@ -240,7 +240,7 @@ fn an_empty_refresh_token_is_none() {
 }
 
 #[test]
-fn white_space_at_the_end_is_not_the_tokens() {
+fn white_space_after_the_token_is_ignored() {
     let world = plain();
     let token = world.session().refresh_token().expect("a refresh token");
     world.session().write("refresh_token", format!("{token}\r\n\n  "));
@@ -266,7 +266,7 @@ fn a_new_passphrase_is_asked_for_twice_and_an_old_one_once() {
     woci.types(&format!("{PASSPHRASE}\n"));
     let run = woci.finish().ok();
     assert!(!run.stderr.contains("again"), "{run}");
-    // The variable opens what the prompt has closed.
+    // The passphrase from the variable opens a token encrypted with the same one from the prompt.
     world.session().expire();
     with_variable(&world, &[]).run().ok();
 }
@@ -302,7 +302,7 @@ fn a_wrong_passphrase_at_the_terminal_is_exit_1() {
 }
 
 #[test]
-fn the_prompt_wins_over_the_variable_where_there_is_a_terminal() {
+fn with_a_terminal_the_prompt_has_precedence_over_the_variable() {
     let world = encrypted();
     let both = [&WITH_PROMPT[..], &WITH_VARIABLE].concat();
     let mut woci = world.woci(&both).env("WOCI_PASSPHRASE", "wrong").terminal().start();
@@ -311,9 +311,9 @@ fn the_prompt_wins_over_the_variable_where_there_is_a_terminal() {
     woci.finish().ok();
 }
 
-/// In a session of its own, since this test may have a terminal itself.
+/// Runs woci in a session of its own, since this test may have a terminal.
 #[test]
-fn without_a_terminal_the_variable_serves_or_it_is_exit_2() {
+fn without_a_terminal_the_variable_is_used_or_it_is_exit_2() {
     let world = encrypted();
     let line = |words: &str| world.shell(&format!("exec setsid --wait woci {words}"));
     let before = world.session().snapshot();
@@ -323,9 +323,9 @@ fn without_a_terminal_the_variable_serves_or_it_is_exit_2() {
     line(both).env("WOCI_PASSPHRASE", PASSPHRASE).run().ok();
 }
 
-/// The shell after woci is as it was: what is typed there is shown again.
+/// After woci has ended, the terminal shows typed text again.
 #[test]
-fn a_signal_at_the_prompt_shows_the_typing_again_and_ends_as_a_signal() {
+fn a_signal_at_the_prompt_restores_the_echo_and_ends_woci() {
     for (signal, code) in [(libc::SIGINT, 130), (libc::SIGTERM, 143)] {
         let world = encrypted();
         let (before, requests) = (world.session().snapshot(), world.sim.total());

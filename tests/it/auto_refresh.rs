@@ -1,5 +1,5 @@
-//! `--auto-refresh`: oci as a child with the signals, masks and exit codes that it would have without woci, a thread
-//! beside it that refreshes in time, and an end as soon as oci has ended.
+//! `--auto-refresh`: oci runs as a child process with the signals, masks and exit codes that it has without woci, a
+//! thread refreshes the session in time, and woci ends as soon as oci has ended.
 
 use crate::sim::faults::{Fault, Grant};
 use crate::world::World;
@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 #[test]
-fn oci_is_a_child_with_the_same_words() {
+fn oci_is_a_child_process_with_the_same_arguments() {
     let world = World::signed_in();
     let woci = world.woci(&["--auto-refresh", "os", "ns", "get"]).start();
     let id = woci.id;
@@ -20,19 +20,19 @@ fn oci_is_a_child_with_the_same_words() {
 }
 
 #[test]
-fn the_key_turns_it_on() {
+fn the_config_key_turns_it_on() {
     let world = World::signed_in();
     world.manager(&[("DEFAULT", &world.settings_with(&[("auto_refresh", Some("true"))]))]);
     let woci = world.woci(&["os"]).start();
     let id = woci.id;
     assert_ne!(woci.finish().ok().silent().json()["pid"], id);
-    // Helpers end at once in any case.
+    // Commands that run no program are not affected.
     world.woci(&[]).run().ok().silent().json();
     world.woci(&["env"]).run().ok().silent();
 }
 
 #[test]
-fn exit_codes_and_signals_come_back() {
+fn exit_codes_and_signals_of_oci_are_returned() {
     let world = World::signed_in();
     for code in [0, 1, 2, 42, 126, 127, 255] {
         let woci = world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_EXIT", code.to_string());
@@ -59,10 +59,10 @@ fn sigterm_and_sighup_are_passed_on() {
 }
 
 #[test]
-fn so_they_are_after_a_sign_in_too() {
+fn after_a_sign_in_signals_are_passed_on_too() {
     for _ in 0..3 {
         let world = World::new();
-        // It leaves threads behind, to which a signal may come as well.
+        // A sign-in leaves threads running, which may receive the signal.
         let woci = world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "2").start();
         woci.prints("ready");
         woci.signal(libc::SIGTERM);
@@ -73,7 +73,7 @@ fn so_they_are_after_a_sign_in_too() {
 }
 
 #[test]
-fn oci_that_dies_of_a_passed_on_signal_is_128_and_more() {
+fn if_a_passed_on_signal_ends_oci_the_exit_code_is_128_plus_its_number() {
     let world = World::signed_in();
     let oci = "#!/bin/sh\necho ready; exec sleep 600\n";
     install(&world, "slow/oci", oci);
@@ -87,7 +87,7 @@ fn oci_that_dies_of_a_passed_on_signal_is_128_and_more() {
 }
 
 #[test]
-fn ctrl_c_is_between_the_terminal_and_oci() {
+fn ctrl_c_reaches_oci_and_does_not_end_woci() {
     let world = World::signed_in();
     let woci = world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "2").env("SIM_OCI_EXIT", "7");
     let mut woci = woci.terminal().start();
@@ -98,9 +98,9 @@ fn ctrl_c_is_between_the_terminal_and_oci() {
     woci.finish().exits(7).prints("signal 3");
 }
 
-/// A shell script, since Rust's runtime changes the signals it inherits.
+/// Uses a shell script, since Rust's runtime changes the signal dispositions it inherits.
 #[test]
-fn signals_act_as_they_would_without_woci() {
+fn oci_gets_the_signal_dispositions_it_has_without_woci() {
     let world = World::signed_in();
     let script = "#!/bin/sh\nwhile read -r line; do case $line in Sig[BIC]*) echo $line;; esac; done \
                   < /proc/self/status\n";
@@ -121,13 +121,13 @@ fn signals_act_as_they_would_without_woci() {
 }
 
 #[test]
-fn an_ignored_sigchld_hides_no_end() {
+fn an_ignored_sigchld_does_not_hide_the_end_of_oci() {
     let world = World::signed_in();
     world.shell("trap '' CHLD; exec woci --auto-refresh os").env("SIM_OCI_EXIT", "5").run().exits(5);
 }
 
 #[test]
-fn no_oci_is_127_and_a_useless_one_126() {
+fn a_missing_oci_is_exit_127_and_one_that_cannot_run_is_126() {
     let world = World::signed_in();
     fs::create_dir(world.path("empty")).expect("a new folder");
     world.woci(&["--auto-refresh", "os"]).env("PATH", world.path("empty")).run().fails(127);
@@ -136,7 +136,7 @@ fn no_oci_is_127_and_a_useless_one_126() {
 }
 
 #[test]
-fn it_refreshes_while_oci_runs() {
+fn the_session_is_refreshed_while_oci_runs() {
     let world = World::signed_in();
     let (key, old) = (world.session().key(), world.session().due_in(2));
     let gate = world.sim.hold(Grant::Refresh);
@@ -147,7 +147,7 @@ fn it_refreshes_while_oci_runs() {
     gate.open();
     exchanged.wait_for(1);
     exchanged.open();
-    // A run beside it waits for it, and finds the new one.
+    // Another run waits for the refresh and uses the new token.
     let beside = world.woci(&["session", "refresh"]).run().ok();
     assert!(["cached", "refreshed"].map(Into::into).contains(&beside.json()["source"]));
     woci.signal(libc::SIGTERM);
@@ -157,7 +157,7 @@ fn it_refreshes_while_oci_runs() {
 }
 
 #[test]
-fn a_failure_is_a_warning() {
+fn a_failed_refresh_is_a_warning() {
     let world = World::signed_in();
     world.session().due_in(-1);
     world.sim.fault(Grant::Refresh, Fault::status(500, "{}").always());
@@ -172,7 +172,7 @@ fn a_failure_is_a_warning() {
 }
 
 #[test]
-fn a_dead_refresh_token_is_a_warning_and_no_browser() {
+fn a_dead_refresh_token_is_a_warning_and_opens_no_browser() {
     let world = World::signed_in();
     world.session().due_in(-1);
     world.sim.provider.revoke_all();
@@ -186,14 +186,14 @@ fn a_dead_refresh_token_is_a_warning_and_no_browser() {
 }
 
 #[test]
-fn without_a_refresh_token_oci_runs_all_the_same() {
+fn without_a_refresh_token_oci_runs() {
     let world = World::signed_in();
     world.session().remove("refresh_token");
     world.woci(&["--auto-refresh", "os"]).run().ok().says("WARNING").prints("argv");
 }
 
 #[test]
-fn a_refresh_in_flight_is_finished_first() {
+fn when_oci_ends_a_refresh_in_progress_is_finished() {
     for grant in [Grant::Refresh, Grant::Exchange] {
         let world = World::signed_in();
         let old = world.session().due_in(-1);
@@ -211,7 +211,7 @@ fn a_refresh_in_flight_is_finished_first() {
 }
 
 #[test]
-fn it_ends_with_oci() {
+fn woci_ends_with_oci() {
     let world = World::signed_in();
     let woci = world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "1").start();
     woci.prints("ready");
@@ -219,12 +219,12 @@ fn it_ends_with_oci() {
     woci.prints("signal 15");
     let ended = Instant::now();
     woci.finish().ok();
-    // 100 ms where the machine is idle; here other tests run beside this one.
+    // Takes 100 ms on an idle machine; other tests run at the same time.
     assert!(ended.elapsed() < Duration::from_secs(5), "{:?}", ended.elapsed());
 }
 
 #[test]
-fn it_ends_with_oci_also_where_it_waits_for_another_refresh() {
+fn woci_ends_with_oci_while_another_process_refreshes() {
     let world = World::signed_in();
     world.session().due_in(-1);
     let gate = world.sim.hold(Grant::Refresh);
@@ -239,7 +239,7 @@ fn it_ends_with_oci_also_where_it_waits_for_another_refresh() {
     holder.finish().ok();
 }
 
-/// By a process of its own: see the one in `passthrough`.
+/// Uses a child process to write the script: see `install` in `passthrough.rs`.
 fn install(world: &World, path: &str, script: &str) {
     let path = world.path(path);
     fs::create_dir_all(path.parent().expect("a folder")).expect("a new folder");

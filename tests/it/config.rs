@@ -1,5 +1,5 @@
-//! What is configured where, and what is said where it is wrong: both files found by their rules, the profile chosen,
-//! values that are missing or malformed, warnings at the right time only.
+//! The configuration: how both files are found, how the profile is chosen, the errors for missing and malformed
+//! values, and when warnings are shown.
 
 use crate::world::World;
 use serde_json::Value;
@@ -10,14 +10,14 @@ use std::os::unix::fs::symlink;
 const MANAGER: &str = ".oci/woci_manager.ini";
 const MISSING: &str = "Missing required options: ";
 
-/// A World whose manager config is this text; signed in, if the profile is DEFAULT.
+/// A World with this manager config and a session of the profile DEFAULT.
 fn with_manager(text: impl AsRef<[u8]>) -> World {
     let world = World::signed_in();
     world.write(MANAGER, text);
     world
 }
 
-/// The text of a section that suits the World.
+/// The text of a section that is set up for the World's simulator.
 fn section(world: &World, name: &str) -> String {
     let lines = world.settings().into_iter().map(|(key, value)| format!("{key} = {value}\n"));
     format!("[{name}]\n{}", lines.collect::<String>())
@@ -27,7 +27,7 @@ fn profile(world: &World, words: &[&str]) -> Value {
     world.woci(words).run().ok().json()["profile"].clone()
 }
 
-/// Each place in its turn has a profile of its own, so that the credential says which file was read.
+/// Each file has a profile of its own, so that the credential shows which file was read.
 #[test]
 fn the_manager_config_is_found_by_its_rules() {
     let world = World::new();
@@ -55,10 +55,10 @@ fn the_manager_config_is_found_by_its_rules() {
     assert_eq!(read(&[], false, true), "beside");
     assert_eq!(read(&["--config-file", "~/beside/config"], false, false), "beside");
     assert_eq!(read(&[], false, false), "home");
-    // Nothing beside that OCI config: home again. An empty variable is unset.
+    // Without a manager config beside that OCI config, the one in the home is read. An empty variable counts as unset.
     assert_eq!(read(&["--config-file", "elsewhere/config"], false, false), "home");
     assert_eq!(world.woci(&[]).env("WOCI_MANAGER_CONFIG", "").run().ok().json()["profile"], "home");
-    // The key moves the OCI config and not this search.
+    // The key config_file moves the OCI config, but not this search.
     world.write(MANAGER, section(&world, "home") + "config_file = ../beside/config\n");
     let credential = world.woci(&[]).run().ok().json();
     assert_eq!(credential["profile"], "home");
@@ -66,7 +66,7 @@ fn the_manager_config_is_found_by_its_rules() {
 }
 
 #[test]
-fn the_oci_config_is_flag_then_variable_then_key_then_home() {
+fn the_oci_config_is_found_by_flag_variable_key_and_home() {
     let world = World::signed_in();
     world.write(MANAGER, section(&world, "DEFAULT") + "config_file = ~/key/config\n");
     let path = |words: &[&str], variable: &str| {
@@ -81,7 +81,7 @@ fn the_oci_config_is_flag_then_variable_then_key_then_home() {
     assert_eq!(path(&[], ""), "/.oci/config");
 }
 
-/// What no manager config can be, and what is said of it.
+/// Invalid manager configs: name, content, and a part of the error message.
 fn unreadable() -> [(&'static str, Vec<u8>, &'static str); 8] {
     [
         ("binary", b"\x7fELF\0\xff\xfe".to_vec(), "line 1"),
@@ -96,7 +96,7 @@ fn unreadable() -> [(&'static str, Vec<u8>, &'static str); 8] {
 }
 
 #[test]
-fn a_named_manager_config_that_is_unreadable_is_exit_2() {
+fn an_invalid_manager_config_that_was_named_is_exit_2() {
     let world = World::signed_in();
     fs::create_dir(world.path("folder")).expect("a new folder");
     for (name, text, words) in unreadable() {
@@ -117,18 +117,18 @@ fn a_named_manager_config_that_is_unreadable_is_exit_2() {
 }
 
 #[test]
-fn one_that_was_found_and_is_unreadable_leaves_a_valid_session_its_use() {
+fn an_invalid_manager_config_that_was_not_named_is_an_error_only_if_it_is_needed() {
     for (name, text, words) in unreadable() {
         let world = with_manager(text);
-        // DEFAULT is the only folder.
+        // The only session folder is that of DEFAULT.
         world.woci(&[]).run().ok().silent();
         world.woci(&["--log-level", "DEBUG"]).run().ok().says("woci_manager.ini");
-        // A refresh needs what it would say: all of it named, and a warning.
+        // A refresh needs its values: a warning, and all missing values are named.
         world.session().expire();
         let run = world.woci(&[]).run().fails(2).says(words).says(MISSING).says("--token-url");
         assert!(run.stderr.contains("WARNING"), "{name}: {run}");
         assert_eq!(world.sim.total(), 0, "{name}");
-        // Another folder, and nobody says which.
+        // With two session folders, the profile is not determined.
         world.session_of("other").seed(3600);
         world.woci(&[]).run().fails(2).says("woci_manager.ini");
         world.woci(&["--profile", "other"]).run().ok().silent();
@@ -144,7 +144,7 @@ fn one_that_was_found_and_is_unreadable_leaves_a_valid_session_its_use() {
 }
 
 #[test]
-fn an_empty_manager_config_is_one() {
+fn an_empty_manager_config_is_valid() {
     for text in ["", "\n\n", "# nothing\n; here\n", "[COMMON]\n"] {
         let world = with_manager(text);
         assert_eq!(profile(&world, &[]), "DEFAULT", "{text:?}");
@@ -161,7 +161,7 @@ fn an_empty_manager_config_is_one() {
 }
 
 #[test]
-fn what_is_missing_is_named_and_no_more() {
+fn exactly_the_missing_values_are_named() {
     let world = World::signed_in();
     world.session().expire();
     for key in ["authz_base_url", "token_url", "auth_client_id", "client_id", "client_secret", "scope"] {
@@ -173,7 +173,7 @@ fn what_is_missing_is_named_and_no_more() {
         }
     }
     assert_eq!(world.sim.total(), 0);
-    // By flags alone, without any file.
+    // Flags alone suffice, without any file.
     fs::remove_file(world.path(MANAGER)).expect("it was there");
     let mut woci = world.woci(&[]);
     for (key, value) in world.settings().into_iter().filter(|(key, _)| key != "region") {
@@ -183,7 +183,7 @@ fn what_is_missing_is_named_and_no_more() {
 }
 
 #[test]
-fn an_empty_value_hides_that_of_common() {
+fn an_empty_value_overrides_that_of_common() {
     let world = World::signed_in();
     let common = section(&world, "COMMON");
     world.write(MANAGER, format!("{common}[DEFAULT]\nclient_secret =\n"));
@@ -219,7 +219,7 @@ fn the_profile_is_chosen_by_its_rules() {
 }
 
 #[test]
-fn the_default_section_gives_nothing_to_others() {
+fn other_profiles_do_not_inherit_from_the_default_section() {
     let world = World::signed_in();
     world.session_of("work").seed(-60);
     world.write(MANAGER, section(&world, "DEFAULT") + "[work]\nscope = openid\n");
@@ -227,7 +227,7 @@ fn the_default_section_gives_nothing_to_others() {
 }
 
 #[test]
-fn a_name_that_would_leave_the_folder_is_refused() {
+fn a_profile_name_that_would_leave_the_sessions_folder_is_refused() {
     let world = World::signed_in();
     let names =
         ["../DEFAULT", "..", ".", "a/b", "/etc", "COMMON", "a b", "ä", "a\nb", "~", "DEFAULT/", "$(id)"];
@@ -252,7 +252,7 @@ fn a_name_that_would_leave_the_folder_is_refused() {
 }
 
 #[test]
-fn what_is_malformed_is_exit_2_also_where_nothing_is_needed() {
+fn a_malformed_value_is_exit_2_even_if_it_is_not_needed() {
     let world = World::signed_in();
     for (key, value) in [
         ("authz_base_url", "idp.example.com"),
@@ -275,7 +275,7 @@ fn what_is_malformed_is_exit_2_also_where_nothing_is_needed() {
         for words in [&[][..], &["os"], &["env"], &["session", "refresh"]] {
             world.woci(words).run().fails(2).says(&named).says("woci_manager.ini");
         }
-        // Of COMMON too, and what a section overrides is not looked at.
+        // Values of COMMON are checked too, unless the section overrides them.
         let section = section(&world, "DEFAULT");
         let section: String = section
             .lines()
@@ -300,7 +300,7 @@ fn what_is_malformed_is_exit_2_also_where_nothing_is_needed() {
 }
 
 #[test]
-fn booleans_and_words_are_read_in_any_case() {
+fn booleans_and_named_values_are_read_in_any_case() {
     let world = World::signed_in();
     for value in ["true", "No", "ON", "off", "1", "0", "Yes", "FALSE", ""] {
         let changes =
@@ -310,9 +310,9 @@ fn booleans_and_words_are_read_in_any_case() {
     }
 }
 
-/// A warm run is silent at INFO, since kubectl shows stderr to the person at every command.
+/// A warm run prints nothing at INFO, since kubectl shows stderr to the person at every command.
 #[test]
-fn warnings_come_with_a_refresh_or_a_sign_in_alone() {
+fn warnings_are_shown_only_with_a_refresh_or_sign_in() {
     let world = World::signed_in();
     let settings = world.settings_with(&[
         ("scope", Some("openid")),
@@ -342,7 +342,7 @@ fn warnings_come_with_a_refresh_or_a_sign_in_alone() {
 }
 
 #[test]
-fn the_log_level_says_how_much_is_said() {
+fn messages_below_the_log_level_are_not_shown() {
     let world = World::signed_in();
     let levels = |run: &crate::world::run::Run| {
         let words = run.stderr.lines().filter_map(|line| line.split(' ').nth(1).map(str::to_owned));
@@ -364,14 +364,14 @@ fn the_log_level_says_how_much_is_said() {
         world.session().expire();
         assert_eq!(levels(&world.woci(&[]).run().ok()), expected, "{level}");
         world.session().expire();
-        // The flag wins.
+        // The flag has precedence.
         assert_eq!(levels(&world.woci(&["--log-level", "ERROR"]).run().ok()), [""; 0]);
     }
 }
 
-/// `YYYY-MM-DDTHH:MM:SSZ LEVEL message`, one line each, whatever stands in a file.
+/// `YYYY-MM-DDTHH:MM:SSZ LEVEL message`, one line each, whatever a file holds.
 #[test]
-fn every_message_is_one_line_of_its_form() {
+fn every_message_is_one_line_of_that_form() {
     let world = World::signed_in();
     world.session().expire();
     world.write(MANAGER, section(&world, "DEFAULT") + "k\u{1b}[31mey = x\nother\u{7}key = y\n");
@@ -385,7 +385,7 @@ fn every_message_is_one_line_of_its_form() {
 }
 
 #[test]
-fn a_secret_of_every_character_arrives() {
+fn a_secret_with_any_character_is_sent_correctly() {
     let world = World::new();
     for secret in
         ["#;%=:[x] \"quoted\" 'too' \\n", "%(client_id)s %% 100%", "ends with # comment ; both", "é€ £ü漢"]
@@ -399,7 +399,7 @@ fn a_secret_of_every_character_arrives() {
 }
 
 #[test]
-fn what_follows_the_dashes_is_never_wocis_verb() {
+fn words_after_two_dashes_are_never_verbs_of_woci() {
     let world = World::signed_in();
     for words in [&["--", "credential"][..], &["--", "env"], &["--", "help"], &["--", "os", "--scope", "x"]] {
         let heard = world.woci(words).run().ok().json();
@@ -412,7 +412,7 @@ fn what_follows_the_dashes_is_never_wocis_verb() {
 }
 
 #[test]
-fn a_home_that_is_odd_is_said() {
+fn an_invalid_home_is_an_error() {
     let world = World::signed_in();
     world.write("file", "");
     world.woci(&[]).env("HOME", world.path("file")).run().fails(2);

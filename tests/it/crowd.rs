@@ -1,5 +1,6 @@
-//! Many at once: one refresh and one sign-in, however many ask; who dies is replaced, who hangs is named; profiles
-//! do not wait for each other, a warm run for nobody; the older tool, which knows no lock, is read again.
+//! Many processes at once: there is one refresh or one sign-in for all; if the process that does it is killed,
+//! another takes over, and if it hangs, the others name it. Profiles do not wait for each other, and a warm run waits
+//! for none. The older tool does not use the lock, so that files are read again if a refresh fails.
 
 use crate::sim::faults::{Fault, Gate, Grant};
 use crate::world::World;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 const CROWD: usize = 128;
 
 #[test]
-fn a_crowd_refreshes_once() {
+fn many_processes_refresh_once() {
     let world = World::signed_in();
     world.session().expire();
     let gate = world.sim.hold(Grant::Refresh);
@@ -33,7 +34,7 @@ fn a_crowd_refreshes_once() {
 }
 
 #[test]
-fn a_crowd_without_a_session_opens_one_browser() {
+fn many_processes_without_a_session_open_one_browser() {
     let world = World::new();
     let gate = world.sim.hold(Grant::Authorize);
     let crowd: Vec<_> = (0..16).map(|_| world.woci(&[]).start()).collect();
@@ -47,7 +48,7 @@ fn a_crowd_without_a_session_opens_one_browser() {
 }
 
 #[test]
-fn session_refresh_in_a_crowd_is_one_refresh_too() {
+fn session_refresh_of_many_processes_is_one_refresh() {
     let world = World::signed_in();
     let gate = world.sim.hold(Grant::Refresh);
     let crowd: Vec<_> = (0..8).map(|_| world.woci(&["session", "refresh"]).start()).collect();
@@ -59,10 +60,10 @@ fn session_refresh_in_a_crowd_is_one_refresh_too() {
 }
 
 #[test]
-fn who_dies_is_replaced() {
+fn if_the_refreshing_process_is_killed_another_takes_over() {
     let world = World::signed_in();
     world.session().expire();
-    // It never gets there, as with a machine that died: the gate stays shut.
+    // The request never reaches the provider: the gate stays shut.
     let shut = Gate::default();
     world.sim.fault(Grant::Refresh, Fault::hold(&shut));
     let dies = world.woci(&[]).start();
@@ -73,7 +74,7 @@ fn who_dies_is_replaced() {
     dies.signal(libc::SIGKILL);
     let killed = Instant::now();
     next.wait_for(1);
-    // A second where the machine is idle; here other tests run beside this one.
+    // Takes a second on an idle machine; other tests run at the same time.
     assert!(killed.elapsed() < Duration::from_secs(10), "{:?}", killed.elapsed());
     next.open();
     assert_eq!(waits.finish().ok().json()["source"], "refreshed");
@@ -81,7 +82,7 @@ fn who_dies_is_replaced() {
 }
 
 #[test]
-fn who_dies_between_the_two_requests_has_lost_nothing() {
+fn a_process_killed_between_refresh_and_exchange_loses_nothing() {
     let world = World::signed_in();
     world.session().expire();
     let shut = Gate::default();
@@ -97,7 +98,7 @@ fn who_dies_between_the_two_requests_has_lost_nothing() {
 }
 
 #[test]
-fn a_sign_in_that_is_killed_is_no_unanswered_one() {
+fn a_killed_sign_in_is_not_remembered_as_unanswered() {
     let world = World::new();
     let dies = world.woci(&[]).browser("nothing").start();
     dies.auth_url();
@@ -127,7 +128,7 @@ fn profiles_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn sign_ins_wait_for_each_other_on_one_port_alone() {
+fn sign_ins_wait_for_each_other_only_on_the_same_port() {
     let world = World::new();
     let elsewhere = crate::world::free_port().to_string();
     let elsewhere = world.settings_with(&[("redirect_port", Some(&elsewhere))]);
@@ -158,7 +159,7 @@ fn a_warm_run_takes_no_lock() {
 }
 
 #[test]
-fn the_older_tools_successor_is_found() {
+fn a_refresh_token_that_the_older_tool_has_rotated_meanwhile_is_used() {
     for with_upst in [false, true] {
         let world = World::signed_in();
         world.session().expire();
@@ -166,7 +167,7 @@ fn the_older_tools_successor_is_found() {
         world.sim.fault(Grant::Refresh, Fault::hold(&gate));
         let woci = world.woci(&[]).start();
         gate.wait_for(1);
-        // What the other one was given counts, and what woci sent no longer does.
+        // The token of the other process is valid, the one that woci sent is not.
         world.sim.provider.revoke_all();
         world.session().write("refresh_token", world.sim.provider.issue_refresh_token());
         if with_upst {
@@ -181,7 +182,7 @@ fn the_older_tools_successor_is_found() {
 }
 
 #[test]
-fn two_profiles_written_at_once_both_arrive() {
+fn two_profiles_written_at_the_same_time_are_both_kept() {
     let world = World::new();
     let names: Vec<_> = (0..12).map(|number| format!("p{number}")).collect();
     let settings = world.settings();
@@ -205,7 +206,7 @@ fn two_profiles_written_at_once_both_arrive() {
     }
 }
 
-/// Every one but the holder of the lock says whom it waits for.
+/// Waits until every process but the lock's holder says which process it waits for.
 fn all_wait_for_one(crowd: &[Running<'_>], session: &Session<'_>) {
     let lock = session.read("session.lock").expect("it is held");
     let holder = lock.split_whitespace().next().expect("it names its holder");

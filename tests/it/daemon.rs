@@ -1,5 +1,5 @@
-//! The daemon: up before its starter ends, detached, one per profile and told apart by its lock; it refreshes in
-//! time, survives trouble, and ends when it is told to or the refresh token is dead.
+//! The daemon: it is ready before the command that starts it ends, detached, one for each profile, and recognized by
+//! its lock. It refreshes in time, retries after failures, and ends if it is stopped or the refresh token is dead.
 
 use crate::sim::faults::{Fault, Grant};
 use crate::sim::{jwt, sys};
@@ -23,7 +23,7 @@ fn the_status_needs_no_key() {
 }
 
 #[test]
-fn starts_once_says_how_it_is_and_stops() {
+fn a_daemon_starts_once_reports_its_status_and_stops() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
     world.woci(&["--daemon-status"]).run().exits(1).silent().document(false);
@@ -43,12 +43,12 @@ fn starts_once_says_how_it_is_and_stops() {
     assert_eq!(world.session().read("woci_refresh.pid"), None);
     world.woci(&["--stop-daemon"]).run().exits(1).document(false);
     world.woci(&["--daemon-status"]).run().exits(1).document(false);
-    assert!(daemon.log().lines().next_back().is_some_and(|line| line.contains("Ended, as it was told to")));
+    assert!(daemon.log().lines().next_back().is_some_and(|line| line.contains("Stopped as requested")));
     assert_eq!(world.sim.total(), 0);
 }
 
 #[test]
-fn begins_with_a_sign_in() {
+fn without_a_session_the_start_begins_with_a_sign_in() {
     let world = World::new();
     let daemon = Daemon::of(&world);
     let document = world.woci(&["--daemon", "session", "authenticate"]).run().ok().document(true);
@@ -58,7 +58,7 @@ fn begins_with_a_sign_in() {
 }
 
 #[test]
-fn many_starts_leave_one() {
+fn many_starts_at_once_leave_one_daemon() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
     let starts: Vec<_> = (0..8).map(|_| world.woci(&["--daemon"]).start()).collect();
@@ -68,7 +68,7 @@ fn many_starts_leave_one() {
 }
 
 #[test]
-fn each_profile_has_its_own() {
+fn each_profile_has_a_daemon_of_its_own() {
     let world = World::signed_in();
     world.manager(&[("DEFAULT", &world.settings()), ("other", &world.settings())]);
     world.session_of("other").seed(3600);
@@ -82,7 +82,7 @@ fn each_profile_has_its_own() {
 }
 
 #[test]
-fn without_a_refresh_token_there_is_nothing_to_do() {
+fn without_a_refresh_token_no_daemon_starts() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
     world.session().remove("refresh_token");
@@ -91,7 +91,7 @@ fn without_a_refresh_token_there_is_nothing_to_do() {
 }
 
 #[test]
-fn goes_with_no_other_command() {
+fn the_daemon_options_are_refused_with_other_commands() {
     let world = World::signed_in();
     for words in [
         &["--daemon", "os", "ns", "get"][..],
@@ -107,7 +107,7 @@ fn goes_with_no_other_command() {
 }
 
 #[test]
-fn nothing_of_its_starter_stays_with_it() {
+fn a_daemon_keeps_nothing_of_the_process_that_started_it() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
     // The shell waits for the end of the pipe: a daemon that kept it would hang this test.
@@ -120,7 +120,7 @@ fn nothing_of_its_starter_stays_with_it() {
         eventually("descriptor given away", || open(fd) == Path::new("/dev/null"));
     }
     assert_eq!(open("2"), daemon.file("woci_refresh.log"));
-    // What is left is its own: the lock, for a moment its log.
+    // Only files of its own are left: the lock, and for a moment the log.
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).expect("its owner may look").flatten();
     let others: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     eventually("others closed", || {
@@ -130,7 +130,7 @@ fn nothing_of_its_starter_stays_with_it() {
 
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
     let (_, fields) = stat.rsplit_once(") ").expect("the name ends");
-    // State, parent, group, session, terminal.
+    // The fields of /proc/PID/stat: state, parent, group, session, terminal.
     let fields: Vec<_> = fields.split(' ').collect();
     assert_eq!((fields[2], fields[3], fields[4]), (&*pid.to_string(), &*pid.to_string(), "0"));
 
@@ -140,18 +140,18 @@ fn nothing_of_its_starter_stays_with_it() {
 }
 
 #[test]
-fn survives_its_terminal() {
+fn a_daemon_survives_the_end_of_its_terminal() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
     let started = world.woci(&["--daemon"]).terminal().start();
-    // Its end hangs the terminal up.
+    // The end of the shell closes the terminal (SIGHUP).
     started.finish().ok();
     assert!(daemon.pid().is_some());
     world.woci(&["--stop-daemon"]).run().ok();
 }
 
 #[test]
-fn its_secrets_come_by_a_pipe() {
+fn secrets_are_not_in_the_daemons_arguments_or_environment() {
     let world = World::signed_in();
     let passphrase = "canary-passphrase-of-the-daemon";
     world.secret(passphrase);
@@ -170,7 +170,7 @@ fn its_secrets_come_by_a_pipe() {
     let daemon = Daemon::of(&world);
     world.session().due_in(2);
     let woci = world.woci(&["--daemon", "--auth-client-secret", &auth, "--client-secret", &exchange]);
-    // The arguments of the starter are for all to see: that is the person's choice. What runs on shows none.
+    // The arguments of the first process are visible by the person's choice. Those of the daemon hold no secret.
     woci.env("PASSPHRASE", passphrase).run().ok();
     let pid = daemon.pid().expect("it runs");
     let seen = ["cmdline", "environ"].map(|name| {
@@ -180,7 +180,7 @@ fn its_secrets_come_by_a_pipe() {
     for secret in [passphrase, &auth, &exchange] {
         assert!(seen.iter().all(|text| !text.contains(secret)), "{seen:?}");
     }
-    // And it does have them.
+    // The daemon has received the secrets.
     eventually("a refresh", || world.sim.count(Grant::Exchange) == 1);
     eventually("the end of it", || daemon.status(&world)["last_refresh"].is_string());
     assert!(world.session().refresh_token().is_some_and(|text| text.starts_with('{')), "encrypted");
@@ -188,7 +188,7 @@ fn its_secrets_come_by_a_pipe() {
 }
 
 #[test]
-fn refreshes_when_it_is_time() {
+fn a_daemon_refreshes_when_the_session_is_due() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
     let (key, old) = (world.session().key(), world.session().due_in(3));
@@ -206,7 +206,7 @@ fn refreshes_when_it_is_time() {
 }
 
 #[test]
-fn trouble_is_told_and_tried_again() {
+fn a_failed_refresh_is_reported_and_retried() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
     world.session().due_in(-1);
@@ -221,13 +221,13 @@ fn trouble_is_told_and_tried_again() {
 }
 
 #[test]
-fn ends_with_its_reason_when_the_refresh_token_is_dead() {
+fn a_daemon_ends_with_the_reason_if_the_refresh_token_is_dead() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
     world.session().due_in(3);
     world.woci(&["--daemon"]).run().ok();
     world.sim.provider.revoke_all();
-    // It says why on its way out, when its lock is free already.
+    // The reason is logged after the lock is released.
     eventually("its end and the reason", || daemon.is_gone() && daemon.log().contains("woci: "));
     let log = daemon.log();
     let last = log.lines().next_back().unwrap_or_default();
@@ -238,7 +238,7 @@ fn ends_with_its_reason_when_the_refresh_token_is_dead() {
 }
 
 #[test]
-fn a_refresh_token_that_is_dead_at_once_is_told_at_once() {
+fn a_start_with_a_dead_refresh_token_fails_at_once() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
     world.session().due_in(-1);
@@ -248,7 +248,7 @@ fn a_refresh_token_that_is_dead_at_once_is_told_at_once() {
 }
 
 #[test]
-fn sigterm_lets_a_refresh_finish() {
+fn after_sigterm_a_refresh_in_progress_is_finished() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
     let old = world.session().due_in(2);
@@ -261,11 +261,11 @@ fn sigterm_lets_a_refresh_finish() {
     eventually("its end", || daemon.is_gone());
     assert_ne!(world.session().token(), old);
     assert_eq!(world.session().read("woci_refresh.pid"), None);
-    assert!(daemon.log().ends_with("Ended, as it was told to\n"), "{}", daemon.log());
+    assert!(daemon.log().ends_with("Stopped as requested\n"), "{}", daemon.log());
 }
 
 #[test]
-fn a_killed_one_is_not_running_and_a_new_one_starts() {
+fn after_a_daemon_is_killed_the_status_says_so_and_a_new_one_starts() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
     let first = world.woci(&["--daemon"]).run().ok().document(true);
@@ -284,13 +284,13 @@ fn a_stale_pid_is_never_signalled() {
     let daemon = Daemon::of(&world);
     let mut stranger = Stranger(Command::new("sleep").arg("600").spawn().expect("there is sleep"));
     let pid = stranger.0.id();
-    // As a daemon leaves them that was killed, and whose PID another program was given since.
+    // The files of a killed daemon, whose PID now belongs to another program.
     world.session().write("woci_refresh.pid", format!("{pid}\n"));
     world.session().write("woci_refresh.lock", json!({ "pid": pid }).to_string());
     world.woci(&["--daemon-status"]).run().exits(1).document(false);
     world.woci(&["--stop-daemon"]).run().exits(1).document(false);
 
-    // Nor by one that stops the next daemon before it is up.
+    // The same while the next daemon is starting.
     world.session().due_in(-1);
     let gate = world.sim.hold(Grant::Refresh);
     let starting = world.woci(&["--daemon"]).start();
@@ -304,9 +304,9 @@ fn a_stale_pid_is_never_signalled() {
     assert!(stranger.0.try_wait().expect("a child can be asked for").is_none(), "the stranger lives");
 }
 
-/// It is written without the session's lock, whose holder removes the temporary files that it finds.
+/// The daemon does not hold the session's lock, and the lock's holder removes temporary files.
 #[test]
-fn its_pid_file_is_written_in_place() {
+fn the_pid_file_is_written_in_place() {
     let world = World::signed_in();
     world.session().write("woci_refresh.pid", "1\n");
     let file = || fs::metadata(world.session().path("woci_refresh.pid")).expect("it is there").ino();
@@ -318,7 +318,7 @@ fn its_pid_file_is_written_in_place() {
 }
 
 #[test]
-fn the_older_tools_daemon_is_named_and_let_be() {
+fn the_older_tools_daemon_is_reported_and_not_stopped() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
     symlink("/bin/sh", world.path("bin/python3")).expect("a new link");
@@ -341,7 +341,7 @@ fn the_older_tools_daemon_is_named_and_let_be() {
 }
 
 #[test]
-fn stays_in_front_for_systemd() {
+fn with_foreground_a_daemon_stays_in_the_foreground() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
     let front = world.woci(&["--daemon", "--foreground"]).start();
@@ -350,25 +350,25 @@ fn stays_in_front_for_systemd() {
     world.woci(&["--daemon", "--foreground"]).run().fails(1).says("one is already running");
     assert_eq!(world.woci(&["--daemon"]).run().ok().document(true)["pid"], front.id);
     front.signal(libc::SIGTERM);
-    front.finish().ok().says("Ended, as it was told to").document(true);
+    front.finish().ok().says("Stopped as requested").document(true);
     assert_eq!(daemon.pid(), None);
 }
 
 #[test]
-fn stays_in_front_after_a_sign_in_and_still_ends_well() {
+fn with_foreground_a_daemon_stops_cleanly_after_a_sign_in() {
     for _ in 0..3 {
         let world = World::new();
         let daemon = Daemon::of(&world);
         let front = world.woci(&["--daemon", "--foreground", "session", "authenticate"]).start();
         front.prints("}");
         front.signal(libc::SIGTERM);
-        front.finish().ok().says("Ended, as it was told to");
+        front.finish().ok().says("Stopped as requested");
         assert_eq!(daemon.pid(), None);
     }
 }
 
 #[test]
-fn its_log_stays_small() {
+fn the_log_stays_small() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
     world.session().write("woci_refresh.log", "one line of a year of lines\n".repeat(40_000));
@@ -376,10 +376,10 @@ fn its_log_stays_small() {
     world.woci(&["--stop-daemon"]).run().ok();
     let log = daemon.log();
     assert!((100_000..700_000).contains(&log.len()), "{} bytes", log.len());
-    assert!(log.starts_with("one line") && log.ends_with("Ended, as it was told to\n"));
+    assert!(log.starts_with("one line") && log.ends_with("Stopped as requested\n"));
 }
 
-/// A profile's daemon; at the end of the test none is left behind.
+/// A profile's daemon, killed at the end of the test.
 struct Daemon {
     folder: PathBuf,
 }
@@ -401,12 +401,12 @@ impl Daemon {
         fs::read_to_string(self.file("woci_refresh.log")).unwrap_or_default()
     }
 
-    /// Who holds the lock, as a program would find out that knows nothing of woci's own ways.
+    /// The process that holds the lock, determined without woci.
     fn pid(&self) -> Option<u64> {
         let path = self.file("woci_refresh.lock");
         let file = File::open(&path).ok()?;
         while file.try_lock_shared().is_err() {
-            // It is written in place, so that a look may fall between two of its states.
+            // The file is written in place, and may be read while it is incomplete.
             if let Ok(known) = serde_json::from_slice::<Value>(&fs::read(&path).ok()?) {
                 return known["pid"].as_u64();
             }
@@ -431,7 +431,7 @@ impl Drop for Daemon {
     }
 }
 
-/// A process that woci has nothing to do with.
+/// A process that does not belong to woci.
 struct Stranger(Child);
 
 impl Drop for Stranger {
@@ -442,7 +442,7 @@ impl Drop for Stranger {
 }
 
 impl Run {
-    /// stdout is a status as its schema has it, of a daemon that runs or does not.
+    /// Checks that stdout is a status by its schema, of a daemon that runs or not.
     fn document(&self, running: bool) -> Value {
         let schema = serde_json::from_str(include_str!("../../schemas/daemon-status.schema.json"));
         let document = self.json();
@@ -454,7 +454,7 @@ impl Run {
     }
 }
 
-/// The daemon is nobody's child, so that there is no one to wait for.
+/// Polls, since the daemon is not a child of the test.
 fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !happened() {
@@ -464,12 +464,12 @@ fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
 }
 
 fn is_alive(pid: u64) -> bool {
-    // One that nobody has waited for is dead all the same.
+    // A zombie counts as dead.
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, fields)| !fields.starts_with('Z'))
 }
 
-/// As RFC 3339 in UTC to seconds since 1970.
+/// Seconds since 1970 of an RFC 3339 time in UTC.
 fn seconds(time: &Value) -> i64 {
     let date = Command::new("date").args(["-u", "+%s", "-d", time.as_str().expect("a time")]).output();
     let text = String::from_utf8(date.expect("there is date").stdout).expect("digits");

@@ -1,5 +1,5 @@
-//! Nowhere to store, nothing spent: where the session folder takes no file, no token request is sent, the failure
-//! names the path and the reason, and a valid UPST still serves.
+//! If nothing can be stored in the session folder, no token request is sent, the error names the path and the
+//! reason, and a valid UPST is still handed out.
 
 use crate::sim::sys;
 use crate::world::World;
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Command;
 
 #[test]
-fn a_full_disk() {
+fn a_full_disk_spends_nothing() {
     let Some((world, disk)) = World::on_a_small_disk("size=64k") else { return };
     let filler = disk.fill();
     spends_nothing(&world, "No space left on device");
@@ -21,10 +21,10 @@ fn a_full_disk() {
 }
 
 #[test]
-fn a_disk_with_room_for_a_name_but_no_bytes() {
+fn a_disk_with_room_for_a_file_name_but_no_bytes_spends_nothing() {
     let Some((world, disk)) = World::on_a_small_disk("size=64k") else { return };
     let filler = disk.fill();
-    // One page of room: less than the successor and what else is to be written.
+    // One free page: less than the next refresh token and the other files need.
     let length = fs::metadata(&filler).expect("it is there").len();
     let file = fs::OpenOptions::new().write(true).open(&filler).expect("it is ours");
     file.set_len(length.saturating_sub(4096)).expect("a file can be cut");
@@ -35,7 +35,7 @@ fn a_disk_with_room_for_a_name_but_no_bytes() {
 }
 
 #[test]
-fn a_disk_without_inodes() {
+fn a_disk_without_inodes_spends_nothing() {
     let Some((world, disk)) = World::on_a_small_disk("size=1m,nr_inodes=24") else { return };
     let folder = disk.0.join("many");
     fs::create_dir(&folder).expect("there is room");
@@ -49,7 +49,7 @@ fn a_disk_without_inodes() {
 }
 
 #[test]
-fn a_read_only_disk() {
+fn a_read_only_disk_spends_nothing() {
     let Some((world, disk)) = World::on_a_small_disk("size=1m") else { return };
     disk.remount("ro");
     spends_nothing(&world, "Read-only file system");
@@ -58,9 +58,9 @@ fn a_read_only_disk() {
 }
 
 #[test]
-fn a_forbidden_folder() {
+fn a_folder_without_write_permission_spends_nothing() {
     let world = World::signed_in();
-    // Root may write anywhere.
+    // Permissions do not apply to root.
     let user = world.as_nobody();
     let folder = world.session().folder;
     fs::set_permissions(&folder, Permissions::from_mode(0o500)).expect("it is ours");
@@ -72,9 +72,9 @@ fn a_forbidden_folder() {
 }
 
 #[test]
-fn a_limit_on_file_sizes() {
+fn a_limit_on_file_sizes_spends_nothing() {
     let world = World::signed_in();
-    // Two blocks of 512 bytes: SIGXFSZ, ignored by whom runs such a job, makes the write fail.
+    // Two blocks of 512 bytes. With SIGXFSZ ignored, a larger write fails.
     for trap in ["trap '' XFSZ;", ""] {
         world.session().expire();
         let before = world.session().snapshot();
@@ -90,12 +90,12 @@ fn a_limit_on_file_sizes() {
 }
 
 #[test]
-fn few_descriptors() {
+fn a_limit_on_descriptors_spends_nothing() {
     let world = World::signed_in();
     world.session().expire();
     let before = world.session().refresh_token();
     let mut refreshed = false;
-    // From none to enough: whatever woci lacks, it lacks before it spends.
+    // From none to enough: whichever descriptor is missing, the token is not spent.
     for limit in 3..24 {
         let run = world.shell(&format!("ulimit -n {limit}; exec woci --sign-in never")).run();
         if run.code() == 0 {
@@ -105,7 +105,7 @@ fn few_descriptors() {
         if run.stderr.contains("error while loading shared libraries") {
             continue;
         }
-        // 2 where the manager config is what cannot be opened.
+        // Exit code 2 if the manager config is the file that cannot be opened.
         assert!(matches!(run.code(), 1 | 2), "{run}");
         let run = run.says("woci: ");
         assert_eq!(world.session().refresh_token(), before, "{run}");
@@ -114,10 +114,10 @@ fn few_descriptors() {
     assert!(refreshed);
 }
 
-/// An expired session is not refreshed and loses nothing; a valid one serves.
-/// The next file that is opened gets a free number, and what is said must not end up in one of the session's.
+/// A file that is opened gets a free descriptor. With stdout or stderr closed, output could end up in a file of the
+/// session.
 #[test]
-fn closed_streams() {
+fn with_closed_standard_streams_no_output_reaches_a_file() {
     let world = World::signed_in();
     let old = world.session().token();
     world.shell("woci session refresh --log-level debug <&- >&- 2>&-").run().ok();
@@ -127,6 +127,7 @@ fn closed_streams() {
     assert!(!world.read(".oci/config").contains("DEBUG"));
 }
 
+/// Checks that an expired session is not refreshed and loses nothing, and that a valid one is handed out.
 fn spends_nothing(world: &World, why: &str) {
     spends_nothing_as(world, None, why);
 }
@@ -155,11 +156,11 @@ fn goes_on(world: &World) {
     assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
 }
 
-/// A file system of its own in the place of `~/.oci/sessions`, taken away at the end.
+/// A small file system mounted at `~/.oci/sessions`, unmounted at the end.
 struct Disk(std::path::PathBuf);
 
 impl World {
-    /// An expired session, and a valid one of another profile, on such a disk. None where that is not allowed.
+    /// An expired session, and a valid one of another profile, on such a disk. `None` if mounting is not allowed.
     fn on_a_small_disk(options: &str) -> Option<(World, Disk)> {
         let world = World::new();
         let folder = world.path(".oci/sessions");
@@ -182,7 +183,7 @@ impl World {
         self.session().expire();
     }
 
-    /// A user who is not root and owns this World's home; None where the test runs as one already.
+    /// Gives this World's home to a user who is not root. `None` if the test does not run as root.
     fn as_nobody(&self) -> Option<u32> {
         const NOBODY: u32 = 65534;
         self.seed_two();
@@ -204,7 +205,7 @@ fn give(path: &Path, user: u32) {
 }
 
 impl Disk {
-    /// Leaves no byte free; returns what to delete.
+    /// Fills the disk; returns the file that takes the space.
     fn fill(&self) -> std::path::PathBuf {
         use std::io::Write;
         let path = self.0.join("filler");

@@ -1,5 +1,5 @@
-//! kubectl's token without oci: the document and its signature, the region, what KUBERNETES_EXEC_INFO asks for, the
-//! kubeconfig entry, and no storm of browsers.
+//! kubectl's token without oci: the document and its signature, the region, the API version from
+//! KUBERNETES_EXEC_INFO, the kubeconfig entry, and one browser at most for many calls.
 
 use crate::sim::faults::Grant;
 use crate::sim::jwt::{self, Key};
@@ -23,7 +23,7 @@ const VERB: [&str; 3] = ["kube-credential", "--cluster-id", CLUSTER];
 const EXEC_INFO: &str = "KUBERNETES_EXEC_INFO";
 
 #[test]
-fn the_document_is_as_its_schema_has_it() {
+fn the_document_conforms_to_its_schema() {
     let world = World::signed_in();
     let schema = include_str!("../../schemas/exec-credential.schema.json");
     let schema = serde_json::from_str(schema).expect("the schema is JSON");
@@ -39,7 +39,7 @@ fn the_document_is_as_its_schema_has_it() {
 }
 
 #[test]
-fn the_token_is_a_url_that_the_key_has_signed() {
+fn the_token_is_a_url_signed_with_the_key() {
     let world = World::signed_in();
     let before = jwt::now();
     let signed = SignedUrl::of(&world.woci(&VERB).run().ok());
@@ -86,7 +86,7 @@ fn the_credential_never_outlives_the_session() {
 }
 
 #[test]
-fn the_api_version_is_the_one_that_kubectl_asks_for() {
+fn the_api_version_is_the_one_that_kubectl_requests() {
     let world = World::signed_in();
     let v1 = r#"{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","spec":{"interactive":true}}"#;
     let v1beta1 = v1.replace("/v1", "/v1beta1");
@@ -116,9 +116,9 @@ fn the_api_version_is_the_one_that_kubectl_asks_for() {
 }
 
 #[test]
-fn without_a_terminal_of_its_own_it_asks_for_no_passphrase() {
+fn without_stdin_from_kubectl_no_passphrase_is_asked_for() {
     let world = World::signed_in();
-    // Encrypted by this refresh; the next one has to open it.
+    // This refresh encrypts the refresh token; the next one has to decrypt it.
     world.secret("correct horse");
     let variable = ["--refresh-token-passphrase-env", "OPENS"];
     world.woci(&variable).arg("session").arg("refresh").env("OPENS", "correct horse").run().ok();
@@ -128,7 +128,7 @@ fn without_a_terminal_of_its_own_it_asks_for_no_passphrase() {
     let run = asks().env(EXEC_INFO, &not_interactive).run().fails(2).says("no terminal");
     assert!(!run.stderr.contains("Passphrase for"), "{run}");
     assert_eq!(world.sim.count(Grant::Refresh), 1);
-    // The variable serves in the prompt's place.
+    // The variable is used instead of the prompt.
     let woci = asks().arg(variable[0]).arg(variable[1]);
     woci.env(EXEC_INFO, &not_interactive).env("OPENS", "correct horse").run().ok();
 
@@ -140,7 +140,7 @@ fn without_a_terminal_of_its_own_it_asks_for_no_passphrase() {
 }
 
 #[test]
-fn without_a_terminal_of_its_own_it_may_open_a_browser() {
+fn without_stdin_from_kubectl_a_browser_may_be_opened() {
     let world = World::new();
     let run = world.woci(&VERB).env(EXEC_INFO, exec_info(false)).run().ok().says("Auth URL: ");
     SignedUrl::of(&run);
@@ -148,7 +148,7 @@ fn without_a_terminal_of_its_own_it_may_open_a_browser() {
 }
 
 #[test]
-fn the_region_is_the_one_that_is_set_else_the_clusters() {
+fn the_region_is_the_configured_one_otherwise_that_of_the_cluster() {
     let world = World::signed_in();
     let region_of = |woci: Woci<'_>| SignedUrl::of(&woci.run().ok()).region();
     let named = |place: &str| VERB[2].replace(".iad.", &format!(".{place}."));
@@ -163,7 +163,7 @@ fn the_region_is_the_one_that_is_set_else_the_clusters() {
     world.manager(&[("DEFAULT", &zurich)]);
     assert_eq!(region_of(world.woci(&VERB)), "eu-zurich-1");
 
-    // The OCI config, then what it inherits.
+    // The OCI config, then its inherited value.
     world.manager(&[("DEFAULT", &without)]);
     world.write(".oci/config", "[DEFAULT]\nregion = ap-tokyo-1\n");
     assert_eq!(region_of(world.woci(&VERB)), "ap-tokyo-1");
@@ -171,7 +171,7 @@ fn the_region_is_the_one_that_is_set_else_the_clusters() {
     world.write(".oci/config", "[DEFAULT]\nregion = ap-tokyo-1\n[work]\nuser = x\n");
     assert_eq!(region_of(world.woci(&VERB).arg("--profile=work")), "ap-tokyo-1");
 
-    // The cluster's OCID: by key, by name, by the name of a region that is newer than woci.
+    // The cluster's OCID: a key, a name, a name that woci does not know.
     fs::remove_file(world.path(".oci/config")).expect("it was written above");
     for (place, region) in
         [("iad", "us-ashburn-1"), ("eu-madrid-1", "eu-madrid-1"), ("xx-newtown-9", "xx-newtown-9")]
@@ -185,14 +185,14 @@ fn the_region_is_the_one_that_is_set_else_the_clusters() {
     }
     let woci = world.woci(&["kube-credential", "--cluster-id", &named("zzz"), "--region", "uk-london-1"]);
     assert_eq!(region_of(woci), "uk-london-1");
-    // It becomes part of a host name.
+    // The region becomes part of a host name.
     for odd in ["evil.example/", "a b", "x@y", "-"] {
         world.woci(&VERB).arg("--region").arg(odd).run().fails(2).says("region");
     }
 }
 
 #[test]
-fn nothing_is_begun_without_a_region() {
+fn without_a_region_no_sign_in_is_started() {
     let world = World::new();
     world.manager(&[("DEFAULT", &world.settings_with(&[("region", None)]))]);
     let cluster = CLUSTER.replace(".iad.", "..");
@@ -201,7 +201,7 @@ fn nothing_is_begun_without_a_region() {
 }
 
 #[test]
-fn a_cluster_is_named_by_its_ocid() {
+fn the_cluster_id_has_to_be_an_ocid() {
     let world = World::signed_in();
     for verb in ["kube-credential", "kubeconfig"] {
         world.woci(&[verb]).run().fails(2).says("--cluster-id");
@@ -229,7 +229,7 @@ fn a_cluster_is_named_by_its_ocid() {
 }
 
 #[test]
-fn generate_token_is_still_ocis() {
+fn generate_token_is_passed_on_to_oci() {
     let world = World::signed_in();
     let words = ["ce", "cluster", "generate-token", "--cluster-id", CLUSTER, "--region", "us-ashburn-1"];
     let manager = world.path(".oci/woci_manager.ini");
@@ -241,7 +241,7 @@ fn generate_token_is_still_ocis() {
 }
 
 #[test]
-fn the_kubeconfig_entry_names_all_that_it_takes() {
+fn the_kubeconfig_entry_is_complete() {
     let world = World::signed_in();
     let text = world.woci(&["kubeconfig", "--cluster-id", CLUSTER]).run().ok().silent().stdout;
     let program = fs::canonicalize(crate::world::run::woci_program()).expect("woci is there");
@@ -249,7 +249,7 @@ fn the_kubeconfig_entry_names_all_that_it_takes() {
     let args: Vec<_> = args.iter().map(|arg| format!("      - {arg:?}")).collect();
     let expected = [
         "users:",
-        // As oci names it: the last eleven of the OCID.
+        // The same name as oci's: the last eleven characters of the OCID.
         "- name: \"user-rofthetests\"",
         "  user:",
         "    exec:",
@@ -269,7 +269,7 @@ fn the_kubeconfig_entry_names_all_that_it_takes() {
 }
 
 #[test]
-fn the_kubeconfig_entry_carries_the_flags_that_make_the_session() {
+fn the_kubeconfig_entry_holds_the_flags_that_the_session_depends_on() {
     let world = World::new();
     world.write("other.ini", world.read(".oci/woci_manager.ini"));
     let words = [
@@ -343,12 +343,12 @@ fn kubectl_writes_the_entry() {
 }
 
 #[test]
-fn nobody_answered_and_a_hundred_background_calls_open_no_further_browser() {
+fn after_a_failed_sign_in_a_hundred_background_calls_open_no_browser() {
     for (outcome, encrypted) in [("denied", false), ("unanswered", true)] {
         let world = if encrypted { World::signed_in() } else { World::new() };
         let woci = |words: &[&str]| world.woci(words).env("OPENS", "correct horse");
         if encrypted {
-            // Each would take half a second and 128 MiB to see that its refresh token is the refused one.
+            // Decrypting the refused refresh token would take each call half a second and 128 MiB.
             world.secret("correct horse");
             let settings = world.settings_with(&[("refresh_token_passphrase_env", Some("OPENS"))]);
             world.manager(&[("DEFAULT", &settings)]);
@@ -358,7 +358,7 @@ fn nobody_answered_and_a_hundred_background_calls_open_no_further_browser() {
         }
         let background = || woci(&VERB).env(EXEC_INFO, exec_info(false));
         background().browser("denies").run().fails(1).says("access_denied");
-        // The same words as after five minutes without an answer, which no test waits for.
+        // The outcome of five minutes without an answer is written directly, since no test waits so long.
         let record = world.session().read("session.json").expect("the denial was written down");
         assert!(record.contains("denied"), "{record}");
         world.session().write("session.json", record.replace("denied", outcome));
@@ -372,7 +372,7 @@ fn nobody_answered_and_a_hundred_background_calls_open_no_further_browser() {
         }
         assert_eq!(line.lines().count(), 1, "{line}");
         assert_eq!((world.sign_ins(), world.browsers(1).len()), (1, 1));
-        // A second each, and none waits for another, not even behind a busy machine's other tests.
+        // Far less than if the calls waited for each other, on a busy machine too.
         assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 
         woci(&["session", "authenticate"]).run().ok();
@@ -382,7 +382,7 @@ fn nobody_answered_and_a_hundred_background_calls_open_no_further_browser() {
 }
 
 #[test]
-fn those_who_waited_for_a_sign_in_that_was_denied_open_no_browser_either() {
+fn calls_that_waited_for_a_denied_sign_in_open_no_browser() {
     let world = World::new();
     let gate = world.sim.hold(Grant::Authorize);
     let crowd: Vec<_> = (0..20).map(|_| background(&world).browser("denies").start()).collect();
@@ -415,7 +415,7 @@ fn a_session_of_another_key_signs_nothing() {
     assert_eq!(world.sim.count(Grant::Refresh), 1);
 }
 
-/// A call as kubectl makes it for an IDE.
+/// A call as kubectl makes it without stdin, for example for an IDE.
 fn background(world: &World) -> Woci<'_> {
     world.woci(&VERB).env(EXEC_INFO, exec_info(false))
 }
@@ -429,7 +429,7 @@ fn exec_info(interactive: bool) -> String {
     .to_string()
 }
 
-/// What a cluster reads out of the token.
+/// The parts of the token, as a cluster reads them.
 struct SignedUrl {
     host: String,
     path: String,
@@ -464,7 +464,7 @@ impl SignedUrl {
     }
 }
 
-/// RFC 3339 of a second, by way of the simulator's own calendar.
+/// A Unix time as RFC 3339, calculated by the simulator.
 fn timestamp(unix: i64) -> String {
     let date = jwt::http_date(unix);
     let [_, day, month, year, time, _] = date.split(' ').collect::<Vec<_>>()[..] else { panic!("{date}") };

@@ -1,5 +1,5 @@
-//! A session's life: signed in, handed out from the folder, refreshed without a person, signed in again when the
-//! refresh token is dead; and all the ways in which a person may say no.
+//! The life of a session: a sign-in, use from the folder, refreshes without a person, another sign-in when the
+//! refresh token is dead; and all the ways in which a sign-in is denied or impossible.
 
 use crate::sim::faults::{Fault, Gate, Grant};
 use crate::sim::person;
@@ -10,7 +10,7 @@ use crate::world::session::mode;
 use serde_json::Value;
 
 #[test]
-fn a_whole_life() {
+fn a_session_is_signed_in_used_refreshed_and_signed_in_again() {
     let world = World::new();
     let first = world.woci(&[]).run().ok().says("Auth URL: ").json();
     assert_eq!(first["source"], "authenticated");
@@ -38,7 +38,7 @@ fn a_whole_life() {
 }
 
 #[test]
-fn the_credential_says_what_it_knows() {
+fn the_credential_has_all_fields() {
     let world = World::new();
     let credential = world.woci(&[]).run().ok().json();
     let session = world.session();
@@ -67,7 +67,7 @@ fn the_credential_says_what_it_knows() {
 }
 
 #[test]
-fn the_oci_config_is_made_for_the_sdks_too() {
+fn the_oci_config_has_the_keys_that_the_sdks_need() {
     let world = World::new();
     let credential = world.woci(&[]).run().ok().json();
     let config = world.read(".oci/config");
@@ -87,7 +87,7 @@ fn the_oci_config_is_made_for_the_sdks_too() {
 }
 
 #[test]
-fn a_sign_in_asks_as_the_rfcs_want_it() {
+fn the_requests_of_a_sign_in_follow_the_rfcs() {
     let world = World::new();
     let base = world.sim.authorize_url() + "?audience=oci&prompt=consent";
     world.manager(&[("DEFAULT", &world.settings_with(&[("authz_base_url", Some(&base))]))]);
@@ -108,7 +108,7 @@ fn a_sign_in_asks_as_the_rfcs_want_it() {
 }
 
 #[test]
-fn a_public_client_names_itself_in_the_body() {
+fn a_public_client_sends_its_id_in_the_body() {
     let world = World::new();
     world.sim.provider.rules().client_secret = None;
     world.manager(&[("DEFAULT", &world.settings())]);
@@ -119,7 +119,7 @@ fn a_public_client_names_itself_in_the_body() {
 }
 
 #[test]
-fn session_authenticate_always_asks_the_person() {
+fn session_authenticate_always_signs_in() {
     let world = World::signed_in();
     let (key, token) = (world.session().key(), world.session().token());
     let credential = world.woci(&["session", "authenticate"]).run().ok().json();
@@ -130,7 +130,7 @@ fn session_authenticate_always_asks_the_person() {
 }
 
 #[test]
-fn session_refresh_does_not_wait_for_the_expiry() {
+fn session_refresh_refreshes_a_valid_session() {
     let world = World::signed_in();
     let (key, refresh_token) = (world.session().key(), world.session().refresh_token());
     let credential = world.woci(&["session", "refresh"]).run().ok().json();
@@ -141,7 +141,7 @@ fn session_refresh_does_not_wait_for_the_expiry() {
 }
 
 #[test]
-fn a_minute_before_the_end_is_the_end() {
+fn a_upst_with_less_than_a_minute_left_is_refreshed() {
     let world = World::signed_in();
     world.session().age(90);
     assert_eq!(world.woci(&[]).run().ok().json()["source"], "cached");
@@ -150,7 +150,7 @@ fn a_minute_before_the_end_is_the_end() {
 }
 
 #[test]
-fn a_provider_that_does_not_rotate_keeps_its_token() {
+fn a_refresh_token_that_is_not_rotated_is_kept() {
     for answer in [None, Some(Value::Null), Some("".into())] {
         let world = World::signed_in();
         let refresh_token = world.session().refresh_token();
@@ -162,7 +162,7 @@ fn a_provider_that_does_not_rotate_keeps_its_token() {
 }
 
 #[test]
-fn trouble_on_the_way_opens_no_browser_and_loses_nothing() {
+fn a_failed_refresh_opens_no_browser_and_loses_nothing() {
     let troubles = [
         (Grant::Refresh, Fault::status(500, "<h1>Internal error</h1>")),
         (Grant::Refresh, Fault::status(400, "")),
@@ -183,14 +183,14 @@ fn trouble_on_the_way_opens_no_browser_and_loses_nothing() {
         world.sim.fault(grant, fault);
         world.woci(&[]).run().fails(1);
         assert_eq!(world.sign_ins(), 0);
-        // A refresh token spent before the exchange failed has its successor on disk.
+        // If the refresh succeeded and the exchange failed, the next refresh token is stored.
         assert_eq!(world.session().refresh_token(), world.sim.provider.live_refresh_token());
         assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
     }
 }
 
 #[test]
-fn a_failed_exchange_costs_nothing() {
+fn a_failed_exchange_leaves_the_session_usable() {
     let silence = Gate::default();
     let troubles = [
         Fault::status(503, "{}").times(3),
@@ -222,7 +222,7 @@ fn a_failed_exchange_costs_nothing() {
 }
 
 #[test]
-fn a_provider_that_is_down_is_named() {
+fn a_provider_that_is_down_is_named_in_the_error() {
     let mut world = World::signed_in();
     world.session().expire();
     world.sim.close_provider();
@@ -233,7 +233,7 @@ fn a_provider_that_is_down_is_named() {
 }
 
 #[test]
-fn never_means_never() {
+fn with_sign_in_never_no_browser_is_opened() {
     let world = World::signed_in();
     world.session().expire();
     world.sim.provider.revoke_all();
@@ -241,13 +241,13 @@ fn never_means_never() {
         world.woci(&["--sign-in", "never"]).run().fails(1).says("session authenticate");
     }
     world.woci(&[]).env("WOCI_SIGN_IN", "never").run().fails(1);
-    // The refused token went out once: its SHA-256 is remembered.
+    // The refused token is sent only once: its SHA-256 is remembered.
     assert_eq!(counts(&world), [0, 0, 1, 0]);
     assert_eq!(world.woci(&[]).run().ok().json()["source"], "authenticated");
 }
 
 #[test]
-fn a_denial_is_remembered_until_somebody_asks_for_a_sign_in() {
+fn a_denial_is_remembered_until_session_authenticate() {
     let world = World::new();
     world.sim.provider.rules().person = Person::denies();
     world.woci(&[]).run().fails(1).says("access_denied").says("The person said no");
@@ -267,7 +267,7 @@ fn a_denial_is_remembered_until_somebody_asks_for_a_sign_in() {
 }
 
 #[test]
-fn a_denial_is_forgotten_at_a_terminal() {
+fn at_a_terminal_a_remembered_denial_is_ignored() {
     let world = World::new();
     world.woci(&[]).browser("denies").run().fails(1);
     world.woci(&[]).terminal().run().ok();
@@ -275,7 +275,7 @@ fn a_denial_is_forgotten_at_a_terminal() {
 }
 
 #[test]
-fn no_browser_and_no_terminal_ends_at_once() {
+fn without_browser_and_terminal_a_sign_in_fails_at_once() {
     let world = World::new();
     let path = world.path("bin").into_os_string();
     world.woci(&[]).env("BROWSER", "no-such-browser").env("PATH", path).run().fails(1).says("Auth URL: ");
@@ -283,7 +283,7 @@ fn no_browser_and_no_terminal_ends_at_once() {
 }
 
 #[test]
-fn the_url_can_be_opened_by_hand() {
+fn the_authorization_url_can_be_opened_by_hand() {
     let world = World::new();
     let woci = world.woci(&["session", "authenticate"]).env("BROWSER", "no-such-browser").start();
     let pages = person::follow(&woci.auth_url(), &[]);
@@ -292,7 +292,7 @@ fn the_url_can_be_opened_by_hand() {
 }
 
 #[test]
-fn browsers_have_habits() {
+fn extra_requests_of_browsers_do_not_disturb_a_sign_in() {
     for habits in ["stays", "favicon", "wrong-state", "twice", "cookies", "stays,favicon,wrong-state,twice"] {
         let world = World::new();
         world.woci(&[]).browser(habits).run().ok();
@@ -301,7 +301,7 @@ fn browsers_have_habits() {
 }
 
 #[test]
-fn a_sign_in_without_offline_access_gives_a_session_for_an_hour() {
+fn without_a_refresh_token_a_sign_in_gives_a_session_for_an_hour() {
     let world = World::new();
     world.manager(&[("DEFAULT", &world.settings_with(&[("scope", Some("openid"))]))]);
     world.woci(&[]).run().ok().says("WARNING");
@@ -319,7 +319,7 @@ fn an_opaque_access_token_is_not_sent_to_the_domain() {
 }
 
 #[test]
-fn a_upst_that_serves_nobody_replaces_nothing() {
+fn an_unusable_upst_replaces_nothing() {
     use domain::Upst;
     for upst in [
         Upst::WithoutExp,
@@ -348,7 +348,7 @@ fn a_token_of_another_key_is_not_used() {
 }
 
 #[test]
-fn another_provider_never_sees_the_refresh_token() {
+fn a_refresh_token_is_not_sent_to_another_provider() {
     let world = World::new();
     world.woci(&[]).run().ok();
     let elsewhere = World::new();
@@ -360,7 +360,7 @@ fn another_provider_never_sees_the_refresh_token() {
     assert_eq!((world.sim.total(), elsewhere.sim.total()), (3, 0));
 }
 
-/// Requests so far: authorization, code, refresh, exchange.
+/// The number of requests so far: authorization, code, refresh, exchange.
 fn counts(world: &World) -> [usize; 4] {
     [Grant::Authorize, Grant::Code, Grant::Refresh, Grant::Exchange].map(|grant| world.sim.count(grant))
 }
@@ -370,7 +370,7 @@ fn path(path: &std::path::Path) -> Value {
 }
 
 #[test]
-fn a_refused_refresh_token_is_not_hidden_behind_a_session_that_is_still_valid() {
+fn session_refresh_reports_a_refused_refresh_token_while_the_session_is_valid() {
     let world = World::signed_in();
     world.sim.provider.revoke_all();
     world.woci(&["--sign-in", "never", "session", "refresh"]).run().fails(1).says("invalid_grant");
@@ -378,7 +378,7 @@ fn a_refused_refresh_token_is_not_hidden_behind_a_session_that_is_still_valid() 
 }
 
 #[test]
-fn ctrl_c_waits_for_the_successor_of_a_refresh_token_that_is_spent() {
+fn ctrl_c_during_a_refresh_waits_until_the_next_token_is_stored() {
     for (signal, code) in [(libc::SIGINT, 130), (libc::SIGTERM, 143), (libc::SIGHUP, 129)] {
         let world = World::signed_in();
         world.session().expire();

@@ -1,5 +1,5 @@
-//! What a provider or an identity domain may answer, and what becomes of the session: nothing is lost, nothing secret
-//! is repeated, no browser opens for what a person cannot mend.
+//! Invalid and failing responses of the provider and the identity domain: no token is lost, no secret is shown, and a
+//! browser opens only if a sign-in can help.
 
 use crate::sim::domain::{self, Upst};
 use crate::sim::faults::{Fault, Grant};
@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 
 const GRANTS: [Grant; 3] = [Grant::Code, Grant::Refresh, Grant::Exchange];
 
-/// A World in which the next run makes this request.
+/// A World in which the next run makes a request of this kind.
 fn before(grant: Grant) -> World {
     let world = World::signed_in();
     if grant == Grant::Code {
-        // The key stays: making one takes longer than all the rest.
+        // The key is kept, since the generation of a key is slow.
         ["token", "refresh_token"].iter().for_each(|name| world.session().remove(name));
     } else {
         world.session().expire();
@@ -25,8 +25,8 @@ fn before(grant: Grant) -> World {
     world
 }
 
-/// One answer to one request: exit 1, these words, no browser but the one of a first sign-in; and all is well when
-/// the answer is.
+/// Gives one request this response, and checks: exit 1, these words, no browser but that of a first sign-in; the next
+/// run with a valid response succeeds.
 fn answered(grant: Grant, fault: Fault, words: &str) -> Run {
     let world = before(grant);
     world.sim.fault(grant, fault);
@@ -41,7 +41,7 @@ fn answered(grant: Grant, fault: Fault, words: &str) -> Run {
 }
 
 #[test]
-fn a_failing_status_is_named_with_the_words_of_the_provider() {
+fn an_error_status_is_reported_with_the_providers_words() {
     let body = json!({"error": "temporarily_unavailable", "error_description": "Back at ten"}).to_string();
     for grant in GRANTS {
         for status in [400, 403, 500] {
@@ -54,7 +54,7 @@ fn a_failing_status_is_named_with_the_words_of_the_provider() {
 }
 
 #[test]
-fn an_answer_that_is_none_is_refused() {
+fn an_invalid_response_is_refused() {
     for grant in GRANTS {
         for (fault, words) in [
             (Fault::status(200, "<h1>Sign in to the hotel</h1>"), "not a JSON object"),
@@ -91,9 +91,9 @@ fn a_redirect_is_not_followed() {
     }
 }
 
-/// The one slow test: woci gives up after 30 s, while the answer would take minutes.
+/// The only slow test: woci gives up after 30 s; the response would take minutes.
 #[test]
-fn an_answer_that_drips_is_cut_at_the_limit() {
+fn a_response_that_arrives_byte_by_byte_is_given_up_after_the_limit() {
     let worlds: Vec<_> = GRANTS.into_iter().map(|grant| (grant, before(grant))).collect();
     let started = Instant::now();
     let runs: Vec<_> = worlds
@@ -107,13 +107,13 @@ fn an_answer_that_drips_is_cut_at_the_limit() {
     let took = started.elapsed();
     assert!((29..40).contains(&took.as_secs()), "{took:?}");
     for (_, world) in &worlds {
-        // The refresh was processed, and the answer did not arrive: the one loss that no client can help.
+        // The refresh was processed and its response did not arrive: no client can prevent this loss.
         world.loses_refresh_token();
     }
 }
 
 #[test]
-fn too_many_requests_are_sent_again_after_the_pause_that_is_asked_for() {
+fn after_status_429_the_request_is_sent_again_after_the_requested_pause() {
     for grant in GRANTS {
         let world = before(grant);
         world.sim.fault(grant, Fault::status_with(429, &[("Retry-After", "1")], "{}"));
@@ -121,12 +121,12 @@ fn too_many_requests_are_sent_again_after_the_pause_that_is_asked_for() {
         world.woci(&[]).run().ok();
         assert!(started.elapsed() >= Duration::from_secs(1));
         assert_eq!(world.sim.count(grant), 2, "{grant:?}");
-        // One was spent: World looks for reuse at its end.
+        // World checks at the end that no token was used twice.
     }
 }
 
 #[test]
-fn three_tries_are_all() {
+fn a_request_is_sent_three_times_at_most() {
     for grant in GRANTS {
         let world = before(grant);
         world.sim.fault(grant, Fault::status_with(429, &[("Retry-After", "0")], "{}").always());
@@ -136,7 +136,7 @@ fn three_tries_are_all() {
 }
 
 #[test]
-fn nobody_waits_longer_than_ten_seconds_for_a_provider() {
+fn a_requested_pause_of_more_than_ten_seconds_is_a_failure() {
     for pause in ["11", "3600", "99999999999999999999", "-1", "Wed, 21 Oct 2065 07:28:00 GMT"] {
         let world = before(Grant::Refresh);
         world.sim.fault(Grant::Refresh, Fault::status_with(429, &[("Retry-After", pause)], "{}").always());
@@ -147,7 +147,7 @@ fn nobody_waits_longer_than_ten_seconds_for_a_provider() {
 }
 
 #[test]
-fn unavailable_is_tried_again_for_the_exchange_alone() {
+fn after_status_503_only_the_exchange_is_sent_again() {
     let unavailable = || Fault::status_with(503, &[("Retry-After", "0")], "{}").times(2);
     for grant in [Grant::Code, Grant::Refresh] {
         answered(grant, unavailable().times(1), "HTTP 503");
@@ -159,7 +159,7 @@ fn unavailable_is_tried_again_for_the_exchange_alone() {
 }
 
 #[test]
-fn a_domain_that_is_down_is_named_and_the_successor_kept() {
+fn a_domain_that_is_down_is_named_and_the_next_token_kept() {
     let mut world = World::signed_in();
     world.session().expire();
     world.sim.close_domain();
@@ -168,9 +168,9 @@ fn a_domain_that_is_down_is_named_and_the_successor_kept() {
     assert_eq!(world.session().refresh_token(), world.sim.provider.live_refresh_token());
 }
 
-/// Wherever in the text they stand, also where the text is cut.
+/// At any position in the text, also where the text is cut.
 #[test]
-fn a_secret_that_is_echoed_is_not_repeated() {
+fn a_secret_in_a_response_is_not_shown() {
     for grant in GRANTS {
         for before_it in [0, 20, 470, 490] {
             let world = before(grant);
@@ -195,7 +195,7 @@ fn a_secret_that_is_echoed_is_not_repeated() {
 }
 
 #[test]
-fn an_answer_without_an_access_token_is_named_and_the_successor_kept() {
+fn a_response_without_access_token_is_refused_and_the_next_refresh_token_kept() {
     for (answer, words) in [
         (json!({"token_type": "Bearer"}), "access_token"),
         (json!({"access_token": null}), "access_token"),
@@ -219,7 +219,7 @@ fn an_answer_without_an_access_token_is_named_and_the_successor_kept() {
 }
 
 #[test]
-fn a_refresh_token_that_is_none_replaces_nothing() {
+fn an_invalid_refresh_token_replaces_nothing() {
     for odd in [json!(1), json!("a\nb"), json!("{\"a\":1}"), json!(["a"])] {
         let world = before(Grant::Refresh);
         let token = world.session().refresh_token();
@@ -231,17 +231,17 @@ fn a_refresh_token_that_is_none_replaces_nothing() {
 }
 
 #[test]
-fn bearer_in_any_case_is_bearer() {
+fn the_token_type_bearer_is_accepted_in_any_case() {
     let world = before(Grant::Refresh);
     let answer = json!({"access_token": "a.b.c", "token_type": "BEARER"});
     world.sim.fault(Grant::Refresh, Fault::status(200, answer.to_string()));
-    // The domain refuses that access token: it was sent.
+    // The access token was sent, since the domain refuses it.
     world.woci(&[]).run().fails(1).says("token exchange");
     assert_eq!(world.sim.count(Grant::Exchange), 1);
 }
 
 #[test]
-fn an_opaque_access_token_is_refused_with_the_way_out() {
+fn an_opaque_access_token_is_refused_with_advice() {
     for text in ["opaque", "a.b", "a.b.c.d", "."] {
         let world = before(Grant::Refresh);
         world.sim.provider.rules().access_token = AccessToken::Text(text.into());
@@ -252,7 +252,7 @@ fn an_opaque_access_token_is_refused_with_the_way_out() {
 }
 
 #[test]
-fn a_upst_that_serves_nobody_is_refused_and_says_why() {
+fn an_unusable_upst_is_refused_with_the_reason() {
     for (upst, words) in [
         (Upst::Expired, "check the clock"),
         (Upst::WithoutExp, "exp"),
@@ -276,7 +276,7 @@ fn a_upst_that_serves_nobody_is_refused_and_says_why() {
 }
 
 #[test]
-fn a_upst_that_says_less_serves_all_the_same() {
+fn a_upst_without_optional_claims_is_accepted() {
     for upst in [Upst::WithoutJwk, Upst::Nameless] {
         let world = before(Grant::Exchange);
         let is_nameless = matches!(upst, Upst::Nameless);
@@ -289,7 +289,7 @@ fn a_upst_that_says_less_serves_all_the_same() {
     }
 }
 
-/// Fetched at once again by the next run, and never by the same one.
+/// The next run fetches another one; the same run does not.
 #[test]
 fn a_upst_of_half_a_minute_is_handed_out_once() {
     let world = before(Grant::Exchange);
@@ -301,7 +301,7 @@ fn a_upst_of_half_a_minute_is_handed_out_once() {
 }
 
 #[test]
-fn what_only_a_person_can_mend_falls_to_the_sign_in() {
+fn refusals_that_a_sign_in_can_help_lead_to_a_sign_in() {
     for error in ["invalid_grant", "interaction_required", "login_required", "consent_required"] {
         let world = before(Grant::Refresh);
         world.sim.fault(Grant::Refresh, Fault::refusal(error, "Ask the person"));
@@ -313,7 +313,7 @@ fn what_only_a_person_can_mend_falls_to_the_sign_in() {
 }
 
 #[test]
-fn every_other_refusal_opens_no_browser() {
+fn other_refusals_open_no_browser() {
     for error in [
         "invalid_client",
         "invalid_request",
@@ -326,14 +326,14 @@ fn every_other_refusal_opens_no_browser() {
     ] {
         answered(Grant::Refresh, Fault::refusal(error, "something else"), "cannot use the token endpoint");
     }
-    // The domain's word is not the provider's.
+    // The same code from other endpoints does not concern the refresh token.
     answered(Grant::Exchange, Fault::refusal("invalid_grant", "No rules matched"), "No rules matched");
     answered(Grant::Code, Fault::refusal("invalid_grant", "the code is too old"), "the code is too old");
 }
 
-/// A provider that writes lines of its own, or moves the cursor, into somebody's terminal.
+/// A provider may send line breaks and terminal escapes.
 #[test]
-fn what_a_provider_says_stays_one_line() {
+fn a_providers_text_is_shown_as_one_line_without_control_characters() {
     let description = "first\nwoci: second\r\u{1b}[2J\u{9b}31m";
     let run = answered(Grant::Refresh, Fault::refusal("invalid_client", description), "first");
     let last = run.stderr.lines().next_back().unwrap_or_default();
@@ -342,7 +342,7 @@ fn what_a_provider_says_stays_one_line() {
 }
 
 #[test]
-fn a_wrong_clock_does_not_loop() {
+fn a_wrong_clock_does_not_cause_a_loop() {
     let world = before(Grant::Exchange);
     world.sim.domain.rules().upst = Upst::Expired;
     for attempt in 1..=2 {

@@ -1,5 +1,5 @@
-//! `~/.oci/config` after a run: what oci, the SDKs and Terraform find there, what of the person's is still there, and
-//! what is never written over.
+//! `~/.oci/config` after a run: the keys that oci, the SDKs and Terraform read, the content that is kept, and the
+//! content that is never overwritten.
 
 use crate::sim::domain;
 use crate::world::World;
@@ -11,7 +11,7 @@ use std::path::Path;
 const API_KEY: &str = "user = ocid1.user.oc1..me\nfingerprint = 11:22\nkey_file = ~/.oci/my_key.pem\n\
                        pass_phrase = S3cr3t-canary-pass\ntenancy = ocid1.tenancy.oc1..mine\nregion = eu-zurich-1\n";
 
-/// A World whose UPST has ended, and whose OCI config is this.
+/// A World with an expired UPST and this OCI config.
 fn with_config(text: impl AsRef<[u8]>) -> World {
     let world = World::signed_in();
     world.session().expire();
@@ -20,7 +20,7 @@ fn with_config(text: impl AsRef<[u8]>) -> World {
     world
 }
 
-/// The value of a key in a section, as oci reads it but for what it inherits.
+/// The value of a key in a section, as oci reads it, without inherited values.
 fn value(world: &World, section: &str, key: &str) -> Option<String> {
     let text = world.read(".oci/config");
     let start = text.find(&format!("[{section}]"))?;
@@ -41,7 +41,7 @@ fn backups(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn the_section_gets_what_oci_session_authenticate_writes_and_the_rest_stays() {
+fn the_section_gets_the_keys_of_oci_session_authenticate_and_the_rest_is_kept() {
     let old =
         "# mine\n[DEFAULT]\n; a comment\ncompartment = x = y\n\n[other]\nregion: eu-frankfurt-1\nuser=u";
     let world = with_config(old);
@@ -60,7 +60,7 @@ fn the_section_gets_what_oci_session_authenticate_writes_and_the_rest_stays() {
 }
 
 #[test]
-fn nothing_is_written_where_nothing_changes() {
+fn the_file_is_not_written_if_nothing_changes() {
     let world = with_config("");
     world.woci(&[]).run().ok();
     let inode = || {
@@ -75,7 +75,7 @@ fn nothing_is_written_where_nothing_changes() {
 }
 
 #[test]
-fn line_ends_mode_and_link_survive() {
+fn line_ends_mode_and_symbolic_link_are_kept() {
     let world = with_config("");
     fs::create_dir(world.path("dotfiles")).expect("a new folder");
     let file = world.path("dotfiles/oci.config");
@@ -94,7 +94,7 @@ fn line_ends_mode_and_link_survive() {
 }
 
 #[test]
-fn a_new_file_is_its_owners_alone() {
+fn a_new_file_is_private() {
     let world = World::signed_in();
     world.session().expire();
     world.woci(&["--config-file", "new/folder/config"]).run().exits(0);
@@ -103,14 +103,14 @@ fn a_new_file_is_its_owners_alone() {
 }
 
 #[test]
-fn the_region_follows_its_rules() {
+fn the_region_is_written_by_its_rules() {
     let config_with = "[DEFAULT]\nregion = eu-zurich-1\n";
     for (config, manager, words, expected) in [
         ("", None, &["--region", "uk-london-1"][..], Some("uk-london-1")),
         ("", None, &[], None),
         ("", Some("us-phoenix-1"), &[], Some("us-phoenix-1")),
         ("", Some("us-phoenix-1"), &["--region", "uk-london-1"], Some("uk-london-1")),
-        // One command elsewhere must not move the profile.
+        // One command with another region must not change the profile's region.
         (config_with, None, &["--region", "uk-london-1"], Some("eu-zurich-1")),
         (config_with, Some("us-phoenix-1"), &["--region", "uk-london-1"], Some("eu-zurich-1")),
         (config_with, Some("us-phoenix-1"), &[], Some("us-phoenix-1")),
@@ -128,7 +128,7 @@ fn the_region_follows_its_rules() {
 }
 
 #[test]
-fn a_region_is_inherited_from_default_as_oci_does() {
+fn a_region_is_inherited_from_default_as_by_oci() {
     let world = World::new();
     world.manager(&[("work", &world.settings_with(&[("region", None)]))]);
     world.session_of("work").seed(3600);
@@ -137,13 +137,13 @@ fn a_region_is_inherited_from_default_as_oci_does() {
     world.session_of("work").expire();
     world.woci(&["--region", "uk-london-1"]).run().ok();
     assert_eq!(value(&world, "work", "region"), None);
-    // An empty one hides it.
+    // An empty value overrides the inherited one.
     world.write(".oci/config", "[work]\nregion =\n[DEFAULT]\nregion = eu-zurich-1\n");
     assert_eq!(world.woci(&[]).run().ok().json()["region"], serde_json::Value::Null);
 }
 
 #[test]
-fn an_api_key_is_kept_aside_once_and_leaves_the_section() {
+fn an_api_key_is_backed_up_once_and_removed_from_the_section() {
     let world = World::new();
     world.secret("S3cr3t-canary-pass");
     world.manager(&[("work", &world.settings())]);
@@ -170,7 +170,7 @@ fn an_api_key_is_kept_aside_once_and_leaves_the_section() {
 }
 
 #[test]
-fn each_mark_of_an_api_key_is_one() {
+fn each_key_of_an_api_key_causes_a_backup() {
     for mark in ["user = u\n", "pass_phrase = p\n", "key_file = /elsewhere/key.pem\n"] {
         let world = with_config(format!("[DEFAULT]\n{mark}"));
         world.woci(&[]).run().ok().says("API key");
@@ -179,10 +179,10 @@ fn each_mark_of_an_api_key_is_one() {
 }
 
 #[test]
-fn the_default_that_others_inherit_is_not_taken_over_unasked() {
+fn an_api_key_in_default_that_others_inherit_is_replaced_only_on_request() {
     let old = format!("[DEFAULT]\n{API_KEY}[other]\nregion = eu-zurich-1\n");
     let refused = "it holds an API key that every other profile in the file inherits";
-    // Before a sign-in, before a refresh token is spent, and before oci.
+    // Checked before a sign-in, before a refresh, and before oci is started.
     let world = World::new();
     world.secret("S3cr3t-canary-pass");
     world.write(".oci/config", &old);
@@ -205,20 +205,20 @@ fn the_default_that_others_inherit_is_not_taken_over_unasked() {
 }
 
 #[test]
-fn the_name_that_oci_has_for_it_says_default_too() {
+fn profile_name_default_is_such_a_request_too() {
     let world = with_config(format!("[DEFAULT]\n{API_KEY}[other]\n"));
     world.woci(&["session", "authenticate", "--profile-name", "DEFAULT"]).run().ok().says("WARNING");
     assert_eq!(value(&world, "DEFAULT", "user"), None);
 }
 
 #[test]
-fn a_lone_default_with_an_api_key_is_taken_over() {
+fn an_api_key_in_default_without_other_profiles_is_replaced() {
     let world = with_config(format!("[DEFAULT]\n{API_KEY}"));
     world.woci(&[]).run().ok().says("config.woci-backup");
 }
 
 #[test]
-fn what_oci_refuses_is_reported_before_anything_is_sent() {
+fn a_config_that_oci_refuses_is_reported_before_anything_is_sent() {
     for (text, line) in [
         (&b"[DEFAULT]\n[other]\n[other]\n"[..], "line 3"),
         (b"[DEFAULT]\nkey_file = x\nfoo\n", "line 3"),
@@ -236,9 +236,9 @@ fn what_oci_refuses_is_reported_before_anything_is_sent() {
     }
 }
 
-/// oci refuses them, so that nobody can mean them.
+/// oci refuses duplicates, so that no working config has any.
 #[test]
-fn duplicates_of_wocis_keys_in_its_section_go() {
+fn duplicates_of_wocis_keys_are_removed() {
     let world = with_config(
         "[DEFAULT]\nregion = a\nregion = b\ntenancy = c\nTENANCY = d\nkey_file = x\n[o]\nk = v\n",
     );
@@ -250,7 +250,7 @@ fn duplicates_of_wocis_keys_in_its_section_go() {
 }
 
 #[test]
-fn passthrough_repairs_a_section_that_names_something_else() {
+fn passthrough_repairs_a_section_that_names_other_files() {
     for old in [
         "",
         "[DEFAULT]\n",
@@ -269,7 +269,7 @@ fn passthrough_repairs_a_section_that_names_something_else() {
 }
 
 #[test]
-fn odd_files_in_its_place_are_named() {
+fn other_kinds_of_files_in_its_place_are_an_error() {
     for words in [&[][..], &["os"], &["session", "authenticate"]] {
         let world = World::signed_in();
         fs::create_dir(world.path(".oci/config")).expect("a new folder");
@@ -285,9 +285,9 @@ fn odd_files_in_its_place_are_named() {
     world.woci(&[]).run().fails(1).says("16 MiB");
 }
 
-/// A home behind a link, as on many a cluster: the same folder by another name.
+/// A home behind a symbolic link, as on many clusters.
 #[test]
-fn a_key_in_the_folder_by_another_name_is_in_the_folder() {
+fn a_key_in_the_session_folder_is_recognized_by_another_path() {
     let world = World::signed_in();
     let session = world.session();
     session.expire();
@@ -301,9 +301,9 @@ fn a_key_in_the_folder_by_another_name_is_in_the_folder() {
     fs::rename(session.path("oci_api_key.pem"), session.path("private_key.pem")).expect("own files");
 }
 
-/// The older tool's files, and those of a careless copy.
+/// Files of the older tool, or files that were copied without their modes.
 #[test]
-fn what_others_could_read_is_the_owners_alone_after_a_refresh() {
+fn files_that_others_can_read_are_private_after_a_refresh() {
     let world = World::signed_in();
     world.session().expire();
     fs::set_permissions(&world.session().folder, Permissions::from_mode(0o755)).expect("an own folder");
@@ -311,5 +311,5 @@ fn what_others_could_read_is_the_owners_alone_after_a_refresh() {
         fs::set_permissions(world.session().path(name), Permissions::from_mode(0o644)).expect("an own file");
     }
     world.woci(&[]).run().ok();
-    // World looks at the modes.
+    // World checks the modes at its end.
 }

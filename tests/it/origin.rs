@@ -1,4 +1,4 @@
-//! A refresh token goes only to where it came from: `session.json` says where that is.
+//! A refresh token is sent only to the provider that issued it, whose endpoints are in `session.json`.
 
 use crate::sim::faults::{Fault, Grant};
 use crate::sim::{domain, jwt};
@@ -6,7 +6,7 @@ use crate::world::World;
 use serde_json::{Value, json};
 use std::fs;
 
-/// A World that signed in for real, so that session.json says where; its UPST has ended.
+/// A World after a real sign-in, which wrote session.json. The UPST has expired.
 fn signed_in_long_ago() -> World {
     let world = World::new();
     world.woci(&[]).run().ok();
@@ -15,7 +15,7 @@ fn signed_in_long_ago() -> World {
 }
 
 #[test]
-fn whatever_changed_asks_for_a_sign_in_and_is_named() {
+fn each_changed_setting_is_named_and_leads_to_a_sign_in() {
     let world = signed_in_long_ago();
     let elsewhere = World::new();
     let requests = world.sim.total();
@@ -33,7 +33,7 @@ fn whatever_changed_asks_for_a_sign_in_and_is_named() {
         assert_eq!(world.session().snapshot(), before, "{key}");
     }
     assert_eq!((world.sim.total(), elsewhere.sim.total()), (requests, 0));
-    // Back to where it came from: it was kept.
+    // With the old settings, the refresh token is used: it was kept.
     world.manager(&[("DEFAULT", &world.settings())]);
     assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
 }
@@ -48,19 +48,19 @@ fn a_upst_of_another_origin_is_not_handed_out() {
         .run()
         .fails(1)
         .says("client_id changed from oci-token-exchange to another");
-    // By a flag too, and also before oci.
+    // The same with a flag, and before oci is started.
     world.manager(&[("DEFAULT", &world.settings())]);
     world.woci(&["--sign-in", "never", "--client-id", "third", "os"]).run().fails(1).says("third");
     world.woci(&[]).run().ok().silent();
 }
 
 #[test]
-fn what_is_not_configured_differs_from_nothing() {
+fn a_setting_that_is_not_configured_does_not_count_as_changed() {
     let world = World::new();
     world.woci(&[]).run().ok();
     for key in ["token_url", "client_id", "auth_client_id", "token_exchange_url"] {
         world.manager(&[("DEFAULT", &world.settings_with(&[(key, None)]))]);
-        // Without the exchange URL the token URL is in its place, and that is another.
+        // The exchange URL defaults to the token URL, which is different.
         let expected = if key == "token_exchange_url" { 1 } else { 0 };
         world.woci(&["--sign-in", "never"]).run().exits(expected);
     }
@@ -68,9 +68,9 @@ fn what_is_not_configured_differs_from_nothing() {
     world.woci(&[]).run().ok().silent();
 }
 
-/// What does not say where tokens go may change.
+/// Settings that do not determine where tokens are sent may change.
 #[test]
-fn a_new_scope_or_secret_is_no_new_origin() {
+fn a_new_scope_query_or_region_is_no_new_origin() {
     let world = signed_in_long_ago();
     let base = world.sim.authorize_url() + "?prompt=consent";
     let changes =
@@ -80,7 +80,7 @@ fn a_new_scope_or_secret_is_no_new_origin() {
 }
 
 #[test]
-fn a_folder_without_the_file_is_adopted_once() {
+fn a_folder_without_session_json_gets_one_at_the_first_refresh() {
     let world = World::signed_in();
     world.session().expire();
     assert_eq!(world.session().read("session.json"), None);
@@ -94,9 +94,9 @@ fn a_folder_without_the_file_is_adopted_once() {
     assert_eq!(elsewhere.sim.total(), 0);
 }
 
-/// The provider has taken the token: from then on the folder is of that provider, whatever the domain says.
+/// Once the provider has accepted the token, the origin is recorded, even if the exchange fails.
 #[test]
-fn a_folder_is_adopted_by_the_refresh_and_not_by_the_exchange() {
+fn the_origin_is_recorded_by_the_refresh_and_not_by_the_exchange() {
     let world = World::signed_in();
     world.session().expire();
     world.sim.fault(Grant::Exchange, Fault::status(500, "{}"));
@@ -109,7 +109,7 @@ fn a_folder_is_adopted_by_the_refresh_and_not_by_the_exchange() {
 }
 
 #[test]
-fn a_damaged_file_sends_nothing_and_a_sign_in_mends_it() {
+fn with_a_damaged_session_json_nothing_is_sent_and_a_sign_in_replaces_it() {
     for damage in [
         &b""[..],
         b"{",
@@ -135,11 +135,11 @@ fn a_damaged_file_sends_nothing_and_a_sign_in_mends_it() {
 }
 
 #[test]
-fn a_sign_in_elsewhere_makes_the_folder_the_new_providers() {
+fn a_sign_in_at_another_provider_replaces_the_origin() {
     let world = signed_in_long_ago();
     let old = world.session().refresh_token();
     let elsewhere = World::new();
-    // One sign-in page and one token endpoint of the other provider, with its own domain.
+    // The settings of another provider and another domain.
     let settings = elsewhere.settings();
     world.manager(&[("DEFAULT", &settings)]);
     let credential = world.woci(&[]).run().ok().says("changed").json();
@@ -147,13 +147,13 @@ fn a_sign_in_elsewhere_makes_the_folder_the_new_providers() {
     assert_eq!(elsewhere.sim.count(Grant::Refresh), 0);
     assert_ne!(world.session().refresh_token(), old);
     assert_eq!(world.session().record()["token_url"], elsewhere.sim.token_url());
-    // World looks at the token by its own provider.
+    // World checks the token with its own provider, which did not issue it.
     world.loses_refresh_token();
 }
 
-/// The refusal is of this token alone, and is forgotten with it.
+/// A refusal applies to this token only.
 #[test]
-fn a_refused_token_is_remembered_by_its_hash_alone() {
+fn a_refused_token_is_remembered_by_its_hash() {
     let world = World::signed_in();
     world.session().expire();
     world.sim.provider.revoke_all();
@@ -162,14 +162,14 @@ fn a_refused_token_is_remembered_by_its_hash_alone() {
     assert_eq!(hash.as_str().map(str::len), Some(64));
     world.woci(&["--sign-in", "never"]).run().fails(1).says("refused the refresh token before");
     assert_eq!(world.sim.count(Grant::Refresh), 1);
-    // A newer one, by whatever way it came there, is tried.
+    // A newer token is tried, however it came into the folder.
     world.session().write("refresh_token", world.sim.provider.issue_refresh_token());
     assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
     assert_eq!(world.session().record()["refused_refresh_token_sha256"], Value::Null);
 }
 
 #[test]
-fn the_file_holds_nothing_secret_and_says_its_version() {
+fn session_json_holds_no_secret_and_has_a_version() {
     let world = signed_in_long_ago();
     let expected = json!({
         "version": 1,
@@ -181,9 +181,10 @@ fn the_file_holds_nothing_secret_and_says_its_version() {
     assert_eq!(world.session().record(), expected);
 }
 
-/// `oci session authenticate` for the same profile: another key, its token, a new section, woci's refresh token left.
+/// `oci session authenticate` for the same profile writes another key, its token and a new section, and leaves woci's
+/// refresh token.
 #[test]
-fn a_session_of_oci_itself_is_taken_over() {
+fn a_session_made_by_oci_is_used_and_refreshed() {
     let world = World::signed_in();
     let session = world.session();
     let key = jwt::Key::from_pem(jwt::OTHER_PEM).public();
@@ -198,14 +199,14 @@ fn a_session_of_oci_itself_is_taken_over() {
     let credential = world.woci(&[]).run().ok().silent().json();
     assert_eq!(credential["key_file"], session.path("oci_api_key.pem").to_str().expect("UTF-8"));
 
-    // Refreshed with that key: whoever has it open may go on.
+    // The refresh keeps that key, so that programs that have read it can go on.
     session.expire();
     let credential = world.woci(&[]).run().ok().json();
     assert_eq!(credential["source"], "refreshed");
     assert_eq!(credential["key_file"], session.path("oci_api_key.pem").to_str().expect("UTF-8"));
     assert_eq!(session.key(), jwt::SESSION_PEM);
 
-    // The section still names woci's key: the token is of no use to it.
+    // The section names woci's key, to which the token is not bound.
     world.write(".oci/config", section("private_key.pem"));
     assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
     session.remove("oci_api_key.pem");

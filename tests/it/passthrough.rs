@@ -1,5 +1,5 @@
-//! `woci <oci command>`: oci gets its arguments byte for byte, its environment but for what would make it somebody
-//! else, and nothing of woci's own; its exit status comes back.
+//! `woci <oci command>`: oci gets its arguments byte for byte and the environment without the variables that override
+//! the profile, but no descriptors or options of woci. Its exit status is returned.
 
 use crate::sim::oci::from_json;
 use crate::world::World;
@@ -13,7 +13,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 #[test]
-fn profile_and_auth_are_added_where_they_are_absent() {
+fn profile_and_auth_are_added_if_absent() {
     let world = World::signed_in();
     world.session_of("work").seed(3600);
     world.manager(&[("DEFAULT", &world.settings()), ("work", &world.settings())]);
@@ -37,7 +37,7 @@ fn profile_and_auth_are_added_where_they_are_absent() {
 }
 
 #[test]
-fn wocis_own_options_are_taken_out() {
+fn wocis_own_options_are_removed() {
     let world = World::signed_in();
     for words in [
         &["--log-level", "ERROR", "os", "ns", "get"][..],
@@ -52,7 +52,7 @@ fn wocis_own_options_are_taken_out() {
 }
 
 #[test]
-fn after_two_dashes_everything_is_ocis() {
+fn after_two_dashes_all_arguments_are_passed_on() {
     let world = World::signed_in();
     let run =
         world.woci(&["--", "iam", "x", "--scope", "a", "--client-id=b", "--log-level", "c", "--", ""]).run();
@@ -61,7 +61,7 @@ fn after_two_dashes_everything_is_ocis() {
 }
 
 #[test]
-fn bytes_that_are_no_text_arrive() {
+fn arguments_that_are_not_utf8_are_passed_on() {
     let world = World::signed_in();
     let odd = OsStr::from_bytes(b"na\xffme=\xfe \n");
     let run = world.woci(&["os", "--file"]).arg(odd).arg("").arg("$HOME `x` \"'*").run().ok();
@@ -70,7 +70,7 @@ fn bytes_that_are_no_text_arrive() {
 }
 
 #[test]
-fn words_that_both_know_need_two_dashes() {
+fn options_that_both_programs_have_need_two_dashes() {
     let world = World::signed_in();
     for words in [["os", "--scope", "x"], ["os", "--client-id", "x"], ["os", "--client-secret", "x"]] {
         world.woci(&words).run().fails(2).says("--");
@@ -79,7 +79,7 @@ fn words_that_both_know_need_two_dashes() {
 }
 
 #[test]
-fn the_config_file_of_the_manager_config_reaches_oci() {
+fn the_config_file_of_the_manager_config_is_passed_on() {
     let world = World::signed_in();
     let config = world.path("elsewhere.cfg");
     let config = config.to_str().expect("UTF-8");
@@ -103,21 +103,21 @@ fn help_and_setup_need_no_session() {
 }
 
 #[test]
-fn another_auth_is_none_of_wocis_business() {
+fn with_another_auth_woci_does_nothing() {
     let world = World::new();
     fs::remove_file(world.path(".oci/woci_manager.ini")).expect("it was there");
     for words in [["--auth", "instance_principal", "os"], ["os", "--auth=api_key", "ns"]] {
         let run = world.woci(&words).run().ok();
         assert_eq!(argv(&run), words);
     }
-    // The variable does not count.
+    // OCI_CLI_AUTH has no such effect.
     let world = World::signed_in();
     let run = world.woci(&["os"]).env("OCI_CLI_AUTH", "api_key").run().ok();
     assert_eq!(argv(&run), ["--profile", "DEFAULT", "--auth", "security_token", "os"]);
 }
 
 #[test]
-fn the_profile_names_key_and_token_before_oci_starts() {
+fn key_and_token_are_in_the_profile_before_oci_starts() {
     let world = World::signed_in();
     world.write(".oci/config", "# mine\n[other]\nuser = x\n");
     world.woci(&["os"]).run().ok();
@@ -130,7 +130,7 @@ fn the_profile_names_key_and_token_before_oci_starts() {
 }
 
 #[test]
-fn the_environment_loses_what_would_override_the_profile() {
+fn variables_that_override_the_profile_are_removed() {
     let world = World::signed_in();
     let taken =
         ["KEY_FILE", "KEY_CONTENT", "SECURITY_TOKEN_FILE", "PASSPHRASE", "USER", "FINGERPRINT", "TENANCY"]
@@ -151,7 +151,7 @@ fn the_environment_loses_what_would_override_the_profile() {
 }
 
 #[test]
-fn oci_takes_wocis_place() {
+fn oci_replaces_the_process_of_woci() {
     let world = World::signed_in();
     let woci =
         world.woci(&["os"]).env("SIM_OCI_STDIN", "1").stdin("piped\n").directory(&world.path("bin")).start();
@@ -165,24 +165,24 @@ fn oci_takes_wocis_place() {
 }
 
 #[test]
-fn nothing_that_a_refresh_opened_stays_open() {
+fn no_descriptor_of_a_refresh_stays_open() {
     let world = World::signed_in();
     world.session().expire();
     let heard = world.woci(&["os"]).run().ok().json();
     assert_eq!(descriptors(&heard), descriptors(&without_woci(&world)));
 }
 
-/// `woci os object put --file <(…)` reads from such a one.
+/// `woci os object put --file <(…)` reads from such a descriptor.
 #[test]
-fn a_descriptor_that_the_shell_opened_arrives() {
+fn a_descriptor_that_the_shell_opened_is_passed_on() {
     let world = World::signed_in();
     let heard = world.shell("woci os object put --file /dev/fd/9 9< /dev/null").run().ok().json();
     assert_eq!(heard["descriptors"]["9"], "/dev/null");
 }
 
-/// A shell script, since Rust's runtime changes the signals it inherits.
+/// Uses a shell script, since Rust's runtime changes the signal dispositions it inherits.
 #[test]
-fn signals_act_as_they_did() {
+fn signal_dispositions_are_unchanged() {
     let world = World::signed_in();
     world.session().expire();
     let script = "#!/bin/sh\nwhile read -r line; do case $line in Sig[BI]*) echo $line;; esac; done \
@@ -194,7 +194,7 @@ fn signals_act_as_they_did() {
 }
 
 #[test]
-fn exit_codes_and_signals_come_back() {
+fn exit_codes_and_signals_of_oci_are_returned() {
     let world = World::signed_in();
     for code in [0, 1, 2, 42, 127, 255] {
         world.woci(&["os"]).env("SIM_OCI_EXIT", code.to_string()).run().exits(code).silent();
@@ -217,13 +217,13 @@ fn a_signal_reaches_oci() {
 }
 
 #[test]
-fn beside_a_refreshing_thread_oci_gets_the_signals_too() {
-    // A sign-in leaves threads behind that must not swallow the signals meant for oci, nor that of its end.
+fn with_auto_refresh_after_a_sign_in_oci_gets_the_signals_too() {
+    // A sign-in leaves threads running, which must not take the signals for oci, nor SIGCHLD.
     let world = World::new();
     let woci =
         world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "2").env("SIM_OCI_EXIT", "9").start();
     woci.prints("ready");
-    woci.signal(libc::SIGINT); // of a terminal, which oci would get itself
+    woci.signal(libc::SIGINT); // oci gets the terminal's SIGINT itself
     woci.signal(libc::SIGTERM);
     woci.prints("signal 15");
     woci.signal(libc::SIGHUP);
@@ -231,7 +231,7 @@ fn beside_a_refreshing_thread_oci_gets_the_signals_too() {
 }
 
 #[test]
-fn no_oci_is_127_and_a_useless_one_126() {
+fn a_missing_oci_is_exit_127_and_one_that_cannot_run_is_126() {
     let world = World::new();
     fs::create_dir(world.path("empty")).expect("a new folder");
     world.woci(&["os"]).env("PATH", world.path("empty")).run().fails(127).says("oci");
@@ -262,14 +262,14 @@ fn without_a_session_oci_is_not_started() {
 }
 
 #[test]
-fn a_first_sign_in_leads_straight_to_oci() {
+fn after_a_first_sign_in_oci_is_started() {
     let world = World::new();
     let run = world.woci(&["os", "ns", "get"]).run().ok().says("Auth URL: ");
     assert_eq!(words_of_oci(&run), ["os", "ns", "get"]);
     assert_eq!(world.sign_ins(), 1);
 }
 
-/// What the same program hears when the test itself starts it.
+/// What the same program reports if the test starts it without woci.
 fn without_woci(world: &World) -> Value {
     world.program(&world.path("bin/oci"), &["os"]).run().ok().json()
 }
@@ -278,21 +278,21 @@ fn descriptors(heard: &Value) -> Vec<&String> {
     heard["descriptors"].as_object().expect("an object").keys().collect()
 }
 
-/// What oci was called with.
+/// The arguments of oci.
 fn argv(run: &Run) -> Vec<OsString> {
     let heard = run.json();
     heard["argv"].as_array().expect("a list").iter().skip(1).map(from_json).collect()
 }
 
-/// The same without the two options that woci adds.
+/// The arguments without the two options that woci adds.
 fn words_of_oci(run: &Run) -> Vec<OsString> {
     let words = argv(run);
     assert_eq!(words[..4], ["--profile", "DEFAULT", "--auth", "security_token"]);
     words[4..].to_vec()
 }
 
-/// By a process of its own: a script that this one had open for writing could not be run ("text file busy") while a
-/// child that another test is just starting still holds the descriptor.
+/// Writes the script in a child process. If this process had it open for writing, a child that another test is just
+/// starting could inherit the descriptor, and the script could not be run ("text file busy").
 fn install(world: &World, path: &str, script: &str, mode: &str) {
     let path = world.path(path);
     fs::create_dir_all(path.parent().expect("a folder")).expect("a new folder");

@@ -1,5 +1,5 @@
-//! Signing in with the real binary: strangers on the callback port, a port that is taken, nobody at the browser, and
-//! what of the old session is left when it goes wrong.
+//! Sign-ins with the real binary: stray requests on the callback port, a port in use, no answer, and what is left of
+//! the old session after a failure.
 
 use crate::sim::faults::{Fault, Gate, Grant};
 use crate::sim::person;
@@ -15,14 +15,14 @@ use std::time::{Duration, Instant};
 
 const NOBODY: &str = "no-such-browser";
 
-/// A sign-in that waits for the test to be its browser.
+/// A sign-in that waits; the test acts as the browser.
 fn waiting(world: &World) -> Running<'_> {
     let woci = world.woci(&["session", "authenticate"]).env("BROWSER", NOBODY).start();
     woci.auth_url();
     woci
 }
 
-/// The test is the browser now, and the sign-in ends well.
+/// Opens the authorization URL, after which the sign-in succeeds.
 fn finish(woci: Running<'_>) -> Run {
     let pages = person::follow(&woci.auth_url(), &[]);
     assert_eq!(pages.last().map(|page| page.status), Some(200));
@@ -35,7 +35,7 @@ fn connect(world: &World) -> TcpStream {
     stream
 }
 
-/// The status of the answer to these bytes.
+/// Sends these bytes and returns the status of the response.
 fn ask(world: &World, request: &[u8]) -> String {
     let mut stream = connect(world);
     stream.write_all(request).expect("woci reads");
@@ -55,7 +55,7 @@ fn state(url: &str) -> String {
 }
 
 #[test]
-fn strangers_are_answered_and_waited_past() {
+fn stray_requests_are_answered_and_do_not_end_the_sign_in() {
     let world = World::new();
     let woci = waiting(&world);
     let state = state(&woci.auth_url());
@@ -98,10 +98,10 @@ fn strangers_are_answered_and_waited_past() {
     assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, world.redirect_port())).is_err(), "the port is closed");
 }
 
-/// What any local program may do to the port, against the binary: its memory is looked at while it is attacked.
+/// Attacks the port as any local program can, and measures the memory of the binary.
 #[test]
 #[cfg(target_os = "linux")]
-fn the_sign_in_ends_well_under_attack() {
+fn a_sign_in_succeeds_under_attack_with_bounded_memory() {
     let world = World::new();
     let woci = waiting(&world);
     let status = format!("/proc/{}/status", woci.id);
@@ -111,7 +111,7 @@ fn the_sign_in_ends_well_under_attack() {
         line.split_whitespace().nth(1).and_then(|size| size.parse().ok()).expect("kB")
     };
     assert_eq!(get(&world, "/"), "404");
-    // The key is made beside the wait: its memory is not the strangers'. Its making ends before many answers do.
+    // The key is generated meanwhile. Its memory does not count, so that the test waits until the peak is stable.
     let (mut before, mut quiet) = (peak(), 0);
     while quiet < 200 {
         assert_eq!(get(&world, "/"), "404");
@@ -151,7 +151,7 @@ fn the_sign_in_ends_well_under_attack() {
 }
 
 #[test]
-fn only_127_0_0_1_hears() {
+fn the_port_is_open_only_on_127_0_0_1() {
     let world = World::new();
     let woci = waiting(&world);
     let port = world.redirect_port();
@@ -161,7 +161,7 @@ fn only_127_0_0_1_hears() {
 }
 
 #[test]
-fn a_port_in_use_is_named_and_is_not_an_unanswered_sign_in() {
+fn a_port_in_use_is_an_error_and_not_remembered_as_unanswered() {
     let world = World::new();
     let port = world.redirect_port();
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port");
@@ -174,7 +174,7 @@ fn a_port_in_use_is_named_and_is_not_an_unanswered_sign_in() {
 }
 
 #[test]
-fn a_port_of_ones_own_is_used() {
+fn the_configured_port_is_used() {
     let world = World::new();
     let port = free_port().to_string();
     world.woci(&["--redirect-port", &port]).run().ok();
@@ -195,20 +195,20 @@ fn sign_ins_of_two_profiles_on_one_port_wait_for_each_other() {
 }
 
 #[test]
-fn a_killed_sign_in_is_not_an_unanswered_one() {
+fn a_killed_sign_in_is_not_remembered_and_frees_its_port() {
     for signal in [libc::SIGKILL, libc::SIGTERM, libc::SIGINT] {
         let world = World::new();
         let woci = world.woci(&[]).browser("nothing").start();
         woci.auth_url();
         woci.signal(signal);
         assert_eq!(woci.finish().code(), 128 + signal);
-        // Not even its port is in the way.
+        // The port is free again.
         assert_eq!(world.woci(&[]).run().ok().json()["source"], "authenticated");
     }
 }
 
 #[test]
-fn without_browser_and_terminal_an_implicit_sign_in_prints_the_url_and_ends() {
+fn without_browser_and_terminal_an_implicit_sign_in_prints_the_url_and_fails() {
     let world = World::signed_in();
     world.session().expire();
     world.sim.provider.revoke_all();
@@ -224,7 +224,7 @@ fn without_browser_and_terminal_an_implicit_sign_in_prints_the_url_and_ends() {
         assert!(started.elapsed() < Duration::from_secs(30), "{browser}");
     }
     assert_eq!(world.sign_ins(), 0);
-    // It is not an unanswered one either.
+    // The failure is not remembered as unanswered.
     world.woci(&[]).run().ok();
 }
 
@@ -236,7 +236,7 @@ fn at_a_terminal_the_url_may_be_opened_by_hand() {
     finish(woci);
 }
 
-/// The browser's command is never given to a shell.
+/// The browser's command is not run by a shell.
 #[test]
 fn a_query_cannot_run_a_command() {
     let world = World::new();
@@ -250,7 +250,7 @@ fn a_query_cannot_run_a_command() {
 }
 
 #[test]
-fn a_query_of_the_configured_url_is_kept_and_never_doubled() {
+fn a_query_of_the_configured_url_is_kept_and_not_repeated() {
     let world = World::new();
     let base =
         world.sim.authorize_url() + "?prompt=consent&scope=old&state=fixed&client_id=old&audience=a%26b";
@@ -277,7 +277,7 @@ fn remembered(world: &World, outcome: &str, seconds_ago: i64) {
 }
 
 #[test]
-fn what_a_person_did_not_answer_is_remembered_for_ten_minutes() {
+fn an_unanswered_or_denied_sign_in_is_remembered_for_ten_minutes() {
     let world = World::new();
     world.woci(&[]).run().ok();
     world.session().expire();
@@ -295,9 +295,9 @@ fn what_a_person_did_not_answer_is_remembered_for_ten_minutes() {
     assert_eq!(world.session().record()["failed_sign_in"], Value::Null);
 }
 
-/// A clock that was put back must not silence woci for years.
+/// After the clock was set back, an outcome in the future must not prevent sign-ins for years.
 #[test]
-fn a_failure_of_the_future_is_no_reason() {
+fn an_outcome_in_the_future_is_ignored() {
     let world = World::new();
     world.woci(&[]).run().ok();
     world.session().expire();
@@ -307,7 +307,7 @@ fn a_failure_of_the_future_is_no_reason() {
 }
 
 #[test]
-fn a_refresh_works_on_whatever_was_unanswered_before() {
+fn a_refresh_succeeds_despite_a_remembered_outcome_and_clears_it() {
     let world = World::new();
     world.woci(&[]).run().ok();
     world.session().expire();
@@ -317,7 +317,7 @@ fn a_refresh_works_on_whatever_was_unanswered_before() {
 }
 
 #[test]
-fn session_authenticate_cures_a_denial() {
+fn session_authenticate_ignores_and_clears_a_remembered_denial() {
     let world = World::new();
     world.woci(&[]).browser("denies").run().fails(1);
     world.woci(&[]).run().fails(1).says("denied");
@@ -341,7 +341,7 @@ fn a_denial_shows_the_description_on_the_page_and_in_one_line() {
 }
 
 #[test]
-fn a_code_is_redeemed_once_whatever_comes_of_it() {
+fn a_code_is_redeemed_only_once_even_if_that_fails() {
     for fault in [Fault::status(500, "{}"), Fault::drop(), Fault::drop().after(), Fault::reset().after()] {
         let world = World::new();
         world.sim.fault(Grant::Code, fault);
@@ -351,9 +351,9 @@ fn a_code_is_redeemed_once_whatever_comes_of_it() {
     }
 }
 
-/// `session authenticate` beside a session that works: what it cannot replace, it keeps.
+/// `session authenticate` with a valid session.
 #[test]
-fn a_sign_in_that_fails_leaves_the_old_session_whole() {
+fn a_failed_sign_in_leaves_the_old_session_unchanged() {
     for (grant, fault) in [
         (Grant::Code, Fault::status(500, "{}")),
         (Grant::Code, Fault::refusal("invalid_grant", "too late")),
@@ -373,7 +373,7 @@ fn a_sign_in_that_fails_leaves_the_old_session_whole() {
 }
 
 #[test]
-fn a_sign_in_whose_exchange_fails_needs_no_second_one() {
+fn after_a_failed_exchange_no_second_sign_in_is_needed() {
     let world = World::new();
     world.sim.fault(Grant::Exchange, Fault::status(500, "{}"));
     world.woci(&[]).run().fails(1);
@@ -382,7 +382,7 @@ fn a_sign_in_whose_exchange_fails_needs_no_second_one() {
 }
 
 #[test]
-fn a_provider_without_refresh_tokens_gives_sessions_and_warnings() {
+fn without_refresh_tokens_a_sign_in_succeeds_with_a_warning() {
     let world = World::new();
     world.sim.provider.rules().offline_needs_consent = true;
     let run = world.woci(&[]).run().ok().says("WARNING").says("no refresh token");
@@ -394,7 +394,7 @@ fn a_provider_without_refresh_tokens_gives_sessions_and_warnings() {
 }
 
 #[test]
-fn the_key_of_the_folder_is_kept_and_an_unreadable_one_stops_before_the_browser() {
+fn an_existing_key_is_kept_and_an_unreadable_one_is_an_error_before_the_browser() {
     let world = World::signed_in();
     let key = world.session().key();
     world.woci(&["session", "authenticate"]).run().ok();
@@ -414,7 +414,7 @@ fn the_key_of_the_folder_is_kept_and_an_unreadable_one_stops_before_the_browser(
 }
 
 #[test]
-fn a_key_that_is_missing_is_made_anew() {
+fn a_missing_key_is_generated() {
     let world = World::signed_in();
     world.session().remove("private_key.pem");
     assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
@@ -422,7 +422,7 @@ fn a_key_that_is_missing_is_made_anew() {
 }
 
 #[test]
-fn folders_in_the_place_of_files_are_named_before_anything_is_sent() {
+fn a_folder_in_place_of_a_file_is_an_error_before_anything_is_sent() {
     for name in ["token", "private_key.pem", "refresh_token", "session.json", "session.lock"] {
         let world = World::signed_in();
         world.session().expire();
@@ -438,7 +438,7 @@ fn folders_in_the_place_of_files_are_named_before_anything_is_sent() {
 }
 
 #[test]
-fn a_token_file_of_nonsense_is_as_good_as_none() {
+fn an_invalid_token_file_counts_as_none() {
     for odd in [vec![], b"\0\xff\xfe".to_vec(), vec![b'x'; 1 << 20], b"a.b.c".to_vec()] {
         let world = World::signed_in();
         world.session().write("token", odd);
@@ -446,9 +446,9 @@ fn a_token_file_of_nonsense_is_as_good_as_none() {
     }
 }
 
-/// The browser answers while woci still waits for another's sign-in.
+/// The browser answers while other processes wait for the sign-in.
 #[test]
-fn those_who_wait_for_a_sign_in_get_its_session() {
+fn processes_that_wait_for_a_sign_in_use_its_session() {
     let world = World::new();
     let gate: Gate = world.sim.hold(Grant::Authorize);
     let first = world.woci(&[]).start();
@@ -461,9 +461,9 @@ fn those_who_wait_for_a_sign_in_get_its_session() {
     assert_eq!(world.sign_ins(), 1);
 }
 
-/// A browser that holds its connection open after the answer, and one that never reads it.
+/// A browser that keeps its connection open after the response, and one that never reads it.
 #[test]
-fn a_browser_that_does_not_hang_up_holds_nothing_up() {
+fn a_browser_that_keeps_its_connection_open_delays_nothing() {
     let world = World::new();
     let woci = waiting(&world);
     let url = woci.auth_url();

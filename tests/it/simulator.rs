@@ -1,4 +1,4 @@
-//! The simulator keeps the rules by which it tests woci: a lenient one would prove nothing.
+//! The simulator is as strict as the services it stands for; otherwise the tests would prove little.
 
 use crate::sim::faults::{Fault, Grant};
 use crate::sim::http::{Request, value};
@@ -14,7 +14,7 @@ const REDIRECT: &str = "http://127.0.0.1:8181/callback";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 #[test]
-fn a_code_needs_its_verifier_and_serves_once() {
+fn a_code_needs_its_verifier_and_can_be_used_once() {
     let sim = Sim::start();
     assert_eq!(
         redeem(&sim, &code(&sim), "another-verifier-of-at-least-forty-three-chars")["error"],
@@ -40,7 +40,7 @@ fn a_used_refresh_token_revokes_its_family() {
 }
 
 #[test]
-fn the_exchange_wants_a_token_of_the_provider_and_a_key() {
+fn the_exchange_needs_a_token_of_the_provider_and_a_key() {
     let sim = Sim::start();
     let access_token = refresh(&sim, &sim.provider.issue_refresh_token())["access_token"].clone();
     let access_token = access_token.as_str().expect("there is one");
@@ -56,7 +56,7 @@ fn the_exchange_wants_a_token_of_the_provider_and_a_key() {
 }
 
 #[test]
-fn a_fault_before_spends_nothing_and_one_after_does() {
+fn a_fault_before_a_request_spends_nothing_and_one_after_it_does() {
     let sim = Sim::start();
     let token = sim.provider.issue_refresh_token();
     sim.fault(Grant::Refresh, Fault::status(503, "busy"));
@@ -68,7 +68,7 @@ fn a_fault_before_spends_nothing_and_one_after_does() {
     assert_eq!(sim.count(Grant::Refresh), 2);
 }
 
-/// What a browser brings back.
+/// The code that a browser brings back.
 fn code(sim: &Sim) -> String {
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER));
     let query = [
@@ -93,7 +93,7 @@ fn redeem(sim: &Sim, code: &str, verifier: &str) -> Value {
     answer(&sim.provider.token(&request("POST", &form, &provider_client(sim))).body)
 }
 
-/// Through the socket, where the faults are.
+/// Uses the socket, since faults apply only there.
 fn refresh(sim: &Sim, token: &str) -> Value {
     let form = encode(&[("grant_type", "refresh_token"), ("refresh_token", token)]);
     answer(post(&sim.token_url(), &provider_client(sim), &form).as_bytes())

@@ -1,5 +1,5 @@
-//! A throw-away home with a simulator, and woci ready to run in it. At its end a World looks for what no test may
-//! leave behind: a lost refresh token, strays, open modes, a secret in any output.
+//! A temporary home with a simulator, in which tests run woci. When a World is dropped, it checks that the stored
+//! refresh token is valid, that no temporary files or public modes are left, and that no output holds a secret.
 
 mod canary;
 pub mod run;
@@ -33,7 +33,7 @@ pub struct World {
 }
 
 impl World {
-    /// Nobody has signed in yet. `[DEFAULT]` of the manager config suits the simulator.
+    /// A World without a session. `[DEFAULT]` of the manager config is set up for the simulator.
     pub fn new() -> World {
         static WORLDS: AtomicU16 = AtomicU16::new(0);
         let serial = WORLDS.fetch_add(1, Ordering::SeqCst);
@@ -58,7 +58,7 @@ impl World {
         world
     }
 
-    /// A World where the person of `[DEFAULT]` signed in an hour's UPST ago, without a browser.
+    /// A World with a session of `[DEFAULT]` whose UPST is valid for an hour. No browser was involved.
     pub fn signed_in() -> World {
         let world = World::new();
         world.session().seed(3600);
@@ -83,14 +83,14 @@ impl World {
         fs::read_to_string(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
     }
 
-    /// The keys of a section that suits this World's simulator and its own callback port.
+    /// The keys of a section for this World's simulator, with a callback port of its own.
     pub fn settings(&self) -> Vec<(String, String)> {
         let mut settings = self.sim.manager_section();
         settings.push(("redirect_port".into(), self.redirect_port.to_string()));
         settings
     }
 
-    /// The same, with some keys changed, or taken out where the value is `None`.
+    /// The same with some keys changed, or removed if the value is `None`.
     pub fn settings_with(&self, changes: &[(&str, Option<&str>)]) -> Vec<(String, String)> {
         let mut settings = self.settings();
         for (key, value) in changes {
@@ -116,7 +116,7 @@ impl World {
         self.redirect_port
     }
 
-    /// The session of the profile that this World's manager config chooses.
+    /// The session of the default profile.
     pub fn session(&self) -> Session<'_> {
         self.session_of("DEFAULT")
     }
@@ -130,27 +130,27 @@ impl World {
         Woci::new(self, words)
     }
 
-    /// `oci` itself, or whatever program, as woci is run: what should reach a program without woci.
+    /// Another program, run in the same way as woci: shows what the program receives without woci.
     pub fn program(&self, path: &Path, words: &[&str]) -> Woci<'_> {
         Woci::of(self, path, words)
     }
 
-    /// A line of shell, in which `woci` is on PATH.
+    /// A shell command with `woci` on PATH.
     pub fn shell(&self, line: &str) -> Woci<'_> {
         Woci::of(self, Path::new("/bin/sh"), &["-c", line])
     }
 
-    /// How often a browser asked for the sign-in page.
+    /// The number of requests for the sign-in page.
     pub fn sign_ins(&self) -> usize {
         self.sim.count(Grant::Authorize)
     }
 
-    /// What the browsers saw, once this many have read their last page: `{"opened": URL, "pages": […]}` each.
+    /// Waits until this number of browsers have ended, and returns what each saw: `{"opened": URL, "pages": […]}`.
     pub fn browsers(&self, expected: usize) -> Vec<Value> {
         let path = self.path("browsers.jsonl");
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
-            // A browser is a process of nobody's, so there is no one to wait for but its last word.
+            // A browser is not a child of this process, so that its output file has to be polled.
             let text = fs::read_to_string(&path).unwrap_or_default();
             let seen: Vec<_> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
             if seen.len() >= expected || Instant::now() > deadline {
@@ -161,12 +161,12 @@ impl World {
         }
     }
 
-    /// One more text that no output may hold.
+    /// Adds a text that no output may hold.
     pub fn secret(&self, text: &str) {
         self.secrets.borrow_mut().push(text.into());
     }
 
-    /// This test takes the refresh token away from woci, or writes one that the provider does not know.
+    /// Skips the check of the refresh token at the end: the test removes it, or writes an invalid one.
     pub fn loses_refresh_token(&self) {
         self.loses_refresh_token.set(true);
     }
@@ -175,7 +175,7 @@ impl World {
         self.runs.borrow_mut().push(run);
     }
 
-    /// What every test ends with.
+    /// The checks at the end of every test.
     fn check(&self) {
         let mut secrets = self.sim.secrets();
         secrets.extend(self.secrets.take());
@@ -195,13 +195,13 @@ impl World {
         for session in self.sessions() {
             let Some(token) = session.refresh_token() else { continue };
             let standing = self.sim.provider.standing(&token);
-            // A revoked one may lie there: woci keeps it and remembers that it was refused.
+            // A revoked token may be stored: woci keeps it and remembers that it was refused.
             let kept = matches!(standing, Standing::Live | Standing::Revoked) || token.starts_with('{');
             assert!(kept, "{}: the refresh token is {standing:?} at the provider", session.folder.display());
         }
     }
 
-    /// Every session folder there is.
+    /// The sessions of all profiles.
     pub fn sessions(&self) -> Vec<Session<'_>> {
         let all = list(&self.path(".oci/sessions")).into_iter();
         all.map(|name| self.session_of(&name)).filter(|session| session.folder.is_dir()).collect()
@@ -221,7 +221,7 @@ fn make_private(folder: &Path) {
     fs::DirBuilder::new().mode(0o700).recursive(true).create(folder).expect("a temporary folder can be made");
 }
 
-/// Names of a folder's entries; none where there is no such folder.
+/// The names of a folder's entries; empty if there is no such folder.
 fn list(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
@@ -229,7 +229,7 @@ fn list(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Below the ports that the system gives out by itself, so that nothing takes it before woci does.
+/// A free port below the range of ephemeral ports, so that no other program takes it before woci does.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(process::id() % 10_000).expect("below 10000");
@@ -241,7 +241,7 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// The simulator as a program of its own. `cargo test` has built it; `cargo test --test it` has not.
+/// The simulator's program. `cargo test` builds it; `cargo test --test it` does not, so that it is built here.
 fn sim_program() -> PathBuf {
     static BUILT: Once = Once::new();
     let deps = std::env::current_exe().expect("a test knows its file");
@@ -267,7 +267,7 @@ fn build_sim(profile: &Path) {
     if profile.ends_with("release") {
         cargo.arg("--release");
     }
-    // target/<triple>/<profile> where a target was named.
+    // target/<triple>/<profile> if a target triple was given.
     let triple = profile.parent().and_then(Path::file_name).and_then(|name| name.to_str());
     if let Some(triple) = triple.filter(|name| name.contains("-linux-") || name.contains("-apple-")) {
         cargo.args(["--target", triple]);

@@ -1,4 +1,4 @@
-//! Looks for secrets in what woci said, as they are and as a careless program would encode them.
+//! Searches woci's output for secrets: as they are, percent-encoded, and in base64.
 
 use super::run::Run;
 use crate::sim::http;
@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::Value;
 
-/// Shorter ones turn up by accident.
+/// Shorter texts may occur by accident.
 const SHORTEST: usize = 8;
 
 pub struct Canaries {
@@ -23,7 +23,7 @@ impl Canaries {
         self.check_text(&format!("stderr of {run}"), &run.stderr);
         let place = format!("stdout of {run}");
         if is_credential(&run.stdout) {
-            // It is made to hold a UPST, and nothing else is.
+            // Only the credential may hold a UPST.
             search(&place, &run.stdout, &self.secrets);
         } else {
             self.check_text(&place, &run.stdout);
@@ -47,7 +47,7 @@ fn find<'n>(text: &str, needles: &'n [String]) -> Option<&'n String> {
     needles.iter().find(|needle| text.contains(*needle))
 }
 
-/// Both alphabets of base64 at once.
+/// Maps both alphabets of base64 to one.
 fn one_alphabet(text: &str) -> String {
     text.replace('-', "+").replace('_', "/")
 }
@@ -57,7 +57,8 @@ fn is_credential(stdout: &str) -> bool {
     document["security_token"].is_string() || document["kind"] == "ExecCredential"
 }
 
-/// A secret as it is, percent-encoded in both ways, and base64 of it wherever in a longer text it stands.
+/// The texts to search for: each secret as it is, percent-encoded in both ways, and its base64 at each of the three
+/// alignments in a longer text.
 fn needles(secrets: &[String]) -> Vec<String> {
     let mut needles = Vec::new();
     for secret in secrets.iter().filter(|secret| secret.len() >= SHORTEST) {
@@ -67,7 +68,7 @@ fn needles(secrets: &[String]) -> Vec<String> {
         for shift in 0..3 {
             let shifted = [&b"..."[..shift], secret.as_bytes()].concat();
             let encoded = STANDARD_NO_PAD.encode(shifted);
-            // Without the characters that also depend on the neighbours.
+            // Without the first and last characters, which also depend on the neighbouring bytes.
             let start = [0, 2, 3][shift];
             needles.push(encoded[start..encoded.len() - 2].to_owned());
         }
@@ -76,7 +77,7 @@ fn needles(secrets: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn a_secret_is_found_in_every_disguise() {
+fn a_secret_is_found_in_every_encoding() {
     let secret = "S3cr3t-canary_#1; 100%&+=£€";
     let needles = needles(&[secret.to_owned()]);
     let encode = |text: String| base64::engine::general_purpose::URL_SAFE.encode(text);

@@ -1,4 +1,4 @@
-//! woci as a child: how it is started, what it said, how it ended.
+//! Runs woci as a child process: arguments and environment, output, exit status.
 
 use super::World;
 use crate::sim::sys;
@@ -15,10 +15,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// Longer than any wait of woci's but an unanswered sign-in's; then the test fails in place of hanging.
+/// After this time a test fails instead of hanging. Longer than any wait of woci but that of an unanswered sign-in.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A run still to be started. The environment is clean: a home, a PATH, a browser.
+/// A run that is not started yet. Its environment holds only HOME, PATH and BROWSER.
 pub struct Woci<'w> {
     world: &'w World,
     command: Command,
@@ -32,7 +32,7 @@ impl<'w> Woci<'w> {
         Woci::of(world, &woci_program(), words)
     }
 
-    /// Another program in the same environment, to compare with.
+    /// Another program in the same environment, for comparison.
     pub(super) fn of(world: &'w World, program: &Path, words: &[&str]) -> Woci<'w> {
         let mut command = Command::new(program);
         command.env_clear().current_dir(world.home());
@@ -40,7 +40,7 @@ impl<'w> Woci<'w> {
         command.env("PATH", format!("{}:/usr/bin:/bin", world.path("bin").display()));
         command.env("BROWSER", "browser");
         command.env("SIM_BROWSER_OUT", world.path("browsers.jsonl"));
-        // The most careless umask there is: no file of woci's may rely on a better one.
+        // The most permissive umask: woci's files must not depend on a stricter one.
         sys::with_umask(&mut command, 0);
         let words = words.iter().map(OsString::from).collect();
         Woci { world, command, words, stdin: None, terminal: false }
@@ -56,13 +56,13 @@ impl<'w> Woci<'w> {
         self
     }
 
-    /// Runs it as another user, which root may.
+    /// Runs it as another user. Needs root.
     pub fn user(mut self, id: u32) -> Self {
         self.command.uid(id).gid(id);
         self
     }
 
-    /// The simulated browser's habits: see `sim::person::Habit`.
+    /// The behaviour of the simulated browser: see `sim::person::Habit`.
     pub fn browser(self, habits: &str) -> Self {
         self.env("SIM_BROWSER", habits)
     }
@@ -77,7 +77,7 @@ impl<'w> Woci<'w> {
         self
     }
 
-    /// stdin and stderr are a terminal, with a person before it (`Running::types`).
+    /// Connects stdin and stderr to a terminal, on which `Running::types` types.
     pub fn terminal(mut self) -> Self {
         self.terminal = true;
         self
@@ -100,7 +100,7 @@ impl<'w> Woci<'w> {
             None
         };
         let mut child = self.command.spawn().expect("woci can be started");
-        // The command holds the program's end of the terminal; while it does, the person's end hears no end.
+        // The command holds a handle of the terminal. Until it is dropped, reading from the other end does not end.
         drop(self.command);
         let id = child.id();
         let out = Heard::listen(child.stdout.take().expect("stdout is piped"));
@@ -117,7 +117,7 @@ impl<'w> Woci<'w> {
     }
 }
 
-/// A woci that has not ended yet.
+/// A started run.
 pub struct Running<'w> {
     world: &'w World,
     words: Vec<OsString>,
@@ -129,17 +129,17 @@ pub struct Running<'w> {
 }
 
 impl Running<'_> {
-    /// Returns once stderr, or the terminal, shows the text; all of it so far.
+    /// Waits until stderr, or the terminal, holds the text. Returns all of it so far.
     pub fn says(&self, text: &str) -> String {
         self.err.wait_for(text)
     }
 
-    /// Returns once stdout shows the text.
+    /// Waits until stdout holds the text.
     pub fn prints(&self, text: &str) -> String {
         self.out.wait_for(text)
     }
 
-    /// The authorization URL that a person would open by hand.
+    /// Waits for the authorization URL that a person would open by hand.
     pub fn auth_url(&self) -> String {
         self.says("Auth URL: ");
         let text = self.err.wait_while(|text| !after(text, "Auth URL: ").contains('\n'));
@@ -183,7 +183,7 @@ fn after<'a>(text: &'a str, mark: &str) -> &'a str {
     text.split_once(mark).map_or("", |(_, rest)| rest)
 }
 
-/// What comes out of a pipe.
+/// The output of a pipe or terminal, read by a thread.
 struct Heard(Arc<(Mutex<Sound>, Condvar)>);
 
 #[derive(Default)]
@@ -205,7 +205,7 @@ impl Heard {
         thread::spawn(move || {
             let mut chunk = [0; 4096];
             loop {
-                // A terminal whose program has gone answers EIO in place of the end.
+                // After the program has ended, reading its terminal fails with EIO.
                 let read = pipe.read(&mut chunk).unwrap_or_default();
                 let mut sound = shared.0.lock().expect("no thread panics while it listens");
                 sound.bytes.extend_from_slice(&chunk[..read]);
@@ -235,13 +235,13 @@ impl Heard {
         text
     }
 
-    /// Fails where somebody holds the pipe open after woci's end: `x=$(woci …)` would hang.
+    /// Fails if another process holds the pipe open after woci has ended, since `x=$(woci …)` would hang then.
     fn to_the_end(&self) -> String {
         self.wait_while(|_| true)
     }
 }
 
-/// A run that has ended.
+/// A finished run.
 #[derive(Clone)]
 pub struct Run {
     words: String,
@@ -251,7 +251,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// As a shell has it: 128 and the signal for a killed one.
+    /// The exit code as a shell reports it: 128 plus the signal's number for a killed process.
     pub fn code(&self) -> i32 {
         self.status.code().or(self.status.signal().map(|signal| 128 + signal)).expect("a code or a signal")
     }
@@ -265,7 +265,7 @@ impl Run {
         self
     }
 
-    /// woci itself gives up: the code, one line that begins with `woci: `, nothing on stdout.
+    /// Checks that woci itself failed: this exit code, one line that begins with `woci: `, nothing on stdout.
     pub fn fails(self, code: i32) -> Run {
         let run = self.exits(code);
         let last = run.stderr.lines().next_back().unwrap_or_default();
@@ -284,13 +284,13 @@ impl Run {
         self
     }
 
-    /// Nothing on stderr, as a warm run.
+    /// Checks that stderr is empty.
     pub fn silent(self) -> Run {
         assert_eq!(self.stderr, "", "{self}");
         self
     }
 
-    /// stdout is one JSON document and nothing else.
+    /// stdout as JSON. Fails if it holds anything else.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|why| panic!("{self}\nstdout is not JSON: {why}"))
     }
@@ -303,7 +303,7 @@ impl fmt::Display for Run {
     }
 }
 
-/// `WOCI_BIN`: the release or the static build runs the same tests.
+/// The binary to test. `WOCI_BIN` names another one, such as the release build or the static build.
 pub fn woci_program() -> PathBuf {
     std::env::var_os("WOCI_BIN").map_or(env!("CARGO_BIN_EXE_woci").into(), PathBuf::from)
 }

@@ -1,4 +1,5 @@
-//! A profile's session folder as a test sees it: read, seeded without a sign-in, aged, checked.
+//! Access to a profile's session folder: tests read it, create a session without a sign-in, let it expire, and
+//! check it.
 
 use super::{World, list};
 use crate::sim::domain;
@@ -22,7 +23,7 @@ impl<'w> Session<'w> {
         self.folder.join(name)
     }
 
-    /// A file's text; `None` where there is none.
+    /// A file's text; `None` if there is no such file.
     pub fn read(&self, name: &str) -> Option<String> {
         fs::read_to_string(self.path(name)).ok()
     }
@@ -60,13 +61,13 @@ impl<'w> Session<'w> {
         list(&self.folder)
     }
 
-    /// All files with their bytes: to show that nothing changed.
+    /// All files with their bytes, to show that nothing changed.
     pub fn snapshot(&self) -> Vec<(String, Vec<u8>)> {
         let names = self.files().into_iter().filter(|name| !is_lock(name));
         names.map(|name| (name.clone(), fs::read(self.path(&name)).expect("a listed file"))).collect()
     }
 
-    /// Key, UPST and a live refresh token, as a sign-in leaves them; the UPST lives for these seconds.
+    /// Writes a key, a UPST that is valid for these seconds, and a valid refresh token, as a sign-in does.
     pub fn seed(&self, upst_lifetime: i64) {
         super::make_private(&self.folder);
         self.write("private_key.pem", jwt::SESSION_PEM);
@@ -75,12 +76,12 @@ impl<'w> Session<'w> {
         self.put_token(domain::claims(&key, upst_lifetime));
     }
 
-    /// The same session with a UPST that died a minute ago.
+    /// Replaces the UPST with one that expired a minute ago.
     pub fn expire(&self) {
         self.age(-60);
     }
 
-    /// The same session with a UPST that has these seconds left.
+    /// Replaces the UPST with one that expires in these seconds.
     pub fn age(&self, seconds_left: i64) {
         let mut claims = jwt::claims(&self.token());
         claims["exp"] = (jwt::now() + seconds_left).into();
@@ -88,7 +89,7 @@ impl<'w> Session<'w> {
         self.put_token(claims);
     }
 
-    /// Gives it a UPST that a keeper means to renew in so many seconds; returns it.
+    /// Replaces the UPST with one that is due for a refresh in these seconds, and returns it.
     pub fn due_in(&self, seconds: i64) -> String {
         const WINDOW: i64 = 600;
         let mut claims = domain::claims(&Key::from_pem(jwt::SESSION_PEM).public(), WINDOW + seconds);
@@ -97,12 +98,12 @@ impl<'w> Session<'w> {
         self.token()
     }
 
-    /// A UPST of these claims, signed by the domain.
+    /// Replaces the UPST with one of these claims, signed by the domain.
     pub fn put_token(&self, claims: Value) {
         self.write("token", self.world.sim.domain.issue(claims));
     }
 
-    /// Only what belongs there, and for the owner's eyes only.
+    /// Checks that the folder holds only woci's files, and that only the owner has access.
     pub(super) fn check(&self) {
         assert_eq!(mode(&self.folder), 0o700, "{}", self.folder.display());
         for name in self.files() {
