@@ -1,5 +1,6 @@
-//! Faults of an endpoint, set by a test: another answer, a delay, a hang, a broken connection. A fault happens before the
-//! request is processed (no token is spent) or after it (the refresh token is spent, and the client does not get the next).
+//! Faults of an endpoint, set by a test: another answer, a delay, a hang, a broken connection. A fault happens before
+//! the request is processed (no token is spent) or after it (the refresh token is spent, and the client does not get
+//! the next).
 
 use super::http::{self, Request, Response};
 use super::sys;

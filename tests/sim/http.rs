@@ -1,5 +1,5 @@
-//! A small HTTP/1.1 server (RFC 9112), one request for each connection. A fault must be able to send any bytes or none,
-//! which an HTTP library does not allow.
+//! A small HTTP/1.1 server (RFC 9112), one request for each connection. A fault must be able to send any bytes or
+//! none, which an HTTP library does not allow.
 
 use std::collections::HashSet;
 use std::io::{self, Read, Write};
@@ -118,8 +118,8 @@ fn serve(mut stream: TcpStream, handle: &(dyn Fn(&Request, TcpStream) + Send + S
     }
 }
 
-/// Writes, reads what is left of the input, and closes. Closing with unread input would send a reset, and the peer could
-/// lose the answer.
+/// Writes, reads what is left of the input, and closes. Closing with unread input would send a reset, and the peer
+/// could lose the answer.
 pub fn send(mut stream: TcpStream, bytes: &[u8]) {
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(Shutdown::Write);

@@ -1,8 +1,8 @@
 //! A stand-in for `oci`. It prints its arguments, environment and the like as one JSON document.
 //!
-//! Variables: `SIM_OCI_OUT` names a file for the document, instead of stdout. With `SIM_OCI_STDIN`, it reads stdin and
-//! adds it to the document. With `SIM_OCI_SIGNALS=n`, it prints `ready`, and then a line for each of the next n signals.
-//! `SIM_OCI_EXIT` is its exit code. `SIM_OCI_SIGNAL` is the signal by which it ends itself.
+//! Variables: `SIM_OCI_OUT` names a file for the document, instead of stdout. With `SIM_OCI_STDIN`, it reads stdin
+//! and adds it to the document. With `SIM_OCI_SIGNALS=n`, it prints `ready`, and then a line for each of the next n
+//! signals. `SIM_OCI_EXIT` is its exit code. `SIM_OCI_SIGNAL` is the signal by which it ends itself.
 
 use super::sys;
 use base64::Engine;
@@ -96,8 +96,8 @@ fn descriptors() -> Value {
     Value::Object(open)
 }
 
-/// The lines of /proc/self/status that a process inherits. Rust's runtime changes SIGPIPE, SIGSEGV and SIGBUS itself, so
-/// a test of those signals uses a shell script instead of this program.
+/// The lines of /proc/self/status that a process inherits. Rust's runtime changes SIGPIPE, SIGSEGV and SIGBUS itself,
+/// so a test of those signals uses a shell script instead of this program.
 fn status() -> Value {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let wanted = ["Umask", "SigBlk", "SigIgn", "SigCgt", "NoNewPrivs"];

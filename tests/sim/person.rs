@@ -1,8 +1,8 @@
-//! The person's browser: `browser URL` opens the authorization URL, follows the redirect to woci's listener and reads the
-//! page. Like a real browser, it prints to stdout, starts another process for its window, and returns at once.
+//! The person's browser: `browser URL` opens the authorization URL, follows the redirect to woci's listener and reads
+//! the page. Like a real browser, it prints to stdout, starts another process for its window, and returns at once.
 //!
-//! `SIM_BROWSER` holds habits, separated by commas (see `Habit`). `SIM_BROWSER_OUT` names a file, to which a line of JSON
-//! is added for each URL that was opened: `{"opened": URL, "pages": […]}`.
+//! `SIM_BROWSER` holds habits, separated by commas (see `Habit`). `SIM_BROWSER_OUT` names a file, to which a line of
+//! JSON is added for each URL that was opened: `{"opened": URL, "pages": […]}`.
 
 use super::{http, sys};
 use serde_json::{Value, json};

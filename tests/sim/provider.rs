@@ -1,5 +1,6 @@
-//! A strict OpenID provider: authorization code with PKCE (RFC 6749, 7636), access tokens as JWTs (RFC 9068), and refresh
-//! tokens that are valid once and whose reuse revokes the family (RFC 9700 4.14.2). It refuses what many providers accept.
+//! A strict OpenID provider: authorization code with PKCE (RFC 6749, 7636), access tokens as JWTs (RFC 9068), and
+//! refresh tokens that are valid once and whose reuse revokes the family (RFC 9700 4.14.2). It refuses what many
+//! providers accept.
 
 use super::endpoint::{self, Refused, basic, token_request};
 use super::http::{self, Pairs, Request, Response};
