@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""A person at a browser: follows the URL that woci hands over, signs in and consents on the provider's own
-pages, and arrives at woci's page.
+"""A person at a browser: opens the URL that woci gives it, signs in and consents on the provider's own pages, and ends
+at woci's page.
 
-WOCI_E2E_PERSON says what kind of person: `allow` (the default), `deny` (leaves the consent page by its way
-out), `away` (opens nothing). What was seen goes to $HOME/browser.log, a JSON document a line.
+WOCI_E2E_PERSON says what the person does: `allow` (the default), `deny` (refuses at the consent page) or `away` (opens
+nothing). Each visit is added to $HOME/browser.log as one line of JSON.
 """
 import html.parser
 import http.cookiejar
@@ -18,7 +18,7 @@ PERSON, PASSWORD = "ada", "a password of hers"
 
 
 class Page(html.parser.HTMLParser):
-    """The first form of a page, and its links."""
+    """The first form of a page, and the links of the page."""
 
     def __init__(self, text):
         super().__init__()
@@ -43,11 +43,11 @@ class Browser:
     def open(self, url, body=None):
         try:
             return self.opener.open(urllib.request.Request(url, body), timeout=20)
-        except urllib.error.HTTPError as error:  # a page like any other
+        except urllib.error.HTTPError as error:  # its body is a page as well
             return error
 
     def call(self, method, url, document=None):
-        """What a page's script asks for."""
+        """A request as a script of a page makes it."""
         request = urllib.request.Request(url, method=method)
         if document is not None:
             request.data = json.dumps(document).encode()
@@ -56,8 +56,8 @@ class Browser:
 
 
 def scripted(browser, url, person):
-    """glewlwyd's page is a script. What that asks for when the person signs in, says which scopes are granted and
-    goes on; returns where it then goes. A `deny` grants the least that the page lets be granted."""
+    """Does what the script of glewlwyd's page does when the person signs in, chooses the scopes and continues. Returns
+    the URL that the page opens next. For `deny`, the person grants as few scopes as the page allows."""
     query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query))
     browser.call("POST", urllib.parse.urljoin(url, "api/auth/"), {"username": PERSON, "password": PASSWORD})
     granted = "openid" if person == "deny" else query["scope"]

@@ -1,6 +1,6 @@
-"""Debian's Chromium, as woci starts it for a person: a profile of its own, no screen, and of the network nothing but
-this machine. What a person does in it, and what can be measured there, goes over W3C WebDriver
-(https://www.w3.org/TR/webdriver2/) and chromedriver's door to the DevTools protocol."""
+"""Debian's Chromium, as woci starts it for a person: with a profile of its own, without a screen, and without network
+beyond this machine. Tests control it over W3C WebDriver (https://www.w3.org/TR/webdriver2/) and chromedriver's access to
+the DevTools protocol."""
 import base64
 import contextlib
 import json
@@ -15,7 +15,7 @@ import zlib
 
 from harness import system_package, wait
 
-ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # WebDriver's name for a reference to one
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # WebDriver's key of a reference to an element
 
 
 def need_chromium():
@@ -23,13 +23,13 @@ def need_chromium():
 
 
 class Chromium:
-    """`command` is for $BROWSER. Once woci has started that, `attach` takes hold of the tab that it opened."""
+    """`command` is the value for $BROWSER. After woci has started the browser, `attach` connects to the tab it opened."""
 
     def __init__(self, home):
         self.home, self.profile = home.path, home.path / "chromium"
         self.driver, self.session = None, None
-        # Its sandbox is not for root. The proxy, where nobody listens, is asked for all that is not on this machine.
-        # No word has a blank or a colon, since $BROWSER is split there.
+        # Chromium's sandbox does not work for root. Nobody listens at the proxy, so that no request leaves this machine.
+        # No word contains a blank or a colon, since $BROWSER is split there.
         self.command = " ".join([
             "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic",
             "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
@@ -42,7 +42,7 @@ class Chromium:
     def attach(self):
         hint = self.profile / "DevToolsActivePort"
         wait(lambda: hint.exists() and "\n" in hint.read_text(), "Chromium")
-        # It ends with whoever started it, killed or not.
+        # It ends when the test ends, even if the test is killed.
         command = ["setpriv", "--pdeathsig", "TERM", "chromedriver", "--port=0"]
         self.driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         said = next(line for line in self.driver.stdout if "successfully on port" in line)
@@ -69,7 +69,7 @@ class Chromium:
     def devtools(self, command, **parameters):
         return self.post("/goog/cdp/execute", {"cmd": command, "params": parameters})
 
-    # What a person does.
+    # What a person does in it.
 
     @property
     def url(self):
@@ -114,13 +114,13 @@ class Chromium:
     def text(self):
         return self.run("return document.body?.innerText ?? ''")
 
-    # What can be measured.
+    # What a test reads from it.
 
     def run(self, script):
         return self.post("/execute/sync", {"script": script, "args": []})
 
     def look(self, scheme, width, height):
-        """From now on as on a screen of this size, to a person who likes it `light` or `dark`."""
+        """Sets the size of the screen, and whether the person prefers a `light` or a `dark` page."""
         self.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=2, mobile=width < 500)
 
@@ -128,40 +128,40 @@ class Chromium:
         return base64.b64decode(self.devtools("Page.captureScreenshot", **clip)["data"])
 
     def corner(self):
-        """The colour of the first pixel."""
+        """The colour of the page's first pixel."""
         png = self.picture(clip={"x": 0, "y": 0, "width": 1, "height": 1, "scale": 0.5})
         data, at = b"", 8
         while at < len(png):
             size = int.from_bytes(png[at : at + 4])
             data += png[at + 8 : at + 8 + size] if png[at + 4 : at + 8] == b"IDAT" else b""
             at += size + 12
-        return tuple(zlib.decompress(data)[1:4])  # the first byte is the row's filter
+        return tuple(zlib.decompress(data)[1:4])  # the first byte is the filter of the row
 
     def requests(self):
-        """The URLs asked for since the last look, each with the page that asked."""
+        """The URLs requested since the last call, each with the page that requested it."""
         events = [json.loads(entry["message"])["message"] for entry in self.post("/se/log", {"type": "performance"})]
         sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
         return [(event["request"]["url"], event["documentURL"]) for event in sent]
 
     def complaints(self):
-        """What the console says since the last look."""
+        """The messages in the console since the last call."""
         return [entry["message"] for entry in self.post("/se/log", {"type": "browser"})]
 
-    # The end.
+    # How it ends.
 
     def processes(self):
-        """Those of this profile: not all are children of the one that woci started."""
+        """All processes with this profile. Some are not children of the process that woci started."""
         found = []
         for arguments in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 is_ours = bytes(self.home) in arguments.read_bytes()
-            except OSError:  # it has ended meanwhile
+            except OSError:  # the process has ended
                 continue
             found += [int(arguments.parent.name)] if is_ours else []
         return found
 
     def kill(self):
-        """An orderly end would be for the sake of the profile. Says whether there was anything left to kill."""
+        """Kills all processes, since the profile need not be saved. Returns whether there were any."""
         found = self.processes()
         for pid in found:
             with contextlib.suppress(ProcessLookupError):

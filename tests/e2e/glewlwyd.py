@@ -1,5 +1,5 @@
-"""glewlwyd, a single sign-on server in C from Debian, with its own pages, words and defaults: set up over its
-administration's REST API, in a folder of its own. Its system service is never started."""
+"""glewlwyd, a single sign-on server in C from Debian. It is set up over its administration API, in a folder of its own.
+Its system service is never started."""
 import json
 import pathlib
 import re
@@ -17,29 +17,29 @@ UNPACKED = PEERS / "glewlwyd"
 
 
 def command(root=UNPACKED):
-    """The program with its libraries; it ends with whoever started it, killed or not."""
+    """The command that starts it with its libraries. It ends when the test ends, even if the test is killed."""
     libraries = ":".join(map(str, root.glob("usr/lib/*-linux-gnu*")))
     return ["setpriv", "--pdeathsig", "TERM", "env", f"LD_LIBRARY_PATH={libraries}", root / "usr/bin/glewlwyd"]
 
 
 def runs(root=UNPACKED):
-    """A library that the system had when the packages were unpacked may have gone."""
+    """Whether it starts. A library of the system may have been removed since the packages were unpacked."""
     return (root / "usr/bin/glewlwyd").exists() and not subprocess.run([*command(root), "--version"], capture_output=True).returncode
 
 
 class Glewlwyd:
     name = "glewlwyd"
     page = "/login.html"
-    # A used or revoked refresh token is HTTP 400 without the `error` that RFC 6749 5.2 asks for, so that nothing says
-    # that it is the token: woci opens no browser by itself, and names the command that does.
+    # For a used or revoked refresh token, it answers HTTP 400 without the `error` that RFC 6749 5.2 requires. So woci cannot
+    # know that the token is the reason: it opens no browser, and names the command that signs in.
     refusal, by_hand = "HTTP 400", ["session", "authenticate"]
-    # Its pages have no way to say no; but a scope can be taken off the list, and here `resource` is of that scope.
+    # Its pages have no button to refuse. But a person can refuse a scope, and `resource` needs the scope `oci` here.
     denial = "invalid_target", "Invalid Resource"
 
     def __init__(self, home):
         if not runs():
-            raise Skip("Debian's package glewlwyd cannot be had here")
-        # It does not decode what RFC 6749 2.3.1 has a client encode, so there must be nothing to encode.
+            raise Skip("Debian's package glewlwyd is not available here")
+        # It does not decode the client credentials as RFC 6749 2.3.1 requires, so these have no character to encode.
         self.confidential = {"auth_client_id": "confidential-client", "auth_client_secret": "p-q_r.s~t"}
         self.public = {"auth_client_id": "public-client"}
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="woci-e2e-glewlwyd-"))
@@ -86,7 +86,7 @@ class Glewlwyd:
             """
 
     def set_up(self, redirect_uri):
-        """As strict as it can be: PKCE for everybody, a refresh token good for one use, `iss` on the callback (RFC 9207)."""
+        """As strict as glewlwyd can be: PKCE required, refresh tokens valid once, `iss` in the callback (RFC 9207)."""
         key = subprocess.run(["openssl", "genrsa", "2048"], check=True, capture_output=True).stdout
         public = subprocess.run(["openssl", "rsa", "-pubout"], input=key, check=True, capture_output=True).stdout
         plugin = {
@@ -119,7 +119,7 @@ class Glewlwyd:
         return self.log.read_text()
 
     def grants(self):
-        """Each grant brings an access token, and that of a code an ID token beside it."""
+        """The grants, from the log. Each issues an access token, and a grant of a code issues an ID token as well."""
         grants = []
         for what in re.findall(r"(Access token|id_token) generated for client '[a-z]", self.said()):
             if what == "Access token":
@@ -130,7 +130,7 @@ class Glewlwyd:
 
     def settings(self, home, domain, client):
         return {
-            # With the scope `openid` it insists on a nonce, which OpenID Connect Core 3.1.2.1 leaves to the client.
+            # With the scope `openid`, it requires a nonce, which is optional in OpenID Connect Core 3.1.2.1.
             "authz_base_url": f"{self.url}/api/oidc/auth?nonce=woci&resource=https%3A%2F%2Foci.example",
             "token_url": f"{self.url}/api/oidc/token",
             "token_exchange_url": domain.url, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
@@ -138,7 +138,7 @@ class Glewlwyd:
         }  # fmt: skip
 
     def revoke(self, _client, _token):
-        """As its page does where the person disconnects all tokens."""
+        """Revokes all tokens, as the person can on its page."""
         self.person(PERSON, PASSWORD).call("DELETE", f"{self.url}/api/oidc/token/")
 
     def stop(self):

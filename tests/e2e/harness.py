@@ -1,5 +1,5 @@
-"""What every journey needs: a home of its own, woci to run in it, the peers beside it, and a table of what was
-proved. Python's standard library only."""
+"""What every journey needs: a home of its own, functions that run woci in it, the certified provider, and a table of
+what was proved. It uses Python's standard library only."""
 import base64
 import contextlib
 import json
@@ -26,11 +26,11 @@ WOCI = pathlib.Path(os.environ.get("WOCI_BIN") or TARGET / "debug/woci").resolve
 
 
 class Skip(Exception):
-    """This machine cannot show it, and says why."""
+    """Raised with the reason why this machine cannot run a test."""
 
 
 class Table:
-    """What a journey proved. `proves` goes on after a failure: the next point may still be shown."""
+    """What a journey proved. After a failure in `proves`, the journey continues with the next point."""
 
     def __init__(self, journey):
         self.journey, self.rows = journey, []
@@ -43,7 +43,7 @@ class Table:
             yield
         except Skip as skip:
             outcome, detail = "skipped", str(skip)
-        except Exception as error:  # any failure of a check is one row, and the journey goes on
+        except Exception as error:  # any failure is one row, and the journey continues
             outcome, detail = "failed", f"{type(error).__name__}: {error}\n{where(error)}"
         self.row(what, outcome, detail, time.monotonic() - began)
 
@@ -61,7 +61,7 @@ def same(found, expected, what="value"):
 
 
 def brief(text):
-    """Tokens are long, and one on a screen is enough."""
+    """Cuts a long text, such as a token, in the middle."""
     return text if len(text) < 700 else f"{text[:340]} … {text[-340:]}"
 
 
@@ -75,13 +75,13 @@ def where(error):
 
 
 class Run:
-    """A program that ended."""
+    """The result of a program that has ended."""
 
     def __init__(self, argv, code, out, err, took):
         self.argv, self.code, self.out, self.err, self.took = argv, code, out, err, took
 
     def expect(self, code, *parts):
-        """The exit code, and on stderr each of `parts`. Never a panic, whatever was expected."""
+        """Checks the exit code, that stderr contains each of `parts`, and that there was no panic."""
         said = f"{' '.join(map(str, self.argv))}\nexit {self.code}\nstdout: {self.out[-400:]}\nstderr: {self.err[-2000:]}"
         assert "panicked" not in self.err and self.code != 101, f"a panic: {said}"
         assert self.code == code, f"exit {self.code} where {code} was expected: {said}"
@@ -95,7 +95,7 @@ class Run:
 
 
 class Home:
-    """A throw-away home. No variable of the person who runs the tests gets in."""
+    """A throw-away home with an environment of its own, without the variables of the person who runs the tests."""
 
     def __init__(self):
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="woci-e2e-"))
@@ -130,17 +130,17 @@ class Home:
         return subprocess.Popen([WOCI, *args], env=options.pop("env", self.env), cwd=self.path, **options)
 
     def visits(self):
-        """What the person at the browser saw, a document for each tab."""
+        """What the person at the browser saw: a document for each tab."""
         log = self.path / "browser.log"
         return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
     def visited(self, count):
-        """The browser may still be reading woci's page when woci has ended."""
+        """Waits for this many tabs: the browser may still be reading woci's page after woci has ended."""
         wait(lambda: len(self.visits()) >= count, f"{count} tabs")
         return self.visits()
 
     def clean(self, profile="DEFAULT"):
-        """Nothing half-written, nothing that others can read."""
+        """Checks that there is no half-written file, and none that others can read."""
         for root, folders, files in os.walk(self.oci):
             for name in folders:
                 same(stat.S_IMODE(os.stat(os.path.join(root, name)).st_mode), 0o700, f"mode of {name}")
@@ -164,7 +164,7 @@ def run(argv, timeout=60, **options):
 
 
 def system_package(name, find):
-    """What `find` finds, from a package of the system where it is missing and may be installed."""
+    """The result of `find`. If it finds nothing, the package is installed first, if this user may do that."""
     if not find() and shutil.which("apt-get") and os.geteuid() == 0:
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run(["apt-get", "update", "-qq"], **quiet)
@@ -202,7 +202,7 @@ class Provider:
 
     name = "oidc-provider"
     page = "/interaction/"
-    refusal, by_hand = "invalid_grant", []  # and without a command by hand, woci opens the browser by itself
+    refusal, by_hand = "invalid_grant", []  # `by_hand` is the command to run if woci does not open the browser by itself
     denial = "access_denied", "End-User"
 
     def __init__(self, home, access_token_life=3600):
@@ -219,7 +219,7 @@ class Provider:
         ]  # fmt: skip
         self.log = tempfile.NamedTemporaryFile(prefix="woci-e2e-provider-")
         argument = json.dumps({"port": self.port, "clients": clients, "accessTokenLife": access_token_life})
-        # Beside node_modules, since that is where node looks for what a module imports.
+        # In the folder of node_modules, where node looks for the imports of a module.
         program = NODE / "provider.mjs"
         if not program.exists() or program.read_bytes() != (HERE / "peers/provider.mjs").read_bytes():
             shutil.copy(HERE / "peers/provider.mjs", program)
@@ -245,7 +245,7 @@ class Provider:
         }  # fmt: skip
 
     def revoke(self, client, token):
-        """RFC 7009."""
+        """Revokes the refresh token (RFC 7009)."""
         form = {"token": token, "token_type_hint": "refresh_token", "client_id": client["auth_client_id"]}
         request = urllib.request.Request(f"{self.url}/token/revocation")
         if "auth_client_secret" in client:

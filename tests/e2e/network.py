@@ -1,4 +1,5 @@
-"""The network of a company: TLS in front of a service, a proxy that alone knows its names, a captive portal."""
+"""The network of a company: TLS in front of a service, a proxy that is the only one to resolve its names, a captive
+portal."""
 import base64
 import contextlib
 import socket
@@ -7,7 +8,7 @@ import threading
 
 
 def listen(handle):
-    """A thread for each connection; the port."""
+    """Handles each connection in a thread. Returns the port."""
     server = socket.create_server(("127.0.0.1", 0))
 
     def one(connection):
@@ -24,7 +25,7 @@ def listen(handle):
 
 
 def pump(a, b):
-    """Bytes both ways until one side ends."""
+    """Copies bytes in both directions until one side ends."""
 
     def way(source, target):
         with contextlib.suppress(OSError):
@@ -41,7 +42,7 @@ def pump(a, b):
 
 
 def read_request(connection):
-    """To its end: closing with bytes unread would reset the connection, and the answer with it."""
+    """Reads the whole request. Closing with unread bytes would reset the connection, and the answer could be lost."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += connection.recv(65536) or b"\r\n\r\n"
@@ -52,15 +53,15 @@ def read_request(connection):
 
 
 class Tls:
-    """TLS in front of a port, or of one fixed `answer`."""
+    """TLS in front of a port, or a TLS server that always sends `answer`."""
 
-    def __init__(self, certificate, target=None, answer=None, versions=None, says_goodbye=True):
+    def __init__(self, certificate, target=None, answer=None, versions=None, sends_close_notify=True):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         if versions:
             context.minimum_version, context.maximum_version = versions
-        self.context, self.target, self.answer, self.says_goodbye = context, target, answer, says_goodbye
-        self.spoken = []  # the TLS version of each connection that came about
+        self.context, self.target, self.answer, self.sends_close_notify = context, target, answer, sends_close_notify
+        self.spoken = []  # the TLS version of each connection
         self.port = listen(self.handle)
 
     def handle(self, connection):
@@ -69,7 +70,7 @@ class Tls:
             if self.answer is not None:
                 read_request(inner)
                 inner.sendall(self.answer)
-                if self.says_goodbye:
+                if self.sends_close_notify:
                     inner.unwrap()
                 return
             with socket.create_connection(("127.0.0.1", self.target)) as service:
@@ -77,7 +78,7 @@ class Tls:
 
 
 class Proxy:
-    """A CONNECT proxy. It resolves the names, as a company's does; nobody else knows them."""
+    """A CONNECT proxy that resolves the names of the company. Nothing else resolves them."""
 
     def __init__(self, names, password=None, answer=None):
         self.names, self.password, self.answer = names, password, answer

@@ -1,6 +1,5 @@
-"""Oracle Cloud's side, as far as it can be had offline: an identity domain that exchanges tokens, and the API
-endpoint that checks who signed a request. Nobody's real domain answers here; these two are written from
-Oracle's documents, they share no code with woci, and they refuse whatever they do not expect.
+"""Oracle Cloud's side, simulated: an identity domain that exchanges tokens, and API endpoints that check the signature of
+a request. They follow Oracle's documents, share no code with woci, and refuse whatever they do not expect.
 """
 import base64
 import email.utils
@@ -25,8 +24,8 @@ USER, TENANCY = "ocid1.user.oc1..e2e", "ocid1.tenancy.oc1..e2e"
 
 
 def serve(handle, tls=None):
-    """`handle(request, body)` returns (status, headers, body), or None for an answer of its own making. `tls` is a
-    certificate and its key, in one file."""
+    """Starts a server and returns its port. `handle(request, body)` returns (status, headers, body). `tls` is a file with a
+    certificate and its key."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -51,7 +50,7 @@ def serve(handle, tls=None):
             pass
 
     class Server(http.server.ThreadingHTTPServer):
-        def handle_error(self, *_):  # a client that hung up, as some tests want it to
+        def handle_error(self, *_):  # in some tests, the client closes the connection early
             pass
 
     server = Server(("127.0.0.1", 0), Handler)
@@ -64,7 +63,7 @@ def serve(handle, tls=None):
 
 
 def jwt(claims):
-    """Nobody but OCI itself verifies a UPST's own signature, so this one is noise of the right length."""
+    """A JWT with a random signature. Only OCI itself verifies the signature of a UPST."""
     parts = [json.dumps({"alg": "RS256", "kid": "asw_e2e", "typ": "JWT"}), json.dumps(claims)]
     return ".".join([rsa.base64url(part.encode()) for part in parts] + [rsa.base64url(os.urandom(256))])
 
@@ -74,11 +73,11 @@ def claims_of(token):
 
 
 class Domain:
-    """Believes the tokens of one provider, if the exchange client brings them."""
+    """Accepts the tokens of one provider from the exchange client."""
 
     def __init__(self, jwks_url=None):
         self.jwks_url = jwks_url
-        self.life = 3600  # of a UPST, if the subject token lets it
+        self.life = 3600  # seconds of a UPST, unless the subject token ends earlier
         self.issued = []
         self.refused = []
         self.port = serve(self.handle)
@@ -120,7 +119,7 @@ class Domain:
         return upst
 
     def believe(self, subject):
-        """The subject token's signature, by the keys that the provider publishes."""
+        """Verifies the subject token with the keys that the provider publishes. Returns its claims."""
         if self.jwks_url is None:
             return {"exp": int(time.time()) + 3600}
         head, claims, signature = subject.split(".")
@@ -136,14 +135,14 @@ class Domain:
 
 
 class Api:
-    """An endpoint of OCI: lets in who signs with the key that the UPST in `keyId` is bound to, as issued by
-    `domain`. https://docs.oracle.com/en-us/iaas/Content/API/Concepts/signingrequests.htm"""
+    """An endpoint of OCI. It accepts requests that are signed with the key of the UPST in `keyId`, issued by `domain`.
+    https://docs.oracle.com/en-us/iaas/Content/API/Concepts/signingrequests.htm"""
 
     def __init__(self, domain):
         self.domain = domain
-        self.signed_by = []  # User-Agent of each request whose signature was good
+        self.signed_by = []  # User-Agent of each request with a valid signature
         self.refused = []
-        self.hold = None  # an Event: requests wait for it, for a Ctrl-C in the middle
+        self.hold = None  # an Event that requests wait for, so that a test can press Ctrl-C meanwhile
         self.waiting = threading.Event()
         self.port = serve(self.handle)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -186,9 +185,8 @@ class Api:
 
 
 class Cluster:
-    """The API of a cluster, as far as `kubectl get ns` asks for it. It lets in who brings the token of
-    `oci ce cluster generate-token`: a URL of OCI's container engine, signed in the last minutes with the key
-    that the UPST in it is bound to."""
+    """The part of a cluster's API that `kubectl get ns` needs. It accepts the token of `oci ce cluster generate-token`: a
+    URL of OCI's container engine, signed in the last five minutes with the key of the UPST in it."""
 
     PATHS = {
         "/version": {"major": "1", "minor": "32", "gitVersion": "v1.32.0"},
@@ -204,8 +202,8 @@ class Cluster:
 
     def __init__(self, domain, folder):
         self.domain = domain
-        self.let_in, self.refused = [], []
-        self.upst = None  # the last one that was let in
+        self.accepted, self.refused = [], []
+        self.upst = None  # of the last request that was accepted
         pem = folder / "cluster.pem"
         name = ["-subj", "/CN=cluster", "-addext", "subjectAltName=IP:127.0.0.1"]
         key = ["-newkey", "rsa:2048", "-nodes", "-keyout", pem.with_suffix(".key"), "-out", pem.with_suffix(".crt")]
@@ -215,7 +213,7 @@ class Cluster:
         self.port = serve(self.handle, tls=pem)
 
     def kubeconfig(self, user, command, args):
-        """As `oci ce cluster create-kubeconfig` makes it (JSON is YAML), beside a user and a context of others."""
+        """A kubeconfig as `oci ce cluster create-kubeconfig` makes it, with one more user and context. JSON is YAML."""
         cluster = {"server": f"https://127.0.0.1:{self.port}", "certificate-authority-data": base64.b64encode(self.certificate).decode()}
         exec_ = {
             "apiVersion": "client.authentication.k8s.io/v1beta1", "command": command, "args": args, "env": [],
@@ -240,7 +238,7 @@ class Cluster:
         except AssertionError as refusal:
             self.refused.append(str(refusal))
             return 401, {}, json.dumps({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Unauthorized", "code": 401})
-        self.let_in.append(path)
+        self.accepted.append(path)
         if path not in self.PATHS:
             return 404, {}, json.dumps({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404})
         return 200, {}, json.dumps(self.PATHS[path])

@@ -1,5 +1,5 @@
-"""RSA as a verifier needs it: a public key out of DER or a JWK, and a PKCS#1 v1.5 SHA-256 signature checked
-(RFC 8017 8.2.2). Nothing secret passes through here, and the standard library has no other way."""
+"""RSA for verification: reads a public key from DER or a JWK, and verifies a PKCS#1 v1.5 SHA-256 signature (RFC 8017
+8.2.2). Python's standard library has no RSA. No secret is handled here."""
 import base64
 import hashlib
 
@@ -34,7 +34,7 @@ def from_der(der):
 
 def element(data, tag):
     (found,) = children(data)
-    assert found[0] == tag, f"tag {found[0]:#x} where {tag:#x} belongs"
+    assert found[0] == tag, f"tag {found[0]:#x} where {tag:#x} was expected"
     return found[1]
 
 

@@ -1,9 +1,9 @@
-"""What a program asks of the kernel, as strace sees it."""
+"""The system calls of a program, as strace shows them."""
 import re
 
 from harness import same
 
-# What touches a file or the network, or waits; the rest is memory and signals of the process's own.
+# The calls that use files or the network, or that wait. The others concern the memory and signals of the process.
 CALLS = (
     "openat open read write writev fsync fdatasync rename renameat unlink unlinkat mkdir mkdirat rmdir chmod fchmod ftruncate "
     "flock fcntl close statx newfstatat fstat stat getdents64 getrandom socket bind listen connect accept4 sendto recvfrom "
@@ -16,7 +16,7 @@ FILES = {
 
 
 class Trace:
-    """The calls of a good run, thread by thread."""
+    """The calls of a successful run, for each thread."""
 
     def __init__(self, home, act, calls=",".join("?" + call for call in CALLS)):
         log = home.path / "strace.log"
@@ -30,7 +30,7 @@ class Trace:
         log.unlink()
 
     def points(self):
-        """Each call as strace counts them: its name, and the how-manieth of a thread it is."""
+        """Each call as strace counts them: its name, and its number among the calls of that name in one thread."""
         most = {}
         for calls in self.threads.values():
             for name in {name for name, _ in calls} - {"execve"}:
@@ -44,14 +44,14 @@ class Trace:
             yield (name, seen[name]), rest
 
     def window(self):
-        """From the token request's last byte to the rename: what a machine that dies there takes with it."""
+        """The calls from the last byte of the token request to the rename. A crash there loses the refresh token."""
         calls = list(self.numbered())
         end = next(at for at, (point, rest) in enumerate(calls) if point[0].startswith("rename"))
         sent = max(at for at in range(end) if calls[at][0][0] == "sendto")
         return [point for point, _ in calls[sent + 1 : end + 1]]
 
     def names_in_window(self):
-        """By name alone; Linux on arm64 has renameat and no rename."""
+        """Only their names. Linux on arm64 has renameat instead of rename."""
         return ["rename" if name == "renameat" else name for name, _ in self.window()]
 
     def until_exchange(self):

@@ -1,5 +1,5 @@
-"""A real terminal for a program: a pseudo-terminal that is its controlling one, so that Ctrl-C is the kernel's
-SIGINT to the whole foreground group, as on anybody's desk."""
+"""A terminal for a program: a pseudo-terminal that is its controlling terminal. So Ctrl-C makes the kernel send SIGINT to
+the whole foreground process group, as in any terminal window."""
 import contextlib
 import fcntl
 import os
@@ -22,14 +22,14 @@ class Window:
                 os.execve(argv[0], [str(arg) for arg in argv], env)
             finally:
                 os._exit(127)
-        # A child that has set the terminal up (stty, a passphrase prompt) is compared with this.
+        # To compare with the modes after the program, which may change them (a passphrase prompt, stty).
         self.modes_before = termios.tcgetattr(self.fd)
         self.status = None
 
     def read(self, seconds=0.05):
         ready, _, _ = select.select([self.fd], [], [], seconds)
         if ready:
-            with contextlib.suppress(OSError):  # EIO: the other side is gone
+            with contextlib.suppress(OSError):  # EIO: the program has closed its side
                 self.text += os.read(self.fd, 65536).decode(errors="replace")
 
     def until(self, words, seconds=20):
@@ -40,7 +40,7 @@ class Window:
             self.read()
 
     def drain(self):
-        """What is still in the pipe of a program that ended. True if there was something."""
+        """Reads what a program that has ended left in the terminal. True if there was something."""
         before = len(self.text)
         self.read(0.2)
         return len(self.text) > before
@@ -59,7 +59,7 @@ class Window:
         return bool(termios.tcgetattr(self.fd)[3] & termios.ECHO)
 
     def exit(self, seconds=20):
-        """The exit code, as a shell says it."""
+        """The exit code, as a shell reports it."""
         deadline = time.monotonic() + seconds
         while not self.ended():
             if time.monotonic() > deadline:
@@ -79,7 +79,7 @@ class Window:
         self.close()
 
     def close(self):
-        """As the person closes it; what then still runs is ended."""
+        """Closes the terminal as a person does, and kills the program if it does not end."""
         with contextlib.suppress(OSError):
             os.close(self.fd)
         deadline = time.monotonic() + 5

@@ -1,5 +1,5 @@
-//! README.md is right. Blocks marked `sh` run as they stand, in a new home. Commands in `console` blocks and in the text
-//! are commands of woci, targets of make, and files that exist.
+//! README.md is right. Blocks marked `sh` run as they stand, in a new home. Commands in `console` blocks and in the
+//! text are commands of woci, targets of make, and files that exist.
 
 use crate::world::World;
 use std::fs;
@@ -135,8 +135,8 @@ fn console_commands() -> Vec<String> {
     commands
 }
 
-/// The commands of woci and make that stand in the text between backquotes. Left out are those with a placeholder, and
-/// tables, where a name may stand for a whole command.
+/// The commands of woci and make that stand in the text between backquotes. Left out are those with a placeholder,
+/// and tables, where a name may stand for a whole command.
 fn inline_commands() -> Vec<String> {
     let readme = text("README.md");
     let text: Vec<&str> = readme.lines().filter(|line| !line.trim_start().starts_with('|')).collect();

@@ -1,5 +1,5 @@
-//! The authorization endpoint (RFC 6749 4.1.1, 7636 4.3, 8252 7.3): where the person's browser comes to, and is sent
-//! back from.
+//! The authorization endpoint (RFC 6749 4.1.1, 7636 4.3, 8252 7.3): the person's browser opens it, and is redirected to
+//! the client.
 
 use super::endpoint::Refused;
 use super::http::{self, Pairs, Request, Response, repeated};
@@ -10,11 +10,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 impl Provider {
-    /// A browser without a cookie asks; the person answers at once, or never.
+    /// There are no cookies, so each request is a new sign-in. The person answers at once, or never.
     pub fn authorize(&self, request: &Request) -> Response {
         let redirect_uri = match self.trusted_redirect(&request.query) {
             Ok(redirect_uri) => redirect_uri,
-            // Not to be sent anywhere: the redirect itself is in doubt (RFC 6749 4.1.2.1).
+            // No redirect, since the redirect URI itself may be wrong (RFC 6749 4.1.2.1).
             Err(why) => return page(400, &format!("This sign-in was refused: {why}")),
         };
         let state = http::value(&request.query, "state").unwrap_or_default();
@@ -34,13 +34,13 @@ impl Provider {
 
     fn trusted_redirect<'a>(&self, query: &'a Pairs) -> Result<&'a str, String> {
         if let Some(name) = repeated(query) {
-            return Err(format!("{name} stands twice"));
+            return Err(format!("{name} is given twice"));
         }
         if http::value(query, "client_id") != Some(&self.rules().client_id) {
             return Err("unknown client_id".into());
         }
         let redirect_uri = http::value(query, "redirect_uri").ok_or("no redirect_uri")?;
-        // Any port, since a native app takes the one that is free (RFC 8252 7.3).
+        // Any port, since a native app uses one that is free (RFC 8252 7.3).
         let port =
             redirect_uri.strip_prefix("http://127.0.0.1:").and_then(|rest| rest.strip_suffix("/callback"));
         match port.map(str::parse::<u16>) {
@@ -49,7 +49,7 @@ impl Provider {
         }
     }
 
-    /// A code, or `None` while nobody answers.
+    /// A code, or `None` if the person does not answer.
     fn decide(&self, request: &Request, redirect_uri: &str) -> Result<Option<String>, Refused> {
         let get = |name| http::value(&request.query, name);
         let person = request.header("x-person");
@@ -69,7 +69,7 @@ impl Provider {
         let scope = get("scope").unwrap_or_default();
         let known = ["openid", "offline_access", "profile", "email"];
         if scope.is_empty() || !scope.split(' ').all(|word| known.contains(&word)) {
-            return Err(Refused::new("invalid_scope", format!("not all known: {scope}")));
+            return Err(Refused::new("invalid_scope", format!("it has an unknown word: {scope}")));
         }
         let rules = self.rules();
         let person = match person {

@@ -1,5 +1,5 @@
-//! `sim demo --woci PATH`: the main job in a throw-away home, step by step. Each line after a `$` is run by a shell as it
-//! is shown. If a result is not what the demo says, the demo prints what differs and ends with exit code 1.
+//! `sim demo --woci PATH`: the main job in a throw-away home, step by step. Each line after a `$` is run by a shell
+//! as it is shown. If a result is not what the demo says, the demo prints what differs and ends with exit code 1.
 
 use super::faults::Grant;
 use super::jwt;

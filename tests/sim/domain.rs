@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 pub const USER: &str = "ocid1.user.oc1..aaaaaaaasimulateduser";
 pub const TENANCY: &str = "ocid1.tenancy.oc1..aaaaaaaasimulatedtenancy";
 
-/// What the test decides about the domain.
+/// The settings of the domain, which a test may change.
 pub struct Rules {
     pub client_id: String,
     pub client_secret: String,
@@ -25,21 +25,21 @@ pub struct Rules {
     pub upst: Upst,
 }
 
-/// What is handed out for a good request.
+/// The answer to a valid request.
 pub enum Upst {
     Good,
-    /// Its `exp` was an hour ago: a clock is wrong.
+    /// Its `exp` is an hour ago, as if one clock were wrong.
     Expired,
     WithoutExp,
-    /// No `jwk` claim: a domain that does not say which key it bound the token to.
+    /// No `jwk` claim, which names the key that the token is bound to.
     WithoutJwk,
-    /// Bound to a stranger's key.
+    /// Bound to another key than the one that was sent.
     OtherKey,
     /// Neither `sub` nor `tenant`.
     Nameless,
-    /// This text in the place of the token.
+    /// This text instead of a token.
     Text(String),
-    /// This whole JSON document in the place of `{"token": …}`.
+    /// This JSON document instead of `{"token": …}`.
     Document(Value),
 }
 
@@ -70,7 +70,7 @@ impl Domain {
         self.rules.lock().expect("no thread panics with the rules")
     }
 
-    /// Every UPST handed out, in order.
+    /// Every UPST that was issued, in order.
     pub fn issued(&self) -> Vec<String> {
         self.issued.lock().expect("no thread panics with the list").clone()
     }
@@ -129,7 +129,7 @@ impl Domain {
         token
     }
 
-    /// A UPST of any claims: what a test puts into a session folder.
+    /// A UPST with these claims, for example for a test to write into a session folder.
     pub fn issue(&self, mut claims: Value) -> String {
         let mut serial = [0; 8];
         getrandom::fill(&mut serial).expect("the system has randomness");
@@ -138,7 +138,7 @@ impl Domain {
     }
 }
 
-/// The claims of a UPST that lives for this many seconds from now on, or died that long ago.
+/// The claims of a UPST that ends in this many seconds; if negative, it ended that long ago.
 pub fn claims(bound_to: &PublicKey, lifetime: i64) -> Value {
     let now = jwt::now();
     json!({
@@ -157,7 +157,7 @@ fn remove(claims: &mut Value, name: &str) {
     claims.as_object_mut().expect("claims are an object").remove(name);
 }
 
-/// The five fields, no fewer and no others; the subject token is handed on.
+/// Checks that the form has the five fields and no others. Returns the subject token.
 fn fields(form: &Pairs) -> Result<&str, Refused> {
     let fixed = [
         ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
@@ -177,7 +177,7 @@ fn fields(form: &Pairs) -> Result<&str, Refused> {
     http::value(form, "subject_token").ok_or_else(|| Refused::new("invalid_request", "no subject_token"))
 }
 
-/// One line of base64 of a DER SubjectPublicKeyInfo that holds an RSA-2048 key.
+/// Reads the key from one line of base64 that holds a DER SubjectPublicKeyInfo of an RSA-2048 key.
 fn public_key(text: &str) -> Result<PublicKey, Refused> {
     let refused = |why: &str| Refused::new("invalid_request", format!("public_key: {why}"));
     let der = STANDARD.decode(text).map_err(|_| refused("not one line of base64"))?;

@@ -1,4 +1,4 @@
-//! What a token endpoint checks before it looks at the grant, and how it refuses (RFC 6749 2.3.1, 3.2, 5.2).
+//! The checks of a token endpoint that do not depend on the grant, and its error answers (RFC 6749 2.3.1, 3.2, 5.2).
 
 use super::http::{self, Pairs, Request, Response};
 use base64::Engine;
@@ -16,7 +16,7 @@ impl Refused {
         Refused { status: 400, error: error.into(), description: description.into() }
     }
 
-    /// The client could not show who it is.
+    /// The client's authentication failed.
     pub fn client() -> Refused {
         Refused { status: 401, ..Refused::new("invalid_client", "Client authentication failed") }
     }
@@ -36,24 +36,24 @@ pub fn answer(result: Result<Value, Refused>) -> Response {
     }
 }
 
-/// The form of a token request, if it is one.
+/// The form of a token request.
 pub fn token_request(request: &Request) -> Result<Pairs, Refused> {
     let content_type = request.header("content-type").unwrap_or_default();
     if request.method != "POST" || !content_type.starts_with("application/x-www-form-urlencoded") {
         return Err(Refused::new("invalid_request", "not a form POST"));
     }
     if !request.query.is_empty() {
-        return Err(Refused::new("invalid_request", "parameters belong into the body"));
+        return Err(Refused::new("invalid_request", "parameters belong in the body"));
     }
     let form = std::str::from_utf8(&request.body).ok().and_then(http::decode_form);
     let form = form.ok_or_else(|| Refused::new("invalid_request", "the body is not form-encoded"))?;
     match http::repeated(&form) {
-        Some(name) => Err(Refused::new("invalid_request", format!("{name} stands twice"))),
+        Some(name) => Err(Refused::new("invalid_request", format!("{name} is given twice"))),
         None => Ok(form),
     }
 }
 
-/// HTTP Basic as OAuth has it: both halves form-encoded.
+/// The client ID and secret of HTTP Basic authentication. OAuth form-encodes both (RFC 6749 2.3.1).
 pub fn basic(request: &Request) -> Option<(String, String)> {
     let encoded = request.header("authorization")?.strip_prefix("Basic ")?;
     let text = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;

@@ -1,6 +1,6 @@
-//! What a token endpoint is told to do wrong: an answer of the test's choice, a delay, a hang, a broken connection.
-//! Each fault strikes before the request is processed (nothing was spent) or after it (the refresh token is gone, and
-//! the client does not know).
+//! Faults of an endpoint, set by a test: another answer, a delay, a hang, a broken connection. A fault happens before
+//! the request is processed (no token is spent) or after it (the refresh token is spent, and the client does not get
+//! the next).
 
 use super::http::{self, Request, Response};
 use super::sys;
@@ -14,7 +14,7 @@ use std::time::Duration;
 /// The requests of an OAuth client, in the order in which a first sign-in makes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Grant {
-    /// The person's browser at the authorization endpoint.
+    /// The person's browser opens the authorization endpoint.
     Authorize,
     /// `grant_type=authorization_code`.
     Code,
@@ -26,15 +26,15 @@ pub enum Grant {
 
 #[derive(Clone)]
 pub struct Fault {
-    does: Does,
+    effect: Effect,
     after: bool,
-    /// `None`: always.
+    /// `None`: every time.
     times: Option<u32>,
 }
 
 #[derive(Clone)]
-enum Does {
-    /// Sends these bytes in place of the answer.
+enum Effect {
+    /// Sends these bytes instead of the answer.
     Raw(Vec<u8>),
     Delay(Duration),
     Hold(Gate),
@@ -42,17 +42,17 @@ enum Does {
     Drop,
     /// Closes with a TCP reset.
     Reset,
-    /// Sends the true answer one byte at a time.
+    /// Sends the real answer byte by byte, with this pause between them.
     Drip(Duration),
 }
 
 impl Fault {
-    /// Any status and body, as JSON where the body looks like it. More than 1 MiB of body is the huge answer.
+    /// Any status and body. The content type is JSON if the body begins with a brace, otherwise HTML.
     pub fn status(status: u16, body: impl AsRef<str>) -> Fault {
         Fault::status_with(status, &[], body)
     }
 
-    /// The same with headers, such as `Retry-After`.
+    /// The same with more headers, such as `Retry-After`.
     pub fn status_with(status: u16, headers: &[(&str, &str)], body: impl AsRef<str>) -> Fault {
         let body = body.as_ref();
         let content_type = if body.starts_with('{') { "application/json" } else { "text/html" };
@@ -72,34 +72,34 @@ impl Fault {
     }
 
     pub fn raw(bytes: impl Into<Vec<u8>>) -> Fault {
-        Fault::new(Does::Raw(bytes.into()))
+        Fault::new(Effect::Raw(bytes.into()))
     }
 
     pub fn delay(time: Duration) -> Fault {
-        Fault::new(Does::Delay(time))
+        Fault::new(Effect::Delay(time))
     }
 
     pub fn drop() -> Fault {
-        Fault::new(Does::Drop)
+        Fault::new(Effect::Drop)
     }
 
     pub fn reset() -> Fault {
-        Fault::new(Does::Reset)
+        Fault::new(Effect::Reset)
     }
 
     pub fn drip(a_byte_every: Duration) -> Fault {
-        Fault::new(Does::Drip(a_byte_every))
+        Fault::new(Effect::Drip(a_byte_every))
     }
 
     pub fn hold(gate: &Gate) -> Fault {
-        Fault::new(Does::Hold(gate.clone()))
+        Fault::new(Effect::Hold(gate.clone()))
     }
 
-    fn new(does: Does) -> Fault {
-        Fault { does, after: false, times: Some(1) }
+    fn new(effect: Effect) -> Fault {
+        Fault { effect, after: false, times: Some(1) }
     }
 
-    /// Strikes once the request was processed: tokens are spent and made, the answer does not arrive as it should.
+    /// Happens after the request was processed: tokens were spent and issued, but the answer is not the real one.
     #[must_use]
     pub fn after(mut self) -> Fault {
         self.after = true;
@@ -119,7 +119,7 @@ impl Fault {
     }
 }
 
-/// Holds requests until the test lets go: a barrier in place of a sleep.
+/// Holds requests until the test opens the gate, so that no test has to sleep.
 #[derive(Clone, Default)]
 pub struct Gate(Arc<(Mutex<GateState>, Condvar)>);
 
@@ -130,10 +130,10 @@ struct GateState {
 }
 
 impl Gate {
-    /// Longer than any limit of woci's but the five minutes of a sign-in.
+    /// Longer than every time limit of woci, except the five minutes of a sign-in.
     const PATIENCE: Duration = Duration::from_secs(120);
 
-    /// Returns once this many requests stand at the gate.
+    /// Returns when this many requests wait at the gate.
     pub fn wait_for(&self, requests: usize) {
         let state = self.wait_while(|state| state.arrived < requests);
         let arrived = state.arrived;
@@ -141,7 +141,7 @@ impl Gate {
         assert!(arrived >= requests, "{arrived} of {requests} requests came to the gate");
     }
 
-    /// Lets all go, those still to come too.
+    /// Lets all requests pass, now and later.
     pub fn open(&self) {
         self.lock().open = true;
         self.0.1.notify_all();
@@ -163,7 +163,7 @@ impl Gate {
     }
 }
 
-/// The faults still to come, by the request they are for.
+/// The faults that have not happened yet, by kind of request.
 #[derive(Default)]
 pub struct Faults(Mutex<HashMap<Grant, VecDeque<Fault>>>);
 
@@ -176,7 +176,7 @@ impl Faults {
         self.lock().clear();
     }
 
-    /// Answers a request: the true answer comes from `process`, unless a fault is due.
+    /// Answers a request: with the answer of `process`, unless a fault is due.
     pub fn answer(&self, grant: Grant, stream: TcpStream, process: impl FnOnce() -> Response) {
         let Some(fault) = self.next(grant) else {
             return http::send(stream, &process().bytes());
@@ -184,19 +184,19 @@ impl Faults {
         let mut process = Some(process);
         let processed = fault.after.then(|| process.take().map(|process| process())).flatten();
         let answer = || processed.or_else(|| process.map(|process| process())).map(|answer| answer.bytes());
-        match fault.does {
-            Does::Raw(bytes) => http::send(stream, &bytes),
-            Does::Drop => drop(stream),
-            Does::Reset => sys::reset(stream),
-            Does::Delay(time) => {
+        match fault.effect {
+            Effect::Raw(bytes) => http::send(stream, &bytes),
+            Effect::Drop => drop(stream),
+            Effect::Reset => sys::reset(stream),
+            Effect::Delay(time) => {
                 thread::sleep(time);
                 http::send(stream, &answer().unwrap_or_default());
             }
-            Does::Hold(gate) => {
+            Effect::Hold(gate) => {
                 gate.pass();
                 http::send(stream, &answer().unwrap_or_default());
             }
-            Does::Drip(pause) => drip(stream, &answer().unwrap_or_default(), pause),
+            Effect::Drip(pause) => drip(stream, &answer().unwrap_or_default(), pause),
         }
     }
 
@@ -229,12 +229,12 @@ fn drip(mut stream: TcpStream, bytes: &[u8], pause: Duration) {
     http::send(stream, b"");
 }
 
-/// What came in, kept for the test to look at.
+/// A request as it was received, kept for the test.
 #[derive(Clone, Debug)]
 pub struct Recorded {
     pub grant: Grant,
     pub request: Request,
-    /// The form of a token request, the query of an authorization request.
+    /// The form fields of a token request, or the query of an authorization request.
     pub fields: http::Pairs,
 }
 

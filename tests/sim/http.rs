@@ -1,5 +1,5 @@
-//! HTTP/1.1 by hand (RFC 9112), one request a connection: a fault must be able to write any bytes, or none,
-//! which a real server would not let it.
+//! A small HTTP/1.1 server (RFC 9112), one request for each connection. A fault must be able to send any bytes or
+//! none, which an HTTP library does not allow.
 
 use std::collections::HashSet;
 use std::io::{self, Read, Write};
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Names and values in their order, decoded.
+/// Decoded names and values, in their order.
 pub type Pairs = Vec<(String, String)>;
 
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub struct Request {
     pub method: String,
     pub path: String,
     pub query: Pairs,
-    /// Names in lower case.
+    /// The names are in lower case.
     pub headers: Pairs,
     pub body: Vec<u8>,
 }
@@ -93,11 +93,11 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// From here on a connection to the port is refused: the peer is down.
+    /// From now on, connections to the port are refused, as if the server were down.
     pub fn close(&mut self) {
         if let Some(accepting) = self.accepting.take() {
             self.closed.store(true, Ordering::SeqCst);
-            // The thread is in accept(): one more connection wakes it.
+            // The thread waits in accept(), and a connection wakes it.
             let _ = TcpStream::connect(self.address);
             let _ = accepting.join();
         }
@@ -118,7 +118,8 @@ fn serve(mut stream: TcpStream, handle: &(dyn Fn(&Request, TcpStream) + Send + S
     }
 }
 
-/// Writes, and closes so that the peer reads everything: a close with unread input would be a reset.
+/// Writes, reads what is left of the input, and closes. Closing with unread input would send a reset, and the peer
+/// could lose the answer.
 pub fn send(mut stream: TcpStream, bytes: &[u8]) {
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(Shutdown::Write);
@@ -133,7 +134,7 @@ fn read_request(stream: &mut TcpStream) -> io::Result<Request> {
             break at;
         }
         if bytes.len() > LONGEST_HEAD || read_more(stream, &mut bytes)? == 0 {
-            return Err(io::Error::other("no end of the head"));
+            return Err(io::Error::other("the request head has no end"));
         }
     };
     let head = String::from_utf8(bytes[..head_end].to_vec()).map_err(io::Error::other)?;
@@ -159,7 +160,7 @@ fn read_more(stream: &mut TcpStream, into: &mut Vec<u8>) -> io::Result<usize> {
     Ok(read)
 }
 
-/// `application/x-www-form-urlencoded` (RFC 6749, appendix B); `None` where it is not.
+/// Decodes `application/x-www-form-urlencoded` (RFC 6749, appendix B). `None` if the text is not in that form.
 pub fn decode_form(text: &str) -> Option<Pairs> {
     let pairs = text.split('&').filter(|pair| !pair.is_empty());
     pairs
@@ -170,7 +171,7 @@ pub fn decode_form(text: &str) -> Option<Pairs> {
         .collect()
 }
 
-/// One form-encoded name or value.
+/// Decodes one form-encoded name or value.
 pub fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();
@@ -188,7 +189,7 @@ fn hex(digit: u8) -> Option<u8> {
     u8::try_from(char::from(digit).to_digit(16)?).ok()
 }
 
-/// `application/x-www-form-urlencoded`, everything but letters, digits and `-._*` escaped.
+/// Encodes for `application/x-www-form-urlencoded`: everything but letters, digits and `-._*` is escaped.
 pub fn encode(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
@@ -205,7 +206,7 @@ pub fn value<'a>(pairs: &'a Pairs, name: &str) -> Option<&'a str> {
     pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
-/// The first name that stands there twice, which RFC 6749 3.1 and 3.2 forbid.
+/// The first name that is given twice, which RFC 6749 3.1 and 3.2 forbid.
 pub fn repeated(pairs: &Pairs) -> Option<&str> {
     let mut seen = HashSet::new();
     pairs.iter().map(|(name, _)| name.as_str()).find(|name| !seen.insert(*name))

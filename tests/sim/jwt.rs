@@ -1,4 +1,4 @@
-//! RS256 JSON Web Tokens (RFC 7515, 7518, 7519): the simulator's signing keys, its tokens, its clock.
+//! JSON Web Tokens signed with RS256 (RFC 7515, 7518, 7519), the simulator's keys, and its clock.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The fixed keys of `fixtures/keys`: making one takes a second in an unoptimised build.
+/// Fixed keys, since making one takes a second in an unoptimised build.
 pub const PROVIDER_PEM: &str = include_str!("../../fixtures/keys/provider.pem");
 pub const DOMAIN_PEM: &str = include_str!("../../fixtures/keys/domain.pem");
 pub const SESSION_PEM: &str = include_str!("../../fixtures/keys/session.pem");
 pub const OTHER_PEM: &str = include_str!("../../fixtures/keys/other.pem");
 
-/// An RSA key as the owner of a token endpoint, or of a session, holds it.
+/// An RSA private key, of a token endpoint or of a session.
 pub struct Key {
     private: PrivateKey,
 }
@@ -33,7 +33,7 @@ impl Key {
         self.private.to_public_key()
     }
 
-    /// A JWT of these claims, signed.
+    /// A signed JWT with these claims.
     pub fn sign(&self, typ: &str, claims: &Value) -> String {
         let header = json!({"alg": "RS256", "typ": typ, "kid": thumbprint(&self.public())});
         let signed = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
@@ -41,7 +41,7 @@ impl Key {
         format!("{signed}.{}", encode(signature.to_bytes()))
     }
 
-    /// The claims of a token that this key signed, or what is wrong with it.
+    /// The claims of a token that this key signed, or the reason why it is not valid.
     pub fn verify(&self, token: &str) -> Result<Value, &'static str> {
         let (signed, signature) = token.rsplit_once('.').ok_or("not a JWT")?;
         let (header, claims) = signed.split_once('.').ok_or("not a JWT")?;
@@ -57,13 +57,13 @@ impl Key {
     }
 }
 
-/// The claims of any JWT, unverified: for tests that look inside.
+/// The claims of any JWT, without verification.
 pub fn claims(token: &str) -> Value {
     let payload = token.split('.').nth(1).expect("a JWT has three parts");
     decode_json(payload).expect("a JWT's payload is JSON")
 }
 
-/// The public key as a JSON Web Key with the members that OCI's domains write.
+/// The public key as a JSON Web Key, with the members that OCI's identity domains write.
 pub fn jwk(key: &PublicKey) -> Value {
     json!({
         "kid": thumbprint(key),
@@ -99,14 +99,14 @@ pub fn now() -> i64 {
     i64::try_from(since.as_secs()).expect("the clock is within i64")
 }
 
-/// `Sat, 08 Nov 2025 17:19:55 UTC`: how a UPST's `sess_exp` is written.
+/// The date format of a UPST's `sess_exp`: `Sat, 08 Nov 2025 17:19:55 UTC`.
 pub fn http_date(unix: i64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (days, second) = (unix.div_euclid(86_400), unix.rem_euclid(86_400));
     let weekday = DAYS[usize::try_from(days.rem_euclid(7)).expect("below 7")];
-    // Days to a civil date, counted in 400-year eras that begin on 1 March (H. Hinnant).
+    // From days to a date, in eras of 400 years that begin on 1 March (H. Hinnant's algorithm).
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;

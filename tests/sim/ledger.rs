@@ -1,4 +1,4 @@
-//! What the provider ever gave out, and what became of it.
+//! Everything that the provider has issued, and its state: codes, refresh tokens, sign-ins.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -30,17 +30,17 @@ pub struct RefreshToken {
     pub used: bool,
 }
 
-/// One sign-in and all that came of it.
+/// One sign-in, and the tokens issued for it.
 pub struct Family {
     pub scope: String,
     pub revoked: bool,
 }
 
-/// What a refresh token is worth.
+/// The state of a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     Live,
-    /// Its successor was given out.
+    /// Its successor was issued.
     Spent,
     Revoked,
     Unknown,
@@ -56,7 +56,7 @@ impl Ledger {
         }
     }
 
-    /// Somebody presents what was used before: thief or owner, the whole family ends (RFC 9700 4.14.2).
+    /// A token was used a second time, by its owner or by a thief: the whole family is revoked (RFC 9700 4.14.2).
     pub fn revoke_reused(&mut self, family: usize) {
         self.families[family].revoked = true;
         self.reused = true;

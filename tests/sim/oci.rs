@@ -1,8 +1,8 @@
-//! A stand-in for `oci`: prints what reached it, as one JSON document, and ends as it is told to.
+//! A stand-in for `oci`. It prints its arguments, environment and the like as one JSON document.
 //!
-//! `SIM_OCI_OUT`: a file for the document in place of stdout. `SIM_OCI_STDIN`: reads stdin and shows it.
-//! `SIM_OCI_SIGNALS=n`: writes `ready`, then a line for each of n signals that came. `SIM_OCI_EXIT`: the exit code.
-//! `SIM_OCI_SIGNAL`: the signal that it dies of.
+//! Variables: `SIM_OCI_OUT` names a file for the document, instead of stdout. With `SIM_OCI_STDIN`, it reads stdin
+//! and adds it to the document. With `SIM_OCI_SIGNALS=n`, it prints `ready`, and then a line for each of the next n
+//! signals. `SIM_OCI_EXIT` is its exit code. `SIM_OCI_SIGNAL` is the signal by which it ends itself.
 
 use super::sys;
 use base64::Engine;
@@ -16,7 +16,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::process::ExitCode;
 
 pub fn oci() -> ExitCode {
-    // Before anything is opened here.
+    // First, before this program opens files of its own.
     let descriptors = descriptors();
     let number = |name| env::var(name).ok().and_then(|text| text.parse::<i32>().ok());
     let signals = number("SIM_OCI_SIGNALS");
@@ -65,7 +65,7 @@ fn document(descriptors: Value) -> Value {
     })
 }
 
-/// Text where it is UTF-8, `{"base64": …}` where it is not: nothing is lost.
+/// Text if it is UTF-8, otherwise `{"base64": …}`, so that no byte is lost.
 fn to_json(bytes: &OsStr) -> Value {
     match bytes.to_str() {
         Some(text) => text.into(),
@@ -73,7 +73,7 @@ fn to_json(bytes: &OsStr) -> Value {
     }
 }
 
-/// The other way.
+/// The reverse of `to_json`.
 pub fn from_json(value: &Value) -> OsString {
     match value.as_str() {
         Some(text) => text.into(),
@@ -84,7 +84,7 @@ pub fn from_json(value: &Value) -> OsString {
     }
 }
 
-/// Number and target of each open descriptor, but for the one that reads the list.
+/// Number and target of each open descriptor, except the one that reads the list.
 fn descriptors() -> Value {
     let mut open = Map::new();
     for entry in fs::read_dir("/proc/self/fd").into_iter().flatten().flatten() {
@@ -96,8 +96,8 @@ fn descriptors() -> Value {
     Value::Object(open)
 }
 
-/// Lines of /proc/self/status that a parent decides. Rust's runtime itself ignores SIGPIPE and catches SIGSEGV and
-/// SIGBUS, so for those a test takes a shell script.
+/// The lines of /proc/self/status that a process inherits. Rust's runtime changes SIGPIPE, SIGSEGV and SIGBUS itself,
+/// so a test of those signals uses a shell script instead of this program.
 fn status() -> Value {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let wanted = ["Umask", "SigBlk", "SigIgn", "SigCgt", "NoNewPrivs"];

@@ -1,8 +1,8 @@
 //! The person's browser: `browser URL` opens the authorization URL, follows the redirect to woci's listener and reads
-//! the page. As a real one does, it talks on stdout, leaves the work to a process of its own and returns at once.
+//! the page. Like a real browser, it prints to stdout, starts another process for its window, and returns at once.
 //!
-//! `SIM_BROWSER` holds habits, separated by commas (see `Habit`). `SIM_BROWSER_OUT` names a file that gets a line of
-//! JSON for each URL that was opened: `{"opened": URL, "pages": […]}`.
+//! `SIM_BROWSER` holds habits, separated by commas (see `Habit`). `SIM_BROWSER_OUT` names a file, to which a line of
+//! JSON is added for each URL that was opened: `{"opened": URL, "pages": […]}`.
 
 use super::{http, sys};
 use serde_json::{Value, json};
@@ -18,24 +18,24 @@ const HABITS: &str = "SIM_BROWSER";
 const OUT: &str = "SIM_BROWSER_OUT";
 const DETACHED: &str = "SIM_BROWSER_DETACHED";
 
-/// What a person and a browser do besides.
+/// What a person or a browser may do differently.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Habit {
     /// Opens a window and never loads the page.
     Nothing,
-    /// Exits with 1: there is no display.
+    /// Exits with 1, as without a display.
     Fails,
-    /// Works in the foreground until the page is read, as w3m does.
+    /// Stays in the foreground until the page is read, as w3m does.
     Stays,
-    /// The person says no, whatever the provider's own rule.
+    /// The person denies the sign-in, whatever the provider is set to.
     Denies,
-    /// Asks for /favicon.ico first.
+    /// Requests /favicon.ico first.
     Favicon,
-    /// Brings another state first, with a code and with an error: any page on the machine can.
+    /// First sends a wrong state, once with a code and once with an error. Any page in the browser can do that.
     WrongState,
     /// Loads the callback a second time, as a restored tab does.
     Twice,
-    /// Sends 9 KiB of cookies that other programs set on 127.0.0.1.
+    /// Sends 9 KiB of cookies, as other programs set them for 127.0.0.1.
     Cookies,
 }
 
@@ -50,7 +50,7 @@ impl Habit {
             "wrong-state" => Habit::WrongState,
             "twice" => Habit::Twice,
             "cookies" => Habit::Cookies,
-            other => panic!("{HABITS} has an unknown word: {other}"),
+            other => panic!("{HABITS} names an unknown habit: {other}"),
         }
     }
 }
@@ -78,7 +78,7 @@ pub fn browser() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// One write, since several windows share the file.
+/// Adds a line to the record, in one write, since several windows share the file.
 fn record(url: &str, pages: &[Page]) {
     let Some(path) = env::var_os(OUT) else { return };
     let pages: Vec<_> = pages.iter().map(Page::to_json).collect();
@@ -88,7 +88,7 @@ fn record(url: &str, pages: &[Page]) {
     written.expect("the browser's record is writable");
 }
 
-/// What a person's browser shows.
+/// A page in the person's browser.
 pub struct Page {
     pub status: u16,
     pub headers: http::Pairs,
@@ -103,7 +103,7 @@ impl Page {
     }
 }
 
-/// Opens the authorization URL and all that follows; the pages in their order, unreachable ones left out.
+/// Opens the authorization URL and what follows. Returns the pages in order, without those that cannot be reached.
 pub fn follow(url: &str, habits: &[Habit]) -> Vec<Page> {
     let has = |habit| habits.contains(&habit);
     let person = if has(Habit::Denies) { "X-Person: denies\r\n" } else { "" };
@@ -137,7 +137,7 @@ pub fn follow(url: &str, habits: &[Habit]) -> Vec<Page> {
     urls.iter().filter_map(|url| get(url, &cookies).ok()).collect()
 }
 
-/// GET, no redirect followed.
+/// A GET request that follows no redirect.
 pub fn get(url: &str, headers: &str) -> io::Result<Page> {
     let rest = url.strip_prefix("http://").ok_or(io::Error::other("not http"))?;
     let (host, target) = rest.split_once('/').unwrap_or((rest, ""));

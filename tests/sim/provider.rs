@@ -1,5 +1,6 @@
-//! A strict OpenID provider: authorization code with PKCE (RFC 6749, 7636), refresh tokens of one use each whose reuse
-//! revokes the family (RFC 9700 4.14.2), access tokens as JWTs (RFC 9068). It refuses what a lenient one lets pass.
+//! A strict OpenID provider: authorization code with PKCE (RFC 6749, 7636), access tokens as JWTs (RFC 9068), and
+//! refresh tokens that are valid once and whose reuse revokes the family (RFC 9700 4.14.2). It refuses what many
+//! providers accept.
 
 use super::endpoint::{self, Refused, basic, token_request};
 use super::http::{self, Pairs, Request, Response};
@@ -13,7 +14,7 @@ use std::sync::{Mutex, MutexGuard};
 
 pub const SUBJECT: &str = "ada@example.com";
 
-/// What the test decides about the provider.
+/// The settings of the provider, which a test may change.
 pub struct Rules {
     pub client_id: String,
     /// `None`: a public client.
@@ -23,7 +24,7 @@ pub struct Rules {
     pub access_token_lifetime: i64,
     pub access_token: AccessToken,
     pub rotation: Rotation,
-    /// Gives no refresh token unless `prompt=consent` was asked for (OpenID Connect Core 11).
+    /// Issues a refresh token only if the request has `prompt=consent` (OpenID Connect Core 11).
     pub offline_needs_consent: bool,
     /// The `iss` parameter of the authorization response (RFC 9207).
     pub iss: Option<String>,
@@ -36,7 +37,7 @@ pub enum Person {
         error: String,
         description: String,
     },
-    /// Looks at the sign-in page and goes for lunch.
+    /// Opens the sign-in page and never answers.
     Silent,
 }
 
@@ -51,19 +52,19 @@ impl Person {
 
 pub enum AccessToken {
     Jwt,
-    /// Not three parts: what Okta's organisation server gives.
+    /// Not a JWT, like the access tokens of Okta's own server.
     Opaque,
-    /// Any text in the place of the token.
+    /// This text instead of a token.
     Text(String),
     /// Signed by a key that the identity domain does not trust.
     Forged,
 }
 
-/// What a refresh answers in `refresh_token`.
+/// The `refresh_token` in the answer to a refresh.
 pub enum Rotation {
-    /// A new one; the old one is spent.
+    /// A new token; the old one is spent.
     Rotate,
-    /// This JSON value (`None`: no such member); the old one stays alive.
+    /// This JSON value (`None`: no such member); the old token stays valid.
     Keep(Option<Value>),
 }
 
@@ -98,12 +99,12 @@ impl Provider {
         self.ledger.lock().expect("no thread panics with the ledger")
     }
 
-    /// Verifies as the identity domain does that trusts this provider.
+    /// Verifies an access token, as an identity domain does that trusts this provider.
     pub fn verify(&self, access_token: &str) -> Result<Value, &'static str> {
         self.key.verify(access_token)
     }
 
-    /// Those that a refresh would be given for, in no order.
+    /// The refresh tokens that the provider would accept, in any order.
     pub fn live_refresh_tokens(&self) -> Vec<String> {
         let ledger = self.ledger();
         let tokens = ledger.refresh_tokens.keys();
@@ -122,29 +123,29 @@ impl Provider {
         self.ledger().standing(refresh_token)
     }
 
-    /// Was anything of one use presented twice?
+    /// Whether a code or a refresh token was used twice.
     pub fn saw_reuse(&self) -> bool {
         self.ledger().reused
     }
 
-    /// A refresh token of a family of its own, as if a person had signed in.
+    /// A new refresh token in a family of its own, as after a sign-in.
     pub fn issue_refresh_token(&self) -> String {
         let mut ledger = self.ledger();
         let family = ledger.new_family("openid offline_access");
         ledger.new_refresh_token(family)
     }
 
-    /// The administrator ends all sessions.
+    /// Revokes all refresh tokens, as an administrator can.
     pub fn revoke_all(&self) {
         self.ledger().families.iter_mut().for_each(|family| family.revoked = true);
     }
 
-    /// Codes that were given and not redeemed are too old now.
+    /// Makes all codes expire that were not redeemed yet.
     pub fn expire_codes(&self) {
         self.ledger().codes.values_mut().for_each(|code| code.expires = 0);
     }
 
-    /// Codes, tokens and client secrets that no output may hold.
+    /// The codes, tokens and client secrets that no output of woci may contain.
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = self.ledger().secrets.clone();
         secrets.extend(self.rules().client_secret.clone());
@@ -185,7 +186,7 @@ impl Provider {
         let get = |name| http::value(form, name).unwrap_or_default();
         let mut ledger = self.ledger();
         let verifier = get("code_verifier");
-        // A secret of the client's making, but still one that no output may show.
+        // woci made this secret, but its output may not contain it either.
         ledger.secrets.push(verifier.into());
         let code = ledger.codes.get_mut(get("code")).ok_or(Refused::new("invalid_grant", "unknown code"))?;
         let family = code.family;

@@ -1,4 +1,4 @@
-//! The provider and the identity domain, each on a port of its own, and what a test asks about them.
+//! The provider and the identity domain, each on a port of its own, and what a test can set and read there.
 
 use super::domain::Domain;
 use super::faults::{Fault, Faults, Gate, Grant, Recorded};
@@ -12,7 +12,7 @@ pub struct Sim {
     pub domain: Arc<Domain>,
     faults: Arc<Faults>,
     journal: Arc<Journal>,
-    /// Opened at the end, so that no request waits for a test that is over.
+    /// They are opened at the end, so that no request waits longer than its test runs.
     gates: Mutex<Vec<Gate>>,
     provider_server: Server,
     domain_server: Server,
@@ -21,19 +21,19 @@ pub struct Sim {
 impl Sim {
     pub fn start() -> Sim {
         let (faults, journal) = (Arc::<Faults>::default(), Arc::<Journal>::default());
-        let desk = Desk { faults: Arc::clone(&faults), journal: Arc::clone(&journal) };
-        // The provider has to know its own address, which is known once it listens.
+        let router = Router { faults: Arc::clone(&faults), journal: Arc::clone(&journal) };
+        // The provider needs its own address, which is known only after the server has started.
         let late_provider = Arc::new(OnceLock::<Arc<Provider>>::new());
         let provider_server = {
-            let (desk, provider) = (desk.clone(), Arc::clone(&late_provider));
-            Server::start(move |request, stream| desk.provider(provider.wait(), request, stream))
+            let (router, provider) = (router.clone(), Arc::clone(&late_provider));
+            Server::start(move |request, stream| router.provider(provider.wait(), request, stream))
         };
         let provider = Arc::new(Provider::new(provider_server.origin()));
         let _ = late_provider.set(Arc::clone(&provider));
         let domain = Arc::new(Domain::new(Arc::clone(&provider)));
         let domain_server = {
             let domain = Arc::clone(&domain);
-            Server::start(move |request, stream| desk.domain(&domain, request, stream))
+            Server::start(move |request, stream| router.domain(&domain, request, stream))
         };
         Sim { provider, domain, faults, journal, gates: Mutex::default(), provider_server, domain_server }
     }
@@ -50,7 +50,7 @@ impl Sim {
         self.domain_server.origin() + "/oauth2/v1/token"
     }
 
-    /// A profile's section of `woci_manager.ini` that suits this simulator.
+    /// A section of `woci_manager.ini` for this simulator.
     pub fn manager_section(&self) -> Vec<(String, String)> {
         let (provider, domain) = (self.provider.rules(), self.domain.rules());
         let mut section = vec![
@@ -67,12 +67,12 @@ impl Sim {
         section.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
-    /// How many of these requests came in, faults included.
+    /// The number of requests of this kind, including those with faults.
     pub fn count(&self, grant: Grant) -> usize {
         self.requests(grant).len()
     }
 
-    /// All requests of the kind, in order.
+    /// All requests of this kind, in order.
     pub fn requests(&self, grant: Grant) -> Vec<Recorded> {
         self.journal.read(|recorded| recorded.grant == grant)
     }
@@ -81,7 +81,7 @@ impl Sim {
         self.journal.read(|_| true).len()
     }
 
-    /// Adds to the faults that this kind of request meets, one after the other.
+    /// Adds a fault for requests of this kind. Faults happen one after the other.
     pub fn fault(&self, grant: Grant, fault: Fault) {
         self.faults.add(grant, fault);
     }
@@ -90,12 +90,12 @@ impl Sim {
         self.faults.clear();
     }
 
-    /// From now on these requests wait, unprocessed, until the gate is opened.
+    /// From now on, these requests are not processed until the gate is opened.
     pub fn hold(&self, grant: Grant) -> Gate {
         self.gate(grant, |hold| hold)
     }
 
-    /// From now on these requests are processed, and their answers wait.
+    /// From now on, these requests are processed, but not answered until the gate is opened.
     pub fn hold_answers(&self, grant: Grant) -> Gate {
         self.gate(grant, Fault::after)
     }
@@ -107,17 +107,17 @@ impl Sim {
         gate
     }
 
-    /// Connections to the provider are refused from here on.
+    /// From now on, connections to the provider are refused.
     pub fn close_provider(&mut self) {
         self.provider_server.close();
     }
 
-    /// Connections to the identity domain are refused from here on.
+    /// From now on, connections to the identity domain are refused.
     pub fn close_domain(&mut self) {
         self.domain_server.close();
     }
 
-    /// Everything that was secret in this run: no output may hold it, in any encoding.
+    /// Everything secret in this run. No output of woci may contain it, in any encoding.
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = self.provider.secrets();
         secrets.push(self.domain.rules().client_secret.clone());
@@ -137,7 +137,7 @@ impl Drop for Sim {
     }
 }
 
-/// Where requests are written down before they are answered, faults included.
+/// The list of all requests, written before they are answered.
 #[derive(Default)]
 struct Journal(Mutex<Vec<Recorded>>);
 
@@ -158,14 +158,14 @@ fn form(request: &Request) -> http::Pairs {
     std::str::from_utf8(&request.body).ok().and_then(http::decode_form).unwrap_or_default()
 }
 
-/// Takes a request in, finds whose it is, and lets the faults have their way.
+/// Passes each request to its endpoint, with the faults that are due.
 #[derive(Clone)]
-struct Desk {
+struct Router {
     faults: Arc<Faults>,
     journal: Arc<Journal>,
 }
 
-impl Desk {
+impl Router {
     fn provider(&self, provider: &Provider, request: &Request, stream: TcpStream) {
         match (request.path.as_str(), request.method.as_str()) {
             ("/authorize", "GET") => {

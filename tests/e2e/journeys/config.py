@@ -1,4 +1,4 @@
-"""~/.oci/config as people have it: Python's configparser, which oci uses, is the judge of every edit."""
+"""woci edits ~/.oci/config files of many forms; Python's configparser, which oci uses, checks each edit."""
 import configparser
 import os
 import random
@@ -17,7 +17,7 @@ def journey(table):
     provider = Provider(home)
     domain = Domain(provider.jwks_url)
     settings = provider.settings(home, domain, provider.confidential)
-    del settings["region"]  # one in the manager config would replace the section's own
+    del settings["region"]  # a region in the manager config would replace the one in the section
     home.manager({"COMMON": settings, "prod": {}, "test": {}})
     try:
         edits(table, Editor(home))
@@ -31,7 +31,7 @@ class Editor:
         self.home, self.file = home, home.oci / "config"
 
     def edit(self, before, *args, profile="prod"):
-        """woci refreshes the session of `profile` with `before` as the OCI config."""
+        """Writes `before` as the OCI config, and lets woci refresh the session of `profile`."""
         if before is not None:
             write(self.file, before)
         return self.home.woci("--profile", profile, "--region", "us-ashburn-1", *args, "session", "refresh").expect(0)
@@ -49,7 +49,7 @@ class Editor:
         return {**keys, "region": region} if region else keys
 
     def check(self, before, profile="prod", region="us-ashburn-1"):
-        """As configparser reads it: the old file and our keys, nothing else. And all other bytes are the same."""
+        """Checks that configparser reads the old file with woci's keys, and that all other lines are unchanged."""
         after = self.file.read_bytes()
         expected = parse(before)
         expected.setdefault(profile, {}).update(self.ours(profile, region))
@@ -60,21 +60,20 @@ class Editor:
 
 
 def parse(data):
-    """As oci does, but for the inheritance, which would hide in which section a key stands."""
+    """Parses as oci does, but without inheritance, which would hide the section of a key."""
     parser = configparser.ConfigParser(interpolation=None, default_section="no section is called like this")
     parser.read_string(data.decode("utf-8", "surrogateescape"))
     return {name: dict(parser[name]) for name in parser.sections()}
 
 
 def foreign(data, profile):
-    """The lines that are none of woci's business, blank ones and the end of the last one aside. An indented comment
-    is a comment, wherever it stands."""
+    """The lines that woci must not change, without blank lines. An indented comment is a comment too."""
     out, section, ours = [], None, False
     for line in data.splitlines():
         text = line.decode("utf-8", "surrogateescape")
         if text.startswith("["):
             section, ours = text[1 : text.index("]")], False
-            if text == f"[{profile}]":  # it may be new
+            if text == f"[{profile}]":  # woci may have added the section
                 continue
         elif text.strip().startswith(("#", ";")):
             out.append(line)
@@ -114,36 +113,36 @@ user=ocid1.user.oc1..other
 def edits(table, editor):
     home = editor.home
 
-    with table.proves("no config yet: made 0600, with the five keys of `oci session authenticate`"):
+    with table.proves("without a config: one is made, mode 0600, with the five keys of `oci session authenticate`"):
         home.woci("--profile", "prod", "--region", "us-ashburn-1").expect(0)
         same(parse(editor.file.read_bytes()), {"prod": editor.ours()})
         same(stat.S_IMODE(editor.file.stat().st_mode), 0o600, "mode")
 
-    with table.proves("nothing changes, nothing is written"):
+    with table.proves("if nothing changes, nothing is written"):
         before = editor.file.stat()
         editor.edit(None)
         after = editor.file.stat()
         same((after.st_ino, after.st_mtime_ns), (before.st_ino, before.st_mtime_ns), "inode and time")
 
-    with table.proves("comments, order, odd spacing, continued lines and other sections stay; a region of one's own stays"):
+    with table.proves("comments, order, spacing, continued lines and other sections stay; the region of the section stays"):
         editor.edit(PLAIN.encode())
         editor.check(PLAIN.encode(), region="uk-london-1")
 
-    with table.proves("the region of the manager config replaces the section's, as `session authenticate` does"):
+    with table.proves("a region in the manager config replaces that of the section, as `oci session authenticate` does"):
         write(home.oci / "tokyo.ini", (home.oci / "woci_manager.ini").read_text() + "region = ap-tokyo-1\n")
         write(editor.file, PLAIN)
         home.woci("--profile=test", f"--manager-config={home.oci / 'tokyo.ini'}").expect(0)
         home.woci("--profile=test", f"--manager-config={home.oci / 'tokyo.ini'}", "session", "refresh").expect(0)
         editor.check(PLAIN.encode(), profile="test", region="ap-tokyo-1")
 
-    with table.proves("Windows line ends stay, in woci's lines too"):
+    with table.proves("Windows line ends stay, and woci's own lines have them"):
         before = PLAIN.replace("\n", "\r\n").encode()
         editor.edit(before)
         editor.check(before, region="uk-london-1")
         after = editor.file.read_bytes()
         same(after.count(b"\n"), after.count(b"\r\n"), "line ends")
 
-    with table.proves("a last line without its end; an empty file; keys in capitals"):
+    with table.proves("a last line without line end, an empty file, and keys in capitals are edited correctly"):
         for before in (b"[prod]\ncustom=1", b"[other]\nuser=x", b""):
             editor.edit(before)
             editor.check(before)
@@ -151,25 +150,25 @@ def edits(table, editor):
         editor.edit(before)
         editor.check(before, region="uk-london-1")
 
-    with table.proves("bytes that are not UTF-8, which oci refuses: said, with the line, and nothing is touched"):
+    with table.proves("bytes that are not UTF-8, which oci refuses: an error names the line, and nothing is changed"):
         before = b"[prod]\n# caf\xe9\n"
         write(editor.file, before)
         home.woci("--profile", "prod", "session", "refresh").expect(2, str(editor.file), "line 2", "UTF-8")
         same(editor.file.read_bytes(), before)
         assert run([VENV / "oci", "--profile", "prod", "os", "ns", "get"], env=home.env).code != 0, "oci takes it"
 
-    with table.proves("a key twice, which oci refuses: afterwards oci can read the file again"):
+    with table.proves("a repeated key, which oci refuses: after woci's edit, oci can read the file"):
         editor.edit(b"[prod]\nkey_file=/a\nregion=uk-london-1\nkey_file=/b\n[other]\nregion=x\n")
         same(parse(editor.file.read_bytes()), {"prod": editor.ours(region="uk-london-1"), "other": {"region": "x"}})
 
-    with table.proves("a section twice, which oci refuses: said, with the line, and not made worse"):
+    with table.proves("a repeated section, which oci refuses: an error names it, and woci does not make it worse"):
         before = b"[prod]\nregion=x\n[other]\nregion=x\n[prod]\nregion=y\n"
         write(editor.file, before)
         done = home.woci("--profile", "prod", "session", "refresh")
         assert "twice" in done.err or "line 5" in done.err or "duplicate" in done.err.lower(), f"exit {done.code}: {done.err}"
         same(editor.file.read_bytes().count(b"[prod]"), 2, "sections")
 
-    with table.proves("an API key in the section: the old file is kept, no backup is ever overwritten, the user leaves"):
+    with table.proves("an API key in the section: the old file is kept as a backup, no backup is overwritten, `user` is removed"):
         before = f"[prod]\n{API_KEY}pass_phrase=secret\nregion=uk-london-1\n[other]\n{API_KEY}".encode()
         done = editor.edit(before)
         editor.check(before, region="uk-london-1")
@@ -184,7 +183,7 @@ def edits(table, editor):
             same((home.oci / name).read_bytes(), text, name)
             same(stat.S_IMODE((home.oci / name).stat().st_mode), 0o600, f"mode of {name}")
 
-    with table.proves("an API key in [DEFAULT], which all others inherit: exit 2 before any sign-in, unless it was named"):
+    with table.proves("an API key in [DEFAULT], which other sections inherit: exit 2 before any sign-in, unless --profile DEFAULT is given"):
         guarded = Home()
         try:
             common = {key: value for key, value in configparser_of(home)["COMMON"].items()}
@@ -193,14 +192,14 @@ def edits(table, editor):
             write(guarded.oci / "config", text)
             guarded.woci().expect(2, "DEFAULT", "--profile DEFAULT")
             same((guarded.visits(), (guarded.oci / "config").read_text()), ([], text))
-            # The redirect URI is registered for the other home's port, which is free now.
+            # The provider knows the redirect URI of the other home, whose port is free now.
             guarded.woci("--profile", "DEFAULT").expect(0, "config.woci-backup")
             found = parse((guarded.oci / "config").read_bytes())
             same((found["other"], "user" in found["DEFAULT"]), ({"region": "eu-frankfurt-1"}, False))
         finally:
             guarded.remove()
 
-    with table.proves("a symlink is followed, and the mode stays"):
+    with table.proves("a symlink is followed, and the mode of its file stays"):
         real = home.path / "dotfiles/oci-config"
         write(real, PLAIN, 0o640)
         editor.file.unlink()
@@ -211,7 +210,7 @@ def edits(table, editor):
         editor.check(PLAIN.encode(), region="uk-london-1")
         editor.file.unlink()
 
-    with table.proves("two profiles written at once both arrive, twenty times over"):
+    with table.proves("two profiles written at the same time are both kept, in 20 tries"):
         quiet = subprocess.DEVNULL
         for _ in range(20):
             write(editor.file, PLAIN)
@@ -219,25 +218,25 @@ def edits(table, editor):
             same([process.wait(60) for process in runs], [0, 0], "exit codes")
             expected = parse(PLAIN.encode())
             expected["prod"].update(editor.ours("prod", "uk-london-1"))
-            expected["test"] = editor.ours("test", None)  # [DEFAULT] has one, which oci lets it inherit
+            expected["test"] = editor.ours("test", None)  # without a region: oci inherits the one of [DEFAULT]
             same(parse(editor.file.read_bytes()), expected)
 
     seed = int.from_bytes(os.urandom(4))
-    with table.proves(f"a hundred configs made at random (seed {seed})"):
+    with table.proves(f"a hundred random configs are edited correctly (seed {seed})"):
         chance = random.Random(seed)
         for number in range(100):
             before = any_config(chance)
             try:
                 editor.edit(before)
                 sections = parse(before)
-                # An empty one is none, as for everybody who asks for a region, and it hides the one of [DEFAULT].
+                # An empty region counts as none, and hides the region of [DEFAULT].
                 own, inherited = (sections.get(name, {}).get("region") for name in ("prod", "DEFAULT"))
                 has_inherited = own is None and inherited
                 editor.check(before, region=None if has_inherited else own or "us-ashburn-1")
             except AssertionError as error:
                 raise AssertionError(f"config {number} {before!r}: {error}") from error
 
-    with table.proves("nothing half-written is left beside it"):
+    with table.proves("no temporary file is left beside the config"):
         lock = home.oci / ".woci-config.lock"
         same(stat.S_IMODE(lock.stat().st_mode), 0o600, "mode of the lock")
         extra = [file.name for file in home.oci.iterdir() if file.name.startswith((".", "config")) and "backup" not in file.name]
@@ -261,7 +260,7 @@ def any_config(chance):
             value = chance.choice(["", "a", "b = c", "100%", "[prod]", "x ; y", '"quoted"', "ü"])
             lines.append(f"{key}{chance.choice(['=', ' = ', ':', ' : ', '= '])}{value}")
             if chance.random() < 0.2:
-                # A comment inside one of woci's own values goes with it.
+                # woci replaces its own values together with the comments inside them.
                 more = [" continued", "  [prod]"] if key in OURS else [" continued", "\t# a comment, though indented", "  [prod]"]
                 lines += more[: chance.randint(1, 3)]
         lines += [""] * chance.randint(0, 2)

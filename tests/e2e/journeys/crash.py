@@ -1,4 +1,9 @@
-"""kill -9 at every call of a refresh and of a sign-in, holders that die or hang, a clock that jumps ahead."""
+"""woci is killed at each system call of a refresh and of a sign-in; it dies or hangs with the lock; the clock jumps.
+
+For each system call of a good run, as strace counts them, there is one run that is killed with SIGKILL at that call. Then
+each file must be old or new, and private, and the next run must work without a person. A refresh token can be lost at
+four calls only: the read of the provider's answer, and the write, fsync and rename of the next token.
+"""
 import base64
 import concurrent.futures
 import configparser
@@ -18,21 +23,21 @@ from harness import ROOT, WOCI, Home, Skip, holds, run, same, wait, write
 from syscalls import Trace
 
 SIM = ROOT / "target/debug/examples/sim"
-# What may cost the refresh token, which the provider has then spent: reading its answer, and storing what is in it.
+# The calls at which a crash loses the refresh token: the provider has spent it, and the next one is not stored yet.
 WINDOW = ["recvfrom", "write", "fsync", "rename"]
 def journey(table):
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        # A minute of waiting, beside the rest.
+        # This test waits for a minute, so it runs beside the others.
         stopped = pool.submit(a_stopped_holder)
-        with table.proves("a holder that is killed is replaced within a second"):
+        with table.proves("if the process with the lock is killed, the next one continues within a second"):
             dead_holder()
         killed(table)
         clock(table)
-        with table.proves("with --auto-refresh woci ends within 100 ms of oci"):
+        with table.proves("with --auto-refresh, woci ends within 100 ms of oci"):
             ends_with_oci()
-        with table.proves("the README's unit file is one for systemd"):
+        with table.proves("systemd accepts the unit file in README.md"):
             unit_file()
-        with table.proves("a stopped holder is waited for 60 s, then named"):
+        with table.proves("if the process with the lock is stopped, others wait 60 s and then name it"):
             took = stopped.result()
             assert 59 <= took <= 75, f"{took:.0f} s"
 
@@ -66,16 +71,16 @@ class Sim:
 
 def killed(table):
     if not shutil.which("strace"):
-        return table.row("kill -9 at every call", "skipped", "no strace here")
+        return table.row("kill -9 at each call", "skipped", "strace is not installed")
     sim = Sim()
     home = sim.home()
     try:
         home.woci(umask=0).expect(0)
         expire(home)
         good = Trace(home, refresh)
-        with table.proves("after the token's answer nothing but write, fsync and rename touches files before the exchange"):
+        with table.proves("between the provider's answer and the exchange, the only calls on files are write, fsync and rename"):
             same(good.until_exchange(), ["write", "fsync", "rename"])
-        with table.proves("from the token request's last byte to the rename: one read, write, fsync, rename, and no other call but for memory"):
+        with table.proves("from the last byte of the token request to the rename, the only calls are read, write, fsync, rename, and memory"):
             expire(home)
             same(Trace(home, refresh, "!%memory").names_in_window(), WINDOW)
         every_call_of_a_refresh(table, home, good)
@@ -87,7 +92,7 @@ def killed(table):
 
 def every_call_of_a_refresh(table, home, good):
     lost, points, kills = [], good.points(), 0
-    with table.proves(f"a refresh killed at each of {len(points)} calls: no torn file, the next run works by itself"):
+    with table.proves(f"a refresh killed at each of {len(points)} calls: no torn file, and the next run works by itself"):
         window = good.window()
         for point in points:
             expire(home)
@@ -99,18 +104,18 @@ def every_call_of_a_refresh(table, home, good):
                 continue
             lost.append(point)
             assert point in window, f"the refresh token was lost at {point}, outside {window}"
-            # A person, once.
+            # Another sign-in makes a new session.
             home.woci().expect(0)
             home.clean()
         same(kills, len(points), "kills")
-    with table.proves(f"the refresh token lost at {len(lost)} of {len(points)}: the read of the answer, write, fsync, rename"):
+    with table.proves(f"the refresh token was lost at {len(lost)} of {len(points)} calls: at most the read of the answer, write, fsync and rename"):
         same([name for name, _ in window], WINDOW)
 
 
 def every_call_of_a_sign_in(table, home):
     forget(home)
     points = Trace(home, sign_in).points()
-    with table.proves(f"a sign-in killed at each of {len(points)} calls: no torn file, the next run works by itself"):
+    with table.proves(f"a sign-in killed at each of {len(points)} calls: no torn file, and the next run works by itself"):
         kills = 0
         for point in points:
             forget(home)
@@ -118,7 +123,7 @@ def every_call_of_a_sign_in(table, home):
             whole(home, {})
             home.woci().expect(0)
             home.clean()
-        # Some are calls of threads that are scheduled as it comes.
+        # Not all: threads do not make the same calls in every run.
         assert kills > 0.9 * len(points), f"{kills} kills"
 
 
@@ -127,7 +132,7 @@ def refresh(home, strace):
 
 
 def sign_in(home, strace):
-    """The browser is started here, so that its calls are none of woci's."""
+    """The test starts the browser, so that strace does not count its calls."""
     argv = ["strace", "-f", "-qq", *strace, WOCI, "session", "authenticate"]
     env = {**home.env, "BROWSER": "no-such-browser"}
     woci = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env, cwd=home.path, umask=0)
@@ -147,7 +152,7 @@ def snapshot(home):
 
 
 def whole(home, before):
-    """Each file is old or new, and nobody else's to read."""
+    """Checks that each file is the old one or a complete new one, and that others cannot read it."""
     for path in home.oci.rglob("*"):
         mode = stat.S_IMODE(path.lstat().st_mode)
         same(mode, 0o700 if path.is_dir() else 0o600, f"mode of {path.name}")
@@ -174,7 +179,7 @@ def claims(token):
 
 
 def expire(home):
-    """The same UPST, an hour older; woci leaves the signature to Oracle."""
+    """Makes the stored UPST an hour older. woci does not check the signature, which is Oracle's task."""
     file = home.session() / "token"
     head, _, signature = file.read_text().split(".")
     known = claims(file.read_text())
@@ -189,11 +194,11 @@ def forget(home):
         file.unlink()
 
 
-# ---- holders ----
+# ---- the process with the lock ----
 
 
 class Silent:
-    """A provider that takes every request and answers none."""
+    """A provider that accepts every connection and never answers."""
 
     def __init__(self):
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -202,21 +207,21 @@ class Silent:
         self.open = []
 
     def request(self):
-        """Returns once one more request has come."""
+        """Returns when one more request has arrived."""
         connection, _ = self.socket.accept()
         self.open.append(connection)
         connection.recv(1)
 
 
 def silent_home():
-    """A home whose refreshes never end by themselves."""
+    """A home in which every refresh hangs."""
     sim, silent = Sim(), Silent()
     home = sim.home()
     home.woci().expect(0)
     manager = re.sub(r"(?m)^token_url = .*", f"token_url = {silent.url}", (home.oci / "woci_manager.ini").read_text())
     write(home.oci / "woci_manager.ini", manager)
     sim.stop()
-    # The folder is of this provider from the start.
+    # Without the record of the first provider, woci accepts the folder for this one.
     (home.session() / "session.json").unlink()
     expire(home)
     return home, silent
@@ -254,11 +259,11 @@ def a_stopped_holder():
 
 
 def clock(table):
-    with table.proves("a daemon whose clock jumps two hours ahead is fresh within a minute"):
+    with table.proves("if the clock jumps two hours ahead, the daemon has a fresh session within a minute"):
         library = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
         dynamic = ROOT / "target/debug/woci"
         if not library or not dynamic.exists():
-            raise Skip("no libfaketime here" if not library else f"{dynamic} is not built: a static woci has no use for a preload")
+            raise Skip("libfaketime is not installed" if not library else f"{dynamic} is not built, and a static woci cannot load libfaketime")
         two_hours(library, dynamic)
 
 
@@ -302,7 +307,7 @@ def ends_with_oci():
 
 def unit_file():
     if not shutil.which("systemd-analyze"):
-        raise Skip("no systemd-analyze here")
+        raise Skip("systemd-analyze is not installed")
     home = Home()
     try:
         unit = re.search(r"```ini\n(\[Unit\]\n.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)

@@ -1,4 +1,4 @@
-"""The real kubectl asks woci for its token, in front of a cluster that checks it; oci's token is the same, byte for byte."""
+"""The real kubectl gets its token from woci, and a cluster checks it; the token equals that of oci, byte for byte."""
 import base64
 import json
 import os
@@ -26,7 +26,7 @@ def journey(table):
         home.woci("--profile", "prod", "session", "authenticate").expect(0)
         same_bytes(table, home)
         cluster = None
-        with table.proves("there is a kubectl that knows exec v1 (1.22 or newer)"):
+        with table.proves("kubectl 1.22 or newer is there, which knows exec v1"):
             need_kubectl(home)
             cluster = Cluster(domain, home.path)
         if cluster:
@@ -45,7 +45,7 @@ def same_bytes(table, home):
     oci = (VENV / "oci", *profile, "--auth", "security_token", *TOKEN)
     woci = ("kube-credential", "--cluster-id", CLUSTER, *profile)
 
-    with table.proves("under a frozen clock the whole document is oci's: token byte for byte, and the end"):
+    with table.proves("with the clock frozen, woci prints the same document as oci: token and expiration"):
         library = system_package("libfaketime", lambda: next(iter(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None))
         clock = {**home.env, "LD_PRELOAD": str(library), "FAKETIME": frozen, "TZ": "UTC"}
         theirs = run(oci, env=clock, cwd=home.path).expect(0).json
@@ -55,7 +55,7 @@ def same_bytes(table, home):
         theirs["status"]["expirationTimestamp"] = theirs["status"]["expirationTimestamp"].split(".")[0].rstrip("Z") + "Z"
         same(mine, theirs, "the ExecCredential")
 
-    with table.proves("this very woci, asked all the while that oci runs: one of its tokens is oci's"):
+    with table.proves("the tested woci, run repeatedly while oci runs: one of its tokens equals that of oci"):
         tokens = []
         done = threading.Event()
 
@@ -71,7 +71,7 @@ def same_bytes(table, home):
         asking.join()
         assert theirs in tokens, f"none of {len(tokens)} tokens is oci's"
 
-    with table.proves("`woci ce cluster generate-token`, the documented way, is oci's answer too"):
+    with table.proves("`woci ce cluster generate-token` prints the answer of oci"):
         words = (*TOKEN, *profile, "--manager-config", home.oci / "woci_manager.ini")
         through = home.woci(*words).expect(0)
         same((through.err, through.json["apiVersion"], through.json["kind"]), ("", f"{GROUP}/v1beta1", "ExecCredential"))
@@ -80,10 +80,10 @@ def same_bytes(table, home):
 
 
 def dynamic_woci():
-    """libfaketime cannot reach a static program: this one is of the same sources, with the C library beside it."""
+    """A woci of the same sources that is not static, since libfaketime does not work with static programs."""
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
     if not shutil.which("cargo"):
-        raise Skip("no cargo here to build a woci that libfaketime reaches")
+        raise Skip("cargo is not installed, to build a woci that libfaketime works with")
     subprocess.run(["cargo", "build", "--quiet", "--locked", "--bin", "woci"], cwd=ROOT, check=True, timeout=600)
     return target / "debug/woci"
 
@@ -97,7 +97,7 @@ def need_kubectl(home):
     version = kubectl(home, "version", "--client", "-o", "json").expect(0).json["clientVersion"]
     number = int("".join(filter(str.isdigit, version["minor"])))
     if number < 22:
-        raise Skip(f"kubectl 1.{number} knows no {GROUP}/v1")
+        raise Skip(f"kubectl 1.{number} does not know {GROUP}/v1")
 
 
 def kubectl(home, *args, **options):
@@ -107,7 +107,7 @@ def kubectl(home, *args, **options):
 def kubeconfig(table, home, cluster):
     path = home.path / ".kube/config"
 
-    with table.proves("`woci kubeconfig --write` changes that user's exec in a kubeconfig of oci's making, and nothing else"):
+    with table.proves("`woci kubeconfig --write` changes the exec entry of the user in a kubeconfig made by oci, and nothing else"):
         write(path, cluster.kubeconfig(USER, "oci", [*TOKEN, "--region", REGION]))
         before = view(home)
         done = home.woci("kubeconfig", "--write", "--cluster-id", CLUSTER, "--profile", "prod").expect(0, "kubectl asks woci")
@@ -123,13 +123,13 @@ def kubeconfig(table, home, cluster):
                 del entry["user"]["exec"]
         same(after, before, "the rest of the kubeconfig")
 
-    with table.proves("what `woci kubeconfig` prints is the same entry, for kubectl's own eyes too"):
+    with table.proves("`woci kubeconfig` prints the same entry, as kubectl reads it"):
         text = home.woci("kubeconfig", "--cluster-id", CLUSTER, "--profile", "prod").expect(0).out
         printed = view(home, "--kubeconfig", write(home.path / "printed.yaml", text))["users"]
         holds(printed[0]["user"]["exec"].pop("installHint"), "woci")
         written = [entry for entry in view(home)["users"] if entry["name"] == USER]
         for entry in (*written, *printed):
-            assert not entry["user"]["exec"].pop("env"), "variables out of nowhere"
+            assert not entry["user"]["exec"].pop("env"), "variables that nobody set"
         same(printed, written)
 
 
@@ -147,33 +147,33 @@ def sessions(table, home, domain, cluster):
 
     for version in ("v1", "v1beta1"):
         issued, tabs = len(domain.issued), len(home.visits())
-        with table.proves(f"exec {version}, a valid session: kubectl gets its answer and nothing of woci's on stderr"):
+        with table.proves(f"exec {version}, a valid session: kubectl works, and woci prints nothing to stderr"):
             kubectl(home, "config", "set-credentials", USER, f"--exec-api-version={GROUP}/{version}").expect(0)
             same(get_namespaces().err, "")
             same((len(domain.issued), len(home.visits())), (issued, tabs), "UPSTs and tabs")
 
-        with table.proves(f"exec {version}, an expired session: renewed in silence"):
+        with table.proves(f"exec {version}, an expired session: it is renewed silently"):
             claims = claims_of(domain.issued[-1])
             write(session / "token", jwt({**claims, "iat": claims["iat"] - 7200, "exp": claims["exp"] - 7200}))
             get_namespaces()
             same((len(domain.issued), len(home.visits())), (issued + 1, tabs), "UPSTs and tabs")
 
-        with table.proves(f"exec {version}, no session: one tab, then the answer"):
+        with table.proves(f"exec {version}, no session: one browser tab, then kubectl works"):
             shutil.rmtree(session)
             holds(get_namespaces().err, "Auth URL: ")
             same(len(home.visited(tabs + 1)), tabs + 1, "tabs")
-            same(cluster.upst, (session / "token").read_text(), "whose token the cluster saw")
+            same(cluster.upst, (session / "token").read_text(), "the UPST that the cluster saw")
             home.clean("prod")
 
 
 def passthrough(table, home, cluster):
-    with table.proves("the documented way: a kubeconfig that runs `woci ce cluster generate-token` with the real oci"):
+    with table.proves("a kubeconfig that runs `woci ce cluster generate-token` works with the real oci"):
         args = [*TOKEN, "--profile", "prod", "--manager-config", str(home.oci / "woci_manager.ini")]
         path = write(home.path / "documented.yaml", cluster.kubeconfig(USER, str(WOCI), args))
-        before = len(cluster.let_in)
+        before = len(cluster.accepted)
         done = kubectl(home, "--kubeconfig", path, "get", "ns", "-o", "name").expect(0)
         same((done.out, done.err, cluster.refused), ("namespace/e2e\n", "", []))
-        assert len(cluster.let_in) > before, "the cluster was not asked"
+        assert len(cluster.accepted) > before, "the cluster was not asked"
 
 
 def crowds(table, home, cluster):
@@ -190,14 +190,14 @@ def crowds(table, home, cluster):
             thread.join()
         return runs
 
-    with table.proves("20 kubectl at once without a session: one tab, 20 answers"):
+    with table.proves("20 kubectl at once without a session: one browser tab, and all 20 work"):
         tabs = len(home.visits())
         shutil.rmtree(home.session("prod"))
         for done in all_at_once(20, home.env):
             same(done.expect(0).out, "namespace/e2e\n")
         same((len(home.visited(tabs + 1)), cluster.refused), (tabs + 1, []), "tabs and refusals")
 
-    with table.proves("a sign-in that was denied: 20 kubectl at once in the background open no tab, and say what to run"):
+    with table.proves("after a denied sign-in, 20 kubectl at once in the background open no tab, and name the command to run"):
         shutil.rmtree(home.session("prod"))
         denies = {**home.env, "WOCI_E2E_PERSON": "deny"}
         kubectl(home, "get", "ns", env=denies).expect(1, "access_denied")
@@ -208,7 +208,7 @@ def crowds(table, home, cluster):
             holds(lines.pop(), "denied", "woci session authenticate --profile prod")
         same(len(home.visits()), tabs + 2, "tabs")
 
-    with table.proves("… and `woci session authenticate` cures it"):
+    with table.proves("… and after `woci session authenticate`, kubectl works again"):
         home.woci("session", "authenticate", "--profile", "prod").expect(0)
         same(kubectl(home, "get", "ns", "-o", "name").expect(0).err, "")
         wait(lambda: len(home.visits()) == tabs + 3, "the third tab")

@@ -1,4 +1,4 @@
-"""Moving over from the older Python tool: its folders and files are taken over with no new sign-in."""
+"""Moving from the older Python tool: woci uses its folders and files, without a new sign-in."""
 import configparser
 import json
 import os
@@ -30,7 +30,7 @@ class OldTool:
         self.home, self.provider, self.domain, self.settings = home, provider, domain, settings
 
     def leaves(self, profile="prod", expired=True, passphrase=None, rounds=200_000, key=None):
-        """The home as the older tool left it: a session of `profile`, and nothing that only woci knows."""
+        """Makes the home as the older tool leaves it: a session of `profile`, without the files that only woci has."""
         home = self.home
         home.manager({profile: self.settings})
         for file in home.session(profile).glob("*"):
@@ -64,7 +64,7 @@ class OldTool:
         return session
 
     def without_sign_in(self, run_woci, source="refreshed"):
-        """`run_woci` gets a session, and no tab opens."""
+        """Checks that `run_woci` gets a session without opening a browser tab."""
         tabs = len(self.home.visited(1))
         grants = len(self.provider.grants())
         done = run_woci().expect(0)
@@ -77,11 +77,11 @@ def plain(table, old):
     home = old.home
     woci = lambda *args, **options: lambda: home.woci("--profile", "prod", *args, **options)  # noqa: E731
 
-    with table.proves("a valid session: used as it is, with no network"):
+    with table.proves("a valid session is used without the network"):
         old.leaves(expired=False)
         old.without_sign_in(woci(), "cached")
 
-    with table.proves("an expired one with a plain refresh token: a silent refresh, and its config becomes an SDK's"):
+    with table.proves("an expired session with a plain refresh token is refreshed silently, and the config gets the keys that SDKs need"):
         old.leaves()
         old.without_sign_in(woci())
         config = configparser.ConfigParser(interpolation=None)
@@ -90,7 +90,7 @@ def plain(table, old):
         old.without_sign_in(woci("session", "refresh"))
         home.clean("prod")
 
-    with table.proves("files and folders that were open to others are closed"):
+    with table.proves("files and folders that others could read become private"):
         session = old.leaves()
         for path in (*session.iterdir(), session):
             path.chmod(0o755 if path.is_dir() else 0o644)
@@ -98,7 +98,7 @@ def plain(table, old):
         home.clean("prod")
 
     for key, what in (("oci_api_key.pem", "PKCS#1"), ("session_key.pem", "PKCS#8")):
-        with table.proves(f"the key stays where the config names it: {key}, {what}, with text after it"):
+        with table.proves(f"the key file that the config names is kept: {key}, {what}, with text after the key"):
             session = old.leaves(key=key)
             before = (session / key).read_bytes()
             done = old.without_sign_in(woci())
@@ -112,7 +112,7 @@ def encrypted(table, old):
     with_env = {**home.env, "OLD_PASSPHRASE": PASSPHRASE}
     named = "--refresh-token-passphrase-env=OLD_PASSPHRASE"
 
-    with table.proves("an encrypted refresh token (200 000 rounds of PBKDF2, AES-GCM): opened, renewed as scrypt and ChaCha20-Poly1305"):
+    with table.proves("an encrypted refresh token (PBKDF2 with 200 000 rounds, AES-GCM) is opened; the next one has scrypt and ChaCha20-Poly1305"):
         session = old.leaves(passphrase=PASSPHRASE)
         old.settings["refresh_token_passphrase_env"] = "OLD_PASSPHRASE"
         home.manager({"prod": old.settings})
@@ -122,7 +122,7 @@ def encrypted(table, old):
         old.without_sign_in(woci("session", "refresh", env=with_env))
         del old.settings["refresh_token_passphrase_env"]
 
-    with table.proves("… by the prompt, in a terminal, which does not show it"):
+    with table.proves("… with the passphrase typed at the prompt, which does not show it"):
         old.leaves(passphrase="typed by hand")
         tabs, grants = len(home.visits()), len(old.provider.grants())
         with Window([WOCI, "--profile", "prod", "--refresh-token-passphrase-prompt"], home.env, home.path) as window:
@@ -133,7 +133,7 @@ def encrypted(table, old):
         holds(window.text, '"source": "refreshed"')
         same((len(home.visits()), old.provider.grants()[grants:]), (tabs, ["refresh_token"]))
 
-    with table.proves("… without a passphrase, with an empty one or a wrong one: 2, 2 and 1, nothing sent, the file untouched"):
+    with table.proves("… without a passphrase, with an empty and with a wrong one: exit 2, 2 and 1, nothing is sent, the file is unchanged"):
         session = old.leaves(passphrase=PASSPHRASE)
         before, grants = (session / "refresh_token").read_bytes(), old.provider.grants()
         woci()().expect(2, "passphrase", "--refresh-token-passphrase")
@@ -144,7 +144,7 @@ def encrypted(table, old):
         same(((session / "refresh_token").read_bytes(), old.provider.grants()), (before, grants))
         old.without_sign_in(woci(named, env=with_env))
 
-    with table.proves("… tampered with: 1, the file untouched"):
+    with table.proves("… and altered: exit 1, the file is unchanged"):
         session = old.leaves(passphrase=PASSPHRASE)
         envelope = json.loads((session / "refresh_token").read_text())
         envelope["ct"] = ("A" if envelope["ct"][0] != "A" else "B") + envelope["ct"][1:]
@@ -160,14 +160,14 @@ def managers(table, old):
     for key, value in old.settings.items():
         (secret if key in ("client_secret", "auth_client_secret", "profile_name") else shared)[key] = value
 
-    with table.proves("a manager config with [COMMON], [DEFAULT] and another section: the profile is DEFAULT, profile_name is ignored"):
+    with table.proves("with [COMMON], [DEFAULT] and another section, the profile is DEFAULT; profile_name is ignored"):
         old.leaves("DEFAULT")
         home.manager({"COMMON": shared, "DEFAULT": secret, "other": {**secret, "client_secret": "not this one"}})
         done = old.without_sign_in(lambda: home.woci())
         same(done.json["profile"], "DEFAULT")
         assert "profile_name" not in done.err, done.err
 
-    with table.proves("one section alone is the profile; two, and no DEFAULT: exit 2, naming them"):
+    with table.proves("a single section is the profile; with two and no [DEFAULT]: exit 2, and both are named"):
         old.leaves("prod")
         home.manager({"COMMON": shared, "prod": secret})
         same(old.without_sign_in(lambda: home.woci()).json["profile"], "prod")
@@ -176,7 +176,7 @@ def managers(table, old):
         old.without_sign_in(lambda: home.woci("--profile", "prod", "session", "refresh"))
         same(home.woci(env={**home.env, "OCI_CLI_PROFILE": "prod"}).expect(0).json["source"], "cached")
 
-    with table.proves("a config elsewhere: --manager-config, WOCI_MANAGER_CONFIG, and beside OCI_CLI_CONFIG_FILE"):
+    with table.proves("the manager config is found by --manager-config, by WOCI_MANAGER_CONFIG, and beside OCI_CLI_CONFIG_FILE"):
         old.leaves("prod")
         elsewhere = home.path / "elsewhere"
         elsewhere.mkdir()
@@ -189,7 +189,7 @@ def managers(table, old):
         write(elsewhere / "config", (home.oci / "config").read_text())
         old.without_sign_in(lambda: home.woci(*refresh, env={**home.env, "OCI_CLI_CONFIG_FILE": str(elsewhere / "config")}))
 
-    with table.proves("a value with %%: a warning that the older tool read it as %"):
+    with table.proves("for a value with %%, woci warns that the older tool read it as %"):
         old.leaves("prod")
         home.manager({"prod": {**old.settings, "scope": "openid offline_access", "region": "us-ashburn-1", "config_file": f"{home.oci}/config", "auth_client_secret": "p%%q&r+s=t:u v"}})
         done = home.woci("--profile", "prod", "session", "refresh")

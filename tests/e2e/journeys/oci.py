@@ -1,4 +1,4 @@
-"""The real oci-cli and the SDKs sign with the profile that woci wrote; woci runs the real oci."""
+"""The real oci-cli and the SDKs use the profile that woci wrote, and woci runs the real oci."""
 import configparser
 import datetime
 import json
@@ -32,18 +32,18 @@ def oci(home, *args, **options):
 def signs(table, home, domain, api):
     namespace = ("os", "ns", "get", "--endpoint", api.url)
 
-    with table.proves("oci-cli signs a request with the profile that woci wrote, and warns of nothing"):
+    with table.proves("oci-cli signs a request with the profile that woci wrote, without a warning"):
         home.woci("--profile", "prod", "session", "authenticate").expect(0)
         done = oci(home, "--profile", "prod", "--auth", "security_token", *namespace).expect(0)
         same((done.json["data"], done.err, len(api.signed_by)), ("e2e-namespace", "", 1))
         holds(api.signed_by[-1], "Oracle-PythonCLI/3.95.1")
 
-    with table.proves("oci session validate --local agrees about the session's end"):
+    with table.proves("oci session validate --local prints the same end of the session"):
         done = oci(home, "session", "validate", "--local", "--profile", "prod").expect(0)
         ends = datetime.datetime.fromtimestamp(claims_of(domain.issued[-1])["exp"])
         holds(done.out + done.err, ends.strftime("%Y-%m-%d %H:%M:%S"))
 
-    with table.proves("an expired session: oci says so, woci's run is a silent refresh"):
+    with table.proves("if the session has expired, oci refuses it, and woci refreshes it silently"):
         token = home.session("prod") / "token"
         claims = claims_of(domain.issued[-1])
         write(token, jwt({**claims, "iat": claims["iat"] - 7200, "exp": claims["exp"] - 7200}))
@@ -52,7 +52,7 @@ def signs(table, home, domain, api):
         same((done.json["data"], token.read_text()), ("e2e-namespace", domain.issued[-1]))
         oci(home, "session", "validate", "--local", "--profile", "prod").expect(0)
 
-    with table.proves("the Python SDK signs a request, as its documentation says"):
+    with table.proves("the Python SDK signs a request, as its documentation describes it"):
         count = len(api.signed_by)
         done = run([VENV / "python", HERE / "peers/sdk.py", "prod", api.url], env=home.env, cwd=home.path).expect(0)
         same((done.out.strip(), len(api.signed_by), api.refused), ("e2e-namespace", count + 1, []))
@@ -62,10 +62,10 @@ def signs(table, home, domain, api):
         count = len(api.signed_by)
         program = write(NODE / "sdk.mjs", (HERE / "peers/sdk.mjs").read_bytes())
         done = run(["node", program, home.oci / "config", "prod", api.url], env=home.env, cwd=NODE).expect(0)
-        # Before it, the SDK says that there is no DEFAULT profile.
+        # The last line alone: before it, the SDK prints that there is no DEFAULT profile.
         same((last_line(done.out), len(api.signed_by), api.refused), ("e2e-namespace", count + 1, []))
 
-    with table.proves("Terraform's needs as documented: its keys are there, an API key's are not, the key is plain PEM"):
+    with table.proves("the profile has what Terraform's documentation requires: its keys, none of an API key, and a plain PEM key"):
         config = configparser.ConfigParser(interpolation=None)
         config.read(home.oci / "config")
         section = dict(config["prod"])
@@ -80,7 +80,7 @@ def passthrough(table, home, domain, api):
     profile = ("--profile", "prod")
     namespace = ("os", "ns", "get", "--endpoint", api.url)
 
-    with table.proves("passthrough: oci's output, exit codes 0, 1 and 2 are its own"):
+    with table.proves("passthrough: output and exit codes 0, 1 and 2 are those of oci"):
         missing = ("os", "bucket", "get", "--bucket-name", "b", "--namespace-name", "n", "--endpoint", api.url)
         for args, code in [(namespace, 0), (missing, 1), (("os", "ns", "nonsense"), 2), (("os", "ns", "get", "--no-such"), 2)]:
             alone = oci(home, *profile, "--auth", "security_token", *args).expect(code)
@@ -89,7 +89,7 @@ def passthrough(table, home, domain, api):
                 same(steady(getattr(through, name)), steady(getattr(alone, name)), f"{name} of {args}")
         same(api.refused, [], "what OCI refused")
 
-    with table.proves("passthrough: oci's own words, --help and --version, need no session"):
+    with table.proves("passthrough: oci's help and session commands need no session"):
         empty = Home()
         try:
             same(empty.woci("os", "ns", "get", "--help").expect(0).out, oci(empty, "os", "ns", "get", "--help").expect(0).out)
@@ -108,7 +108,7 @@ def passthrough(table, home, domain, api):
 
     for extra in ((), ("--auto-refresh",)):
         words = " with --auto-refresh" if extra else ""
-        with table.proves(f"passthrough{words}: Ctrl-C in a terminal ends oci as it ends oci alone"):
+        with table.proves(f"passthrough{words}: Ctrl-C in a terminal ends oci as it does without woci"):
             seen = []
             for argv in ([VENV / "oci", *profile, "--auth", "security_token", *namespace], [WOCI, *profile, *extra, *namespace]):
                 api.hold, api.waiting = threading.Event(), threading.Event()
@@ -118,9 +118,9 @@ def passthrough(table, home, domain, api):
                     seen.append((window.exit(), last_line(window.text)))
                 api.hold.set()
             api.hold = None
-            same(seen[1], seen[0], "woci's exit code and last line, beside oci's own")
+            same(seen[1], seen[0], "exit code and last line with woci, and without")
 
-    with table.proves("passthrough: killed by SIGTERM it is 143, with --auto-refresh too"):
+    with table.proves("passthrough: the exit code after SIGTERM is 143, also with --auto-refresh"):
         for extra in ((), ("--auto-refresh",)):
             api.hold, api.waiting = threading.Event(), threading.Event()
             process = home.start(*profile, *extra, *namespace)
@@ -138,5 +138,5 @@ def last_line(text):
 
 
 def steady(text):
-    """Without what differs between any two runs of oci."""
+    """The text without what differs in each run of oci."""
     return re.sub(r'"(opc-request-id|timestamp)": "[^"]*"', r'"\1": …', text)

@@ -1,4 +1,4 @@
-"""A real browser: Debian's Chromium, opened by woci, driven as a person would, and what the person then sees."""
+"""A real browser, Debian's Chromium: woci opens it, a person signs in, and woci's pages are checked."""
 import contextlib
 import re
 import signal
@@ -11,7 +11,7 @@ from chromium import Chromium, need_chromium
 from harness import PEERS, Home, Provider, Run, same, wait
 from oci_cloud import Domain
 
-# What a look at a page says about it.
+# Reads from a page what the tests check.
 FACTS = """
 const all = [...document.querySelectorAll('html, body, body *')];
 const hasText = element => [...element.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.data.trim());
@@ -25,28 +25,28 @@ return {
     source: document.documentElement.outerHTML,
 }
 """
-CLOSED = "refused to connect"  # Chromium's own page, where nobody listens
+CLOSED = "refused to connect"  # from Chromium's own page, shown when nobody listens
 
 
 def journey(table):
     home, provider = Home(), None
-    # Chromium puts a socket there.
+    # Chromium makes a socket in this folder.
     home.env["TMPDIR"] = str(home.path)
     try:
-        desk = None
-        with table.proves("there is a Chromium, and a driver for it"):
+        setup = None
+        with table.proves("Chromium and its driver are installed"):
             need_chromium()
             provider = Provider(home)
-            desk = Desk(home, provider)
-        if desk:
-            signs_in(table, desk)
-            says_no(table, desk)
-            says_much(table, desk)
-            two_tabs(table, desk)
-            goes_back(table, desk)
-            starts_again(table, desk)
-            with table.proves("no process and no profile of any Chromium is left"):
-                for browser in desk.browsers:
+            setup = Setup(home, provider)
+        if setup:
+            signs_in(table, setup)
+            says_no(table, setup)
+            says_much(table, setup)
+            two_tabs(table, setup)
+            goes_back(table, setup)
+            starts_again(table, setup)
+            with table.proves("no process and no profile of Chromium is left"):
+                for browser in setup.browsers:
                     same((browser.processes(), browser.driver.poll() is None, browser.profile.exists()), ([], False, False))
     finally:
         if provider:
@@ -54,8 +54,8 @@ def journey(table):
         home.remove()
 
 
-class Unhurried(Domain):
-    """Answers when it may: until then woci is at work."""
+class HeldDomain(Domain):
+    """A domain whose answers a test can hold back, so that woci has to wait."""
 
     def __init__(self, jwks_url):
         self.asked, self.may = threading.Event(), threading.Event()
@@ -77,9 +77,9 @@ class Unhurried(Domain):
             self.may.set()
 
 
-class Desk:
+class Setup:
     def __init__(self, home, provider):
-        self.home, self.provider, self.domain = home, provider, Unhurried(provider.jwks_url)
+        self.home, self.provider, self.domain = home, provider, HeldDomain(provider.jwks_url)
         self.origin = f"http://127.0.0.1:{home.redirect_port}/"
         self.callback = self.origin + "callback?"
         self.browsers = []
@@ -87,7 +87,7 @@ class Desk:
 
     @contextlib.contextmanager
     def woci(self, browser):
-        """A sign-in under way, `browser` being $BROWSER."""
+        """Starts a sign-in with `browser` as $BROWSER."""
         with (self.home.path / "said").open("w+") as said:
             env = {**self.home.env, "BROWSER": browser}
             woci = self.home.start("session", "authenticate", env=env, stdout=subprocess.PIPE, stderr=said, text=True)
@@ -99,7 +99,7 @@ class Desk:
 
     @contextlib.contextmanager
     def sign_in(self):
-        """woci, and the Chromium that it opened, at the provider's first page."""
+        """Starts a sign-in in Chromium, which shows the provider's first page."""
         with Chromium(self.home) as browser, self.woci(browser.command) as woci:
             self.browsers.append(browser)
             browser.attach()
@@ -116,7 +116,7 @@ class Desk:
         return Run(woci.args, woci.returncode, out, self.said(), 0).expect(code, *parts)
 
     def done(self):
-        """What the provider granted and the domain issued so far."""
+        """The grants of the provider, and the number of UPSTs of the domain, so far."""
         return self.provider.grants(), len(self.domain.issued)
 
 
@@ -135,52 +135,52 @@ def refuse(browser):
     browser.click("a[href$='/abort']")
 
 
-def signs_in(table, desk):
-    with desk.sign_in() as (woci, browser):
-        with table.proves("woci opens it; the person types, clicks and consents; woci prints its JSON, the tab ends at woci's page"):
-            browser.arrives(desk.provider.url + desk.provider.page)
+def signs_in(table, setup):
+    with setup.sign_in() as (woci, browser):
+        with table.proves("woci opens the browser, the person signs in and consents, woci prints its JSON, and the tab shows woci's page"):
+            browser.arrives(setup.provider.url + setup.provider.page)
             log_in(browser)
             consent(browser)
-            document = desk.ended(woci, 0).json
-            same((document["source"], document["security_token"]), ("authenticated", desk.domain.issued[-1]))
-            same(desk.done(), (["authorization_code"], 1))
-            browser.arrives(desk.callback)
+            document = setup.ended(woci, 0).json
+            same((document["source"], document["security_token"]), ("authenticated", setup.domain.issued[-1]))
+            same(setup.done(), (["authorization_code"], 1))
+            browser.arrives(setup.callback)
             browser.shows("Signed in at your provider", "You can close this window", "terminal")
             same(len(browser.tabs()), 1, "tabs")
-        fit(table, desk, browser, "success", [])
+        fit(table, setup, browser, "success", [])
 
 
-def says_no(table, desk):
-    with desk.sign_in() as (woci, browser):
-        with table.proves("the person says no: woci ends with the reason; its page says that too, and what to do"):
-            before = desk.done()
+def says_no(table, setup):
+    with setup.sign_in() as (woci, browser):
+        with table.proves("the person denies the sign-in: woci ends with the reason, and its page shows the reason and what to do"):
+            before = setup.done()
             log_in(browser)
             refuse(browser)
-            same(desk.ended(woci, 1, "access_denied").out, "", "stdout")
-            same(desk.done(), before)
-            browser.arrives(desk.callback)
+            same(setup.ended(woci, 1, "access_denied").out, "", "stdout")
+            same(setup.done(), before)
+            browser.arrives(setup.callback)
             browser.shows("Not signed in", "access_denied: End-User aborted", "To try again", "woci session authenticate")
-        fit(table, desk, browser, "failure", [400])
+        fit(table, setup, browser, "failure", [400])
 
 
-def says_much(table, desk):
-    with desk.sign_in() as (woci, browser):
-        with table.proves("an answer as long as it can be, with HTML in it, is shown as the words that it is"):
+def says_much(table, setup):
+    with setup.sign_in() as (woci, browser):
+        with table.proves("an error of the greatest length, with HTML in it, is shown as plain text"):
             markup = "<script>document.title = 'theirs'</script><img src=http://127.0.0.1/>"
-            state = urllib.parse.parse_qs(urllib.parse.urlsplit(desk.auth_url()).query)["state"][0]
-            browser.go(desk.callback + urllib.parse.urlencode({"error": "w" * 300, "error_description": markup.ljust(300, "w"), "state": state}))
-            desk.ended(woci, 1, markup)
+            state = urllib.parse.parse_qs(urllib.parse.urlsplit(setup.auth_url()).query)["state"][0]
+            browser.go(setup.callback + urllib.parse.urlencode({"error": "w" * 300, "error_description": markup.ljust(300, "w"), "state": state}))
+            setup.ended(woci, 1, markup)
             browser.shows("Not signed in", "w" * 300, markup)
-        fit(table, desk, browser, "longest", [400])
+        fit(table, setup, browser, "longest", [400])
 
 
-def fit(table, desk, browser, name, statuses):
-    with table.proves(f"the {name} page asks for nothing else, breaks no rule of its own, and holds no code and no state"):
+def fit(table, setup, browser, name, statuses):
+    with table.proves(f"the {name} page loads nothing, keeps its own Content-Security-Policy, and contains neither code nor state"):
         facts = browser.run(FACTS)
-        same([url for url, page in browser.requests() if page.startswith(desk.origin)], [browser.url], "requests")
+        same([url for url, page in browser.requests() if page.startswith(setup.origin)], [browser.url], "requests")
         same(facts["loaded"], [], "what the page loaded")
         complaints = [f"{browser.url} - Failed to load resource: the server responded with a status of {status}" for status in statuses]
-        of_the_page = [complaint for complaint in browser.complaints() if complaint.startswith(desk.origin)]
+        of_the_page = [complaint for complaint in browser.complaints() if complaint.startswith(setup.origin)]
         same([complaint.split(" (")[0] for complaint in of_the_page], complaints, "the console")
         answer = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(browser.url).query))
         for secret in {"code", "state"} & set(answer):
@@ -188,7 +188,7 @@ def fit(table, desk, browser, name, statuses):
         same(facts["lang"], "en")
         assert facts["title"].startswith("woci: "), facts["title"]
 
-    with table.proves(f"the {name} page can be read in light and dark, and on a narrow phone: pictures in {PEERS.name}/pages"):
+    with table.proves(f"the {name} page is readable in light and dark, and on a narrow phone (pictures in {PEERS.name}/pages)"):
         (PEERS / "pages").mkdir(exist_ok=True)
         papers = {}
         for scheme in ("light", "dark"):
@@ -197,7 +197,7 @@ def fit(table, desk, browser, name, statuses):
                 (PEERS / f"pages/{name}-{scheme}-{screen}.png").write_bytes(browser.picture())
                 facts = browser.run(FACTS)
                 same(facts["tooWide"], 0, f"pixels to scroll to the side at {width}")
-                same(set(facts["papers"]), {"rgba(0, 0, 0, 0)"}, "backgrounds of elements, that of the page shining through")
+                same(set(facts["papers"]), {"rgba(0, 0, 0, 0)"}, "backgrounds of elements, which are transparent")
                 papers[scheme] = browser.corner()
                 contrast = min(contrast_of(rgb(ink), papers[scheme]) for ink in facts["inks"])
                 assert contrast >= 4.5, f"contrast {contrast} in {scheme}"
@@ -219,73 +219,73 @@ def luminance(colour):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def two_tabs(table, desk):
-    with table.proves("two tabs with the same URL, one left behind and finished too late: one session, one grant"), desk.sign_in() as (woci, browser):
-        grants, sessions = desk.done()
+def two_tabs(table, setup):
+    with table.proves("two tabs with the same URL, one of them finished too late: one session, one grant"), setup.sign_in() as (woci, browser):
+        grants, sessions = setup.done()
         (first,) = browser.tabs()
         browser.new_tab()
-        browser.go(desk.auth_url())
+        browser.go(setup.auth_url())
         log_in(browser)
         consent(browser)
-        desk.ended(woci, 0)
+        setup.ended(woci, 0)
         browser.shows("Signed in at your provider")
         browser.turn_to(first)
         log_in(browser)
         consent(browser)
-        browser.arrives(desk.callback)
+        browser.arrives(setup.callback)
         browser.shows(CLOSED)
-        same(desk.done(), ([*grants, "authorization_code"], sessions + 1))
-        desk.home.clean()
+        same(setup.done(), ([*grants, "authorization_code"], sessions + 1))
+        setup.home.clean()
 
 
-def goes_back(table, desk):
-    with table.proves("back, forward and reload, while woci still works and afterwards, hang nowhere and change nothing"), desk.sign_in() as (woci, browser):
-        grants, sessions = desk.done()
-        with desk.domain.held():
+def goes_back(table, setup):
+    with table.proves("back, forward and reload, while woci works and afterwards, do not hang and change nothing"), setup.sign_in() as (woci, browser):
+        grants, sessions = setup.done()
+        with setup.domain.held():
             log_in(browser)
             consent(browser)
             browser.shows("Signed in at your provider")
-            assert desk.domain.asked.wait(20), "woci did not go on"
-            wander(desk, browser)
+            assert setup.domain.asked.wait(20), "woci did not go on"
+            wander(setup, browser)
             same(woci.poll(), None, "woci's end")
-        desk.ended(woci, 0)
-        wander(desk, browser)
-        same(desk.done(), ([*grants, "authorization_code"], sessions + 1))
-        desk.home.clean()
+        setup.ended(woci, 0)
+        wander(setup, browser)
+        same(setup.done(), ([*grants, "authorization_code"], sessions + 1))
+        setup.home.clean()
 
 
-def wander(desk, browser):
+def wander(setup, browser):
     browser.back()
-    browser.arrives(desk.provider.url)
-    # The page as it was, or asked for again: that is up to the browser.
+    browser.arrives(setup.provider.url)
+    # The browser may show the page from its cache, or load it again.
     browser.forward()
-    browser.arrives(desk.callback)
+    browser.arrives(setup.callback)
     browser.reload()
     browser.shows(CLOSED)
 
 
-def starts_again(table, desk):
-    grants, sessions = desk.done()
-    with desk.sign_in() as (woci, browser):
+def starts_again(table, setup):
+    grants, sessions = setup.done()
+    with setup.sign_in() as (woci, browser):
         woci.send_signal(signal.SIGINT)
-        desk.ended(woci, -signal.SIGINT)
-        with desk.woci("true") as again:
-            with table.proves("Ctrl-C, and woci once more: the answer in the first one's tab is turned away, with a page"):
-                url = desk.auth_url()
+        setup.ended(woci, -signal.SIGINT)
+        with setup.woci("true") as again:
+            with table.proves("Ctrl-C, and woci again: the answer in the tab of the first woci is refused, with a page"):
+                url = setup.auth_url()
                 log_in(browser)
                 consent(browser)
-                browser.arrives(desk.callback)
+                browser.arrives(setup.callback)
                 browser.shows("Not the answer woci waits for", "finish the sign-in in the newest one")
-            fit(table, desk, browser, "stray", [400])
-            with table.proves("a reload of that and a favicon change nothing; the new tab's answer is taken"):
+            fit(table, setup, browser, "stray", [400])
+            with table.proves("a reload of that page and a favicon change nothing; the answer in the new tab is accepted"):
                 browser.reload()
                 browser.shows("Not the answer woci waits for")
-                # Chromium asks for no favicon where a page's Content-Security-Policy forbids images; others do.
-                browser.go(desk.origin + "favicon.ico")
+                # Chromium loads no favicon if a page's Content-Security-Policy forbids images; other browsers do.
+                browser.go(setup.origin + "favicon.ico")
                 browser.shows("Nothing here")
                 same(again.poll(), None, "woci's end")
                 browser.go(url)
                 consent(browser)
-                desk.ended(again, 0)
+                setup.ended(again, 0)
                 browser.shows("Signed in at your provider")
-                same(desk.done(), ([*grants, "authorization_code"], sessions + 1))
+                same(setup.done(), ([*grants, "authorization_code"], sessions + 1))

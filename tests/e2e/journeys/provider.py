@@ -1,4 +1,4 @@
-"""OpenID providers of two makes: a person signs in on their own pages, and woci lives on their refresh tokens."""
+"""Two OpenID providers: a person signs in on their pages, and woci uses their refresh tokens."""
 import urllib.parse
 
 from glewlwyd import Glewlwyd
@@ -17,7 +17,7 @@ def journey(table):
                 home.manager({"DEFAULT": provider.settings(home, domain, client)})
                 life(table, f"{make.name}, {kind}", home, provider, domain, client)
             except Skip as skip:
-                table.row(f"{make.name}, {kind} client: the person signs in, and all that follows", "skipped", str(skip))
+                table.row(f"{make.name}, {kind} client: sign-in and all other points", "skipped", str(skip))
             finally:
                 if provider:
                     provider.stop()
@@ -27,7 +27,7 @@ def journey(table):
 def life(table, kind, home, provider, domain, client):
     token = home.session() / "refresh_token"
 
-    with table.proves(f"{kind} client: the person signs in and consents as the provider's own pages have it"):
+    with table.proves(f"{kind} client: the person signs in and consents on the provider's own pages"):
         document = home.woci().expect(0, "Auth URL: ").json
         same([document[key] for key in ("source", "user", "tenancy", "region", "profile")],
              ["authenticated", USER, TENANCY, "us-ashburn-1", "DEFAULT"])  # fmt: skip
@@ -41,17 +41,17 @@ def life(table, kind, home, provider, domain, client):
         assert any(provider.page in page["url"] for page in tab["pages"]), "no page of the provider was seen"
         last = tab["pages"][-1]
         same((last["status"], last["headers"]["Cache-Control"]), (200, "no-store"), "woci's page")
-        # `iss` is RFC 9207's.
+        # `iss` comes from RFC 9207.
         same(set(dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(last["url"]).query))), {"code", "state", "iss"})
         same(provider.grants(), ["authorization_code"], "grants")
         home.clean()
 
-    with table.proves(f"{kind} client: a valid session needs nobody, and says nothing"):
+    with table.proves(f"{kind} client: a valid session is used without a person and without a message"):
         again = home.woci().expect(0)
         same((again.json["source"], again.err, provider.grants()), ("cached", "", ["authorization_code"]))
 
-    with table.proves(f"{kind} client: three silent refreshes, each with the refresh token of the one before"):
-        # A UPST that has less than a minute to live is not used again: each run is a refresh.
+    with table.proves(f"{kind} client: three silent refreshes, each with the refresh token of the one before it"):
+        # A UPST with less than a minute left is not used again, so each run is a refresh.
         domain.life = 30
         seen = [token.read_text()]
         home.woci("session", "refresh").expect(0)
@@ -64,25 +64,25 @@ def life(table, kind, home, provider, domain, client):
         same(len(home.visits()), 1, "tabs")
         home.clean()
 
-    with table.proves(f"{kind} client: a used refresh token is refused; with --sign-in never that is an error that says what to run"):
+    with table.proves(f"{kind} client: a used refresh token is refused; with --sign-in never, the error names the command to run"):
         write(token, seen[0])
         home.woci("--sign-in", "never").expect(1, provider.refusal, "woci", "session authenticate")
         if provider.by_hand:
             home.woci().expect(1, provider.refusal, "session authenticate")
         same(len(home.visits()), 1, "tabs")
 
-    with table.proves(f"{kind} client: … and {'that command' if provider.by_hand else 'otherwise a new sign-in'} mends it"):
+    with table.proves(f"{kind} client: … and {'that command' if provider.by_hand else 'without it, a new sign-in'} makes a new session"):
         domain.life = 3600
         same(home.woci(*provider.by_hand).expect(0).json["source"], "authenticated")
         same(len(home.visited(2)), 2, "tabs")
         same(home.woci("session", "refresh").expect(0).json["source"], "refreshed")
 
-    with table.proves(f"{kind} client: the session is revoked at the provider: the same"):
+    with table.proves(f"{kind} client: the same if the session is revoked at the provider"):
         provider.revoke(client, token.read_text().strip())
         home.woci("session", "refresh", "--sign-in=never").expect(1, provider.refusal, "session authenticate")
         same(home.woci(*(provider.by_hand or ["session", "refresh"])).expect(0).json["source"], "authenticated")
 
-    with table.proves(f"{kind} client: no secret of any of it in what woci said"):
+    with table.proves(f"{kind} client: woci prints no secret, not even with --log-level DEBUG"):
         said = home.woci("session", "refresh", "--log-level", "DEBUG").expect(0).err
         secrets = [token.read_text().strip(), domain.issued[-1], client.get("auth_client_secret", "Basic ")]
         for secret in secrets:
@@ -90,7 +90,7 @@ def life(table, kind, home, provider, domain, client):
         same(domain.refused, [], "what the domain refused")
 
     tabs = len(home.visits())
-    with table.proves(f"{kind} client: the person says no: the reason is shown, on the page too, and the old session stays"):
+    with table.proves(f"{kind} client: the person denies the sign-in: terminal and page show the reason, and the old session stays"):
         before = {file.name: file.read_bytes() for file in home.session().iterdir() if file.name in ("token", "refresh_token", "private_key.pem")}
         denied = home.woci("session", "authenticate", env={**home.env, "WOCI_E2E_PERSON": "deny"}).expect(1, provider.denial[0])
         same(denied.out, "", "stdout")

@@ -1,4 +1,4 @@
-"""A real terminal: prompts, Ctrl-C wherever woci waits, narrow and dumb terminals, no colour."""
+"""A real terminal: passphrase prompts, Ctrl-C wherever woci waits, narrow and dumb terminals."""
 import json
 import os
 import shutil
@@ -19,17 +19,17 @@ def journey(table):
     provider = Provider(home)
     domain = Domain(provider.jwks_url)
     home.manager({"prod": provider.settings(home, domain, provider.confidential)})
-    desk = Desk(home, provider)
+    setup = Setup(home, provider)
     try:
-        prompts(table, desk)
-        interrupts(table, desk)
-        screens(table, desk)
+        prompts(table, setup)
+        interrupts(table, setup)
+        screens(table, setup)
     finally:
         provider.stop()
         home.remove()
 
 
-class Desk:
+class Setup:
     def __init__(self, home, provider):
         self.home, self.provider = home, provider
 
@@ -44,9 +44,9 @@ class Desk:
         return {file.name: file.read_bytes() for file in folder.iterdir() if not file.name.endswith(".lock")} if folder.exists() else {}
 
     def ended(self, window, code, before):
-        """The exit code; the terminal as it was; nothing changed or left behind on disk."""
+        """Checks the exit code, that the terminal shows typing again, and that the session's files are unchanged."""
         same(window.exit(), code, "exit code")
-        assert window.echo(), "the terminal shows no typing any more"
+        assert window.echo(), "the terminal does not show typing"
         same(self.session_files(), before, "the session's files")
         assert "panicked" not in window.text, window.text
 
@@ -60,10 +60,10 @@ def plain_text(text):
     assert not other, f"control characters {other}"
 
 
-def prompts(table, desk):
-    home = desk.home
+def prompts(table, setup):
+    home = setup.home
 
-    with table.proves("the first passphrase is asked for twice, before the browser opens, and never shown"), desk.window(PROMPT) as window:
+    with table.proves("a new passphrase is asked for twice, before the browser opens, and not shown"), setup.window(PROMPT) as window:
         window.until("assphrase")
         wait(lambda: not window.echo(), "echo off")
         same(home.visits(), [], "tabs")
@@ -76,28 +76,28 @@ def prompts(table, desk):
         same(json.loads((home.session("prod") / "refresh_token").read_text())["kdf"], "scrypt")
         plain_text(window.text)
 
-    with table.proves("a valid session needs no passphrase; a refresh asks once"):
-        with desk.window(PROMPT) as window:
+    with table.proves("a valid session needs no passphrase; a refresh asks for it once"):
+        with setup.window(PROMPT) as window:
             same(window.exit(), 0, "exit code")
             assert "assphrase" not in window.text, window.text
-        with desk.window(PROMPT, "session", "refresh") as window:
+        with setup.window(PROMPT, "session", "refresh") as window:
             window.until("assphrase")
             window.type("my secret phrase\n")
             same(window.exit(), 0, "exit code")
             assert "again" not in window.text, window.text
 
-    with table.proves("an empty one: exit 2; a wrong one: exit 1; two that differ: said, and no browser opens"):
-        before = desk.session_files()
-        grants = desk.provider.grants()
+    with table.proves("an empty passphrase: exit 2; a wrong one: exit 1; two that differ: an error, and no browser opens"):
+        before = setup.session_files()
+        grants = setup.provider.grants()
         for typed, code in (("\n", 2), ("wrong\n", 1)):
-            with desk.window(PROMPT, "session", "refresh") as window:
+            with setup.window(PROMPT, "session", "refresh") as window:
                 window.until("assphrase")
                 window.type(typed)
-                desk.ended(window, code, before)
+                setup.ended(window, code, before)
                 holds(window.text, "woci: ")
-        same(desk.provider.grants(), grants, "grants")
-        desk.forget()
-        with desk.window(PROMPT) as window:
+        same(setup.provider.grants(), grants, "grants")
+        setup.forget()
+        with setup.window(PROMPT) as window:
             window.until("assphrase")
             window.type("one\n")
             window.until("again")
@@ -107,10 +107,10 @@ def prompts(table, desk):
             holds(window.text, "differ")
         same(len(home.visits()), 1, "tabs")
 
-    with table.proves("the prompt goes to the terminal when stdout is a pipe and stdin a file: stdout is the document alone"):
+    with table.proves("the prompt is on the terminal if stdin and stdout are pipes, and stdout holds only the document"):
         home.woci("--profile", "prod").expect(0)
         line = f'echo "not this" | "$WOCI" --profile prod {PROMPT} session refresh 2>err.txt | cat >out.txt; echo finished'
-        with desk.shell(line) as window:
+        with setup.shell(line) as window:
             window.until("assphrase")
             window.type("typed\n")
             window.until("again")
@@ -119,32 +119,32 @@ def prompts(table, desk):
         same(json.loads((home.path / "out.txt").read_text())["source"], "refreshed")
         assert "assphrase" not in (home.path / "err.txt").read_text(), "a prompt on stderr"
 
-    with table.proves("without a terminal: the variable where one is named, else exit 2 and nothing is sent"):
-        grants = desk.provider.grants()
+    with table.proves("without a terminal: exit 2 and nothing is sent, unless a variable for the passphrase is named"):
+        grants = setup.provider.grants()
         away = {"start_new_session": True}
         home.woci("--profile", "prod", PROMPT, "session", "refresh", **away).expect(2, "terminal")
-        same(desk.provider.grants(), grants, "grants")
+        same(setup.provider.grants(), grants, "grants")
         env = {**home.env, "PHRASE": "typed"}
         home.woci("--profile", "prod", PROMPT, "--refresh-token-passphrase-env=PHRASE", "session", "refresh", env=env, **away).expect(0)
 
 
-def interrupts(table, desk):
-    home = desk.home
+def interrupts(table, setup):
+    home = setup.home
 
     for name, key, code in (("Ctrl-C", "\x03", 130), ("Ctrl-\\", "\x1c", 131), ("SIGTERM", signal.SIGTERM, 143), ("SIGHUP", signal.SIGHUP, 129)):
-        with table.proves(f"{name} at the passphrase prompt: exit {code}, the terminal shows typing again, nothing changed"):
-            before = desk.session_files()
-            with desk.window(PROMPT, "session", "refresh") as window:
+        with table.proves(f"{name} at the passphrase prompt: exit {code}, the terminal shows typing again, nothing is changed"):
+            before = setup.session_files()
+            with setup.window(PROMPT, "session", "refresh") as window:
                 window.until("assphrase")
                 wait(lambda: not window.echo(), "echo off")
                 window.type(key) if isinstance(key, str) else os.kill(window.pid, key)
-                desk.ended(window, code, before)
+                setup.ended(window, code, before)
 
-    with table.proves("Ctrl-C during a sign-in: exit 130, the port is free, and it does not count as unanswered"):
-        desk.forget()
+    with table.proves("Ctrl-C during a sign-in: exit 130, the port is free, and the next run may ask again"):
+        setup.forget()
         tabs = len(home.visits())
         for count in (1, 2):
-            with desk.window(env={"WOCI_E2E_PERSON": "away"}) as window:
+            with setup.window(env={"WOCI_E2E_PERSON": "away"}) as window:
                 window.until("Auth URL: ")
                 home.visited(tabs + count)
                 window.type("\x03")
@@ -153,20 +153,20 @@ def interrupts(table, desk):
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(("127.0.0.1", home.redirect_port))
-        left = desk.session_files()
-        # A run without a terminal may ask too, at once.
+        left = setup.session_files()
+        # A run without a terminal may ask at once, since Ctrl-C is not an unanswered sign-in.
         same(home.woci("--profile", "prod").expect(0).json["source"], "authenticated")
 
-    with table.proves("… and nothing is left behind but lock files"):
+    with table.proves("… and only lock files are left behind"):
         same(left, {}, "files in the session folder")
 
-    with table.proves("Ctrl-C while waiting for another woci: exit 130; it was told whom it waits for, and that one goes on"):
-        desk.forget()
+    with table.proves("Ctrl-C while woci waits for another: exit 130; woci has named the other process, which continues"):
+        setup.forget()
         away = {"env": {**home.env, "WOCI_E2E_PERSON": "away"}, "stdout": DEVNULL, "stderr": DEVNULL}
         holder = home.start("--profile", "prod", "session", "authenticate", **away)
         try:
             wait(lambda: listens(home.redirect_port), "the sign-in")
-            with desk.window() as window:
+            with setup.window() as window:
                 window.until(str(holder.pid))
                 window.type("\x03")
                 same((window.exit(), window.echo()), (130, True), "exit code and echo")
@@ -177,10 +177,10 @@ def interrupts(table, desk):
         same(code in (-2, 130), True, f"the holder's end ({code})")
         home.woci("--profile", "prod").expect(0)
 
-    with table.proves("Ctrl-C at 30 moments of a refresh: exit 130 or done, the next run works, and no refresh token was lost"):
+    with table.proves("Ctrl-C at 30 moments of a refresh: exit 130 or 0, the next run works, and no refresh token is lost"):
         tabs, lost = len(home.visits()), 0
         for milliseconds in range(0, 60, 2):
-            with desk.window("session", "refresh") as window:
+            with setup.window("session", "refresh") as window:
                 time.sleep(milliseconds / 1000)
                 window.type("\x03")
                 code = window.exit()
@@ -189,9 +189,9 @@ def interrupts(table, desk):
         home.clean("prod")
         same((lost, len(home.visits()) - tabs), (0, 0), "refresh tokens lost, tabs")
 
-    with table.proves("a terminal that is closed during a sign-in ends woci, and frees the port"):
-        desk.forget()
-        window = desk.window(env={"WOCI_E2E_PERSON": "away"})
+    with table.proves("if the terminal is closed during a sign-in, woci ends and the port is free"):
+        setup.forget()
+        window = setup.window(env={"WOCI_E2E_PERSON": "away"})
         window.until("Auth URL: ")
         os.close(window.fd)
         wait(window.ended, "woci's end")
@@ -204,26 +204,26 @@ def listens(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def screens(table, desk):
-    home = desk.home
+def screens(table, setup):
+    home = setup.home
     wrong = ("--sign-in", "sometimes")
 
-    with table.proves("no colour and no cursor control, on any terminal: xterm, dumb, none, 20 columns"):
+    with table.proves("no colour and no cursor control on any terminal: xterm, dumb, unset, 20 columns"):
         for env in ({"TERM": "xterm-256color"}, {"TERM": "dumb"}, {"TERM": ""}, {"NO_COLOR": "1"}):
             for columns in (20, 80):
                 for args in (("--help",), ("session", "refresh"), wrong, ()):
-                    with desk.window(*args, env=env, columns=columns) as window:
+                    with setup.window(*args, env=env, columns=columns) as window:
                         same(window.exit(), 2 if args is wrong else 0, f"exit code of {args}")
                         plain_text(window.text)
 
-    with table.proves("a terminal 20 columns wide shows the Auth URL whole, on one line that it wraps itself"):
-        desk.forget()
-        with desk.window(columns=20) as window:
+    with table.proves("on a terminal of 20 columns, the Auth URL is one line, which the terminal wraps"):
+        setup.forget()
+        with setup.window(columns=20) as window:
             same(window.exit(), 0, "exit code")
         (line,) = [line for line in window.text.splitlines() if line.startswith("Auth URL: ")]
         same(line.removeprefix("Auth URL: ").strip(), home.visits()[-1]["url"])
 
-    with table.proves("stdout closed early (`woci | head -c 0`) is no crash; a full one is exit 1"):
+    with table.proves("if stdout is closed early (`woci | head -c 0`), woci does not crash; if it is full, woci exits with 1"):
         for line in ('"$WOCI" --profile prod | head -c 0', '"$WOCI" --help | head -c 1'):
             done = run(["/bin/bash", "-c", f"set -o pipefail; {line}"], env={**home.env, "WOCI": str(WOCI)})
             assert done.code in (0, 1, 141), f"exit {done.code}: {done.err}"
@@ -231,7 +231,7 @@ def screens(table, desk):
         full = run(["/bin/sh", "-c", '"$WOCI" --profile prod >/dev/full'], env={**home.env, "WOCI": str(WOCI)})
         full.expect(1, "woci: ")
 
-    with table.proves("`eval \"$(woci env)\"` in sh, and its --unset, with a home that has blanks and quotes in its name"):
+    with table.proves("`eval \"$(woci env)\"` and its --unset work in sh, with blanks and quotes in the path of the home"):
         odd = home.path / "it's a \"home\" $HOME"
         odd.mkdir()
         shutil.copytree(home.oci, odd / ".oci")

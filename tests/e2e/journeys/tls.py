@@ -1,4 +1,4 @@
-"""TLS as enterprises have it: a private CA, bad certificates, proxies, a captive portal."""
+"""TLS in company networks: a private CA, bad certificates, proxies, a captive portal."""
 import os
 import shutil
 import ssl
@@ -34,7 +34,7 @@ class Company:
         self.certificates.mkdir()
         run([VENV / "python", HERE / "peers/certificates.py", self.certificates]).expect(0)
         settings = provider.settings(home, domain, provider.confidential)
-        # The browser's side stays on 127.0.0.1; what woci itself calls is behind names and TLS.
+        # The browser opens 127.0.0.1. The endpoints that woci calls have host names and TLS.
         settings["token_url"] = f"https://{IDP}/token"
         settings["token_exchange_url"] = f"https://{DOMAIN}/oauth2/v1/token"
         home.manager({"DEFAULT": settings})
@@ -60,7 +60,7 @@ class Company:
         return run(["strace", "-f", "-qq", *strace, WOCI, "session", "refresh"], env=self.env(), cwd=home.path).code
 
     def refused(self, said, proxy=None, **more):
-        """Exit 1 with the reason; nothing reached the provider, nothing was lost, nobody was asked."""
+        """Checks for exit 1 with the reason, no grant, unchanged files, and no browser tab."""
         session = self.home.session()
         before = {file: (session / file).read_bytes() for file in ("token", "refresh_token", "private_key.pem")}
         grants, tabs = self.provider.grants(), len(self.home.visits())
@@ -75,18 +75,18 @@ class Company:
 def good(table, company):
     home = company.home
 
-    with table.proves("a private CA by SSL_CERT_FILE, through a proxy that alone resolves the names: sign-in and refresh"):
+    with table.proves("a private CA in SSL_CERT_FILE, through a proxy that resolves the names: sign-in and refresh work"):
         same(home.woci(env=company.env()).expect(0).json["source"], "authenticated")
         same(company.refresh().expect(0).json["source"], "refreshed")
         same(company.proxy.asked, [f"CONNECT {IDP}:443", f"CONNECT {DOMAIN}:443"] * 2)
 
-    with table.proves("from the token request's last byte to the rename nothing but reads, write, fsync and rename, over TLS too"):
+    with table.proves("from the last byte of the token request to the rename, the only calls are reads, write, fsync and rename, also with TLS"):
         if not shutil.which("strace"):
-            raise Skip("no strace here")
+            raise Skip("strace is not installed")
         traced = Trace(home, company.traced_refresh)
         same([name for name in traced.names_in_window() if name != "recvfrom"], ["write", "fsync", "rename"])
 
-    with table.proves("a private CA by SSL_CERT_DIR, as c_rehash leaves it"):
+    with table.proves("a private CA in SSL_CERT_DIR, with a name as c_rehash makes it"):
         if not shutil.which("openssl"):
             raise Skip("openssl is not installed")
         folder = home.path / "certs"
@@ -96,23 +96,23 @@ def good(table, company):
         shutil.copy(ca, folder / f"{name}.0")
         company.refresh(SSL_CERT_FILE=None, SSL_CERT_DIR=str(folder)).expect(0)
 
-    with table.proves("a private CA in the system's store (in a mount namespace of the test's own)"):
+    with table.proves("a private CA in the system's store (in a mount namespace)"):
         store = home.path / "store"
         store.mkdir()
         shutil.copy(company.certificates / "ca.pem", store / "ca-certificates.crt")
         if os.geteuid() or not shutil.which("unshare") or not os.path.isdir("/etc/ssl/certs"):
-            raise Skip("it takes root, unshare and Linux")
+            raise Skip("this needs root, unshare and Linux")
         if run(["unshare", "--mount", "true"]).code:
             raise Skip("mount namespaces are not allowed here")
         mount = 'mount --bind "$1" /etc/ssl/certs && shift && exec "$@"'
         env = company.env(SSL_CERT_FILE=None)
         run(["unshare", "--mount", "sh", "-ec", mount, "sh", store, WOCI, "session", "refresh"], env=env).expect(0)
 
-    with table.proves("an intermediate that the server sends along"):
+    with table.proves("an intermediate certificate that the server sends is used"):
         company.refresh(company.proxy_to(company.front("intermediate", company.provider))).expect(0)
 
     for version in ("TLSv1_2", "TLSv1_3"):
-        with table.proves(f"a server that speaks {version.replace('_', '.').replace('v', ' ')} only"):
+        with table.proves(f"a server with {version.replace('_', '.').replace('v', ' ')} only is accepted"):
             wanted = getattr(ssl.TLSVersion, version)
             front = company.front("good", company.provider, versions=(wanted, wanted))
             company.refresh(company.proxy_to(front)).expect(0)
@@ -125,41 +125,41 @@ def bad(table, company):
         ("not-yet", "a certificate of tomorrow", ("not valid yet",)),
         ("wrong-host", "a certificate of another host", ("for another host", IDP)),
         ("self-signed", "a self-signed certificate", ("SSL_CERT_FILE",)),
-        ("no-intermediate", "an intermediate that the server keeps to itself", ("SSL_CERT_FILE",)),
+        ("no-intermediate", "an intermediate certificate that the server does not send", ("SSL_CERT_FILE",)),
     ]:
         for host, service in ((IDP, company.provider), (DOMAIN, company.domain)):
             where = "the provider" if host == IDP else "the identity domain"
-            with table.proves(f"{what} at {where}: refused, said clearly"):
+            with table.proves(f"{what} at {where}: refused, with the reason"):
                 front = company.front(certificate, service)
                 if host == IDP:
                     company.refused((*said, f"https://{IDP}/token"), company.proxy_to(front))
                 else:
-                    # The refresh token was spent by then; its successor is kept, and the next run needs nobody.
+                    # The refresh token was spent before. The next one is stored, and the next run needs no person.
                     proxy = company.proxy_to(company.tls[IDP], front)
                     said_here = [part.replace(IDP, DOMAIN) for part in said]
                     company.refresh(proxy).expect(1, *said_here, f"https://{DOMAIN}/oauth2/v1/token")
                     same(company.refresh().expect(0).json["source"], "refreshed")
 
-    with table.proves("a CA that nobody named: refused, naming SSL_CERT_FILE"):
+    with table.proves("an unknown CA: refused, and the error names SSL_CERT_FILE"):
         company.refused(("SSL_CERT_FILE", IDP), SSL_CERT_FILE=None)
 
-    with table.proves("SSL_CERT_FILE that is missing, or holds no certificate: said, with its path"):
+    with table.proves("SSL_CERT_FILE is missing or has no certificate: the error names its path"):
         nothing = write(company.home.path / "nothing.pem", "no certificate\n")
         for path in (nothing, company.home.path / "missing.pem"):
             company.refused((str(path),), SSL_CERT_FILE=str(path))
 
-    with table.proves("plain http on the port of https: said"):
+    with table.proves("plain http on the port of https: the error says so"):
         company.refused((f"https://{IDP}/token", "TLS"), company.proxy_to(company.provider))
 
 
 def proxies(table, company):
-    with table.proves("NO_PROXY: the name is resolved here, and the proxy is not asked"):
+    with table.proves("with NO_PROXY, woci resolves the name itself and does not use the proxy"):
         proxy = company.proxy_to(company.tls[IDP])
         company.refused((IDP,), proxy, NO_PROXY=f"intranet,{IDP}")
         company.refused((IDP,), proxy, NO_PROXY=".example.test")
         same(proxy.asked, [], "what the proxy was asked")
 
-    with table.proves("https_proxy in small letters counts too, and a loopback host is never proxied"):
+    with table.proves("https_proxy in lower case works too, and a loopback host is never proxied"):
         proxy = company.proxy_to(company.tls[IDP])
         company.refresh(HTTPS_PROXY=None, https_proxy=proxy.url).expect(0)
         same(len(proxy.asked), 2, "requests to the proxy")
@@ -170,7 +170,7 @@ def proxies(table, company):
         same(company.home.woci(*local, f"--manager-config={company.home.oci / 'local.ini'}", env=company.env(proxy)).expect(0).json["source"], "authenticated")
         same(len(proxy.asked), 2, "requests to the proxy")
 
-    with table.proves("a proxy that asks for a password: said; with one in HTTPS_PROXY it works, and nobody sees it"):
+    with table.proves("a proxy that needs a password: the error says so; with a password in HTTPS_PROXY it works, and woci does not print it"):
         password = "user:s3cret pass"
         proxy = company.proxy_to(company.tls[IDP], password=password)
         company.refused((f"127.0.0.1:{proxy.port}", "asks for a password", "HTTPS_PROXY"), proxy)
@@ -180,7 +180,7 @@ def proxies(table, company):
         wrong = company.refused(("asks for a password",), HTTPS_PROXY=f"http://user:wr0ng@127.0.0.1:{proxy.port}")
         assert "wr0ng" not in wrong.err, wrong.err
 
-    with table.proves("a proxy that is down, or does not know the host: said, naming the proxy"):
+    with table.proves("a proxy that is down or does not know the host: the error names the proxy"):
         port = free_port()
         company.refused((f"127.0.0.1:{port}",), HTTPS_PROXY=f"http://127.0.0.1:{port}")
         company.refused(("502", "proxy"), Proxy({}))
@@ -188,23 +188,23 @@ def proxies(table, company):
 
 def portals(table, company):
     pem = company.certificates / "good.pem"
-    with table.proves("a captive portal that answers HTML in the provider's name: said, nothing lost, no browser"):
-        for says_goodbye in (True, False):  # many servers end a TLS connection without close_notify
-            portal = Tls(pem, answer=PORTAL % (b"200 OK", b""), says_goodbye=says_goodbye)
+    with table.proves("a captive portal answers with HTML instead of the provider: the error says so, nothing is lost, no browser opens"):
+        for sends_close_notify in (True, False):  # many servers end a TLS connection without close_notify
+            portal = Tls(pem, answer=PORTAL % (b"200 OK", b""), sends_close_notify=sends_close_notify)
             company.refused(("https://" + IDP, "not a JSON", "sign-in page"), company.proxy_to(portal))
 
-    with table.proves("a captive portal that redirects: not followed, said"):
+    with table.proves("a captive portal redirects: woci does not follow, and the error says so"):
         away = b"Location: https://wifi.example.test/login\r\n"
         company.refused(("302",), company.proxy_to(Tls(pem, answer=PORTAL % (b"302 Found", away))))
 
-    with table.proves("a captive portal in the proxy's place: said"):
+    with table.proves("a captive portal answers instead of the proxy: the error says so"):
         company.refused(("proxy",), Proxy({}, answer=PORTAL % (b"200 OK", b"")))
         company.refused(("proxy", "302"), Proxy({}, answer=PORTAL % (b"302 Found", b"Location: http://wifi.example.test/\r\n")))
 
-    with table.proves("a portal's own certificate in the provider's name: refused"):
+    with table.proves("a captive portal with a certificate of its own: refused"):
         company.refused(("for another host",), company.proxy_to(Tls(company.certificates / "wrong-host.pem", answer=PORTAL % (b"200 OK", b""))))
 
-    with table.proves("HTML from the identity domain after a good refresh: the next run needs nobody"):
+    with table.proves("HTML from the identity domain after a good refresh: the next run needs no person"):
         proxy = company.proxy_to(company.tls[IDP], Tls(pem, answer=PORTAL % (b"200 OK", b"")))
         company.refresh(proxy).expect(1, f"https://{DOMAIN}")
         tabs = len(company.home.visits())

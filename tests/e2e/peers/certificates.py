@@ -1,4 +1,4 @@
-"""A company's own certificate authority, and servers with good and bad certificates. argv: folder.
+"""Makes a company's certificate authority, and good and bad certificates of servers. argv: folder.
 
 Each NAME.pem holds a key and the chain that a server sends; ca.pem is what a client has to trust.
 """

@@ -1,5 +1,5 @@
-"""A refresh token as the older Python tool encrypted it, with the library that it used. argv: file, rounds;
-the passphrase is in the variable PASSPHRASE."""
+"""Encrypts a refresh token as the older Python tool did, with the library that it used. argv: file, rounds. The
+passphrase is in the variable PASSPHRASE."""
 import base64
 import json
 import os

@@ -1,8 +1,7 @@
-// A certified OpenID provider (npm `oidc-provider`), set up as a strict company would: PKCE for
-// everybody, refresh tokens that rotate, access tokens as JWTs. The pages on which a person signs in and
-// consents are its own.
+// A certified OpenID provider (npm `oidc-provider`) with strict settings: PKCE required, refresh tokens that
+// rotate, access tokens as JWTs. The sign-in and consent pages are its own.
 //
-// argv: one JSON document {port, clients, accessTokenLife}. A line on stdout says that it listens.
+// argv: one JSON document {port, clients, accessTokenLife}. It prints a line when it listens.
 import Provider from 'oidc-provider';
 import { generateKeyPairSync } from 'node:crypto';
 
@@ -16,8 +15,8 @@ const provider = new Provider(issuer, {
   cookies: { keys: ['a key for the cookies of a test'] },
   pkce: { required: () => true },
   rotateRefreshToken: true,
-  // As OCI's rule does, whoever asks for offline_access gets a refresh token; but only a person's
-  // consent brings it (OpenID Connect Core 11), so woci's URL carries prompt=consent.
+  // As at OCI, the scope offline_access asks for a refresh token. It is issued only after the person's consent
+  // (OpenID Connect Core 11), so woci's authorization URL has prompt=consent.
   scopes: ['openid', 'offline_access'],
   ttl: { AccessToken: accessTokenLife, RefreshToken: 7 * 24 * 3600, Session: 3600, Grant: 7 * 24 * 3600, Interaction: 600 },
   features: {
@@ -35,15 +34,15 @@ const provider = new Provider(issuer, {
   },
 });
 
-// What it said no to, for a test that fails to show.
+// Prints refusals, to be shown when a test fails.
 for (const event of ['authorization.error', 'grant.error', 'server_error']) {
   provider.on(event, (ctx, error) => console.error(event, error.error, error.error_description, error.error_detail ?? ''));
 }
-// One line for each grant that it honoured: that is how a test knows what woci really asked for.
+// Prints a line for each grant, so that a test can see what woci requested.
 provider.on('grant.success', (ctx) => console.log(JSON.stringify({ grant: ctx.oidc.params.grant_type, client: ctx.oidc.client.clientId })));
 provider.on('grant.revoked', () => console.log(JSON.stringify({ revoked: true })));
 
 provider.listen(port, '127.0.0.1', () => console.log(JSON.stringify({ listening: issuer })));
 
-// Whoever started it holds its standard input; a test that was killed leaves nothing running.
+// Ends when its stdin is closed, so that it does not outlive a test that was killed.
 process.stdin.resume().on('end', () => process.exit());

@@ -1,4 +1,5 @@
-// The SDK for TypeScript and JavaScript, as its documentation says. argv: config file, profile, endpoint.
+// Signs a request with the SDK for TypeScript and JavaScript, as its documentation describes it.
+// argv: config file, profile, endpoint.
 import common from 'oci-common';
 
 const [file, profile, endpoint] = process.argv.slice(2);

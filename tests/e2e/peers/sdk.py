@@ -1,4 +1,4 @@
-"""The Python SDK, as its documentation and woci's README say. argv: profile, endpoint."""
+"""Signs a request with the Python SDK, as its documentation describes it. argv: profile, endpoint."""
 import sys
 
 import oci
