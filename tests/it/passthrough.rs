@@ -193,6 +193,28 @@ fn signal_dispositions_are_unchanged() {
     assert!(run.stdout.starts_with("SigBlk: 0000000000000000\n"), "{run}");
 }
 
+/// Rust's runtime ignores SIGPIPE before `main`, and woci ignores SIGXFSZ.
+#[test]
+fn ignored_signals_stay_ignored_and_no_others() {
+    let world = World::signed_in();
+    let script = "#!/bin/sh\nwhile read -r line; do case $line in SigIgn*) echo $line;; esac; done \
+                  < /proc/self/status\n";
+    install(&world, "shell/oci", script, "755");
+    let path = format!("{}:/usr/bin:/bin", world.path("shell").display());
+    for traps in ["", "trap '' PIPE;", "trap '' XFSZ;", "trap '' HUP PIPE XFSZ;"] {
+        let [with, without] = ["woci os", "oci os"].map(|program| {
+            let line = format!("{traps} exec {program}");
+            world
+                .shell(&line)
+                .env("PATH", format!("{path}:{}", world.path("bin").display()))
+                .run()
+                .ok()
+                .stdout
+        });
+        assert_eq!(with, without, "{traps}");
+    }
+}
+
 #[test]
 fn exit_codes_and_signals_of_oci_are_returned() {
     let world = World::signed_in();
