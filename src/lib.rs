@@ -1,4 +1,59 @@
-//! The rooms of woci. `main` is its only door; what each room owns stands at the head of its `mod.rs`.
+//! woci: signs a person in, keeps the session fresh and hands it out. This file is the map of the house, and `main`.
+//!
+//! # Rooms
+//! A room is a folder, or a file of its own; the `mod.rs` of a folder says what the room owns. A room uses only rooms
+//! that stand below it (tests/it/house.rs checks that). `main` is src/main.rs, this is `lib`.
+//!
+//! | room | owns | files |
+//! |---|---|---|
+//! | `cli` | what was asked, and help | parse, help/{mod, topics} |
+//! | `verbs` | THE table of verbs; one file each | mod; credential, env, session, daemon, kube/{credential, config}, passthrough, version |
+//! | `output` | JSON or text: the one writer of stdout | |
+//! | `fresh` | keeping a session fresh in time | schedule, keeper, daemon, beside |
+//! | `session` | when a session is usable, refreshed or signed in for | ensure, ask, establish, renew/refresh_grant |
+//! | `signin` | a person signs in at the browser | loopback/{listener, callback, page}, opener |
+//! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, envelope, legacy, passphrase |
+//! | `oci` | Oracle's formats and services, and running oci | config_file, upst, key, signature, exchange, region, environment, program |
+//! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret |
+//! | `oauth` | requests to a token endpoint | http, tcp, token, pkce, url |
+//! | `ini` | the INI file format | scan, edit |
+//! | `options` | THE table of options | |
+//! | `files` | reading, replacing and locking files | mod, lock |
+//! | `log` | messages on stderr | |
+//! | `host` | environment, home, clock, randomness | |
+//! | `error` | every way to fail, and what a person reads then | mod, say |
+//! | `sys` | system calls; the only unsafe code | |
+//! | `jwt`, `time`, `secret` | a token's claims; Unix time; a text that is never shown | |
+//! | `testing` | what unit tests share: homes, vectors, golden files | |
+//!
+//! # What to touch
+//! - **An option**: a row of `options`, and a field where its value is used: of `config::Settings` for a setting, of
+//!   the verb's own `Options` for one that a single verb has. An option without a key: a line of `EFFECTS` in
+//!   tests/it/tables.rs.
+//! - **A verb**: a row of the table in `verbs`, and its file there. If it prints a document: schemas/. README.md names
+//!   it.
+//! - **A way to sign in**: its file in `signin`, a row there, and what it requires in `config/needs`. **A way to
+//!   renew** without a person: the same in `session/renew`.
+//! - **An error**: a variant in `error/mod`; in `error/say` what it says, and an example.
+//!
+//! `make bless` rewrites the golden files: fixtures/help/ and fixtures/errors.txt.
+//!
+//! # Tests
+//! A file's own unit tests end it. tests/it runs the program in a throw-away home (`world`) against the provider and
+//! the identity domain of tests/sim (`sim`):
+//!
+//! | room | tests/it |
+//! |---|---|
+//! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `passthrough`, `kube`, `readme` |
+//! | `fresh` | `daemon`, `auto_refresh` |
+//! | `session` | `life`, `crowd`, `origin` |
+//! | `signin` | `sign_in` |
+//! | `store`, `files` | `at_rest`, `disk` |
+//! | `oci` | `oci_config`, `passthrough` |
+//! | `config`, `ini` | `config` |
+//! | `oauth` | `network` |
+//! | `error`, `log` | `errors` |
+//! | the sources, the simulator | `house`, `simulator` |
 
 mod cli;
 mod config;

@@ -154,7 +154,7 @@ impl Line {
                 if !words.is_empty() {
                     return words;
                 }
-                by_option
+                if self.asked.is_some() { Some(verb) } else { by_option }
             }
             Some(verb) => Some(verb),
             None => by_option,
@@ -393,6 +393,7 @@ mod tests {
             (&["session", "refresh", "-h"], &["session refresh"]),
             (&["--daemon", "--help"], &["--daemon"]),
             (&["help", "--daemon"], &["--daemon"]),
+            (&["help", "--help"], &["help"]),
             (&["help", "nonsense"], &["nonsense"]),
         ] {
             let invocation = line(args).unwrap();

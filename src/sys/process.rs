@@ -1,6 +1,6 @@
 //! Running other programs: in place of woci (exec), as a child, or detached as a daemon; and the signals
 //! between woci and them.
-#![expect(clippy::disallowed_methods, reason = "opens /dev/null, which crate::files does not manage")]
+#![expect(clippy::disallowed_methods, reason = "opens /dev/null, which is no file of its own")]
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{File, OpenOptions};

@@ -31,7 +31,7 @@ struct Options {
 enum Shell {
     Sh,
     Fish,
-    PowerShell,
+    Pwsh,
 }
 
 impl Options {
@@ -39,7 +39,7 @@ impl Options {
         let shell = match own.get("--shell") {
             None | Some("sh") => Shell::Sh,
             Some("fish") => Shell::Fish,
-            Some("powershell") => Shell::PowerShell,
+            Some("powershell") => Shell::Pwsh,
             Some(_) => {
                 let why = "it is none of sh, fish, powershell".into();
                 return Err(Error::BadValue { name: "--shell".into(), why });
@@ -77,7 +77,7 @@ fn set_line(shell: Shell, name: &str, value: &str) -> String {
     match shell {
         Shell::Sh => format!("export {name}='{}'\n", value.replace('\'', r"'\''")),
         Shell::Fish => format!("set -gx {name} '{}'\n", value.replace('\\', r"\\").replace('\'', r"\'")),
-        Shell::PowerShell => format!("$env:{name} = '{}'\n", doubled_quotes(value)),
+        Shell::Pwsh => format!("$env:{name} = '{}'\n", doubled_quotes(value)),
     }
 }
 
@@ -85,7 +85,7 @@ fn unset_line(shell: Shell, name: &str) -> String {
     match shell {
         Shell::Sh => format!("unset {name}\n"),
         Shell::Fish => format!("set -e {name}\n"),
-        Shell::PowerShell => format!("Remove-Item Env:{name} -ErrorAction SilentlyContinue\n"),
+        Shell::Pwsh => format!("Remove-Item Env:{name} -ErrorAction SilentlyContinue\n"),
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
         for (shell, line) in [
             (Shell::Sh, r"export A='it'\''s \ $(x)'"),
             (Shell::Fish, r"set -gx A 'it\'s \\ $(x)'"),
-            (Shell::PowerShell, r"$env:A = 'it''s \ $(x)'"),
+            (Shell::Pwsh, r"$env:A = 'it''s \ $(x)'"),
         ] {
             assert_eq!(set_line(shell, "A", r"it's \ $(x)").trim_end(), line);
         }

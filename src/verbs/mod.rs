@@ -305,12 +305,23 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_names_each_verb() {
-        let readme = include_str!("../../README.md");
+    fn the_readme_shows_each_verb() {
+        let shown: Vec<String> = include_str!("../../README.md").lines().flat_map(commands).collect();
         let told_of = |verb: &&Verb| matches!(verb.form, Form::Words | Form::Option) && verb.name != VERSION;
         for verb in VERBS.iter().filter(told_of) {
-            assert!(readme.contains(verb.name), "README.md does not name {}", verb.name);
+            // `woci --help` shows help.
+            let names = [format!("{} ", verb.name), format!("--{} ", verb.name)];
+            let is_shown = shown.iter().any(|command| names.iter().any(|name| command.starts_with(name)));
+            assert!(is_shown, "README.md does not show `woci {}`", verb.name);
         }
+    }
+
+    /// What follows each `woci` of a line, and that without an option and its value at its head.
+    fn commands(line: &str) -> Vec<String> {
+        let words: Vec<&str> = line.split(|c: char| c.is_whitespace() || "`\"$()".contains(c)).collect();
+        let commands = words.split(|word| *word == "woci").skip(1);
+        let commands = commands.flat_map(|command| [command, command.get(2..).unwrap_or_default()]);
+        commands.map(|command| format!("{} ", command.join(" "))).collect()
     }
 
     #[test]

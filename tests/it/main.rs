@@ -22,6 +22,7 @@ mod readme; // README.md: its commands run, and the files it names exist
 mod schemas; // every JSON document conforms to its schema
 mod sign_in; // sign-ins: stray requests and attacks on the port, failures, remembered outcomes
 mod simulator; // the simulator is as strict as the services it stands for
+mod tables; // what help lists, woci does: no option, verb or schema is left half-used
 
 #[path = "../sim/main.rs"]
 mod sim;

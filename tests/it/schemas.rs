@@ -1,10 +1,12 @@
-//! Every kind of document that woci prints or writes is one of its schema, and a schema takes no more and no less.
+//! Every document that woci prints or stores is valid by its schema, and a schema takes no key more and none less.
 
 use crate::sim::jwt;
+use crate::tables;
 use crate::world::World;
 use crate::world::run::Run;
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -23,6 +25,36 @@ fn the_credential_of_each_source() {
     for (verb, source) in [("authenticate", "authenticated"), ("refresh", "refreshed")] {
         assert_eq!(valid(CREDENTIAL, world.woci(&["session", verb]).run().ok().json())["source"], source);
     }
+}
+
+#[test]
+fn every_verb_that_prints_a_document_names_its_schema_and_each_schema_has_a_document() {
+    let world = World::signed_in();
+    let mut shown = BTreeSet::from([format!("{REFRESH_TOKEN}.schema.json")]); // below
+    for verb in tables::verbs(&world) {
+        let page = tables::page(&world, &verb);
+        let schema = page.lines().find_map(|line| line.strip_prefix("  schemas/"));
+        let usage = page.split("Usage:\n").nth(1).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let mut words: Vec<&str> = verb.split(' ').collect();
+        if usage.contains(" --cluster-id OCID") {
+            words.extend(["--cluster-id", "ocid1.cluster.oc1.iad.example"]);
+        }
+        let run = world.woci(&words).run().ok();
+        match (schema, serde_json::from_str(&run.stdout)) {
+            (Some(schema), Ok(document)) => {
+                valid(schema.trim_end_matches(".schema.json"), document);
+                shown.insert(schema.to_owned());
+            }
+            (None, Err(_)) => {}
+            (schema, _) => {
+                panic!("`woci help {verb}` names the schema {schema:?}, and the verb prints\n{run}")
+            }
+        }
+    }
+    let files = fs::read_dir(root().join("schemas")).expect("the folder is there");
+    let files = files.map(|file| file.expect("it can be listed").file_name());
+    let files: BTreeSet<String> = files.filter_map(|name| name.into_string().ok()).collect();
+    assert_eq!(shown, files);
 }
 
 #[test]
