@@ -3,9 +3,9 @@
 
 mod find;
 mod manager;
-#[cfg(test)]
-mod oracle;
 mod profile;
+#[cfg(test)]
+mod python;
 mod settings;
 mod values;
 

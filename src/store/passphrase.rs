@@ -44,7 +44,7 @@ impl<'a> Passphrase<'a> {
         if let Some(key) = self.key.as_ref().filter(|key| envelope.is_for(key)) {
             return Ok(key.clone());
         }
-        let key = envelope.derive_key(&self.for_decryption(path)?).map_err(|e| e.of(path))?;
+        let key = envelope.derive_key(&self.for_decryption(path)?).map_err(|e| e.in_file(path))?;
         Ok(self.key.insert(key).clone())
     }
 
@@ -64,7 +64,7 @@ impl<'a> Passphrase<'a> {
             let second = typed(prompt, "Repeat the passphrase: ")?;
             if first == second { Ok(first) } else { Err(Error::PassphraseMismatch) }
         })?;
-        let key = DerivedKey::new(&passphrase, host::random()?).map_err(|e| e.of(path))?;
+        let key = DerivedKey::new(&passphrase, host::random()?).map_err(|e| e.in_file(path))?;
         Ok(self.key.insert(key).clone())
     }
 
@@ -83,7 +83,7 @@ impl<'a> Passphrase<'a> {
         let terminal = if self.source.prompt && self.may_prompt { Prompt::open().ok() } else { None };
         let passphrase = match (terminal, &self.source.variable) {
             (Some(mut terminal), _) => ask(&mut terminal)?,
-            (None, Some(variable)) => of_variable(self.env, variable)?,
+            (None, Some(variable)) => from_variable(self.env, variable)?,
             (None, None) => return Err(Error::NoTerminal),
         };
         Ok(self.known.insert(passphrase).clone())
@@ -100,7 +100,7 @@ fn typed(prompt: &mut Prompt, words: &str) -> Result<Secret> {
     }
 }
 
-fn of_variable(env: &Env, variable: &str) -> Result<Secret> {
+fn from_variable(env: &Env, variable: &str) -> Result<Secret> {
     match env.get(variable).and_then(|value| value.to_str()) {
         Some(value) => Ok(Secret::new(value.to_owned())),
         None => Err(Error::PassphraseVariable { variable: variable.to_owned() }),
