@@ -4,9 +4,9 @@
 mod find;
 mod manager;
 mod needs;
-#[cfg(test)]
-mod oracle;
 mod profile;
+#[cfg(test)]
+mod python;
 mod secret;
 mod settings;
 mod values;

@@ -12,7 +12,7 @@ use crate::secret::Secret;
 /// Error codes after which a refresh token is of no further use, and a person has to sign in: the token
 /// is spent or revoked, or the provider asks for a login or consent (RFC 6749 section 5.2, OpenID
 /// Connect Core 1.0 section 3.1.2.6).
-const DEAD: [&str; 4] = ["invalid_grant", "interaction_required", "login_required", "consent_required"];
+const DEAD_CODES: [&str; 4] = ["invalid_grant", "interaction_required", "login_required", "consent_required"];
 
 /// Redeems an authorization code. The code is spent even if this fails.
 pub fn authorization_code(
@@ -39,7 +39,7 @@ pub fn refresh(client: &Client<'_>, provider: &Provider, refresh_token: &Secret)
     let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
     request(client, provider, &fields, &[refresh_token]).map_err(|e| match e {
         Error::Refused { url, status: 400..=403, error: Some(error), why, .. }
-            if DEAD.contains(&error.as_str()) =>
+            if DEAD_CODES.contains(&error.as_str()) =>
         {
             Error::RefreshTokenDead { url, error, description: why }
         }
@@ -64,7 +64,7 @@ fn request(
         fields.push(("client_id", &provider.client_id));
     }
     let answer = client.post_form(&endpoint, basic.as_ref(), &fields, Retry::TooManyRequests)?;
-    let document = success(&endpoint, &answer, &secrets)?;
+    let document = success_document(&endpoint, &answer, &secrets)?;
     Ok(tokens(&endpoint, &document))
 }
 
@@ -73,7 +73,11 @@ fn request(
 /// # Errors
 /// [`Error::Refused`] for another status, with the provider's own words, from which `secrets` are
 /// removed. [`Error::BadAnswer`] if the body is not a JSON object.
-pub fn success(endpoint: &Endpoint<'_>, answer: &Answer, secrets: &[&Secret]) -> Result<Map<String, Value>> {
+pub fn success_document(
+    endpoint: &Endpoint<'_>,
+    answer: &Answer,
+    secrets: &[&Secret],
+) -> Result<Map<String, Value>> {
     let document: Option<Map<String, Value>> = serde_json::from_slice(&answer.body).ok();
     if answer.status == 200 {
         return document.ok_or_else(|| bad_answer(endpoint, "it is not a JSON object"));
@@ -155,7 +159,7 @@ pub fn fuzz(bytes: &[u8]) {
     let endpoint = Endpoint { what: "token endpoint", url: "https://idp.example.com/token" };
     let secret = Secret::new("S3cr3t canary".into());
     let answer = Answer::of([200, 400, 401, 503][usize::from(first % 4)], body);
-    match success(&endpoint, &answer, &[&secret]) {
+    match success_document(&endpoint, &answer, &[&secret]) {
         Ok(document) => drop(tokens(&endpoint, &document)),
         Err(e) => assert!(!e.to_string().contains(secret.expose())),
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::oauth::Domain;
 use crate::oauth::http::{Basic, Client, Endpoint, Retry};
-use crate::oauth::token::{bad_answer, is_token, success};
+use crate::oauth::token::{bad_answer, is_token, success_document};
 use crate::secret::Secret;
 
 /// Exchanges an access token for a UPST that is bound to a key. `public_key` is the key's
@@ -33,7 +33,7 @@ pub fn upst(
     ];
     let answer = client.post_form(&endpoint, Some(&basic), &fields, Retry::Unavailable)?;
     client.close_connection();
-    let document = success(&endpoint, &answer, &[access_token, &domain.client_secret])?;
+    let document = success_document(&endpoint, &answer, &[access_token, &domain.client_secret])?;
     match document.get("token").and_then(Value::as_str) {
         Some(token) if !token.is_empty() && is_token(token) => Ok(Secret::new(token.to_owned())),
         _ => Err(bad_answer(&endpoint, "it holds no token")),

@@ -65,9 +65,9 @@ pub fn open(env: &Env, url: &str) -> Attempts {
 
 /// The commands to try, each a program with its arguments.
 fn commands(env: &Env, url: &str) -> Vec<Vec<OsString>> {
-    match env.get("BROWSER").map(|list| of_variable(list, url)) {
+    match env.get("BROWSER").map(|list| from_variable(list, url)) {
         Some(commands) if !commands.is_empty() => commands,
-        _ => of_platform(env, platform())
+        _ => platform_commands(env, platform())
             .iter()
             .map(|words| words.iter().map(Into::into).chain([url.into()]).collect())
             .collect(),
@@ -76,7 +76,7 @@ fn commands(env: &Env, url: &str) -> Vec<Vec<OsString>> {
 
 /// The commands of `$BROWSER`: separated by colons, their words by white space. `%s` is replaced by the
 /// URL; a command without `%s` gets the URL as its last argument.
-fn of_variable(list: &OsStr, url: &str) -> Vec<Vec<OsString>> {
+fn from_variable(list: &OsStr, url: &str) -> Vec<Vec<OsString>> {
     let commands = list.as_bytes().split(|byte| *byte == b':');
     let words = |command: &[u8]| -> Vec<OsString> {
         let words = command.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
@@ -126,7 +126,7 @@ fn is_wsl(release: &[u8]) -> bool {
 }
 
 /// The commands of the platform, without the URL.
-fn of_platform(env: &Env, platform: Platform) -> Vec<&'static [&'static str]> {
+fn platform_commands(env: &Env, platform: Platform) -> Vec<&'static [&'static str]> {
     if platform == Platform::MacOs {
         return vec![&["open"]];
     }
@@ -202,7 +202,7 @@ mod tests {
             (":", vec![]),
             ("a '%s; rm'", vec!["a|'U;|rm'"]),
         ] {
-            assert_eq!(shown(&of_variable(OsStr::new(list), URL)), expected, "{list:?}");
+            assert_eq!(shown(&from_variable(OsStr::new(list), URL)), expected, "{list:?}");
         }
     }
 
@@ -221,7 +221,7 @@ mod tests {
             "/mnt/c/Windows/System32/rundll32.exe url.dll,FileProtocolHandler",
         ];
         let openers = |pairs: &[(&str, &str)], platform| -> Vec<String> {
-            of_platform(&Env::of(pairs), platform).iter().map(|words| words.join(" ")).collect()
+            platform_commands(&Env::of(pairs), platform).iter().map(|words| words.join(" ")).collect()
         };
         for display in [("DISPLAY", ":0"), ("WAYLAND_DISPLAY", "wayland-0")] {
             assert_eq!(openers(&[display], Platform::Other), WITH_DISPLAY);

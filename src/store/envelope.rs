@@ -32,7 +32,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// The error for the envelope in the file `path`.
-    pub fn of(self, path: &Path) -> Error {
+    pub fn in_file(self, path: &Path) -> Error {
         let path = path.to_owned();
         match self {
             Self::Damaged(why) => Error::RefreshTokenFile { path, why: why.into() },

@@ -44,7 +44,7 @@ impl<'a> Passphrase<'a> {
         if let Some(key) = self.key.as_ref().filter(|key| envelope.is_for(key)) {
             return Ok(key.clone());
         }
-        let key = envelope.derive_key(&self.for_decryption(path)?).map_err(|e| e.of(path))?;
+        let key = envelope.derive_key(&self.for_decryption(path)?).map_err(|e| e.in_file(path))?;
         Ok(self.key.insert(key).clone())
     }
 
@@ -64,7 +64,7 @@ impl<'a> Passphrase<'a> {
             let second = typed(prompt, "Repeat the passphrase: ")?;
             if first == second { Ok(first) } else { Err(Error::PassphraseMismatch) }
         })?;
-        let key = DerivedKey::new(&passphrase, host::random()?).map_err(|e| e.of(path))?;
+        let key = DerivedKey::new(&passphrase, host::random()?).map_err(|e| e.in_file(path))?;
         Ok(self.key.insert(key).clone())
     }
 

@@ -26,16 +26,16 @@ const ROOM: usize = 4096;
 /// The stored refresh token, decrypted. `None` if there is no file or it is empty.
 pub fn open(path: &Path, passphrase: &mut Passphrase<'_>) -> Result<Option<Secret>> {
     let Some(bytes) = read(path)? else { return Ok(None) };
-    let damaged = |why| Refusal::Damaged(why).of(path);
+    let damaged = |why| Refusal::Damaged(why).in_file(path);
     let text = std::str::from_utf8(&bytes).map_err(|_| damaged("it is not text"))?;
     let token = if !is_encrypted(&bytes) {
         Secret::new(text.to_owned())
     } else if let Some(legacy) = Legacy::parse(text) {
-        let legacy = legacy.map_err(|e| e.of(path))?;
-        legacy.open(&passphrase.for_decryption(path)?).map_err(|e| e.of(path))?
+        let legacy = legacy.map_err(|e| e.in_file(path))?;
+        legacy.open(&passphrase.for_decryption(path)?).map_err(|e| e.in_file(path))?
     } else {
-        let envelope = Envelope::parse(text).map_err(|e| e.of(path))?;
-        envelope.open(&passphrase.decryption_key(path, &envelope)?).map_err(|e| e.of(path))?
+        let envelope = Envelope::parse(text).map_err(|e| e.in_file(path))?;
+        envelope.open(&passphrase.decryption_key(path, &envelope)?).map_err(|e| e.in_file(path))?
     };
     if token.expose().contains(char::is_control) {
         return Err(damaged("it holds control characters, which a token cannot have"));
@@ -92,7 +92,7 @@ fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let length = bytes.trim_ascii_end().len();
     bytes.truncate(length);
     if length > LARGEST {
-        return Err(Refusal::Damaged("it is larger than any token").of(path));
+        return Err(Refusal::Damaged("it is larger than any token").in_file(path));
     }
     Ok((length > 0).then_some(bytes))
 }
