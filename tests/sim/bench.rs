@@ -217,8 +217,10 @@ impl Bench {
             let tokens: BTreeSet<&str> =
                 said.iter().filter_map(|one| one["security_token"].as_str()).collect();
             let refreshes = said.iter().filter(|one| one["source"] == "refreshed").count();
-            let name =
-                format!("{count} at once without a token: refreshes {refreshes}, tokens {}", tokens.len());
+            let name = format!(
+                "{count} `woci` at once without a token: refreshes {refreshes}, tokens {}",
+                tokens.len()
+            );
             row(&name, None, took, None, None);
         }
     }
