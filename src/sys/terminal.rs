@@ -1,5 +1,5 @@
 //! Asking a question on the terminal without showing what is typed.
-#![expect(clippy::disallowed_methods, reason = "opens /dev/tty, which crate::files does not manage")]
+#![expect(clippy::disallowed_methods, reason = "opens /dev/tty, which is no file of its own")]
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
