@@ -209,9 +209,8 @@ impl Daemon {
         }
     }
 
-    /// Tells the woci that started this one that it is up, and lets go of all that came from there.
-    /// Writes the ready line to stdout, then detaches: stderr goes to the log file, stdin and stdout to
-    /// /dev/null.
+    /// Writes the ready line for the process that started the daemon, then detaches: stderr goes to the
+    /// log file, stdin and stdout to /dev/null.
     pub fn detach(&self) -> Result<()> {
         let path = self.log_file();
         let log = files::open_kept(&path)?;
