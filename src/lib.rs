@@ -118,7 +118,7 @@ fn session_options(flags: &Flags) -> Given {
     }
 }
 
-/// Doors for fuzzers (tests/fuzz): bytes into each parser, and what must hold of what comes out.
+/// Entrances for fuzzers (tests/fuzz): bytes go into each parser, and the results are checked.
 #[cfg(fuzzing)]
 pub mod doors {
     pub use crate::config::fuzz::{ini, manager};

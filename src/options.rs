@@ -463,12 +463,12 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.chars().count()]
 }
 
-/// The options that were given, each once, with their values as typed.
+/// The options that were given, each one once, with their values as typed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Flags(Vec<(&'static str, String)>);
 
 impl Flags {
-    /// The value given for the option of this name; an empty text for one that takes none.
+    /// The value of the option of this name; an empty text for one that takes no value.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
     }
@@ -481,7 +481,7 @@ impl Flags {
         self.0.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
-    /// Sets an option, over the value it had.
+    /// Sets an option, in place of the value that it had.
     pub fn set(&mut self, name: &'static str, value: String) {
         self.0.retain(|(n, _)| *n != name);
         self.0.push((name, value));

@@ -1,4 +1,4 @@
-//! What a run hands out, and the one writer of stdout.
+//! The result of a run, and the one writer of stdout.
 
 use std::io::Write as _;
 
@@ -8,12 +8,12 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::sys;
 
-/// What a run ends with: something on stdout, or another program's exit code.
+/// The result of a run: something on stdout, or another program's exit code.
 pub enum Output {
     Document(Document),
     Text(String),
     Code(u8),
-    /// A document whose exit code is an answer too.
+    /// A document, with an exit code that tells the same in short.
     Answer {
         document: Document,
         code: u8,
@@ -41,7 +41,7 @@ fn json(document: &Document) -> Vec<u8> {
         json.extend_from_slice(if nth == 0 { b"\n  \"" } else { b",\n  \"" });
         json.extend_from_slice(key.as_bytes());
         json.extend_from_slice(b"\": ");
-        serde_json::to_writer(&mut json, value).expect("a Vec takes all that is written");
+        serde_json::to_writer(&mut json, value).expect("writing to memory does not fail");
     }
     json.extend_from_slice(b"\n}\n");
     json

@@ -17,7 +17,7 @@ use crate::options::{self, Flags, Kind, OPTIONS, Opt};
 use crate::verbs::{self, CREDENTIAL, Form, HELP, Invocation, PASSTHROUGH, VERBS, VERSION, Verb};
 
 /// # Errors
-/// All of exit code 2: an option without its value, given twice, ambiguous, or foreign to a verb.
+/// All have exit code 2: an option without its value, given twice, ambiguous, or not of this verb.
 pub fn parse(args: Vec<OsString>) -> Result<Invocation> {
     let mut line = Line::default();
     let mut args = args.into_iter();
@@ -84,7 +84,7 @@ impl Line {
         Ok(())
     }
 
-    /// All of it is oci's. The options that woci shares are read here too, since oci will follow them.
+    /// All of these words are oci's. woci reads the options that it shares with oci here too, since oci follows them.
     fn take_after_dashes(&mut self, args: Vec<OsString>) {
         let mut rest = args.iter();
         while let Some(arg) = rest.next() {
@@ -197,7 +197,7 @@ fn help_or_version(arg: &OsStr) -> Option<&'static str> {
     }
 }
 
-/// Commands that need no session: those that make one the other way, and oci's help.
+/// Commands that need no session of woci's: those that make one in oci's own way, and oci's help.
 fn is_bare(words: &[OsString], auth: Option<&str>) -> bool {
     let first = words.first().and_then(|word| word.to_str());
     let asks = |(n, word): (usize, &OsString)| match word.to_str() {
@@ -211,7 +211,7 @@ fn is_bare(words: &[OsString], auth: Option<&str>) -> bool {
         || words.iter().enumerate().any(asks)
 }
 
-/// `--name=value` at its first `=`; anything else is a name alone.
+/// Splits `--name=value` at its first `=`; anything else is a name alone.
 fn split(arg: &OsStr) -> (&str, Option<&OsStr>) {
     let bytes = arg.as_bytes();
     let cut = bytes.iter().position(|byte| *byte == b'=').unwrap_or(bytes.len());

@@ -89,7 +89,7 @@ fn unset_line(shell: Shell, name: &str) -> String {
     }
 }
 
-/// PowerShell takes the typographic single quotes for the plain one.
+/// PowerShell reads typographic single quotes as plain ones.
 fn doubled_quotes(value: &str) -> String {
     const QUOTES: [char; 5] = ['\'', '\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}'];
     value.chars().flat_map(|c| std::iter::repeat_n(c, if QUOTES.contains(&c) { 2 } else { 1 })).collect()

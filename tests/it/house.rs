@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const ROOMS: &str = "main lib cli verbs output fresh session signin store oci config oauth ini options files log host \
                      error sys jwt time secret testing";
 
-/// In one file, without its unit tests.
+/// In one file, without its unit tests and tables.
 const MOST_LINES: usize = 500;
 
 struct Source {
@@ -69,7 +69,7 @@ fn a_file_says_what_it_owns_and_is_not_too_long() {
     for source in sources() {
         let path = source.path.display();
         assert!(source.text.starts_with("//! "), "{path} does not say at its head what it owns");
-        let lines = source.without_tests().lines().count();
+        let lines = source.lines_without_tests_and_tables();
         assert!(lines <= MOST_LINES, "{path} has {lines} lines: split it by what it does");
     }
 }
@@ -93,6 +93,17 @@ impl Source {
             attributes.take(1).any(|line| line == "mod tests {")
         });
         tests.map_or(&self.text, |(at, _)| &self.text[..at])
+    }
+
+    /// A table is a constant whose rows stand in lines of their own.
+    fn lines_without_tests_and_tables(&self) -> usize {
+        let mut in_table = false;
+        let counts = |line: &&str| {
+            in_table =
+                if in_table { *line != "];" } else { line.contains("const ") && line.ends_with("= &[") };
+            !in_table
+        };
+        self.without_tests().lines().filter(counts).count()
     }
 
     fn code(&self) -> impl Iterator<Item = (At<'_>, &str)> {

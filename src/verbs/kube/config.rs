@@ -68,7 +68,7 @@ fn carried(host: &Host, flags: &Flags) -> Result<Vec<String>> {
     Ok(args)
 }
 
-/// As `oci ce cluster create-kubeconfig` names it.
+/// The name that `oci ce cluster create-kubeconfig` gives.
 fn default_user(cluster_id: &str) -> String {
     let unique = cluster_id.rsplit('.').next().unwrap_or(cluster_id);
     let tail = unique.len().saturating_sub(11);
@@ -80,7 +80,7 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// kubectl knows which kubeconfig is the current one, and leaves the rest of it as it was.
+/// kubectl knows which kubeconfig is the current one, and keeps the rest of it unchanged.
 fn set_credentials(user: &str, program: &str, args: &[String]) -> Result<u8> {
     let status = Command::new("kubectl")
         .args(["config", "set-credentials", user])

@@ -1,5 +1,5 @@
-//! The exec credential for a cluster of OCI's Kubernetes engine (OKE): the token that `oci ce cluster
-//! generate-token` makes, without a second of Python. schemas/exec-credential.schema.json.
+//! The exec credential for a cluster of OCI's Kubernetes engine (OKE), with the same token that `oci ce cluster
+//! generate-token` makes. The document follows schemas/exec-credential.schema.json.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
@@ -15,7 +15,7 @@ use crate::output::Output;
 use crate::session::{Engine, Person, Want};
 use crate::verbs::{Invocation, settings};
 
-/// As `oci` has it: kubectl then asks for another one before the cluster refuses this one.
+/// As long as with `oci`: kubectl asks for a new token before the cluster refuses this one.
 const LIFE_SECONDS: i64 = 240;
 const GROUP: &str = "client.authentication.k8s.io";
 
@@ -46,7 +46,7 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     Ok(Output::Text(format!("{credential:#}\n")))
 }
 
-/// The region as everywhere, else the one that the cluster's OCID names.
+/// The configured region, else the one that the cluster's OCID names.
 fn region(engine: &Engine<'_>, cluster_id: &str) -> Result<String> {
     match engine.region()? {
         Some(set) => region::name(&set)
@@ -55,7 +55,7 @@ fn region(engine: &Engine<'_>, cluster_id: &str) -> Result<String> {
     }
 }
 
-/// What kubectl says of itself in KUBERNETES_EXEC_INFO.
+/// What kubectl asks for, in the variable KUBERNETES_EXEC_INFO.
 struct Asked {
     api_version: String,
     has_terminal: bool,
