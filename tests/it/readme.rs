@@ -52,25 +52,6 @@ fn help_topics_exist() {
 }
 
 #[test]
-fn every_verb_is_named() {
-    let readme = text("README.md");
-    for verb in [
-        "credential",
-        "env",
-        "kube-credential",
-        "session authenticate",
-        "session refresh",
-        "help",
-        "--daemon",
-        "--daemon-status",
-        "--stop-daemon",
-    ] {
-        assert!(readme.contains(&format!("woci {verb}")), "woci {verb} is not in README.md");
-    }
-    assert!(readme.contains(" kubeconfig --cluster-id "), "woci kubeconfig is not in README.md");
-}
-
-#[test]
 fn make_targets_exist() {
     let makefile = text("Makefile");
     for command in console_commands().into_iter().chain(inline_commands()) {
