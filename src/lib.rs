@@ -14,7 +14,7 @@
 //! | `signin` | a person signs in at the browser | loopback/{listener, callback, page}, opener |
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, envelope, legacy, passphrase |
 //! | `oci` | Oracle's formats and services, and running oci | config_file, upst, key, signature, exchange, region, environment, program |
-//! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret |
+//! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret; python compares with Python's parser in tests |
 //! | `oauth` | requests to a token endpoint | http, tcp, token, pkce, url |
 //! | `ini` | the INI file format | scan, edit |
 //! | `options` | THE table of options | |
@@ -22,9 +22,9 @@
 //! | `log` | messages on stderr | |
 //! | `host` | environment, home, clock, randomness | |
 //! | `error` | every way to fail, and what a person reads then | mod, say |
-//! | `sys` | system calls; the only unsafe code | |
+//! | `sys` | system calls; the only unsafe code | process, terminal, disk |
 //! | `jwt`, `time`, `secret` | a token's claims; Unix time; a text that is never shown | |
-//! | `testing` | what unit tests share: homes, vectors, golden files | |
+//! | `testing` | what unit tests share | home, vectors, golden |
 //!
 //! # What to touch
 //! - **An option**: a row of `options`, and a field where its value is used: of `config::Settings` for a setting, of
@@ -32,8 +32,8 @@
 //!   tests/it/tables.rs.
 //! - **A verb**: a row of the table in `verbs`, and its file there. If it prints a document: schemas/. README.md names
 //!   it.
-//! - **A way to sign in**: its file in `signin`, a row there, and what it requires in `config/needs`. **A way to
-//!   renew** without a person: the same in `session/renew`.
+//! - **A way to sign in**: a variant of `signin::Way` and its file there, and what it requires in `config/needs`. **A
+//!   way to renew** without a person: the same in `session/renew`.
 //! - **An error**: a variant in `error/mod`; in `error/say` what it says, and an example.
 //!
 //! `make bless` rewrites the golden files: fixtures/help/ and fixtures/errors.txt.
