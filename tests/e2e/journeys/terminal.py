@@ -68,7 +68,7 @@ def prompts(table, setup):
         wait(lambda: not window.echo(), "echo off")
         same(home.visits(), [], "tabs")
         window.type("my secret phrase\n")
-        window.until("again")
+        window.until("Repeat")
         window.type("my secret phrase\n")
         same(window.exit(), 0, "exit code")
         assert "my secret phrase" not in window.text, "the passphrase is on the screen"
@@ -84,7 +84,7 @@ def prompts(table, setup):
             window.until("assphrase")
             window.type("my secret phrase\n")
             same(window.exit(), 0, "exit code")
-            assert "again" not in window.text, window.text
+            assert "Repeat" not in window.text, window.text
 
     with table.proves("an empty passphrase: exit 2; a wrong one: exit 1; two that differ: an error, and no browser opens"):
         before = setup.session_files()
@@ -100,7 +100,7 @@ def prompts(table, setup):
         with setup.window(PROMPT) as window:
             window.until("assphrase")
             window.type("one\n")
-            window.until("again")
+            window.until("Repeat")
             window.type("two\n")
             code = window.exit()
             assert code in (1, 2) and window.echo(), f"exit {code}: {window.text}"
@@ -113,7 +113,7 @@ def prompts(table, setup):
         with setup.shell(line) as window:
             window.until("assphrase")
             window.type("typed\n")
-            window.until("again")
+            window.until("Repeat")
             window.type("typed\n")
             window.until("finished")
         same(json.loads((home.path / "out.txt").read_text())["source"], "refreshed")
