@@ -313,3 +313,16 @@ fn files_that_others_can_read_are_private_after_a_refresh() {
     world.woci(&[]).run().ok();
     // World checks the modes at its end.
 }
+
+/// oci itself warns about a key that does not end so, be it for a line feed. A key that is there stays byte for byte.
+#[test]
+fn a_new_key_ends_as_oci_writes_it() {
+    let world = World::new();
+    world.woci(&[]).run().ok();
+    assert!(world.session().key().ends_with("-----END PRIVATE KEY-----\nOCI_API_KEY"));
+    let world = with_config("");
+    let before = world.session().key();
+    world.woci(&[]).run().ok();
+    world.woci(&["session", "authenticate"]).run().ok();
+    assert_eq!(world.session().key(), before);
+}
