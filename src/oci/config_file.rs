@@ -107,7 +107,7 @@ impl<'a> ConfigFile<'a> {
                 self.path.display()
             ));
         }
-        files::replace_keeping_mode(&target, rewrite.text.as_bytes())
+        files::replace_keeping_access(&target, rewrite.text.as_bytes())
     }
 
     /// The new text, or none where nothing changes.

@@ -1,12 +1,13 @@
 //! `~/.oci/config` after a run: the keys that oci, the SDKs and Terraform read, the content that is kept, and the
 //! content that is never overwritten.
 
-use crate::sim::domain;
+use crate::sim::{domain, sys};
 use crate::world::World;
+use crate::world::run::woci_program;
 use crate::world::session::mode;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
+use std::path::{Path, PathBuf};
 
 const API_KEY: &str = "user = ocid1.user.oc1..me\nfingerprint = 11:22\nkey_file = ~/.oci/my_key.pem\n\
                        pass_phrase = S3cr3t-canary-pass\ntenancy = ocid1.tenancy.oc1..mine\nregion = eu-zurich-1\n";
@@ -325,4 +326,106 @@ fn a_new_key_ends_as_oci_writes_it() {
     world.woci(&[]).run().ok();
     world.woci(&["session", "authenticate"]).run().ok();
     assert_eq!(world.session().key(), before);
+}
+
+/// An ACL as the kernel stores it: version 2, then tag, permissions and id of each entry. It denies the user 4242
+/// what the file's group may.
+fn acl_against_4242() -> Vec<u8> {
+    let entries: [(u16, u16, u32); 5] = [(1, 6, !0), (2, 0, 4242), (4, 4, !0), (0x10, 4, !0), (0x20, 0, !0)];
+    let mut bytes = 2_u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in entries {
+        bytes.extend(tag.to_le_bytes());
+        bytes.extend(permissions.to_le_bytes());
+        bytes.extend(id.to_le_bytes());
+    }
+    bytes
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_acl_of_the_config_is_kept() {
+    let world = with_config("[other]\npass_phrase = p\n");
+    let config = world.path(".oci/config");
+    fs::set_permissions(&config, Permissions::from_mode(0o640)).expect("an own file");
+    if !sys::set_acl(&config, &acl_against_4242()) {
+        eprintln!("skipped: the file system has no ACLs");
+        return;
+    }
+    let inode = || fs::metadata(&config).expect("it is there").ino();
+    let before = inode();
+    world.woci(&[]).run().ok();
+    assert_ne!(inode(), before);
+    assert_eq!(sys::acl(&config), Some(acl_against_4242()));
+    assert_eq!(mode(&config), 0o640);
+}
+
+/// A default ACL of the folder gives new files readers that the old one did not have.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_default_acl_of_the_folder_gives_no_reader() {
+    let world = with_config("[other]\npass_phrase = p\n");
+    let config = world.path(".oci/config");
+    fs::set_permissions(&config, Permissions::from_mode(0o640)).expect("an own file");
+    let open: Vec<u8> = {
+        let mut acl = acl_against_4242();
+        acl[4 + 8 + 2] = 4; // the user 4242 may read
+        acl
+    };
+    if !sys::set_default_acl(&world.path(".oci"), &open) {
+        eprintln!("skipped: the file system has no ACLs");
+        return;
+    }
+    world.woci(&[]).run().ok();
+    assert_eq!((sys::acl(&config), mode(&config)), (None, 0o640));
+}
+
+#[test]
+fn owner_and_group_of_the_config_are_kept() {
+    let world = with_config("[other]\npass_phrase = p\n");
+    let config = world.path(".oci/config");
+    if chown(&config, Some(4242), Some(4343)).is_err() {
+        eprintln!("skipped: only root gives a file away");
+        return;
+    }
+    fs::set_permissions(&config, Permissions::from_mode(0o640)).expect("root may");
+    world.woci(&[]).run().ok();
+    let about = fs::metadata(&config).expect("it is there");
+    assert_eq!((about.uid(), about.gid(), mode(&config)), (4242, 4343, 0o640));
+    assert!(world.read(".oci/config").contains("security_token_file"));
+}
+
+const NOBODY: u32 = 65_534;
+
+/// Gives the home to the user nobody, but for the OCI config. Returns a woci that this user can start, wherever the
+/// tests are built.
+fn give_to_nobody(world: &World) -> PathBuf {
+    let program = world.path("bin/woci-of-nobody");
+    fs::copy(woci_program(), &program).expect("a new file");
+    let mut paths = vec![world.home().to_owned()];
+    while let Some(path) = paths.pop() {
+        if path.is_dir() {
+            paths.extend(fs::read_dir(&path).expect("a folder").flatten().map(|entry| entry.path()));
+        }
+        if path != world.path(".oci/config") {
+            lchown(&path, Some(NOBODY), Some(NOBODY)).expect("root may");
+        }
+    }
+    program
+}
+
+/// Without the right to give a file away, the group loses what it had, and the others what the group had not.
+#[test]
+fn a_group_that_cannot_be_kept_gives_no_reader() {
+    for (old, new) in [(0o640, 0o600), (0o604, 0o600), (0o644, 0o604)] {
+        let world = with_config("[other]\npass_phrase = p\n");
+        let config = world.path(".oci/config");
+        if chown(&config, Some(NOBODY), Some(4343)).is_err() {
+            eprintln!("skipped: only root gives a file away");
+            return;
+        }
+        fs::set_permissions(&config, Permissions::from_mode(old)).expect("root may");
+        world.program(&give_to_nobody(&world), &[]).user(NOBODY).run().ok();
+        assert!(world.read(".oci/config").contains("security_token_file"));
+        assert_eq!(mode(&config), new, "{old:o}");
+    }
 }
