@@ -84,6 +84,8 @@ pub enum Error {
     Certificates { why: String },
     OpaqueToken,
     Upst { why: String },
+    // A renewal brought the session of another user, or of another tenancy.
+    AnotherIdentity { profile: String, was: String, is: String },
     // The UPST had already expired when it was issued.
     ClockWrong { expiration: String, now: String },
 

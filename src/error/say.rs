@@ -269,6 +269,14 @@ impl Error {
                 why,
                 "check token_exchange_url and the domain's identity propagation trust",
             ),
+            Self::AnotherIdentity { profile, was, is } => failed(
+                format!("cannot renew the session of profile {profile}"),
+                format!("it is of {was}, and the new one would be of {is}"),
+                format!(
+                    "run {} to take the new one, or use another profile for it",
+                    given.command("session authenticate", Some(profile))
+                ),
+            ),
             Self::ClockWrong { expiration, now } => failed(
                 "cannot use the session token that OCI issued",
                 format!("it expired at {expiration}, and this machine's clock says {now}"),
@@ -624,6 +632,11 @@ mod tests {
             Variant::Certificates => vec![Error::Certificates { why: "the system has none".into() }],
             Variant::OpaqueToken => vec![Error::OpaqueToken],
             Variant::Upst => vec![Error::Upst { why: "it is not a JWT".into() }],
+            Variant::AnotherIdentity => vec![Error::AnotherIdentity {
+                profile: "prod".into(),
+                was: "user ocid1.user.oc1..ada of tenancy ocid1.tenancy.oc1..one".into(),
+                is: "user ocid1.user.oc1..eve of tenancy ocid1.tenancy.oc1..one".into(),
+            }],
             Variant::ClockWrong => vec![Error::ClockWrong {
                 expiration: "2026-11-23T21:00:00Z".into(),
                 now: "2026-11-23T23:00:04Z".into(),

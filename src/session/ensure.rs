@@ -65,7 +65,7 @@ pub(super) fn unusable(contents: &Contents, origin: &Origin, now: UnixTime) -> O
         Some("the session token has ended or is about to")
     } else if !upst.is_bound_to(key.public()) {
         Some("the session token is bound to another key")
-    } else if contents.record.differs_from(origin).is_some() {
+    } else if contents.record.provider_change(origin).or(contents.record.exchange_change(origin)).is_some() {
         Some("the session was made with another configuration")
     } else {
         None

@@ -46,6 +46,13 @@ pub fn establish(
     let public_key = key.public().spki_der();
     let token = exchange::upst(&engine.client, domain, access_token, &public_key)?;
     let upst = checked(&token, &key)?;
+    let (was, is) = (contents.identity(), upst.identity());
+    let is_another = is.differs_from(&was);
+    let may_change = source == Source::Authenticated || contents.record.identity_may_change;
+    if is_another && !may_change {
+        let profile = engine.settings.profile.to_string();
+        return Err(Error::AnotherIdentity { profile, was: was.to_string(), is: is.to_string() });
+    }
 
     // The key first: a UPST without its key would be of no use to a program that reads in between.
     if is_stored {
@@ -54,7 +61,8 @@ pub fn establish(
         locked.store_key(&contents.key_file, &key)?;
     }
     locked.store_token(&upst)?;
-    let record = Record { origin: Some(engine.settings.origin()), ..Record::default() };
+    let identity = if may_change { is.clone() } else { is.clone().or(&was) };
+    let record = Record { origin: Some(engine.settings.origin()), identity, ..Record::default() };
     if contents.record != record {
         locked.store_record(&record)?;
     }
@@ -69,6 +77,10 @@ pub fn establish(
     };
     name_in_oci_config(engine, oci_config, &session)?;
     locked.remove_strays();
+    if is_another {
+        let profile = &engine.settings.profile;
+        log::info(format_args!("The session of profile {profile} is now of {is}; before, it was of {was}"));
+    }
     log::info(format_args!(
         "The session of profile {} is good until {}",
         engine.settings.profile,

@@ -9,7 +9,7 @@ use crate::files;
 use crate::files::lock::{Lock, Purpose};
 use crate::log;
 use crate::oci::config_file::{Section, lies_in};
-use crate::oci::{PrivateKey, Upst};
+use crate::oci::{Identity, PrivateKey, Upst};
 
 /// `~/.oci/sessions/<profile>/`, which may not exist yet.
 pub struct SessionDir {
@@ -24,6 +24,13 @@ pub struct Contents {
     /// Where the key is, or would be.
     pub key_file: PathBuf,
     pub record: Record,
+}
+
+impl Contents {
+    /// Whose session it is: as the token says, else as `session.json` does.
+    pub fn identity(&self) -> Identity {
+        self.upst.as_ref().map(Upst::identity).unwrap_or_default().or(&self.record.identity)
+    }
 }
 
 impl SessionDir {
