@@ -40,7 +40,7 @@ pub enum Error {
     OciConfig { path: PathBuf, line: usize, why: String },
     // A value that would damage the OCI config, or that oci could not read back.
     OciConfigValue { path: PathBuf, name: &'static str, why: String },
-    DefaultHoldsApiKey { path: PathBuf },
+    SectionHoldsApiKey { path: PathBuf, profile: String },
     NoHome,
     RelativePath { path: PathBuf, why: String },
 

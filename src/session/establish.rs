@@ -1,6 +1,6 @@
 //! From an access token to a stored session: every way ends here.
 
-use super::{Engine, Freshness, Session, Snapshot, Source};
+use super::{Engine, Freshness, Named, Session, Snapshot, Source};
 use crate::config::SetBy;
 use crate::error::{Error, Result};
 use crate::host;
@@ -66,16 +66,17 @@ pub fn establish(
     if contents.record != record {
         locked.store_record(&record)?;
     }
-    let session = Session {
+    let mut session = Session {
         upst,
         key,
         key_file: contents.key_file,
         token_file: engine.dir.token_file(),
         region: engine.settings.region.clone().or(section.region),
-        is_named: true,
+        named: Named::NotYet,
+        token_is_bare: true,
         source,
     };
-    name_in_oci_config(engine, oci_config, &session)?;
+    name_in_oci_config(engine, oci_config, &mut session)?;
     locked.remove_strays();
     if is_another {
         let profile = &engine.settings.profile;
@@ -102,12 +103,21 @@ fn checked(token: &Secret, key: &PrivateKey) -> Result<Upst> {
     Ok(upst)
 }
 
-/// Makes the profile's section of the OCI config name this session.
-pub fn name_in_oci_config(engine: &Engine<'_>, oci_config: ConfigFile<'_>, session: &Session) -> Result<()> {
+/// Makes the profile's section of the OCI config name this session. A file that cannot be written costs
+/// nobody the session: the caller learns of it by [`Session::named`].
+pub fn name_in_oci_config(
+    engine: &Engine<'_>,
+    oci_config: ConfigFile<'_>,
+    session: &mut Session,
+) -> Result<()> {
     let Engine { settings, .. } = engine;
-    // A `--region` for one command must not move the profile to another region.
-    let is_meant_to_stay = engine.want.freshness == Freshness::SignedIn
-        || matches!(settings.set_by("region"), SetBy::Section | SetBy::Common);
+    let is_meant_to_stay = match settings.set_by("region") {
+        SetBy::Section | SetBy::Common => true,
+        // `woci env` exports the region of its profile, which may be another one than this.
+        SetBy::Variable => false,
+        // A `--region` for one command must not move the profile to another region.
+        SetBy::Flag | SetBy::Default => engine.want.freshness == Freshness::SignedIn,
+    };
     let region = settings.region.as_deref().map(|region| match is_meant_to_stay {
         true => RegionChange::Set(region),
         false => RegionChange::IfMissing(region),
@@ -119,5 +129,13 @@ pub fn name_in_oci_config(engine: &Engine<'_>, oci_config: ConfigFile<'_>, sessi
         tenancy: session.upst.tenant(),
         region,
     };
-    oci_config.write(&settings.profile, &engine.dir.path, &entry)
+    session.named = match oci_config.write(&settings.profile, &entry, engine.want.replaces_api_key) {
+        Ok(()) => Named::Yes,
+        Err(e @ (Error::File { .. } | Error::Locked { .. })) => {
+            log::warning(format_args!("The OCI config does not name the session: {e}"));
+            Named::Impossible
+        }
+        Err(e) => return Err(e),
+    };
+    Ok(())
 }
