@@ -424,6 +424,15 @@ pub const OPTIONS: &[Opt] = &[
         verbs: &["session authenticate"],
         ..ROW
     },
+    Opt {
+        name: "--replace-api-key",
+        kind: Kind::Flag,
+        group: Group::Verb,
+        help: "replace an API key in the profile's section of the OCI config; the file as it was is kept beside it",
+        example: "session authenticate --profile prod --replace-api-key",
+        verbs: &["session authenticate"],
+        ..ROW
+    },
 ];
 
 /// The row of an option that may stand anywhere. One that belongs to a verb may if an option asks for the verb,

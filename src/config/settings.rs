@@ -13,8 +13,6 @@ use crate::secret::Secret;
 
 pub struct Settings {
     pub profile: ProfileName,
-    /// True for `--profile`; false for a variable and for the only choice.
-    pub profile_by_flag: bool,
     /// Absolute.
     pub oci_config: PathBuf,
     /// The path comes from the manager config, so that oci has to be told.
@@ -96,7 +94,6 @@ impl Settings {
         Ok(Self {
             session_folder: places.home.join(".oci/sessions").join(profile.as_str()),
             profile,
-            profile_by_flag: values.has_flag("--profile"),
             oci_config: places.oci_config,
             oci_config_from_manager: places.oci_config_from_manager,
             region: values.text("region")?,

@@ -48,10 +48,6 @@ impl<'a> Values<'a> {
         Self { flags, env, sections, profile, manager, read: RefCell::default() }
     }
 
-    pub fn has_flag(&self, name: &str) -> bool {
-        self.flags.has(name)
-    }
-
     /// The keys that were read, each with where its value was set.
     pub fn set_by(&self) -> Vec<(&'static str, SetBy)> {
         self.read.take()

@@ -40,7 +40,7 @@ pub enum Error {
     OciConfig { path: PathBuf, line: usize, why: String },
     // A value that would damage the OCI config, or that oci could not read back.
     OciConfigValue { path: PathBuf, name: &'static str, why: String },
-    DefaultHoldsApiKey { path: PathBuf },
+    SectionHoldsApiKey { path: PathBuf, profile: String },
     NoHome,
     RelativePath { path: PathBuf, why: String },
 
@@ -84,6 +84,8 @@ pub enum Error {
     Certificates { why: String },
     OpaqueToken,
     Upst { why: String },
+    // A renewal brought the session of another user, or of another tenancy.
+    AnotherIdentity { profile: String, was: String, is: String },
     // The UPST had already expired when it was issued.
     ClockWrong { expiration: String, now: String },
 

@@ -98,10 +98,16 @@ impl Error {
                 why,
                 "correct the setting or the token that it comes from, then run woci again",
             ),
-            Self::DefaultHoldsApiKey { path } => wrong(
-                format!("cannot put a session into [DEFAULT] of {}", path.display()),
-                "it holds an API key that every other profile in the file inherits",
-                "choose another profile with --profile, or give --profile DEFAULT to replace the API key",
+            Self::SectionHoldsApiKey { path, profile } => wrong(
+                format!("cannot put a session into [{profile}] of {}", path.display()),
+                match profile.as_str() {
+                    "DEFAULT" => "it holds an API key that every other profile in the file inherits",
+                    _ => "it holds an API key",
+                },
+                format!(
+                    "give the session a profile of its own with --profile, or run {} to replace the API key",
+                    given.command_with("session authenticate", Some(profile), " --replace-api-key")
+                ),
             ),
             Self::NoHome => wrong(
                 "cannot find the home folder",
@@ -269,6 +275,14 @@ impl Error {
                 why,
                 "check token_exchange_url and the domain's identity propagation trust",
             ),
+            Self::AnotherIdentity { profile, was, is } => failed(
+                format!("cannot renew the session of profile {profile}"),
+                format!("it is of {was}, and the new one would be of {is}"),
+                format!(
+                    "run {} to take the new one, or use another profile for it",
+                    given.command("session authenticate", Some(profile))
+                ),
+            ),
             Self::ClockWrong { expiration, now } => failed(
                 "cannot use the session token that OCI issued",
                 format!("it expired at {expiration}, and this machine's clock says {now}"),
@@ -389,6 +403,11 @@ impl Given {
     /// A command of woci in backquotes, with the options that were given. `profile` is the one in use,
     /// where it may have come from elsewhere.
     fn command(&self, words: &str, profile: Option<&str>) -> String {
+        self.command_with(words, profile, "")
+    }
+
+    /// The same with more at its end.
+    fn command_with(&self, words: &str, profile: Option<&str>, end: &str) -> String {
         let mut command = format!("`woci {words}");
         for (option, value) in [
             ("--profile", profile.or(self.profile.as_deref())),
@@ -399,7 +418,7 @@ impl Given {
                 command.push_str(&format!(" {option} {}", quoted(value)));
             }
         }
-        command + "`"
+        command + end + "`"
     }
 }
 
@@ -531,7 +550,9 @@ mod tests {
                 name: "the region",
                 why: "it is empty, begins or ends with a blank, or holds a control character".into(),
             }],
-            Variant::DefaultHoldsApiKey => vec![Error::DefaultHoldsApiKey { path: config() }],
+            Variant::SectionHoldsApiKey => ["prod", "DEFAULT"]
+                .map(|profile| Error::SectionHoldsApiKey { path: config(), profile: profile.into() })
+                .into(),
             Variant::NoHome => vec![Error::NoHome],
             Variant::RelativePath => vec![Error::RelativePath {
                 path: "woci_manager.ini".into(),
@@ -624,6 +645,11 @@ mod tests {
             Variant::Certificates => vec![Error::Certificates { why: "the system has none".into() }],
             Variant::OpaqueToken => vec![Error::OpaqueToken],
             Variant::Upst => vec![Error::Upst { why: "it is not a JWT".into() }],
+            Variant::AnotherIdentity => vec![Error::AnotherIdentity {
+                profile: "prod".into(),
+                was: "user ocid1.user.oc1..ada of tenancy ocid1.tenancy.oc1..one".into(),
+                is: "user ocid1.user.oc1..eve of tenancy ocid1.tenancy.oc1..one".into(),
+            }],
             Variant::ClockWrong => vec![Error::ClockWrong {
                 expiration: "2026-11-23T21:00:00Z".into(),
                 now: "2026-11-23T23:00:04Z".into(),

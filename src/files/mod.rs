@@ -1,6 +1,7 @@
 //! Reads and writes whole files: reads have a size limit, and a replacement is atomic.
 #![expect(clippy::disallowed_methods, reason = "every file is read and written here")]
 
+mod access;
 pub mod lock;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -119,13 +120,17 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     Replacement::begin(path, PRIVATE_FILE)?.finish(bytes)
 }
 
-/// Like [`replace`], but keeps the mode of an existing file.
-pub fn replace_keeping_mode(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mode = match fs::metadata(path) {
-        Ok(about) => about.permissions().mode() & 0o777,
-        Err(_) => PRIVATE_FILE,
-    };
-    Replacement::begin(path, mode)?.finish(bytes)
+/// Like [`replace`], but keeps the owner, group, mode and ACL of an existing file.
+///
+/// # Errors
+/// [`Error::File`] also if the file belongs to another user, and would belong to this one then.
+pub fn replace_keeping_access(path: &Path, bytes: &[u8]) -> Result<()> {
+    let access = access::Access::of(path).map_err(|e| file_error("look at", path, &e))?;
+    let new = Replacement::begin(path, PRIVATE_FILE)?;
+    if let Some(access) = access {
+        access.give_to(&new.file).map_err(|e| file_error("write", path, &e))?;
+    }
+    new.finish(bytes)
 }
 
 /// Removes the temporary files that killed runs left in a folder. The caller has to hold the folder's

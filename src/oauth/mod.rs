@@ -25,6 +25,8 @@ pub struct Provider {
 /// The OCI identity domain: its token exchange endpoint, and woci's registration as a client.
 pub struct Domain {
     pub url: String,
+    /// No endpoint of the domain is configured, so that this is the provider's token endpoint.
+    pub is_token_url: bool,
     pub client_id: String,
     pub client_secret: Secret,
 }

@@ -15,7 +15,8 @@ use crate::log;
 
 /// In the order in which a new section has them.
 const KEYS: [&str; 5] = ["fingerprint", "key_file", "tenancy", "region", "security_token_file"];
-/// With these in the section, the Go SDK and Terraform would sign as the API key.
+/// With these in the section, the Go SDK and Terraform would sign as the API key. The older tool left them
+/// beside its sessions.
 const KEYS_OF_API_KEY: [&str; 2] = ["user", "pass_phrase"];
 const LOCK: &str = ".woci-config.lock";
 /// A few reads and one write: the limit is for a disk that hangs.
@@ -32,16 +33,18 @@ pub struct Section {
     pub security_token_file: Option<PathBuf>,
     /// As oci reads it: from `[DEFAULT]` where the section has none.
     pub region: Option<String>,
-    has_user: bool,
-    has_pass_phrase: bool,
+    api_key: ApiKey,
 }
 
-impl Section {
-    fn holds_api_key(&self, session_folder: &Path) -> bool {
-        self.has_user
-            || self.has_pass_phrase
-            || self.key_file.as_ref().is_some_and(|key| !lies_in(key, session_folder))
-    }
+/// The API key in a section. Paths do not tell one from a session, since a session may be that of another home.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum ApiKey {
+    #[default]
+    None,
+    /// Keys of it stand beside a session.
+    BesideSession,
+    /// Somebody's working login.
+    Alone,
 }
 
 /// The file as it was when it was read. A file that does not exist reads as an empty one.
@@ -63,26 +66,26 @@ impl<'a> ConfigFile<'a> {
         section.parse(self.host)
     }
 
-    /// Refuses to put a session into a `[DEFAULT]` that holds an API key which other sections inherit,
-    /// unless `--profile DEFAULT` asked for it. Also refuses a file that oci refuses: a person should
-    /// learn that before a sign-in, not after it.
-    pub fn check(&self, profile: &ProfileName, session_folder: &Path, default_was_named: bool) -> Result<()> {
-        let (_, sections) = checked(self.path, &self.bytes, profile)?;
-        if profile.as_str() != DEFAULT || default_was_named || others(&sections).next().is_none() {
-            return Ok(());
-        }
-        if self.section(profile)?.holds_api_key(session_folder) {
-            return Err(Error::DefaultHoldsApiKey { path: self.path.to_owned() });
+    /// Refuses to put a session into a section that holds an API key, unless that was asked for by name.
+    /// Also refuses a file that oci refuses: a person should learn both before a sign-in, not after it.
+    pub fn check(&self, profile: &ProfileName, replaces_api_key: bool) -> Result<()> {
+        checked(self.path, &self.bytes, profile)?;
+        self.check_replaced(profile, &self.section(profile)?.api_key, replaces_api_key)
+    }
+
+    fn check_replaced(&self, profile: &ProfileName, api_key: &ApiKey, replaces_api_key: bool) -> Result<()> {
+        if *api_key == ApiKey::Alone && !replaces_api_key {
+            let profile = profile.to_string();
+            return Err(Error::SectionHoldsApiKey { path: self.path.to_owned(), profile });
         }
         Ok(())
     }
 
     /// Makes the profile's section name the session of `entry`. Writes nothing where the section does
     /// already.
-    pub fn write(self, profile: &ProfileName, session_folder: &Path, entry: &Entry<'_>) -> Result<()> {
-        if self.rewrite(profile, session_folder, entry)?.is_none() {
-            return Ok(());
-        }
+    pub fn write(self, profile: &ProfileName, entry: &Entry<'_>, replaces_api_key: bool) -> Result<()> {
+        let Some(rewrite) = self.rewrite(profile, entry)? else { return Ok(()) };
+        self.check_replaced(profile, &rewrite.replaces, replaces_api_key)?;
         let target = followed(self.path);
         let folder = target.parent().unwrap_or(Path::new("/"));
         files::make_folder(folder)?;
@@ -92,11 +95,17 @@ impl<'a> ConfigFile<'a> {
         files::remove_strays(folder);
         // Another profile may have been written since the file was read.
         let now = Self::read(self.host, self.path)?;
-        let Some(rewrite) = now.rewrite(profile, session_folder, entry)? else { return Ok(()) };
-        if rewrite.replaces_api_key {
+        let Some(rewrite) = now.rewrite(profile, entry)? else { return Ok(()) };
+        self.check_replaced(profile, &rewrite.replaces, replaces_api_key)?;
+        let held = match rewrite.replaces {
+            ApiKey::None => None,
+            ApiKey::BesideSession => Some("keys of an API key (user, pass_phrase) beside a session"),
+            ApiKey::Alone => Some("an API key"),
+        };
+        if let Some(held) = held {
             let backup = keep_backup(self.path, profile, &now.bytes)?;
             log::warning(format_args!(
-                "[{profile}] of {} held an API key and now holds the session; the file as it was is kept as {}",
+                "[{profile}] of {} held {held} and now holds the session; the file as it was is kept as {}",
                 self.path.display(),
                 backup.display()
             ));
@@ -107,32 +116,26 @@ impl<'a> ConfigFile<'a> {
                 self.path.display()
             ));
         }
-        files::replace_keeping_mode(&target, rewrite.text.as_bytes())
+        files::replace_keeping_access(&target, rewrite.text.as_bytes())
     }
 
     /// The new text, or none where nothing changes.
-    fn rewrite(
-        &self,
-        profile: &ProfileName,
-        session_folder: &Path,
-        entry: &Entry<'_>,
-    ) -> Result<Option<Rewrite>> {
+    fn rewrite(&self, profile: &ProfileName, entry: &Entry<'_>) -> Result<Option<Rewrite>> {
         let (old, sections) = checked(self.path, &self.bytes, profile)?;
         let section = find(old, profile.as_str()).map_err(|fault| refused(self.path, fault))?;
-        let changes = entry.changes(self.path, &section)?;
+        let changes = entry.changes(self.host, self.path, &section)?;
         let text = edit(old, profile.as_str(), &changes).map_err(|fault| refused(self.path, fault))?;
         if text == old {
             return Ok(None);
         }
-        let replaces_api_key = section.parse(self.host)?.holds_api_key(session_folder);
         let others_inherit = profile.as_str() == DEFAULT && others(&sections).next().is_some();
-        Ok(Some(Rewrite { text, replaces_api_key, others_inherit }))
+        Ok(Some(Rewrite { text, replaces: section.api_key(), others_inherit }))
     }
 }
 
 struct Rewrite {
     text: String,
-    replaces_api_key: bool,
+    replaces: ApiKey,
     others_inherit: bool,
 }
 
@@ -214,9 +217,20 @@ impl SectionText {
             key_file: path("key_file")?,
             security_token_file: path("security_token_file")?,
             region: self.region().map(str::to_owned),
-            has_user: self.first("user").is_some(),
-            has_pass_phrase: self.first("pass_phrase").is_some(),
+            api_key: self.api_key(),
         })
+    }
+
+    /// Inherited keys do not count: oci reads them for every section, whatever that section is.
+    fn api_key(&self) -> ApiKey {
+        let has = |key: &str| self.keys.iter().any(|(k, value)| k == key && !value.is_empty());
+        match (has("security_token_file"), KEYS_OF_API_KEY.into_iter().any(has)) {
+            (true, false) => ApiKey::None,
+            (true, true) => ApiKey::BesideSession,
+            (false, true) => ApiKey::Alone,
+            (false, false) if has("key_file") => ApiKey::Alone,
+            (false, false) => ApiKey::None,
+        }
     }
 }
 
@@ -239,7 +253,17 @@ pub enum RegionChange<'a> {
 }
 
 impl Entry<'_> {
-    fn changes(&self, path: &Path, section: &SectionText) -> Result<Vec<(&'static str, Change<'_>)>> {
+    fn changes(
+        &self,
+        host: &Host,
+        path: &Path,
+        section: &SectionText,
+    ) -> Result<Vec<(&'static str, Change<'_>)>> {
+        // A path that names the same file stays as it was written, with `~` for example.
+        let file = |key, file| match section.get(key).is_some_and(|value| names(host, value, file)) {
+            true => Ok(Change::Once),
+            false => plain_path(path, file).map(Change::Set),
+        };
         let tenancy = match self.tenancy {
             Some(tenancy) => Change::Set(plain(path, "the tenancy", tenancy)?),
             None => Change::Once,
@@ -255,14 +279,20 @@ impl Entry<'_> {
         let [user, pass_phrase] = KEYS_OF_API_KEY;
         Ok(vec![
             (fingerprint, Change::Set(plain(path, "the fingerprint", self.fingerprint)?)),
-            (key_file, Change::Set(plain_path(path, self.key_file)?)),
+            (key_file, file(key_file, self.key_file)?),
             (tenancy_key, tenancy),
             (region_key, region),
-            (token_file, Change::Set(plain_path(path, self.security_token_file)?)),
+            (token_file, file(token_file, self.security_token_file)?),
             (user, Change::Remove),
             (pass_phrase, Change::Remove),
         ])
     }
+}
+
+/// Whether a value is the path of this file, wherever woci and oci are started.
+fn names(host: &Host, value: &str, file: &Path) -> bool {
+    let value = Path::new(value);
+    (value.is_absolute() || value.starts_with("~")) && host.absolute(value).is_ok_and(|path| path == file)
 }
 
 /// A line break in a value would let whoever chose the value write lines of their own.
@@ -372,6 +402,15 @@ mod tests {
         }
 
         fn write(&self, name: &str, region: Option<RegionChange<'_>>) -> Result<()> {
+            self.write_over(name, region, false)
+        }
+
+        fn write_over(
+            &self,
+            name: &str,
+            region: Option<RegionChange<'_>>,
+            replaces_api_key: bool,
+        ) -> Result<()> {
             let folder = self.sessions(name);
             let entry = Entry {
                 key_file: &folder.join("private_key.pem"),
@@ -381,7 +420,7 @@ mod tests {
                 region,
             };
             let host = Host::of(self.root(), &[]);
-            ConfigFile::read(&host, &self.config())?.write(&profile(name), &folder, &entry)
+            ConfigFile::read(&host, &self.config())?.write(&profile(name), &entry, replaces_api_key)
         }
 
         fn read(&self, name: &str) -> Result<Section> {
@@ -389,8 +428,8 @@ mod tests {
         }
     }
 
-    /// The text after the edit for profile `prod` of /home/ada, and whether the edit replaces an API key.
-    fn edited(before: &str, region: RegionChange<'_>) -> Result<Option<(String, bool)>> {
+    /// The text after the edit for profile `prod` of /home/ada, and what the edit replaces.
+    fn edited(before: &str, region: RegionChange<'_>) -> Result<Option<(String, ApiKey)>> {
         let folder = Path::new("/home/ada/.oci/sessions/prod");
         let entry = Entry {
             key_file: &folder.join("private_key.pem"),
@@ -404,8 +443,8 @@ mod tests {
             path: Path::new("/home/ada/.oci/config"),
             bytes: before.as_bytes().to_vec(),
         };
-        let rewrite = file.rewrite(&profile("prod"), folder, &entry)?;
-        Ok(rewrite.map(|rewrite| (rewrite.text, rewrite.replaces_api_key)))
+        let rewrite = file.rewrite(&profile("prod"), &entry)?;
+        Ok(rewrite.map(|rewrite| (rewrite.text, rewrite.replaces)))
     }
 
     #[test]
@@ -413,7 +452,7 @@ mod tests {
         let text = |name: &str| String::from_utf8(fixture(&format!("oci/{name}"))).unwrap();
         for name in testing::fixtures_in("oci", "before") {
             let (before, after) = (text(&format!("{name}.before")), text(&format!("{name}.after")));
-            let (new, _) = edited(&before, FLAG).unwrap().unwrap_or((before, false));
+            let (new, _) = edited(&before, FLAG).unwrap().unwrap_or((before, ApiKey::None));
             assert_eq!(new, after, "{name}");
             assert_eq!(edited(&after, FLAG), Ok(None), "{name}: a second edit changes nothing");
         }
@@ -427,18 +466,39 @@ mod tests {
     }
 
     #[test]
-    fn an_api_key_is_known_by_its_user_its_passphrase_or_its_place() {
-        for (text, is_one) in [
-            ("user = u", true),
-            ("pass_phrase = p", true),
-            ("key_file = ~/.oci/ada.pem", true),
-            ("key_file = /home/ada/.oci/sessions/prod/../../ada.pem", true),
-            ("key_file = ~/.oci/sessions/prod/oci_api_key.pem", false),
-            ("region = x", false),
+    fn an_api_key_is_a_key_without_a_token_file() {
+        const OTHER_HOME: &str = "key_file=/home/other/.oci/sessions/prod/private_key.pem";
+        for (text, expected) in [
+            ("user = u", ApiKey::Alone),
+            ("pass_phrase = p", ApiKey::Alone),
+            ("key_file = ~/.oci/ada.pem", ApiKey::Alone),
+            ("key_file = a\nkey_file = b", ApiKey::Alone),
+            ("user = u\nsecurity_token_file =", ApiKey::Alone),
+            (OTHER_HOME, ApiKey::Alone),
+            ("security_token_file = /home/other/.oci/sessions/prod/token", ApiKey::None),
+            (&format!("{OTHER_HOME}\nsecurity_token_file = /home/other/token"), ApiKey::None),
+            ("key_file = C:\\Users\\ada\\key.pem\nsecurity_token_file = C:\\Users\\ada\\token", ApiKey::None),
+            ("user = u\nkey_file = k\nsecurity_token_file = t", ApiKey::BesideSession),
+            ("pass_phrase = p\nsecurity_token_file = t", ApiKey::BesideSession),
+            ("user =\nkey_file =", ApiKey::None),
+            ("region = x", ApiKey::None),
         ] {
-            let (_, replaces_api_key) = edited(&format!("[prod]\n{text}\n"), FLAG).unwrap().unwrap();
-            assert_eq!(replaces_api_key, is_one, "{text}");
+            let (_, replaces) = edited(&format!("[prod]\n{text}\n"), FLAG).unwrap().unwrap();
+            assert_eq!(replaces, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_path_with_a_tilde_is_left_as_it_is_written() {
+        let text = "[prod]\nfingerprint = aa:bb:cc\nkey_file = ~/.oci/sessions/prod/private_key.pem\n\
+                    tenancy = ocid1.tenancy.oc1..new\nregion = r\nsecurity_token_file=~/.oci/sessions/prod/token\n";
+        assert_eq!(edited(text, FLAG), Ok(None));
+        let (text, _) = edited(&text.replace("aa:bb", "bb:bb"), FLAG).unwrap().unwrap();
+        assert!(text.contains("key_file = ~/.oci") && text.contains("security_token_file=~/"), "{text}");
+        // A relative path names another file in another working folder.
+        let (text, _) =
+            edited("[prod]\nkey_file = .oci/sessions/prod/private_key.pem\n", FLAG).unwrap().unwrap();
+        assert!(text.contains("key_file = /home/ada/.oci/sessions/prod/private_key.pem\n"), "{text}");
     }
 
     #[test]
@@ -524,10 +584,10 @@ mod tests {
         let section = |name: &str| format!("[{name}]\nuser = u\nkey_file = ~/{name}.pem\n");
         let old = section("prod") + &section("dev");
         home.put(".oci/config", &old);
-        home.write("prod", None).unwrap();
-        home.write("dev", None).unwrap();
+        home.write_over("prod", None, true).unwrap();
+        home.write_over("dev", None, true).unwrap();
         home.put(".oci/config", section("dev"));
-        home.write("dev", None).unwrap();
+        home.write_over("dev", None, true).unwrap();
         let backups = ["config.woci-backup", "config.woci-backup-dev", "config.woci-backup-dev-2"];
         assert_eq!(home.names(".oci"), [&[".woci-config.lock", "config"], &backups[..]].concat());
         let first = home.path(".oci").join(backups[0]);
@@ -536,20 +596,25 @@ mod tests {
     }
 
     #[test]
-    fn an_api_key_that_others_inherit_is_replaced_only_when_default_was_named() {
+    fn an_api_key_is_replaced_only_if_that_was_asked_for() {
         let home = home();
-        let check = |text: &str, name: &str, was_named| {
+        let check = |text: &str, name: &str, replaces_api_key| {
             home.put(".oci/config", text);
             let host = Host::of(home.root(), &[]);
             let config = home.config();
             let file = ConfigFile::read(&host, &config)?;
-            file.check(&profile(name), &home.sessions(name), was_named)
+            file.check(&profile(name), replaces_api_key)
         };
-        let shared = "[DEFAULT]\nuser = u\n[dev]\n";
-        assert_eq!(check(shared, "DEFAULT", false), Err(Error::DefaultHoldsApiKey { path: home.config() }));
-        assert_eq!(check(shared, "DEFAULT", true), Ok(()));
-        assert_eq!(check(shared, "dev", false), Ok(()));
-        assert_eq!(check("[DEFAULT]\nuser = u\n", "DEFAULT", false), Ok(()));
+        let refused =
+            |name: &str| Err(Error::SectionHoldsApiKey { path: home.config(), profile: name.to_owned() });
+        let text = "[DEFAULT]\nuser = u\n[dev]\nkey_file = k\n";
+        for name in ["DEFAULT", "dev"] {
+            assert_eq!(check(text, name, false), refused(name));
+            assert_eq!(home.write(name, None), refused(name));
+            assert_eq!(check(text, name, true), Ok(()));
+        }
+        assert_eq!(fs::read_to_string(home.config()).unwrap(), text);
+        assert_eq!(check(text, "new", false), Ok(()), "an API key in [DEFAULT] is left to it");
         assert_eq!(check("[DEFAULT]\nregion = r\n[dev]\n", "DEFAULT", false), Ok(()));
         assert!(matches!(check("[dev]\n[dev]\n", "DEFAULT", false), Err(Error::OciConfig { line: 2, .. })));
     }
@@ -570,7 +635,7 @@ mod tests {
         assert_eq!(region("[dev]\nregion = a\n", "prod"), None);
         home.put(".oci/config", "[prod]\nkey_file = ~/k\nkey_file = ~/l\ntenancy = t\nuser = u\n");
         let section = home.read("prod").unwrap();
-        assert_eq!((section.key_file, section.has_user), (None, true));
+        assert_eq!((section.key_file, section.api_key), (None, ApiKey::Alone));
         fs::remove_file(home.config()).unwrap();
         assert_eq!(home.read("prod"), Ok(Section::default()));
         fs::create_dir(home.config()).unwrap();

@@ -18,6 +18,25 @@ pub fn upst(
     access_token: &Secret,
     public_key: &[u8],
 ) -> Result<Secret> {
+    let upst = ask(client, domain, access_token, public_key);
+    if domain.is_token_url { upst.map_err(says_whose_url) } else { upst }
+}
+
+/// That no endpoint of the domain is configured is the likeliest reason of all.
+fn says_whose_url(mut e: Error) -> Error {
+    match &mut e {
+        Error::Unreachable { url, .. }
+        | Error::Refused { url, .. }
+        | Error::BadAnswer { url, .. }
+        | Error::Untrusted { url, .. } => {
+            url.push_str(" (the token_url, since token_exchange_url is not set)")
+        }
+        _ => {}
+    }
+    e
+}
+
+fn ask(client: &Client<'_>, domain: &Domain, access_token: &Secret, public_key: &[u8]) -> Result<Secret> {
     if access_token.expose().split('.').count() != 3 {
         return Err(Error::OpaqueToken);
     }

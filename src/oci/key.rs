@@ -23,6 +23,10 @@ use crate::error::{Error, Result};
 /// The key size that OCI accepts and `oci session authenticate` generates.
 const BITS: usize = 2048;
 
+/// What `oci session authenticate` writes after a key. oci looks for it at the very end: with a line feed after it,
+/// oci warns as if it were not there.
+const LABEL: &str = "OCI_API_KEY";
+
 /// An RSA public key: modulus and exponent, big-endian and without leading zeros.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
@@ -152,7 +156,8 @@ impl PrivateKey {
         &self.public
     }
 
-    /// The key in PEM as PKCS#8, the form that oci, the SDKs and Terraform all read.
+    /// The key in PEM as PKCS#8, the form that oci, the SDKs and Terraform all read, with the line after it
+    /// without which oci 3.95 warns at every command.
     pub fn to_pem(&self) -> Zeroizing<String> {
         let der = || {
             let key = OctetStringRef::new(&self.pkcs1)?;
@@ -160,7 +165,7 @@ impl PrivateKey {
         };
         let der = der().expect("a key that was read from DER can be written to DER");
         let line_feeds = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-        Zeroizing::new(pem::encode_config(&pem::Pem::new("PRIVATE KEY", der), line_feeds))
+        Zeroizing::new(pem::encode_config(&pem::Pem::new("PRIVATE KEY", der), line_feeds) + LABEL)
     }
 
     /// Signs a message with RSASSA-PKCS1-v1_5 and SHA-256 (RFC 8017 section 8.2), which is deterministic.
@@ -251,9 +256,8 @@ mod tests {
     fn a_generated_key_can_be_written_read_and_used() {
         let key = PrivateKey::generate().unwrap();
         let pem = key.to_pem();
-        assert!(
-            pem.starts_with("-----BEGIN PRIVATE KEY-----\n") && pem.ends_with("-----END PRIVATE KEY-----\n")
-        );
+        assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----\n"));
+        assert!(pem.ends_with("-----END PRIVATE KEY-----\nOCI_API_KEY"));
         let again = PrivateKey::parse(pem.as_bytes()).unwrap();
         assert_eq!(again.public(), key.public());
         assert_eq!((key.public().n.len(), key.public().e.as_slice()), (256, &[1, 0, 1][..]));

@@ -11,7 +11,7 @@ pub mod signature;
 mod upst;
 
 pub use key::PrivateKey;
-pub use upst::Upst;
+pub use upst::{Identity, Upst, is_ocid};
 
 #[cfg(fuzzing)]
 pub mod fuzz {

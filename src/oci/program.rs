@@ -68,6 +68,14 @@ impl Program {
         self.env.retain(|(name, _)| variables.iter().all(|variable| name != variable));
     }
 
+    /// Sets variables in the program's environment.
+    pub fn set_variables(&mut self, variables: Vec<(&'static str, OsString)>) {
+        for (name, value) in variables {
+            self.remove_variables(&[name]);
+            self.env.push((name.into(), value));
+        }
+    }
+
     /// Replaces this process with the program (execve). Returns only if that fails.
     pub fn exec(&self) -> Result<Infallible> {
         let e = sys::exec(&self.path, &self.args, &self.env);

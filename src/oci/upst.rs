@@ -1,5 +1,7 @@
 //! A UPST (user principal session token), the JWT that OCI issues: its expiry, user, tenancy and key.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use super::key::{Jwk, PublicKey};
@@ -16,7 +18,44 @@ pub struct Upst {
     iat: Option<UnixTime>,
     sub: Option<String>,
     tenant: Option<String>,
-    jwk: Option<Jwk>,
+    bound_to: BoundTo,
+}
+
+/// What the `jwk` claim says.
+enum BoundTo {
+    NoKey,
+    Key(Jwk),
+    /// The token is bound to a key, and nothing says to which.
+    Unreadable,
+}
+
+/// Whose session it is: the user and the tenancy, each if the token names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    pub user: Option<String>,
+    pub tenancy: Option<String>,
+}
+
+impl Identity {
+    /// This identity, completed by another one.
+    pub fn or(self, other: &Self) -> Self {
+        let Self { user, tenancy } = other.clone();
+        Self { user: self.user.or(user), tenancy: self.tenancy.or(tenancy) }
+    }
+
+    /// True if both name a user, or both a tenancy, and the two are not the same.
+    pub fn differs_from(&self, other: &Self) -> bool {
+        let differ =
+            |one: &Option<String>, other: &Option<String>| one.is_some() && other.is_some() && one != other;
+        differ(&self.user, &other.user) || differ(&self.tenancy, &other.tenancy)
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = |text: &Option<String>| text.clone().unwrap_or("unknown".into());
+        write!(f, "user {} of tenancy {}", known(&self.user), known(&self.tenancy))
+    }
 }
 
 impl Upst {
@@ -41,7 +80,7 @@ impl Upst {
             iat: claims.get("iat").and_then(moment).filter(|iat| *iat < exp),
             sub: ocid(&claims, "sub"),
             tenant: ocid(&claims, "tenant"),
-            jwk: claims.get("jwk").and_then(jwk),
+            bound_to: claims.get("jwk").map_or(BoundTo::NoKey, bound_to),
         })
     }
 
@@ -72,9 +111,18 @@ impl Upst {
         self.tenant.as_deref()
     }
 
-    /// True if the token's `jwk` claim is this key, or if it has no such claim.
+    pub fn identity(&self) -> Identity {
+        Identity { user: self.sub.clone(), tenancy: self.tenant.clone() }
+    }
+
+    /// True if the token's `jwk` claim is this key, or if it has no such claim. A claim that cannot be
+    /// read is no key at all.
     pub fn is_bound_to(&self, key: &PublicKey) -> bool {
-        self.jwk.as_ref().is_none_or(|jwk| key.matches_jwk(jwk))
+        match &self.bound_to {
+            BoundTo::NoKey => true,
+            BoundTo::Key(jwk) => key.matches_jwk(jwk),
+            BoundTo::Unreadable => false,
+        }
     }
 }
 
@@ -90,17 +138,22 @@ fn moment(claim: &Value) -> Option<UnixTime> {
 /// A claim that holds an OCID. OCIDs are written into the OCI config, where a line break would add a
 /// line, so that a value with other than visible ASCII characters is ignored.
 fn ocid(claims: &Map<String, Value>, name: &str) -> Option<String> {
-    let text = claims.get(name)?.as_str()?;
-    (!text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())).then(|| text.to_owned())
+    claims.get(name)?.as_str().filter(|text| is_ocid(text)).map(str::to_owned)
+}
+
+/// Whether a text can be an OCID: visible ASCII characters.
+pub fn is_ocid(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 /// The `jwk` claim. OCI writes the JWK as a string of JSON.
-fn jwk(claim: &Value) -> Option<Jwk> {
-    match claim {
-        Value::String(text) => Jwk::from_json(&serde_json::from_str(text).ok()?),
+fn bound_to(claim: &Value) -> BoundTo {
+    let jwk = match claim {
+        Value::String(text) => serde_json::from_str(text).ok().and_then(|fields| Jwk::from_json(&fields)),
         Value::Object(fields) => Jwk::from_json(fields),
         _ => None,
-    }
+    };
+    jwk.map_or(BoundTo::Unreadable, BoundTo::Key)
 }
 
 #[cfg(test)]
@@ -121,14 +174,19 @@ mod tests {
                 Err(_) => "refused".to_owned(),
                 Ok(upst) => {
                     let or_none = |text: Option<String>| text.unwrap_or("none".into());
-                    let bound = upst.jwk.as_ref().map(|jwk| key.public().matches_jwk(jwk));
+                    let bound_to = match &upst.bound_to {
+                        BoundTo::NoKey => "none",
+                        BoundTo::Unreadable => "unreadable",
+                        BoundTo::Key(jwk) if key.public().matches_jwk(jwk) => "session",
+                        BoundTo::Key(_) => "other",
+                    };
+                    assert_eq!(upst.is_bound_to(key.public()), ["none", "session"].contains(&bound_to));
                     format!(
-                        "exp {}, iat {}, sub {}, tenant {}, key {}",
+                        "exp {}, iat {}, sub {}, tenant {}, key {bound_to}",
                         upst.exp().0,
                         or_none(upst.iat().map(|iat| iat.0.to_string())),
                         or_none(upst.sub().map(Into::into)),
                         or_none(upst.tenant().map(Into::into)),
-                        bound.map_or("none", |bound| if bound { "session" } else { "other" }),
                     )
                 }
             };
@@ -143,6 +201,29 @@ mod tests {
         assert!(!upst.is_valid_for(UnixTime(940), 60));
         assert!(!upst.is_valid_for(UnixTime(i64::MAX), 60));
         assert!(upst.is_valid_for(UnixTime(i64::MIN), 60));
+    }
+
+    #[test]
+    fn two_identities_differ_if_both_name_another_user_or_tenancy() {
+        let of = |user: &str, tenancy: &str| {
+            let name = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+            Identity { user: name(user), tenancy: name(tenancy) }
+        };
+        for (one, other, differ) in [
+            (of("a", "t"), of("a", "t"), false),
+            (of("a", "t"), of("b", "t"), true),
+            (of("a", "t"), of("a", "u"), true),
+            (of("a", ""), of("b", "t"), true),
+            (of("", "t"), of("a", ""), false),
+            (of("", ""), of("a", "t"), false),
+        ] {
+            assert_eq!(
+                (one.differs_from(&other), other.differs_from(&one)),
+                (differ, differ),
+                "{one}, {other}"
+            );
+        }
+        assert_eq!(of("a", "").or(&of("b", "t")), of("a", "t"));
     }
 
     proptest! {

@@ -29,14 +29,15 @@ pub fn sign_in<'a>(
     let is_explicit = engine.want.freshness == Freshness::SignedIn;
     let settings = engine.settings;
     let origin = settings.origin();
-    let is_of_other_origin = stored.contents.record.differs_from(&origin).is_some();
+    let is_of_other_provider = stored.contents.record.provider_change(&origin).is_some();
+    let is_of_other_exchange = stored.contents.record.exchange_change(&origin).is_some();
     if !is_explicit {
         may_ask(engine, &stored.contents.record, why)?;
     }
     let path = engine.dir.refresh_token_file();
-    // In an explicit sign-in, and with another origin, the token in the file may still be good.
+    // In an explicit sign-in, and with another provider, the token in the file may still be good.
     let dead_file =
-        if is_explicit || is_of_other_origin { None } else { Some(refresh_token::file_hash(&path)?) };
+        if is_explicit || is_of_other_provider { None } else { Some(refresh_token::file_hash(&path)?) };
     // The passphrase, and whether the next refresh token can be stored, before the person is sent
     // anywhere. The place itself is taken when the answer is in, since a person may well give up.
     drop(refresh_token::prepare(&path, &mut engine.passphrase)?);
@@ -89,10 +90,15 @@ pub fn sign_in<'a>(
         }
     };
     // From here on the folder belongs to the configured origin, even if the exchange fails.
-    if is_of_other_origin {
+    if is_of_other_provider || is_of_other_exchange {
         locked.remove_token()?;
     }
-    stored.contents.record = Record { origin: Some(origin), ..Record::default() };
+    stored.contents.record = Record {
+        origin: Some(origin),
+        identity: stored.contents.identity(),
+        identity_may_change: true,
+        ..Record::default()
+    };
     locked.store_record(&stored.contents.record)?;
 
     // Minutes may have passed since the OCI config was read.
@@ -124,7 +130,7 @@ pub fn refuse_at_once(engine: &Engine<'_>, record: &Record) -> Result<()> {
     let Some(failed) = &record.failed_sign_in else { return Ok(()) };
     if engine.want.person != Person::Nobody
         && is_remembered(failed)
-        && record.differs_from(&engine.settings.origin()).is_none()
+        && record.provider_change(&engine.settings.origin()).is_none()
         && let Some(dead_file) = &failed.dead_file
         && *dead_file == refresh_token::file_hash(&engine.dir.refresh_token_file())?
     {

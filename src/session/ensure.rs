@@ -1,6 +1,6 @@
 //! The four steps to a session: what is stored, the lock and what is stored then, a renewal, a person.
 
-use super::{Engine, Freshness, Session, Snapshot, Source, USABLE_SECONDS, ask, renew};
+use super::{Engine, Freshness, Named, Session, Snapshot, Source, USABLE_SECONDS, ask, renew};
 use crate::config::Origin;
 use crate::error::Result;
 use crate::host;
@@ -65,7 +65,7 @@ pub(super) fn unusable(contents: &Contents, origin: &Origin, now: UnixTime) -> O
         Some("the session token has ended or is about to")
     } else if !upst.is_bound_to(key.public()) {
         Some("the session token is bound to another key")
-    } else if contents.record.differs_from(origin).is_some() {
+    } else if contents.record.provider_change(origin).or(contents.record.exchange_change(origin)).is_some() {
         Some("the session was made with another configuration")
     } else {
         None
@@ -86,7 +86,8 @@ pub(super) fn stored_session(engine: &Engine<'_>, stored: Snapshot<'_>) -> Sessi
         key_file: contents.key_file,
         token_file,
         region: set.or(section.region),
-        is_named,
+        named: if is_named { Named::Yes } else { Named::NotYet },
+        token_is_bare: contents.token_is_bare,
         source: Source::Cached,
     }
 }
@@ -112,7 +113,13 @@ mod tests {
 
     fn contents(upst: Option<Upst>) -> Contents {
         let key = PrivateKey::parse(include_bytes!("../../fixtures/keys/session.pem")).unwrap();
-        Contents { upst, key: Some(key), key_file: "/k".into(), record: Record::default() }
+        Contents {
+            upst,
+            token_is_bare: true,
+            key: Some(key),
+            key_file: "/k".into(),
+            record: Record::default(),
+        }
     }
 
     fn origin(client_id: &str) -> Origin {

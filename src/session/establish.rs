@@ -1,6 +1,6 @@
 //! From an access token to a stored session: every way ends here.
 
-use super::{Engine, Freshness, Session, Snapshot, Source};
+use super::{Engine, Freshness, Named, Session, Snapshot, Source};
 use crate::config::SetBy;
 use crate::error::{Error, Result};
 use crate::host;
@@ -46,6 +46,13 @@ pub fn establish(
     let public_key = key.public().spki_der();
     let token = exchange::upst(&engine.client, domain, access_token, &public_key)?;
     let upst = checked(&token, &key)?;
+    let (was, is) = (contents.identity(), upst.identity());
+    let is_another = is.differs_from(&was);
+    let may_change = source == Source::Authenticated || contents.record.identity_may_change;
+    if is_another && !may_change {
+        let profile = engine.settings.profile.to_string();
+        return Err(Error::AnotherIdentity { profile, was: was.to_string(), is: is.to_string() });
+    }
 
     // The key first: a UPST without its key would be of no use to a program that reads in between.
     if is_stored {
@@ -54,21 +61,27 @@ pub fn establish(
         locked.store_key(&contents.key_file, &key)?;
     }
     locked.store_token(&upst)?;
-    let record = Record { origin: Some(engine.settings.origin()), ..Record::default() };
+    let identity = if may_change { is.clone() } else { is.clone().or(&was) };
+    let record = Record { origin: Some(engine.settings.origin()), identity, ..Record::default() };
     if contents.record != record {
         locked.store_record(&record)?;
     }
-    let session = Session {
+    let mut session = Session {
         upst,
         key,
         key_file: contents.key_file,
         token_file: engine.dir.token_file(),
         region: engine.settings.region.clone().or(section.region),
-        is_named: true,
+        named: Named::NotYet,
+        token_is_bare: true,
         source,
     };
-    name_in_oci_config(engine, oci_config, &session)?;
+    name_in_oci_config(engine, oci_config, &mut session)?;
     locked.remove_strays();
+    if is_another {
+        let profile = &engine.settings.profile;
+        log::info(format_args!("The session of profile {profile} is now of {is}; before, it was of {was}"));
+    }
     log::info(format_args!(
         "The session of profile {} is good until {}",
         engine.settings.profile,
@@ -90,12 +103,21 @@ fn checked(token: &Secret, key: &PrivateKey) -> Result<Upst> {
     Ok(upst)
 }
 
-/// Makes the profile's section of the OCI config name this session.
-pub fn name_in_oci_config(engine: &Engine<'_>, oci_config: ConfigFile<'_>, session: &Session) -> Result<()> {
+/// Makes the profile's section of the OCI config name this session. A file that cannot be written costs
+/// nobody the session: the caller learns of it by [`Session::named`].
+pub fn name_in_oci_config(
+    engine: &Engine<'_>,
+    oci_config: ConfigFile<'_>,
+    session: &mut Session,
+) -> Result<()> {
     let Engine { settings, .. } = engine;
-    // A `--region` for one command must not move the profile to another region.
-    let is_meant_to_stay = engine.want.freshness == Freshness::SignedIn
-        || matches!(settings.set_by("region"), SetBy::Section | SetBy::Common);
+    let is_meant_to_stay = match settings.set_by("region") {
+        SetBy::Section | SetBy::Common => true,
+        // `woci env` exports the region of its profile, which may be another one than this.
+        SetBy::Variable => false,
+        // A `--region` for one command must not move the profile to another region.
+        SetBy::Flag | SetBy::Default => engine.want.freshness == Freshness::SignedIn,
+    };
     let region = settings.region.as_deref().map(|region| match is_meant_to_stay {
         true => RegionChange::Set(region),
         false => RegionChange::IfMissing(region),
@@ -107,5 +129,13 @@ pub fn name_in_oci_config(engine: &Engine<'_>, oci_config: ConfigFile<'_>, sessi
         tenancy: session.upst.tenant(),
         region,
     };
-    oci_config.write(&settings.profile, &engine.dir.path, &entry)
+    session.named = match oci_config.write(&settings.profile, &entry, engine.want.replaces_api_key) {
+        Ok(()) => Named::Yes,
+        Err(e @ (Error::File { .. } | Error::Locked { .. })) => {
+            log::warning(format_args!("The OCI config does not name the session: {e}"));
+            Named::Impossible
+        }
+        Err(e) => return Err(e),
+    };
+    Ok(())
 }

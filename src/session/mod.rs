@@ -8,10 +8,13 @@ mod establish;
 mod renew;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::config::Settings;
 use crate::error::{Error, Result};
+use crate::files::lock::Purpose;
 use crate::host::Host;
+use crate::log;
 use crate::oauth::http::Client;
 use crate::oci::config_file::{ConfigFile, Section};
 use crate::oci::{PrivateKey, Upst};
@@ -26,9 +29,19 @@ pub struct Session {
     pub token_file: PathBuf,
     /// The region as set for woci, else as the profile's section of the OCI config has it.
     pub region: Option<String>,
-    /// True where the profile's section of the OCI config names this session, so that oci will use it.
-    pub is_named: bool,
+    pub named: Named,
+    /// The token file is as the SDKs read it, with no white space around the token.
+    token_is_bare: bool,
     pub source: Source,
+}
+
+/// Whether the profile's section of the OCI config names the session, so that oci will use it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    Yes,
+    NotYet,
+    /// The file cannot be written.
+    Impossible,
 }
 
 /// How the session came about in this run.
@@ -44,6 +57,8 @@ pub enum Source {
 pub struct Want {
     pub freshness: Freshness,
     pub person: Person,
+    /// An API key in the profile's section of the OCI config may be replaced: that was asked for by name.
+    pub replaces_api_key: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,14 +82,21 @@ pub enum Person {
 }
 
 impl Want {
-    pub const VALID: Self = Self { freshness: Freshness::Valid, person: Person::AtTerminal };
-    pub const NEWER: Self = Self { freshness: Freshness::Newer, person: Person::AtTerminal };
-    pub const SIGNED_IN: Self = Self { freshness: Freshness::SignedIn, person: Person::AtTerminal };
-    pub const NEWER_WITHOUT_PERSON: Self = Self { freshness: Freshness::Newer, person: Person::Nobody };
+    pub const VALID: Self = Self::of(Freshness::Valid, Person::AtTerminal);
+    pub const NEWER: Self = Self::of(Freshness::Newer, Person::AtTerminal);
+    pub const SIGNED_IN: Self = Self::of(Freshness::SignedIn, Person::AtTerminal);
+    pub const NEWER_WITHOUT_PERSON: Self = Self::of(Freshness::Newer, Person::Nobody);
+
+    const fn of(freshness: Freshness, person: Person) -> Self {
+        Self { freshness, person, replaces_api_key: false }
+    }
 }
 
 /// How long a UPST must still be good: enough for a request that is signed now to be checked in time.
 pub const USABLE_SECONDS: i64 = 60;
+
+/// A read and a write: the limit is for a disk that hangs.
+const MENDING: Purpose = Purpose { word: "write", limit: Duration::from_secs(60) };
 
 /// What every step needs: whose session, where it is kept, and what is made once for a run.
 pub struct Engine<'a> {
@@ -123,14 +145,27 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Makes the profile's section of the OCI config name this session, unless it does already.
-    pub fn name_in_oci_config(&self, session: &Session) -> Result<()> {
-        if session.is_named {
-            return Ok(());
+    /// Makes the profile work for whoever reads it without woci: its section of the OCI config names this
+    /// session, and the token file is as the SDKs read it. Does nothing where both are so already.
+    pub fn hand_out(&self, session: &mut Session) -> Result<()> {
+        if !session.token_is_bare
+            && let Err(e) = self.make_token_bare()
+        {
+            log::warning(format_args!("White space is left around the token in its file: {e}"));
         }
-        let oci_config = self.oci_config()?;
-        self.check(&oci_config)?;
-        establish::name_in_oci_config(self, oci_config, session)
+        if session.named == Named::NotYet {
+            establish::name_in_oci_config(self, self.oci_config()?, session)?;
+        }
+        Ok(())
+    }
+
+    fn make_token_bare(&self) -> Result<()> {
+        let locked = self.dir.lock(MENDING)?;
+        match self.dir.token()? {
+            (Some(upst), false) => locked.store_token(&upst),
+            // Another process has stored a new token meanwhile.
+            _ => Ok(()),
+        }
     }
 
     /// The UPST in the folder, valid or not.
@@ -159,8 +194,7 @@ impl<'a> Engine<'a> {
 
     /// Whether the session may be named in the OCI config.
     fn check(&self, oci_config: &ConfigFile<'_>) -> Result<()> {
-        let Settings { profile, profile_by_flag, .. } = self.settings;
-        oci_config.check(profile, &self.dir.path, *profile_by_flag)
+        oci_config.check(&self.settings.profile, self.want.replaces_api_key)
     }
 
     fn snapshot(&self) -> Result<Snapshot<'a>> {

@@ -9,7 +9,7 @@ use crate::files;
 use crate::files::lock::{Lock, Purpose};
 use crate::log;
 use crate::oci::config_file::{Section, lies_in};
-use crate::oci::{PrivateKey, Upst};
+use crate::oci::{Identity, PrivateKey, Upst};
 
 /// `~/.oci/sessions/<profile>/`, which may not exist yet.
 pub struct SessionDir {
@@ -20,10 +20,19 @@ pub struct SessionDir {
 pub struct Contents {
     /// None also where the file holds no UPST: the next renewal replaces the file.
     pub upst: Option<Upst>,
+    /// Nothing stands around the token in its file. Some SDKs do not remove white space there.
+    pub token_is_bare: bool,
     pub key: Option<PrivateKey>,
     /// Where the key is, or would be.
     pub key_file: PathBuf,
     pub record: Record,
+}
+
+impl Contents {
+    /// Whose session it is: as the token says, else as `session.json` does.
+    pub fn identity(&self) -> Identity {
+        self.upst.as_ref().map(Upst::identity).unwrap_or_default().or(&self.record.identity)
+    }
 }
 
 impl SessionDir {
@@ -52,13 +61,21 @@ impl SessionDir {
         let (key_file, key) = self.key(section)?;
         let record = files::read(&self.record_file())?;
         let record = record.map_or_else(Record::default, |bytes| Record::parse(&bytes));
-        Ok(Contents { upst: self.upst()?, key, key_file, record })
+        let (upst, token_is_bare) = self.token()?;
+        Ok(Contents { upst, token_is_bare, key, key_file, record })
     }
 
     /// The UPST in the folder, valid or not. Reads nothing else.
     pub fn upst(&self) -> Result<Option<Upst>> {
-        let token = files::read(&self.token_file())?;
-        Ok(token.and_then(|bytes| Upst::parse(std::str::from_utf8(&bytes).ok()?).ok()))
+        Ok(self.token()?.0)
+    }
+
+    /// The UPST, and whether it is all that its file holds.
+    pub fn token(&self) -> Result<(Option<Upst>, bool)> {
+        let bytes = files::read(&self.token_file())?.unwrap_or_default();
+        let upst = std::str::from_utf8(&bytes).ok().and_then(|text| Upst::parse(text).ok());
+        let is_bare = upst.as_ref().is_some_and(|upst| upst.token().expose().len() == bytes.len());
+        Ok((upst, is_bare))
     }
 
     /// The key that the OCI config names, where that key lies in this folder, else `private_key.pem`.

@@ -6,10 +6,12 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::FromRawFd as _;
 
+mod acl;
 mod disk;
 mod process;
 mod terminal;
 
+pub use acl::{acl, set_acl};
 pub use disk::sync;
 pub use process::{
     Beside, begin, command_line, detach, exec, forbid_core_dumps, hold_signals, spawn, spawn_detached,

@@ -12,7 +12,9 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
 }
 
 pub fn print(host: &Host, settings: &Settings, want: Want) -> Result<Output> {
-    let session = Engine::new(host, settings, want, None).ensure()?;
+    let mut engine = Engine::new(host, settings, want, None);
+    let mut session = engine.ensure()?;
+    engine.hand_out(&mut session)?;
     let upst = &session.upst;
     let source = match session.source {
         Source::Cached => "cached",

@@ -1,7 +1,7 @@
 //! `--daemon`, `--daemon-status` and `--stop-daemon`, and the background process that the first one starts.
 //! Documents follow schemas/daemon-status.schema.json.
 
-use super::session::take_profile_name;
+use super::session::{take_profile_name, with_own_options};
 use super::{CREDENTIAL, Invocation, settings};
 use crate::config::Settings;
 use crate::error::{Error, Result};
@@ -18,6 +18,7 @@ pub fn start(host: &Host, mut invocation: Invocation) -> Result<Output> {
     // The session that it begins with is a fact of the verb beside it.
     let Some(want) = invocation.beside.daemon else { return Err(beside_another(&invocation)) };
     take_profile_name(&mut invocation.flags, &invocation.own)?;
+    let want = with_own_options(want, &invocation.own);
     let flags = &invocation.flags;
     let settings = settings(host, flags)?;
     let mut engine = Engine::new(host, &settings, want, None);

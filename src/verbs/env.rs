@@ -55,7 +55,9 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
         return Ok(Output::Text(SET.into_iter().map(|name| unset_line(shell, name)).collect()));
     }
     let settings = settings(host, &invocation.flags)?;
-    let session = Engine::new(host, &settings, Want::VALID, None).ensure()?;
+    let mut engine = Engine::new(host, &settings, Want::VALID, None);
+    let mut session = engine.ensure()?;
+    engine.hand_out(&mut session)?;
     let values = [
         Some("security_token".into()),
         Some(settings.profile.to_string()),

@@ -13,7 +13,7 @@ use crate::oci::environment::OVERRIDING;
 use crate::oci::program::{Program, find_oci};
 use crate::options;
 use crate::output::Output;
-use crate::session::{Engine, Want};
+use crate::session::{Engine, Named, Session, Want};
 
 pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     let Invocation { flags, words, bare, .. } = invocation;
@@ -25,8 +25,8 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     }
     let settings = settings(host, &flags)?;
     let mut engine = Engine::new(host, &settings, Want::VALID, None);
-    let session = engine.ensure()?;
-    engine.name_in_oci_config(&session)?;
+    let mut session = engine.ensure()?;
+    engine.hand_out(&mut session)?;
 
     if settings.oci_config_from_manager {
         program.args(["--config-file".into(), settings.oci_config.clone().into()]);
@@ -40,6 +40,9 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     program.args(words);
     program.remove_variables(&OVERRIDING);
     program.remove_variables(settings.passphrase.variable.as_deref().as_slice());
+    if session.named == Named::Impossible {
+        program.set_variables(instead_of_section(&session));
+    }
     if !settings.auto_refresh {
         match program.exec()? {}
     }
@@ -53,6 +56,24 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
         Some(unlocked) => unlocked?,
     };
     Ok(Output::Code(beside::run(&program, &mut Keeper::new(host, &flags, passphrase))?))
+}
+
+/// What oci reads from the profile's section, as variables. With all of them, oci 3.95 does not open its config
+/// file at all; it wants a user then, and does not use it with a session token.
+fn instead_of_section(session: &Session) -> Vec<(&'static str, OsString)> {
+    let text = |name: &'static str, value: Option<&str>| Some((name, OsString::from(value?)));
+    let fingerprint = session.key.public().fingerprint();
+    [
+        Some(("OCI_CLI_KEY_FILE", session.key_file.clone().into())),
+        Some(("OCI_CLI_SECURITY_TOKEN_FILE", session.token_file.clone().into())),
+        text("OCI_CLI_FINGERPRINT", Some(&fingerprint)),
+        text("OCI_CLI_TENANCY", session.upst.tenant()),
+        text("OCI_CLI_USER", session.upst.sub()),
+        text("OCI_CLI_REGION", session.region.as_deref()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Without an oci, a first word that is nearly one of woci's verbs was probably meant as that.

@@ -9,11 +9,17 @@ use crate::session::Want;
 
 pub fn authenticate(host: &Host, mut invocation: Invocation) -> Result<Output> {
     take_profile_name(&mut invocation.flags, &invocation.own)?;
-    credential::print(host, &settings(host, &invocation.flags)?, Want::SIGNED_IN)
+    let want = with_own_options(Want::SIGNED_IN, &invocation.own);
+    credential::print(host, &settings(host, &invocation.flags)?, want)
 }
 
 pub fn refresh(host: &Host, invocation: Invocation) -> Result<Output> {
     credential::print(host, &settings(host, &invocation.flags)?, Want::NEWER)
+}
+
+/// The session that a verb begins with, as its own options have it.
+pub fn with_own_options(want: Want, own: &Flags) -> Want {
+    Want { replaces_api_key: own.has("--replace-api-key"), ..want }
 }
 
 /// `oci session authenticate` has an option of its own for the profile; here it means `--profile`.

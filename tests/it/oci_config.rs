@@ -1,12 +1,16 @@
 //! `~/.oci/config` after a run: the keys that oci, the SDKs and Terraform read, the content that is kept, and the
 //! content that is never overwritten.
 
-use crate::sim::domain;
+use crate::sim::{domain, sys};
 use crate::world::World;
+use crate::world::run::woci_program;
 use crate::world::session::mode;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
+use std::path::{Path, PathBuf};
+
+/// The option with which a person asks for an API key to be replaced.
+const REPLACE: [&str; 3] = ["session", "authenticate", "--replace-api-key"];
 
 const API_KEY: &str = "user = ocid1.user.oc1..me\nfingerprint = 11:22\nkey_file = ~/.oci/my_key.pem\n\
                        pass_phrase = S3cr3t-canary-pass\ntenancy = ocid1.tenancy.oc1..mine\nregion = eu-zurich-1\n";
@@ -152,7 +156,7 @@ fn an_api_key_is_backed_up_once_and_removed_from_the_section() {
     let mut expected = Vec::new();
     for name in ["config.woci-backup", "config.woci-backup-work", "config.woci-backup-work-2"] {
         world.write(".oci/config", &old);
-        world.woci(&["session", "authenticate"]).run().ok().says("WARNING").says(name);
+        world.woci(&REPLACE).run().ok().says("WARNING").says(name);
         expected.push(name.to_owned());
         assert_eq!(backups(&world), expected);
         assert_eq!(world.read(&format!(".oci/{name}")), old);
@@ -170,16 +174,299 @@ fn an_api_key_is_backed_up_once_and_removed_from_the_section() {
 }
 
 #[test]
-fn each_key_of_an_api_key_causes_a_backup() {
+fn each_key_of_an_api_key_is_replaced_only_on_request() {
     for mark in ["user = u\n", "pass_phrase = p\n", "key_file = /elsewhere/key.pem\n"] {
-        let world = with_config(format!("[DEFAULT]\n{mark}"));
-        world.woci(&[]).run().ok().says("API key");
+        let old = format!("[DEFAULT]\n{mark}");
+        let world = with_config(&old);
+        for words in [
+            &[][..],
+            &["env"],
+            &["os"],
+            &["session", "refresh"],
+            &["session", "authenticate"],
+            &["kube-credential", "--cluster-id", "ocid1.cluster.oc1.iad.aaaa"],
+            &["--daemon"],
+        ] {
+            let run = world.woci(words).run().fails(2).says("API key").says("--profile");
+            run.says("`woci session authenticate --profile DEFAULT --replace-api-key`");
+        }
+        assert_eq!(
+            (world.read(".oci/config"), world.sim.total(), backups(&world).len()),
+            (old, 0, 0),
+            "{mark}"
+        );
+        world.woci(&REPLACE).run().ok().says("API key");
         assert_eq!(backups(&world), ["config.woci-backup"], "{mark}");
+        world.woci(&[]).run().ok().silent();
+    }
+}
+
+/// Its own section is one of the two ways out.
+#[test]
+fn a_profile_beside_an_api_key_in_default_gets_a_section_of_its_own() {
+    let world = World::new();
+    world.secret("S3cr3t-canary-pass");
+    world.manager(&[("prod", &world.settings())]);
+    let old = format!("[DEFAULT]\n{API_KEY}");
+    world.write(".oci/config", &old);
+    world.woci(&[]).run().ok();
+    assert!(world.read(".oci/config").starts_with(&old));
+    assert_eq!(backups(&world), [""; 0]);
+}
+
+/// The older tool left them there. With them, the Go SDK would sign as the API key.
+#[test]
+fn user_and_passphrase_beside_a_session_leave_the_section_with_a_backup() {
+    for mark in ["user = u\n", "pass_phrase = S3cr3t-canary-pass\n"] {
+        let world = with_config(format!("[DEFAULT]\n{mark}key_file = k\nsecurity_token_file = t\n"));
+        world.woci(&[]).run().ok().says("WARNING").says("config.woci-backup");
+        assert_eq!(backups(&world), ["config.woci-backup"], "{mark}");
+        let text = world.read(".oci/config");
+        assert!(!text.contains("user") && !text.contains("pass_phrase"), "{text}");
+    }
+}
+
+/// A container, a renamed user, Windows.
+#[test]
+fn the_session_of_another_home_is_no_api_key() {
+    for folder in
+        ["/home/other/.oci/sessions/DEFAULT/", r"C:\Users\other\.oci\sessions\DEFAULT\", "~/elsewhere/"]
+    {
+        for others in ["", "[other]\nuser = u\n"] {
+            let world = with_config(format!(
+                "[DEFAULT]\nkey_file={folder}private_key.pem\nsecurity_token_file={folder}token\n{others}"
+            ));
+            let run = world.woci(&[]).run().ok();
+            assert!(!run.stderr.contains("API key"), "{run}");
+            assert_eq!(backups(&world), [""; 0]);
+            let token_file = world.session().path("token");
+            assert_eq!(value(&world, "DEFAULT", "security_token_file").as_deref(), token_file.to_str());
+        }
     }
 }
 
 #[test]
-fn an_api_key_in_default_that_others_inherit_is_replaced_only_on_request() {
+fn paths_with_a_tilde_stay_as_they_are_written() {
+    let world = with_config("");
+    world.woci(&[]).run().ok();
+    let folder = world.session().folder.clone();
+    let tilde = world.read(".oci/config").replace(folder.to_str().expect("UTF-8"), "~/.oci/sessions/DEFAULT");
+    world.write(".oci/config", &tilde);
+    world.session().expire();
+    for words in [&[][..], &["session", "refresh"], &["os"], &["env"], &["session", "authenticate"]] {
+        world.woci(words).run().ok();
+        assert_eq!(world.read(".oci/config"), tilde, "{words:?}");
+    }
+}
+
+/// `woci env` exports the region of its profile, and the next sign-in may be another profile's.
+#[test]
+fn a_region_of_the_environment_replaces_none() {
+    for (section, expected) in [("region = eu-zurich-1\n", "eu-zurich-1"), ("", "uk-london-1")] {
+        let world = with_config(format!("[DEFAULT]\n{section}"));
+        world.manager(&[("DEFAULT", &world.settings_with(&[("region", None)]))]);
+        let woci = world.woci(&["session", "authenticate"]).env("OCI_CLI_REGION", "uk-london-1");
+        assert_eq!(woci.run().ok().json()["region"], "uk-london-1");
+        assert_eq!(value(&world, "DEFAULT", "region").as_deref(), Some(expected));
+    }
+}
+
+/// Runs `work` while the config is a link into a folder in which nobody can make a file, not even root.
+fn with_unwritable_config(world: &World, work: impl FnOnce()) {
+    symlink("/proc/self/no-such-config", world.path(".oci/config")).expect("a new link");
+    work();
+    fs::remove_file(world.path(".oci/config")).expect("it is a link");
+}
+
+#[test]
+fn a_config_that_cannot_be_written_costs_nobody_the_session() {
+    let world = World::signed_in();
+    with_unwritable_config(&world, || {
+        for words in [&[][..], &["env"]] {
+            world.woci(words).run().ok().says("WARNING").prints("private_key.pem");
+        }
+        world.session().expire();
+        let run = world.woci(&[]).run().ok().says("WARNING");
+        assert_eq!(run.json()["source"], "refreshed");
+        assert_eq!(run.stderr.matches("WARNING").count(), 1, "{run}");
+        world.woci(&["session", "authenticate"]).run().ok().says("WARNING");
+    });
+}
+
+#[test]
+fn without_its_section_oci_gets_the_session_by_variables() {
+    let world = World::signed_in();
+    let session = world.session();
+    with_unwritable_config(&world, || {
+        let heard = world.woci(&["os"]).run().ok().says("WARNING").json();
+        let path = |name: &str| session.path(name).to_str().expect("UTF-8").to_owned();
+        let (fingerprint, region) = ("fd:0c:c6:50:58:0f:07:ac:cf:8a:96:3c:db:b6:ad:86", "us-ashburn-1");
+        for (name, value) in [
+            ("KEY_FILE", path("private_key.pem")),
+            ("SECURITY_TOKEN_FILE", path("token")),
+            ("USER", domain::USER.into()),
+            ("TENANCY", domain::TENANCY.into()),
+            ("FINGERPRINT", fingerprint.into()),
+            ("REGION", region.into()),
+        ] {
+            assert_eq!(heard["env"][format!("OCI_CLI_{name}")], value, "{name}");
+        }
+    });
+    let heard = world.woci(&["os"]).run().ok().silent().json();
+    assert_eq!(heard["env"]["OCI_CLI_KEY_FILE"], serde_json::Value::Null);
+}
+
+/// A file that is mounted alone cannot be replaced, but read.
+#[test]
+fn a_config_that_is_mounted_alone_is_left_and_used() {
+    let world = World::signed_in();
+    world.write(".oci/config", "[other]\nuser = u\n");
+    world.write("mounted", "[other]\nuser = u\nregion = eu-zurich-1\n");
+    let script = "mount --bind mounted .oci/config || exit 77; exec woci os ns get";
+    let run = world.program(Path::new("/usr/bin/unshare"), &["--mount", "/bin/sh", "-c", script]).run();
+    if run.code() == 77 || run.stderr.starts_with("unshare: ") {
+        eprintln!("skipped: a mount needs root: {}", run.stderr.trim());
+        return;
+    }
+    let heard = run.ok().says("WARNING").json();
+    assert_eq!(
+        heard["env"]["OCI_CLI_KEY_FILE"],
+        world.session().path("private_key.pem").to_str().expect("UTF-8")
+    );
+}
+
+/// An ACL as the kernel stores it: version 2, then tag, permissions and id of each entry. It denies the user 4242
+/// what the file's group may.
+fn acl_against_4242() -> Vec<u8> {
+    let entries: [(u16, u16, u32); 5] = [(1, 6, !0), (2, 0, 4242), (4, 4, !0), (0x10, 4, !0), (0x20, 0, !0)];
+    let mut bytes = 2_u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in entries {
+        bytes.extend(tag.to_le_bytes());
+        bytes.extend(permissions.to_le_bytes());
+        bytes.extend(id.to_le_bytes());
+    }
+    bytes
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_acl_of_the_config_is_kept() {
+    let world = with_config("[other]\npass_phrase = p\n");
+    let config = world.path(".oci/config");
+    fs::set_permissions(&config, Permissions::from_mode(0o640)).expect("an own file");
+    if !sys::set_acl(&config, &acl_against_4242()) {
+        eprintln!("skipped: the file system has no ACLs");
+        return;
+    }
+    let inode = || fs::metadata(&config).expect("it is there").ino();
+    let before = inode();
+    world.woci(&[]).run().ok();
+    assert_ne!(inode(), before);
+    assert_eq!(sys::acl(&config), Some(acl_against_4242()));
+    assert_eq!(mode(&config), 0o640);
+}
+
+/// A default ACL of the folder gives new files readers that the old one did not have.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_default_acl_of_the_folder_gives_no_reader() {
+    let world = with_config("[other]\npass_phrase = p\n");
+    let config = world.path(".oci/config");
+    fs::set_permissions(&config, Permissions::from_mode(0o640)).expect("an own file");
+    let open: Vec<u8> = {
+        let mut acl = acl_against_4242();
+        acl[4 + 8 + 2] = 4; // the user 4242 may read
+        acl
+    };
+    if !sys::set_default_acl(&world.path(".oci"), &open) {
+        eprintln!("skipped: the file system has no ACLs");
+        return;
+    }
+    world.woci(&[]).run().ok();
+    assert_eq!((sys::acl(&config), mode(&config)), (None, 0o640));
+}
+
+#[test]
+fn owner_and_group_of_the_config_are_kept() {
+    let world = with_config("[other]\npass_phrase = p\n");
+    let config = world.path(".oci/config");
+    if chown(&config, Some(4242), Some(4343)).is_err() {
+        eprintln!("skipped: only root gives a file away");
+        return;
+    }
+    fs::set_permissions(&config, Permissions::from_mode(0o640)).expect("root may");
+    world.woci(&[]).run().ok();
+    let about = fs::metadata(&config).expect("it is there");
+    assert_eq!((about.uid(), about.gid(), mode(&config)), (4242, 4343, 0o640));
+    assert!(world.read(".oci/config").contains("security_token_file"));
+}
+
+const NOBODY: u32 = 65_534;
+
+/// Gives the home to the user nobody, but for the OCI config. Returns a woci that this user can start, wherever the
+/// tests are built.
+fn give_to_nobody(world: &World) -> PathBuf {
+    let program = world.path("bin/woci-of-nobody");
+    fs::copy(woci_program(), &program).expect("a new file");
+    let mut paths = vec![world.home().to_owned()];
+    while let Some(path) = paths.pop() {
+        if path.is_dir() {
+            paths.extend(fs::read_dir(&path).expect("a folder").flatten().map(|entry| entry.path()));
+        }
+        if path != world.path(".oci/config") {
+            lchown(&path, Some(NOBODY), Some(NOBODY)).expect("root may");
+        }
+    }
+    program
+}
+
+/// Without the right to give a file away, the group loses what it had, and the others what the group had not.
+#[test]
+fn a_group_that_cannot_be_kept_gives_no_reader() {
+    for (old, new) in [(0o640, 0o600), (0o604, 0o600), (0o644, 0o604)] {
+        let world = with_config("[other]\npass_phrase = p\n");
+        let config = world.path(".oci/config");
+        if chown(&config, Some(NOBODY), Some(4343)).is_err() {
+            eprintln!("skipped: only root gives a file away");
+            return;
+        }
+        fs::set_permissions(&config, Permissions::from_mode(old)).expect("root may");
+        world.program(&give_to_nobody(&world), &[]).user(NOBODY).run().ok();
+        assert!(world.read(".oci/config").contains("security_token_file"));
+        assert_eq!(mode(&config), new, "{old:o}");
+    }
+}
+
+/// The owner would be locked out of it, or another would own it.
+#[test]
+fn a_config_of_another_user_is_left_alone() {
+    let world = with_config("[other]\npass_phrase = p\n");
+    let config = world.path(".oci/config");
+    if chown(&config, Some(4242), Some(4242)).is_err() {
+        eprintln!("skipped: only root gives a file away");
+        return;
+    }
+    fs::set_permissions(&config, Permissions::from_mode(0o644)).expect("root may");
+    world.program(&give_to_nobody(&world), &[]).user(NOBODY).run().ok().says("WARNING").says("another user");
+    assert_eq!(fs::metadata(&config).expect("it is there").uid(), 4242);
+    assert_eq!(world.read(".oci/config"), "[other]\npass_phrase = p\n");
+}
+
+/// oci itself warns about a key that does not end so, be it for a line feed. A key that is there stays byte for byte.
+#[test]
+fn a_new_key_ends_as_oci_writes_it() {
+    let world = World::new();
+    world.woci(&[]).run().ok();
+    assert!(world.session().key().ends_with("-----END PRIVATE KEY-----\nOCI_API_KEY"));
+    let world = with_config("");
+    let before = world.session().key();
+    world.woci(&[]).run().ok();
+    world.woci(&["session", "authenticate"]).run().ok();
+    assert_eq!(world.session().key(), before);
+}
+
+#[test]
+fn an_api_key_in_default_is_replaced_only_on_request_named_or_not() {
     let old = format!("[DEFAULT]\n{API_KEY}[other]\nregion = eu-zurich-1\n");
     let refused = "it holds an API key that every other profile in the file inherits";
     // Checked before a sign-in, before a refresh, and before oci is started.
@@ -195,26 +482,23 @@ fn an_api_key_in_default_that_others_inherit_is_replaced_only_on_request() {
         world.woci(words).run().fails(2).says(refused);
     }
     world.session().age(3600);
-    world.woci(&[]).run().ok().silent();
-    world.woci(&["os"]).run().fails(2).says(refused);
+    for words in [&[][..], &["env"], &["os"], &["--profile", "DEFAULT"], &["--profile", "DEFAULT", "os"]] {
+        world.woci(words).run().fails(2).says(refused);
+    }
     assert_eq!((world.read(".oci/config"), world.sim.total()), (old.clone(), 0));
 
-    world.woci(&["--profile", "DEFAULT", "os"]).run().ok().says("config.woci-backup");
+    world.woci(&REPLACE).run().ok().says("config.woci-backup");
     assert_eq!(value(&world, "DEFAULT", "user"), None);
     assert_eq!(world.read(".oci/config.woci-backup"), old);
 }
 
 #[test]
-fn profile_name_default_is_such_a_request_too() {
+fn the_daemon_replaces_an_api_key_on_the_same_request() {
     let world = with_config(format!("[DEFAULT]\n{API_KEY}[other]\n"));
-    world.woci(&["session", "authenticate", "--profile-name", "DEFAULT"]).run().ok().says("WARNING");
+    world.woci(&["--daemon", "session", "authenticate"]).run().fails(2).says("--replace-api-key");
+    world.woci(&["--daemon", "session", "authenticate", "--replace-api-key"]).run().ok().says("WARNING");
     assert_eq!(value(&world, "DEFAULT", "user"), None);
-}
-
-#[test]
-fn an_api_key_in_default_without_other_profiles_is_replaced() {
-    let world = with_config(format!("[DEFAULT]\n{API_KEY}"));
-    world.woci(&[]).run().ok().says("config.woci-backup");
+    world.woci(&["--stop-daemon"]).run().ok();
 }
 
 #[test]
@@ -240,7 +524,8 @@ fn a_config_that_oci_refuses_is_reported_before_anything_is_sent() {
 #[test]
 fn duplicates_of_wocis_keys_are_removed() {
     let world = with_config(
-        "[DEFAULT]\nregion = a\nregion = b\ntenancy = c\nTENANCY = d\nkey_file = x\n[o]\nk = v\n",
+        "[DEFAULT]\nregion = a\nregion = b\ntenancy = c\nTENANCY = d\nkey_file = x\nsecurity_token_file = t\n\
+         [o]\nk = v\n",
     );
     world.woci(&["--profile", "DEFAULT"]).run().ok();
     for key in ["region", "tenancy", "key_file"] {
@@ -294,7 +579,8 @@ fn a_key_in_the_session_folder_is_recognized_by_another_path() {
     symlink(".", world.path("alias")).expect("a new link");
     fs::rename(session.path("private_key.pem"), session.path("oci_api_key.pem")).expect("own files");
     let key_file = world.path("alias/.oci/sessions/DEFAULT/oci_api_key.pem");
-    world.write(".oci/config", format!("[DEFAULT]\nkey_file = {}\n", key_file.display()));
+    let section = format!("[DEFAULT]\nkey_file = {}\nsecurity_token_file = t\n", key_file.display());
+    world.write(".oci/config", section);
     let credential = world.woci(&[]).run().ok().json();
     assert_eq!(credential["key_file"], key_file.to_str().expect("UTF-8"));
     assert_eq!(session.read("private_key.pem"), None);

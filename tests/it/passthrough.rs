@@ -129,6 +129,32 @@ fn key_and_token_are_in_the_profile_before_oci_starts() {
     }
 }
 
+/// `echo >> …/token`: some readers send the line feed too.
+#[test]
+fn white_space_around_the_token_is_removed_before_anybody_reads_it() {
+    for words in [&["os"][..], &[], &["env"]] {
+        let world = World::signed_in();
+        world.woci(&["os"]).run().ok();
+        let token = world.session().token();
+        world.session().write("token", format!("{token}\r\n \n"));
+        world.woci(words).run().ok().silent();
+        assert_eq!(world.session().read("token"), Some(token), "{words:?}");
+        assert_eq!(world.sim.total(), 0);
+    }
+}
+
+#[test]
+fn a_removed_config_is_written_before_the_profile_is_handed_out() {
+    for words in [&["os"][..], &[], &["env"], &["credential"]] {
+        let world = World::signed_in();
+        world.woci(&["os"]).run().ok();
+        let before = world.read(".oci/config");
+        fs::remove_file(world.path(".oci/config")).expect("it was written");
+        world.woci(words).run().ok().silent();
+        assert_eq!(world.read(".oci/config"), before, "{words:?}");
+    }
+}
+
 #[test]
 fn variables_that_override_the_profile_are_removed() {
     let world = World::signed_in();

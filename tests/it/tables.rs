@@ -50,6 +50,11 @@ const EFFECTS: &[Effect] = &[
     Effect { option: "--cluster-id CLUSTER", command: "kubeconfig", shows: CLUSTER },
     Effect { option: "--user ada", command: "kubeconfig --cluster-id CLUSTER", shows: r#"- name: "ada""# },
     Effect { option: "--write", command: "kubeconfig --cluster-id CLUSTER", shows: "kubectl" },
+    Effect {
+        option: "--replace-api-key",
+        command: "session authenticate --profile keyed",
+        shows: "the file as it was is kept as",
+    },
     Effect { option: "--profile-name work", command: "session authenticate", shows: r#""profile": "work""# },
 ];
 
@@ -57,7 +62,8 @@ const EFFECTS: &[Effect] = &[
 fn every_option_without_a_key_does_something() {
     let world = World::signed_in();
     world.session_of("work").seed(3600);
-    world.manager(&["DEFAULT", "work", "new"].map(|name| (name, &*world.settings().leak())));
+    world.manager(&["DEFAULT", "work", "new", "keyed"].map(|name| (name, &*world.settings().leak())));
+    world.write(".oci/config", "[keyed]\nuser = ocid1.user.oc1..ada\n");
     let names = |effect: &Effect| effect.option.split(' ').next().unwrap_or_default().to_owned();
     for (option, key) in options(&world) {
         assert!(

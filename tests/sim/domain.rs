@@ -37,6 +37,8 @@ pub enum Upst {
     OtherKey,
     /// Neither `sub` nor `tenant`.
     Nameless,
+    /// Of this user and this tenancy.
+    Of(&'static str, &'static str),
     /// This text instead of a token.
     Text(String),
     /// This JSON document instead of `{"token": …}`.
@@ -118,6 +120,10 @@ impl Domain {
             Upst::Nameless => {
                 remove(&mut claims, "sub");
                 remove(&mut claims, "tenant");
+            }
+            Upst::Of(user, tenancy) => {
+                claims["sub"] = (*user).into();
+                claims["tenant"] = (*tenancy).into();
             }
             Upst::Good | Upst::Text(_) | Upst::Document(_) => {}
         }

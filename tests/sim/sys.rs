@@ -1,12 +1,14 @@
 //! The few things that std does not offer: signals, terminals, a TCP reset, peak memory.
 #![expect(unsafe_code, reason = "the one file of the simulator for it")]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 /// Closes a connection with RST instead of FIN: `SO_LINGER` of zero seconds.
@@ -140,4 +142,37 @@ pub fn with_own_terminal(command: &mut Command) {
             Ok(())
         });
     }
+}
+
+/// Sets a file's POSIX ACL, in the kernel's form. False where the file system has none.
+#[cfg(target_os = "linux")]
+pub fn set_acl(path: &Path, acl: &[u8]) -> bool {
+    set_attribute(path, c"system.posix_acl_access", acl)
+}
+
+/// Sets the ACL that new files of a folder get.
+#[cfg(target_os = "linux")]
+pub fn set_default_acl(folder: &Path, acl: &[u8]) -> bool {
+    set_attribute(folder, c"system.posix_acl_default", acl)
+}
+
+#[cfg(target_os = "linux")]
+fn set_attribute(path: &Path, name: &CStr, value: &[u8]) -> bool {
+    let path = CString::new(path.as_os_str().as_bytes()).expect("a path has no zero byte");
+    // SAFETY: both names end with a zero byte, and the buffer has that length.
+    let set = unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), value.as_ptr().cast(), value.len(), 0) };
+    set == 0
+}
+
+/// A file's POSIX ACL, in the kernel's form.
+#[cfg(target_os = "linux")]
+pub fn acl(path: &Path) -> Option<Vec<u8>> {
+    let path = CString::new(path.as_os_str().as_bytes()).expect("a path has no zero byte");
+    let name = c"system.posix_acl_access";
+    let mut bytes = vec![0; 4096];
+    // SAFETY: both names end with a zero byte, and the buffer has that length.
+    let read =
+        unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), bytes.as_mut_ptr().cast(), bytes.len()) };
+    bytes.truncate(usize::try_from(read).ok()?);
+    Some(bytes)
 }

@@ -37,7 +37,8 @@ pub fn renew<'a>(
     mut stored: Snapshot<'a>,
     needs: &ProviderNeeds,
 ) -> Result<Outcome<'a>> {
-    if let Some(why) = stored.contents.record.differs_from(&engine.settings.origin()) {
+    // A refresh token belongs to its provider. Another exchange gets the access token that comes of it.
+    if let Some(why) = stored.contents.record.provider_change(&engine.settings.origin()) {
         return Ok(Outcome::NeedsPerson { stored: Box::new(stored), why });
     }
     log::debug(format_args!("Refreshing the session of profile {}", engine.settings.profile));
@@ -48,6 +49,11 @@ pub fn renew<'a>(
         Spent::ByAnother(session) => return Ok(Outcome::Renewed(session)),
         Spent::Nothing { why } => {
             stored.contents.key = binding.into_stored();
+            let change = stored.contents.record.exchange_change(&engine.settings.origin());
+            let why = match change {
+                Some(change) => format!("{change}, and {why}"),
+                None => why,
+            };
             return Ok(Outcome::NeedsPerson { stored: Box::new(stored), why });
         }
     };

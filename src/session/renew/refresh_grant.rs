@@ -32,6 +32,7 @@ pub fn spend(
     let Some(mut token) = refresh_token::open(&path, &mut engine.passphrase)? else {
         return Ok(Spent::Nothing { why: "there is no refresh token".into() });
     };
+    let identity = stored.contents.identity();
     let record = &mut stored.contents.record;
     if record.refused.as_deref() == Some(&record::hash(token.expose())) {
         return Ok(Spent::Nothing { why: "the provider refused the refresh token before".into() });
@@ -47,6 +48,7 @@ pub fn spend(
                 // if the exchange fails: the token is never sent to another.
                 if record.origin.is_none() {
                     record.origin = Some(engine.settings.origin());
+                    record.identity = identity;
                     locked.store_record(record)?;
                 }
                 return Ok(Spent::Stored { access_token: tokens.access_token });

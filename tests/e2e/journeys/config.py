@@ -36,6 +36,17 @@ class Editor:
             write(self.file, before)
         return self.home.woci("--profile", profile, "--region", "us-ashburn-1", *args, "session", "refresh").expect(0)
 
+    def replaces(self, before):
+        """The same by a sign-in that was asked to replace an API key."""
+        write(self.file, before)
+        return self.home.woci("--profile", "prod", "session", "authenticate", "--replace-api-key").expect(0)
+
+    def refuses(self, before):
+        """Checks that an API key in [prod] is left alone."""
+        write(self.file, before)
+        self.home.woci("--profile", "prod", "session", "refresh").expect(2, "API key", "--replace-api-key")
+        same(self.file.read_bytes(), before)
+
     def backups(self):
         return sorted(file.name for file in self.home.oci.glob("config.woci-backup*"))
 
@@ -64,6 +75,10 @@ def parse(data):
     parser = configparser.ConfigParser(interpolation=None, default_section="no section is called like this")
     parser.read_string(data.decode("utf-8", "surrogateescape"))
     return {name: dict(parser[name]) for name in parser.sections()}
+
+
+def holds_api_key(section):
+    return any(section.get(key) for key in ("user", "pass_phrase", "key_file")) and not section.get("security_token_file")
 
 
 def foreign(data, profile):
@@ -158,7 +173,7 @@ def edits(table, editor):
         assert run([VENV / "oci", "--profile", "prod", "os", "ns", "get"], env=home.env).code != 0, "oci takes it"
 
     with table.proves("a repeated key, which oci refuses: after woci's edit, oci can read the file"):
-        editor.edit(b"[prod]\nkey_file=/a\nregion=uk-london-1\nkey_file=/b\n[other]\nregion=x\n")
+        editor.edit(b"[prod]\nkey_file=/a\nregion=uk-london-1\nkey_file=/b\nsecurity_token_file=/t\n[other]\nregion=x\n")
         same(parse(editor.file.read_bytes()), {"prod": editor.ours(region="uk-london-1"), "other": {"region": "x"}})
 
     with table.proves("a repeated section, which oci refuses: an error names it, and woci does not make it worse"):
@@ -168,32 +183,34 @@ def edits(table, editor):
         assert "twice" in done.err or "line 5" in done.err or "duplicate" in done.err.lower(), f"exit {done.code}: {done.err}"
         same(editor.file.read_bytes().count(b"[prod]"), 2, "sections")
 
-    with table.proves("an API key in the section: the old file is kept as a backup, no backup is overwritten, `user` is removed"):
+    with table.proves("an API key in the section is replaced only on request: the old file is kept as a backup, no backup is overwritten, `user` is removed"):
         before = f"[prod]\n{API_KEY}pass_phrase=secret\nregion=uk-london-1\n[other]\n{API_KEY}".encode()
-        done = editor.edit(before)
+        editor.refuses(before)
+        done = editor.replaces(before)
         editor.check(before, region="uk-london-1")
         assert "config.woci-backup" in done.err and "secret" not in done.err, done.err
         names = ["config.woci-backup", "config.woci-backup-prod", "config.woci-backup-prod-2"]
         same(editor.backups(), names[:1])
         second, third = before + b"# second\n", before + b"# third\n"
-        editor.edit(second)
-        editor.edit(third)
+        editor.replaces(second)
+        editor.replaces(third)
         same(editor.backups(), names)
         for name, text in zip(names, (before, second, third)):
             same((home.oci / name).read_bytes(), text, name)
             same(stat.S_IMODE((home.oci / name).stat().st_mode), 0o600, f"mode of {name}")
 
-    with table.proves("an API key in [DEFAULT], which other sections inherit: exit 2 before any sign-in, unless --profile DEFAULT is given"):
+    with table.proves("an API key in [DEFAULT], which other sections inherit: exit 2 before any sign-in, named or not, unless --replace-api-key is given"):
         guarded = Home()
         try:
             common = {key: value for key, value in configparser_of(home)["COMMON"].items()}
             guarded.manager({"DEFAULT": {**common, "region": "us-ashburn-1"}})
             text = f"[DEFAULT]\n{API_KEY}\n[other]\nregion=eu-frankfurt-1\n"
             write(guarded.oci / "config", text)
-            guarded.woci().expect(2, "DEFAULT", "--profile DEFAULT")
+            guarded.woci().expect(2, "DEFAULT", "--replace-api-key")
+            guarded.woci("--profile", "DEFAULT").expect(2, "DEFAULT", "--replace-api-key")
             same((guarded.visits(), (guarded.oci / "config").read_text()), ([], text))
             # The provider knows the redirect URI of the other home, whose port is free now.
-            guarded.woci("--profile", "DEFAULT").expect(0, "config.woci-backup")
+            guarded.woci("session", "authenticate", "--replace-api-key").expect(0, "config.woci-backup")
             found = parse((guarded.oci / "config").read_bytes())
             same((found["other"], "user" in found["DEFAULT"]), ({"region": "eu-frankfurt-1"}, False))
         finally:
@@ -226,9 +243,12 @@ def edits(table, editor):
         chance = random.Random(seed)
         for number in range(100):
             before = any_config(chance)
+            sections = parse(before)
             try:
+                if holds_api_key(sections.get("prod", {})):
+                    editor.refuses(before)
+                    continue
                 editor.edit(before)
-                sections = parse(before)
                 # An empty region counts as none, and hides the region of [DEFAULT].
                 own, inherited = (sections.get(name, {}).get("region") for name in ("prod", "DEFAULT"))
                 has_inherited = own is None and inherited

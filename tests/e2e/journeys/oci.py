@@ -38,10 +38,11 @@ def signs(table, home, domain, api):
         same((done.json["data"], done.err, len(api.signed_by)), ("e2e-namespace", "", 1))
         holds(api.signed_by[-1], "Oracle-PythonCLI/3.95.1")
 
-    with table.proves("oci session validate --local prints the same end of the session"):
+    with table.proves("oci session validate --local prints the same end of the session, and does not warn about woci's key"):
         done = oci(home, "session", "validate", "--local", "--profile", "prod").expect(0)
         ends = datetime.datetime.fromtimestamp(claims_of(domain.issued[-1])["exp"])
         holds(done.out + done.err, ends.strftime("%Y-%m-%d %H:%M:%S"))
+        assert "OCI_API_KEY" not in done.err, done.err
 
     with table.proves("if the session has expired, oci refuses it, and woci refreshes it silently"):
         token = home.session("prod") / "token"
