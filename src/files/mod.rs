@@ -2,12 +2,14 @@
 #![expect(clippy::disallowed_methods, reason = "every file is read and written here")]
 
 pub mod lock;
+mod open;
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
+use self::open::{create, create_folder, folder_of, open_folder, open_in_place, open_regular};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::sys;
@@ -29,20 +31,11 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
 }
 
 fn read_io(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    // Without O_NONBLOCK, opening a named pipe waits for a writer.
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
-    let file = match file {
-        Ok(file) => file,
+    let (file, about) = match open_regular(path, libc::O_RDONLY) {
+        Ok(opened) => opened,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e),
     };
-    let about = file.metadata()?;
-    if about.is_dir() {
-        return Err(io::Error::other("it is a folder"));
-    }
-    if !about.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
     let mut bytes = Vec::with_capacity(usize::try_from(about.len().min(LARGEST)).unwrap_or(0));
     file.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {
@@ -53,21 +46,20 @@ fn read_io(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 /// Creates a folder of mode 0700, and its parents if needed. An existing folder is not changed.
 pub fn make_folder(path: &Path) -> Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(PRIVATE_FOLDER)
-        .create(path)
-        .map_err(|e| file_error("make the folder", path, &e))
+    create_folder(path).map_err(|e| file_error("make the folder", path, &e))
 }
 
-/// Sets a folder to mode 0700 if the group or others have any access to it.
+/// Sets a folder of this user to mode 0700 if the group or others have any access to it.
 pub fn make_private(folder: &Path) -> Result<()> {
-    let about = fs::metadata(folder).map_err(|e| file_error("look at", folder, &e))?;
-    if about.permissions().mode() & 0o077 == 0 {
-        return Ok(());
-    }
-    fs::set_permissions(folder, fs::Permissions::from_mode(PRIVATE_FOLDER))
-        .map_err(|e| file_error("make private", folder, &e))
+    let set_mode = || {
+        let folder = open_folder(folder)?;
+        let about = folder.metadata()?;
+        if about.uid() == sys::user() && about.permissions().mode() & 0o077 != 0 {
+            folder.set_permissions(Permissions::from_mode(PRIVATE_FOLDER))?;
+        }
+        Ok(())
+    };
+    set_mode().map_err(|e| file_error("make private", folder, &e))
 }
 
 /// Sets a file to mode 0600 if the group or others have any access to it.
@@ -76,34 +68,62 @@ pub fn make_private(folder: &Path) -> Result<()> {
 /// [`Error::File`] if `path` is a symbolic link: the file it leads to may belong to another program.
 pub fn make_private_file(path: &Path) -> Result<()> {
     let set_mode = || {
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-        if file.metadata()?.permissions().mode() & 0o077 != 0 {
-            file.set_permissions(fs::Permissions::from_mode(PRIVATE_FILE))?;
+        let (file, about) = open_regular(path, libc::O_RDONLY | libc::O_NOFOLLOW)?;
+        if about.permissions().mode() & 0o077 != 0 {
+            file.set_permissions(Permissions::from_mode(PRIVATE_FILE))?;
         }
         Ok(())
     };
     set_mode().map_err(|e| file_error("make private", path, &e))
 }
 
-/// Opens a file for locking or for a log: created with mode 0600 if absent, not truncated, and not opened
-/// through a symbolic link.
+/// Opens a file that is written in place, such as a log: created with mode 0600 if absent, not truncated,
+/// and not opened through a symbolic link.
 pub fn open_kept(path: &Path) -> Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .mode(PRIVATE_FILE)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(path)
-        .map_err(|e| file_error("open", path, &e))
+    let opened = open_or_create(path).map(|(file, _)| file);
+    opened.map_err(|e| file_error("open", path, &e))
+}
+
+/// Opens a lock file as [`open_kept`] does. Whoever may write in its folder may take the lock: where users
+/// share a folder, each of them has to.
+fn open_lock(path: &Path) -> io::Result<File> {
+    let (file, is_own) = open_or_create(path)?;
+    if is_own {
+        let folder = fs::metadata(folder_of(path))?;
+        // Write permission of the folder, as read and write permission of the file.
+        let writers = folder.permissions().mode() & 0o022;
+        let mode = PRIVATE_FILE | writers | (writers << 1);
+        let about = file.metadata()?;
+        if mode != PRIVATE_FILE && about.permissions().mode() & mode != mode {
+            if about.gid() != folder.gid() {
+                fchown(&file, None, Some(folder.gid()))?;
+            }
+            file.set_permissions(Permissions::from_mode(mode))?;
+        }
+    }
+    Ok(file)
+}
+
+/// The file, and whether it belongs to this user.
+fn open_or_create(path: &Path) -> io::Result<(File, bool)> {
+    const FLAGS: libc::c_int = libc::O_RDWR | libc::O_APPEND;
+    let existing = || open_in_place(path, FLAGS).map(|(file, about)| (file, about.uid() == sys::user()));
+    match existing() {
+        Err(e) if e.kind() == ErrorKind::NotFound => match create(path, FLAGS | libc::O_NOFOLLOW) {
+            Ok(file) => Ok((file, true)),
+            // Another process was faster.
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => existing(),
+            Err(e) => Err(e),
+        },
+        opened => opened,
+    }
 }
 
 /// Whether a process holds an exclusive lock on this file. The test takes a shared lock for a moment,
 /// so that concurrent tests do not disturb each other.
 pub fn is_locked(path: &Path) -> Result<bool> {
-    let file = match OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path) {
-        Ok(file) => file,
+    let file = match open_in_place(path, libc::O_RDONLY) {
+        Ok((file, _)) => file,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
         Err(e) => return Err(file_error("open", path, &e)),
     };
@@ -112,6 +132,12 @@ pub fn is_locked(path: &Path) -> Result<bool> {
         Err(TryLockError::WouldBlock) => Ok(true),
         Err(TryLockError::Error(e)) => Err(file_error("lock", path, &e)),
     }
+}
+
+/// Whether a path names something that is neither a regular file nor a folder. To be asked before a library is
+/// given the path, which would open it and wait.
+pub fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir())
 }
 
 /// Replaces a file atomically: writes a temporary file of mode 0600 beside it, syncs and renames it.
@@ -144,7 +170,6 @@ fn is_temporary(name: &str) -> bool {
 }
 
 /// Removes a file, if it exists.
-/// Removes a file, if it exists.
 pub fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != ErrorKind::NotFound => Err(file_error("remove", path, &e)),
@@ -168,12 +193,7 @@ impl Replacement {
         let name = path.file_name().expect("a file to replace has a name").to_string_lossy();
         let suffix = u64::from_ne_bytes(host::random()?);
         let temporary = path.with_file_name(format!(".{name}.{suffix:016x}.woci-tmp"));
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(PRIVATE_FILE)
-            .open(&temporary)
-            .map_err(|e| file_error("write", path, &e))?;
+        let file = create(&temporary, libc::O_WRONLY).map_err(|e| file_error("write", path, &e))?;
         let this = Self { file, temporary, path: path.to_owned(), reserved: 0, is_finished: false };
         if mode != PRIVATE_FILE {
             this.file
@@ -237,7 +257,6 @@ fn blanks(count: usize) -> Vec<u8> {
     blanks
 }
 
-/// [`Error::File`] for a failed system call: cannot `doing` `path`.
 /// [`Error::File`] for a failed system call: cannot `doing` `path`.
 pub fn file_error(doing: &'static str, path: &Path, e: &io::Error) -> Error {
     Error::File { doing, path: path.to_owned(), why: io_reason(e) }

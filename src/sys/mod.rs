@@ -10,7 +10,7 @@ mod disk;
 mod process;
 mod terminal;
 
-pub use disk::sync;
+pub use disk::{open_without_links, sync, user};
 pub use process::{
     Beside, begin, command_line, detach, exec, forbid_core_dumps, hold_signals, spawn, spawn_detached,
     stop_signals, terminate,
