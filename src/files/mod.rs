@@ -8,8 +8,9 @@ use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use self::open::{create, create_folder, folder_of, open_folder, open_in_place, open_regular};
+use self::open::{create, create_folder, folder_of, open_folder, open_in_place, open_regular, sync_folder};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::sys;
@@ -177,12 +178,62 @@ pub fn remove(path: &Path) -> Result<()> {
     }
 }
 
+/// The ending of a file that [`Replacement::reserve`] prepared, or that holds a content which could not be
+/// put in the place of its file. [`remove_strays`] leaves it alone.
+const NEXT: &str = "woci-next";
+
+/// Files beside `path` that hold a next content of it, the oldest first, or were prepared for one.
+pub fn next_of(path: &Path) -> Vec<PathBuf> {
+    let start = format!(".{}.", name_of(path));
+    let entries = fs::read_dir(folder_of(path)).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries
+        .filter(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.starts_with(&start) && name.ends_with(&format!(".{NEXT}"))
+        })
+        .map(|entry| entry.path())
+        .collect();
+    found.sort_by_key(|path| modified(path));
+    found
+}
+
+/// When a file was last written; `None` if there is none.
+pub fn modified(path: &Path) -> Option<SystemTime> {
+    fs::symlink_metadata(path).and_then(|about| about.modified()).ok()
+}
+
+/// Puts the content of a file of [`next_of`] into `path`: by a rename, else in place.
+pub fn take_next(next: &Path, path: &Path) -> Result<()> {
+    let failed = |e| file_error("replace", path, &e);
+    if let Err(e) = fs::rename(next, path) {
+        let bytes = read(next)?.unwrap_or_default();
+        overwrite(path, &bytes).map_err(|_| failed(e))?;
+        return remove(next);
+    }
+    open_folder(folder_of(path)).and_then(|folder| sync_folder(&folder)).map_err(failed)
+}
+
+/// Writes into an existing file, where it cannot be replaced.
+fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let (mut file, _) = open_in_place(path, libc::O_WRONLY)?;
+    file.write_all(bytes)?;
+    file.set_len(bytes.len() as u64)?;
+    sys::sync(&file)
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().expect("a file to replace has a name").to_string_lossy().into_owned()
+}
+
 /// The new version of a file, open under a temporary name. If it is dropped before [`Self::finish`], the
 /// temporary file is removed and the old file is unchanged.
 pub struct Replacement {
     file: File,
     temporary: PathBuf,
     path: PathBuf,
+    /// The folder of both, to be flushed after the rename. `None` if this user may not open it.
+    folder: Option<File>,
     /// Bytes of disk space that [`Self::reserve`] has written.
     reserved: usize,
     is_finished: bool,
@@ -190,11 +241,8 @@ pub struct Replacement {
 
 impl Replacement {
     fn begin(path: &Path, mode: u32) -> Result<Self> {
-        let name = path.file_name().expect("a file to replace has a name").to_string_lossy();
         let suffix = u64::from_ne_bytes(host::random()?);
-        let temporary = path.with_file_name(format!(".{name}.{suffix:016x}.woci-tmp"));
-        let file = create(&temporary, libc::O_WRONLY).map_err(|e| file_error("write", path, &e))?;
-        let this = Self { file, temporary, path: path.to_owned(), reserved: 0, is_finished: false };
+        let this = Self::begin_as(path, &format!("{suffix:016x}"))?;
         if mode != PRIVATE_FILE {
             this.file
                 .set_permissions(fs::Permissions::from_mode(mode))
@@ -203,40 +251,81 @@ impl Replacement {
         Ok(this)
     }
 
-    /// Reserves `room` bytes of disk space in advance, so that [`Self::finish`] with at most that many
-    /// bytes cannot fail for lack of space. The reserved bytes are spaces and a newline. Those after the
-    /// content remain in the file: truncating it would be one more step that can fail while the rotated
-    /// token is not stored.
+    fn begin_as(path: &Path, suffix: &str) -> Result<Self> {
+        let temporary = path.with_file_name(format!(".{}.{suffix}.woci-tmp", name_of(path)));
+        let folder = open_folder(folder_of(path)).ok();
+        let file = create(&temporary, libc::O_WRONLY).map_err(|e| file_error("write", path, &e))?;
+        Ok(Self { file, temporary, path: path.to_owned(), folder, reserved: 0, is_finished: false })
+    }
+
+    /// Reserves `room` bytes of disk space in advance, so that [`Self::finish_or_keep`] with at most that
+    /// many bytes cannot fail for lack of space, and proves by a rename that the folder allows one. The
+    /// reserved bytes are spaces and a newline. Those after the content remain in the file: truncating it
+    /// would be one more step that can fail while the rotated token is not stored.
+    ///
+    /// The caller has to hold the folder's lock.
     pub fn reserve(path: &Path, room: usize) -> Result<Self> {
-        let mut this = Self::begin(path, PRIVATE_FILE)?;
+        // Always the same name first: in a folder where nothing can be renamed or removed, there is then one
+        // such file, not one for each run.
+        let first = path.with_file_name(format!(".{}.new.woci-tmp", name_of(path)));
+        remove(&first)?;
+        let mut this = Self::begin_as(path, "new")?;
+        let suffix = u64::from_ne_bytes(host::random()?);
+        let next = path.with_file_name(format!(".{}.{suffix:016x}.{NEXT}", name_of(path)));
         let filled = this
             .file
             .write_all(&blanks(room))
             .and_then(|()| sys::sync(&this.file))
-            .and_then(|()| this.file.seek(SeekFrom::Start(0)));
+            .and_then(|()| this.file.seek(SeekFrom::Start(0)))
+            .and_then(|_| fs::rename(&first, &next));
         match filled {
-            Ok(_) => this.reserved = room,
+            Ok(()) => (this.reserved, this.temporary) = (room, next),
             Err(e) => return Err(file_error("write", path, &e)),
         }
         Ok(this)
     }
 
-    /// Writes the content, syncs the file and renames it, in this order and with no other step.
+    /// Writes the content, flushes the file, renames it, and flushes the folder.
     pub fn finish(mut self, bytes: &[u8]) -> Result<()> {
-        let padded;
-        let bytes = if bytes.len() < self.reserved {
-            padded = [bytes, &blanks(self.reserved - bytes.len())].concat();
-            &padded
-        } else {
-            bytes
-        };
         self.file
             .write_all(bytes)
             .and_then(|()| sys::sync(&self.file))
             .and_then(|()| fs::rename(&self.temporary, &self.path))
             .map_err(|e| file_error("write", &self.path, &e))?;
         self.is_finished = true;
-        Ok(())
+        self.sync_folder()
+    }
+
+    /// The same for a content that must not be lost. Where the rename fails, the content is written in
+    /// place; where that fails too, it stays beside the file, as [`next_of`] finds it, and the answer is its
+    /// path and the reason.
+    pub fn finish_or_keep(mut self, bytes: &[u8]) -> Result<Option<(PathBuf, String)>> {
+        let padded = [bytes, &blanks(self.reserved.saturating_sub(bytes.len()))].concat();
+        // From here on the temporary file may be the only copy.
+        self.is_finished = true;
+        let written = self.file.write_all(&padded);
+        let synced = sys::sync(&self.file);
+        let is_written = written.is_ok();
+        let Err(e) = written.and_then(|()| fs::rename(&self.temporary, &self.path)) else {
+            synced.map_err(|e| file_error("write", &self.path, &e))?;
+            return self.sync_folder().map(|()| None);
+        };
+        if overwrite(&self.path, &padded).is_ok() {
+            let _ = fs::remove_file(&self.temporary);
+            return Ok(None);
+        }
+        if !is_written {
+            return Err(file_error("write", &self.path, &e));
+        }
+        // Written again: it has to be newer than a file that was overwritten in part.
+        let _ = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.write_all(&padded));
+        let _ = sys::sync(&self.file);
+        Ok(Some((self.temporary.clone(), io_reason(&e))))
+    }
+
+    fn sync_folder(&self) -> Result<()> {
+        let synced = self.folder.as_ref().map_or(Ok(()), sync_folder);
+        synced.map_err(|e| file_error("write", &self.path, &e))
     }
 }
 
