@@ -18,7 +18,7 @@
 //! | `oauth` | requests to a token endpoint | http, tcp, token, pkce, url |
 //! | `ini` | the INI file format | scan, edit |
 //! | `options` | THE table of options | |
-//! | `files` | reading, replacing and locking files | mod, open, lock |
+//! | `files` | reading, replacing and locking files | mod, open, exposed, lock |
 //! | `log` | messages on stderr | |
 //! | `host` | environment, home, clock, randomness | |
 //! | `error` | every way to fail, and what a person reads then | mod, say |

@@ -1,6 +1,7 @@
 //! Reads and writes whole files: reads have a size limit, and a replacement is atomic.
 #![expect(clippy::disallowed_methods, reason = "every file is read and written here")]
 
+pub mod exposed;
 pub mod lock;
 mod open;
 

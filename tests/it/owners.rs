@@ -171,6 +171,55 @@ fn a_lock_or_log_with_a_second_name_is_refused() {
 }
 
 #[test]
+fn files_that_others_can_read_or_write_are_warned_of_when_a_session_is_made() {
+    let world = World::signed_in();
+    let manager = world.path(".oci/woci_manager.ini");
+    let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).expect("own file");
+    let refresh = || world.woci(&["session", "refresh"]).run().ok();
+    assert!(!refresh().stderr.contains("WARNING"));
+
+    for (mode, says) in [(0o644, "can be read by other users"), (0o666, "can be written by other users")] {
+        set(&manager, mode);
+        refresh().says(says).says("woci_manager.ini");
+        world.woci(&["session", "authenticate"]).run().ok().says(says);
+        world.woci(&[]).run().ok().silent();
+        world.woci(&["env"]).run().ok().silent();
+    }
+    // Without a secret, reading it does no harm.
+    let bare = world.settings_with(&[("client_secret", None), ("auth_client_secret", None)]);
+    world.manager(&[("DEFAULT", &bare)]);
+    set(&manager, 0o644);
+    let run = world.woci(&["session", "refresh"]).run();
+    assert!(!run.stderr.contains("other users"), "{run}");
+    world.manager(&[("DEFAULT", &world.settings())]);
+    set(&manager, 0o600);
+
+    for folder in [".oci/sessions", ".oci"] {
+        set(&world.path(folder), 0o777);
+        refresh().says("can be written by other users").says(folder);
+        set(&world.path(folder), 0o700);
+    }
+    refresh();
+    set(&world.path(".oci/config"), 0o666);
+    refresh().says("can be written by other users").says(".oci/config");
+    set(&world.path(".oci/config"), 0o600);
+    assert!(!refresh().stderr.contains("WARNING"));
+}
+
+#[test]
+fn a_manager_config_of_another_user_beside_a_shared_oci_config_is_warned_of() {
+    if skipped_unless_root() {
+        return;
+    }
+    let world = World::signed_in();
+    fs::create_dir(world.path("team")).expect("a new folder");
+    fs::copy(world.path(".oci/woci_manager.ini"), world.path("team/woci_manager.ini")).expect("a new file");
+    chown(world.path("team/woci_manager.ini"), Some(OTHER), None).expect("root may give away");
+    let run = world.woci(&["--config-file", "team/config", "session", "refresh"]).run().ok();
+    run.says("team/woci_manager.ini belongs to another user");
+}
+
+#[test]
 fn no_umask_makes_a_folder_or_file_unusable() {
     let world = World::new();
     world.shell("umask 0777; exec woci session authenticate").run().ok();
@@ -228,6 +277,20 @@ fn users_who_share_an_oci_config_both_write_it() {
         assert!(text.contains(&format!("[{profile}]")), "{run}\n{text}");
         assert_eq!(mode(&world.path("team/.woci-config.lock")), 0o660);
     }
+}
+
+#[test]
+fn a_home_that_no_config_can_name_is_refused_before_a_sign_in() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let world = World::new();
+    for name in [&b"line\nbreak"[..], b"\xff"] {
+        let home = world.path(std::ffi::OsString::from_vec(name.to_vec()));
+        fs::create_dir_all(home.join(".oci")).expect("a new folder");
+        fs::copy(world.path(".oci/woci_manager.ini"), home.join(".oci/woci_manager.ini")).expect("copied");
+        let run = world.woci(&["session", "authenticate"]).env("HOME", &home).run();
+        run.fails(2).says("the variable HOME");
+    }
+    assert_eq!((world.sim.total(), world.sign_ins()), (0, 0));
 }
 
 /// A World whose home belongs to another user, with root as the one who runs woci. `None` if the test does not run
