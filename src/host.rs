@@ -29,7 +29,15 @@ impl Host {
     }
 
     pub fn home(&self) -> Result<&Path> {
-        self.home.as_deref().ok_or(Error::NoHome)
+        let home = self.home.as_deref().ok_or(Error::NoHome)?;
+        if home.to_str().is_none_or(|home| home.contains(char::is_control)) {
+            return Err(Error::BadValue {
+                name: "the variable HOME".into(),
+                why: "it is not UTF-8 text or holds a control character, so that no config could name a file there"
+                    .into(),
+            });
+        }
+        Ok(home)
     }
 
     /// Replaces a leading `~` with the home folder and makes a relative path absolute by the working folder.

@@ -18,7 +18,7 @@
 //! | `oauth` | requests to a token endpoint | http, tcp, token, pkce, url |
 //! | `ini` | the INI file format | scan, edit |
 //! | `options` | THE table of options | |
-//! | `files` | reading, replacing and locking files | mod, lock, access |
+//! | `files` | reading, replacing and locking files | mod, open, exposed, lock, access |
 //! | `log` | messages on stderr | |
 //! | `host` | environment, home, clock, randomness | |
 //! | `error` | every way to fail, and what a person reads then | mod, say |
@@ -48,7 +48,7 @@
 //! | `fresh` | `daemon`, `auto_refresh` |
 //! | `session` | `life`, `crowd`, `origin` |
 //! | `signin` | `sign_in` |
-//! | `store`, `files` | `at_rest`, `disk` |
+//! | `store`, `files` | `at_rest`, `disk`, `owners` |
 //! | `oci` | `oci_config`, `passthrough` |
 //! | `config`, `ini` | `config` |
 //! | `oauth` | `network` |

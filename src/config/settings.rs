@@ -8,6 +8,7 @@ use super::profile::ProfileName;
 use super::secret::{PassphraseSource, SecretSource};
 use super::values::{SetBy, Values};
 use crate::error::Result;
+use crate::files::exposed;
 use crate::log;
 use crate::secret::Secret;
 
@@ -17,6 +18,7 @@ pub struct Settings {
     pub oci_config: PathBuf,
     /// The path comes from the manager config, so that oci has to be told.
     pub oci_config_from_manager: bool,
+    home: PathBuf,
     /// `~/.oci/sessions/<profile>`.
     pub session_folder: PathBuf,
     /// As set for woci. Where this is none, the OCI config may have one.
@@ -34,6 +36,9 @@ pub struct Settings {
     pub(super) provider: ProviderValues,
     set_by: Vec<(&'static str, SetBy)>,
 }
+
+/// The keys of secrets in the manager config.
+const SECRETS: [&str; 2] = ["client_secret", "auth_client_secret"];
 
 /// Whether a run may open a browser by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +97,7 @@ impl Settings {
         let profile = values.profile.clone();
         let redirect_port = values.number("redirect_port")?;
         Ok(Self {
+            home: places.home.to_owned(),
             session_folder: places.home.join(".oci/sessions").join(profile.as_str()),
             profile,
             oci_config: places.oci_config,
@@ -114,6 +120,27 @@ impl Settings {
             provider,
             set_by: values.set_by(),
         })
+    }
+
+    /// Warnings about files and folders that decide where tokens go, or hold secrets, and are open to other
+    /// users. Looks at each of them: only for a run that renews or signs in.
+    pub fn exposed(&self) -> Vec<String> {
+        let sessions = self.session_folder.parent().unwrap_or(&self.session_folder);
+        let mut paths = vec![self.oci_config.as_path(), sessions];
+        let mut warnings = Vec::new();
+        if let ManagerState::Read(manager) = &self.manager {
+            paths.push(manager);
+            let is_inside = |key| matches!(self.set_by(key), SetBy::Section | SetBy::Common);
+            if SECRETS.into_iter().any(is_inside) && exposed::can_be_read(manager) {
+                warnings.push(format!(
+                    "{0} can be read by other users, and holds a client secret; run chmod go-rwx {0}",
+                    manager.display()
+                ));
+            }
+        }
+        let changed = exposed::can_be_changed(&paths, &self.home).into_iter();
+        warnings.extend(changed.map(|what| format!("{what}, who could then decide where tokens go")));
+        warnings
     }
 
     /// What the session must have come from, as far as it is configured.

@@ -39,7 +39,7 @@ impl Lock {
     /// # Errors
     /// [`Error::Locked`], naming the holder, after the limit of the holder's purpose.
     pub fn acquire(path: &Path, purpose: Purpose) -> Result<Self> {
-        let file = files::open_kept(path)?;
+        let file = files::open_lock(path).map_err(|e| files::file_error("open", path, &e))?;
         let started = Instant::now();
         let mut said = false;
         loop {

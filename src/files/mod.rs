@@ -2,13 +2,17 @@
 #![expect(clippy::disallowed_methods, reason = "every file is read and written here")]
 
 mod access;
+pub mod exposed;
 pub mod lock;
+mod open;
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use self::open::{create, create_folder, folder_of, open_folder, open_in_place, open_regular, sync_folder};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::sys;
@@ -30,20 +34,11 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
 }
 
 fn read_io(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    // Without O_NONBLOCK, opening a named pipe waits for a writer.
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
-    let file = match file {
-        Ok(file) => file,
+    let (file, about) = match open_regular(path, libc::O_RDONLY) {
+        Ok(opened) => opened,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e),
     };
-    let about = file.metadata()?;
-    if about.is_dir() {
-        return Err(io::Error::other("it is a folder"));
-    }
-    if !about.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
     let mut bytes = Vec::with_capacity(usize::try_from(about.len().min(LARGEST)).unwrap_or(0));
     file.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {
@@ -54,21 +49,20 @@ fn read_io(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 /// Creates a folder of mode 0700, and its parents if needed. An existing folder is not changed.
 pub fn make_folder(path: &Path) -> Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(PRIVATE_FOLDER)
-        .create(path)
-        .map_err(|e| file_error("make the folder", path, &e))
+    create_folder(path).map_err(|e| file_error("make the folder", path, &e))
 }
 
-/// Sets a folder to mode 0700 if the group or others have any access to it.
+/// Sets a folder of this user to mode 0700 if the group or others have any access to it.
 pub fn make_private(folder: &Path) -> Result<()> {
-    let about = fs::metadata(folder).map_err(|e| file_error("look at", folder, &e))?;
-    if about.permissions().mode() & 0o077 == 0 {
-        return Ok(());
-    }
-    fs::set_permissions(folder, fs::Permissions::from_mode(PRIVATE_FOLDER))
-        .map_err(|e| file_error("make private", folder, &e))
+    let set_mode = || {
+        let folder = open_folder(folder)?;
+        let about = folder.metadata()?;
+        if about.uid() == sys::user() && about.permissions().mode() & 0o077 != 0 {
+            folder.set_permissions(Permissions::from_mode(PRIVATE_FOLDER))?;
+        }
+        Ok(())
+    };
+    set_mode().map_err(|e| file_error("make private", folder, &e))
 }
 
 /// Sets a file to mode 0600 if the group or others have any access to it.
@@ -77,34 +71,62 @@ pub fn make_private(folder: &Path) -> Result<()> {
 /// [`Error::File`] if `path` is a symbolic link: the file it leads to may belong to another program.
 pub fn make_private_file(path: &Path) -> Result<()> {
     let set_mode = || {
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-        if file.metadata()?.permissions().mode() & 0o077 != 0 {
-            file.set_permissions(fs::Permissions::from_mode(PRIVATE_FILE))?;
+        let (file, about) = open_regular(path, libc::O_RDONLY | libc::O_NOFOLLOW)?;
+        if about.permissions().mode() & 0o077 != 0 {
+            file.set_permissions(Permissions::from_mode(PRIVATE_FILE))?;
         }
         Ok(())
     };
     set_mode().map_err(|e| file_error("make private", path, &e))
 }
 
-/// Opens a file for locking or for a log: created with mode 0600 if absent, not truncated, and not opened
-/// through a symbolic link.
+/// Opens a file that is written in place, such as a log: created with mode 0600 if absent, not truncated,
+/// and not opened through a symbolic link.
 pub fn open_kept(path: &Path) -> Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .mode(PRIVATE_FILE)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(path)
-        .map_err(|e| file_error("open", path, &e))
+    let opened = open_or_create(path).map(|(file, _)| file);
+    opened.map_err(|e| file_error("open", path, &e))
+}
+
+/// Opens a lock file as [`open_kept`] does. Whoever may write in its folder may take the lock: where users
+/// share a folder, each of them has to.
+fn open_lock(path: &Path) -> io::Result<File> {
+    let (file, is_own) = open_or_create(path)?;
+    if is_own {
+        let folder = fs::metadata(folder_of(path))?;
+        // Write permission of the folder, as read and write permission of the file.
+        let writers = folder.permissions().mode() & 0o022;
+        let mode = PRIVATE_FILE | writers | (writers << 1);
+        let about = file.metadata()?;
+        if mode != PRIVATE_FILE && about.permissions().mode() & mode != mode {
+            if about.gid() != folder.gid() {
+                fchown(&file, None, Some(folder.gid()))?;
+            }
+            file.set_permissions(Permissions::from_mode(mode))?;
+        }
+    }
+    Ok(file)
+}
+
+/// The file, and whether it belongs to this user.
+fn open_or_create(path: &Path) -> io::Result<(File, bool)> {
+    const FLAGS: libc::c_int = libc::O_RDWR | libc::O_APPEND;
+    let existing = || open_in_place(path, FLAGS).map(|(file, about)| (file, about.uid() == sys::user()));
+    match existing() {
+        Err(e) if e.kind() == ErrorKind::NotFound => match create(path, FLAGS | libc::O_NOFOLLOW) {
+            Ok(file) => Ok((file, true)),
+            // Another process was faster.
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => existing(),
+            Err(e) => Err(e),
+        },
+        opened => opened,
+    }
 }
 
 /// Whether a process holds an exclusive lock on this file. The test takes a shared lock for a moment,
 /// so that concurrent tests do not disturb each other.
 pub fn is_locked(path: &Path) -> Result<bool> {
-    let file = match OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path) {
-        Ok(file) => file,
+    let file = match open_in_place(path, libc::O_RDONLY) {
+        Ok((file, _)) => file,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
         Err(e) => return Err(file_error("open", path, &e)),
     };
@@ -113,6 +135,12 @@ pub fn is_locked(path: &Path) -> Result<bool> {
         Err(TryLockError::WouldBlock) => Ok(true),
         Err(TryLockError::Error(e)) => Err(file_error("lock", path, &e)),
     }
+}
+
+/// Whether a path names something that is neither a regular file nor a folder. To be asked before a library is
+/// given the path, which would open it and wait.
+pub fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir())
 }
 
 /// Replaces a file atomically: writes a temporary file of mode 0600 beside it, syncs and renames it.
@@ -149,12 +177,59 @@ fn is_temporary(name: &str) -> bool {
 }
 
 /// Removes a file, if it exists.
-/// Removes a file, if it exists.
 pub fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != ErrorKind::NotFound => Err(file_error("remove", path, &e)),
         _ => Ok(()),
     }
+}
+
+/// The ending of a file that [`Replacement::reserve`] prepared, or that holds a content which could not be
+/// put in the place of its file. [`remove_strays`] leaves it alone.
+const NEXT: &str = "woci-next";
+
+/// Files beside `path` that hold a next content of it, the oldest first, or were prepared for one.
+pub fn next_of(path: &Path) -> Vec<PathBuf> {
+    let start = format!(".{}.", name_of(path));
+    let entries = fs::read_dir(folder_of(path)).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries
+        .filter(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.starts_with(&start) && name.ends_with(&format!(".{NEXT}"))
+        })
+        .map(|entry| entry.path())
+        .collect();
+    found.sort_by_key(|path| modified(path));
+    found
+}
+
+/// When a file was last written; `None` if there is none.
+pub fn modified(path: &Path) -> Option<SystemTime> {
+    fs::symlink_metadata(path).and_then(|about| about.modified()).ok()
+}
+
+/// Puts the content of a file of [`next_of`] into `path`: by a rename, else in place.
+pub fn take_next(next: &Path, path: &Path) -> Result<()> {
+    let failed = |e| file_error("replace", path, &e);
+    if let Err(e) = fs::rename(next, path) {
+        let bytes = read(next)?.unwrap_or_default();
+        overwrite(path, &bytes).map_err(|_| failed(e))?;
+        return remove(next);
+    }
+    open_folder(folder_of(path)).and_then(|folder| sync_folder(&folder)).map_err(failed)
+}
+
+/// Writes into an existing file, where it cannot be replaced.
+fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let (mut file, _) = open_in_place(path, libc::O_WRONLY)?;
+    file.write_all(bytes)?;
+    file.set_len(bytes.len() as u64)?;
+    sys::sync(&file)
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().expect("a file to replace has a name").to_string_lossy().into_owned()
 }
 
 /// The new version of a file, open under a temporary name. If it is dropped before [`Self::finish`], the
@@ -163,6 +238,8 @@ pub struct Replacement {
     file: File,
     temporary: PathBuf,
     path: PathBuf,
+    /// The folder of both, to be flushed after the rename. `None` if this user may not open it.
+    folder: Option<File>,
     /// Bytes of disk space that [`Self::reserve`] has written.
     reserved: usize,
     is_finished: bool,
@@ -170,16 +247,8 @@ pub struct Replacement {
 
 impl Replacement {
     fn begin(path: &Path, mode: u32) -> Result<Self> {
-        let name = path.file_name().expect("a file to replace has a name").to_string_lossy();
         let suffix = u64::from_ne_bytes(host::random()?);
-        let temporary = path.with_file_name(format!(".{name}.{suffix:016x}.woci-tmp"));
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(PRIVATE_FILE)
-            .open(&temporary)
-            .map_err(|e| file_error("write", path, &e))?;
-        let this = Self { file, temporary, path: path.to_owned(), reserved: 0, is_finished: false };
+        let this = Self::begin_as(path, &format!("{suffix:016x}"))?;
         if mode != PRIVATE_FILE {
             this.file
                 .set_permissions(fs::Permissions::from_mode(mode))
@@ -188,40 +257,81 @@ impl Replacement {
         Ok(this)
     }
 
-    /// Reserves `room` bytes of disk space in advance, so that [`Self::finish`] with at most that many
-    /// bytes cannot fail for lack of space. The reserved bytes are spaces and a newline. Those after the
-    /// content remain in the file: truncating it would be one more step that can fail while the rotated
-    /// token is not stored.
+    fn begin_as(path: &Path, suffix: &str) -> Result<Self> {
+        let temporary = path.with_file_name(format!(".{}.{suffix}.woci-tmp", name_of(path)));
+        let folder = open_folder(folder_of(path)).ok();
+        let file = create(&temporary, libc::O_WRONLY).map_err(|e| file_error("write", path, &e))?;
+        Ok(Self { file, temporary, path: path.to_owned(), folder, reserved: 0, is_finished: false })
+    }
+
+    /// Reserves `room` bytes of disk space in advance, so that [`Self::finish_or_keep`] with at most that
+    /// many bytes cannot fail for lack of space, and proves by a rename that the folder allows one. The
+    /// reserved bytes are spaces and a newline. Those after the content remain in the file: truncating it
+    /// would be one more step that can fail while the rotated token is not stored.
+    ///
+    /// The caller has to hold the folder's lock.
     pub fn reserve(path: &Path, room: usize) -> Result<Self> {
-        let mut this = Self::begin(path, PRIVATE_FILE)?;
+        // Always the same name first: in a folder where nothing can be renamed or removed, there is then one
+        // such file, not one for each run.
+        let first = path.with_file_name(format!(".{}.new.woci-tmp", name_of(path)));
+        remove(&first)?;
+        let mut this = Self::begin_as(path, "new")?;
+        let suffix = u64::from_ne_bytes(host::random()?);
+        let next = path.with_file_name(format!(".{}.{suffix:016x}.{NEXT}", name_of(path)));
         let filled = this
             .file
             .write_all(&blanks(room))
             .and_then(|()| sys::sync(&this.file))
-            .and_then(|()| this.file.seek(SeekFrom::Start(0)));
+            .and_then(|()| this.file.seek(SeekFrom::Start(0)))
+            .and_then(|_| fs::rename(&first, &next));
         match filled {
-            Ok(_) => this.reserved = room,
+            Ok(()) => (this.reserved, this.temporary) = (room, next),
             Err(e) => return Err(file_error("write", path, &e)),
         }
         Ok(this)
     }
 
-    /// Writes the content, syncs the file and renames it, in this order and with no other step.
+    /// Writes the content, flushes the file, renames it, and flushes the folder.
     pub fn finish(mut self, bytes: &[u8]) -> Result<()> {
-        let padded;
-        let bytes = if bytes.len() < self.reserved {
-            padded = [bytes, &blanks(self.reserved - bytes.len())].concat();
-            &padded
-        } else {
-            bytes
-        };
         self.file
             .write_all(bytes)
             .and_then(|()| sys::sync(&self.file))
             .and_then(|()| fs::rename(&self.temporary, &self.path))
             .map_err(|e| file_error("write", &self.path, &e))?;
         self.is_finished = true;
-        Ok(())
+        self.sync_folder()
+    }
+
+    /// The same for a content that must not be lost. Where the rename fails, the content is written in
+    /// place; where that fails too, it stays beside the file, as [`next_of`] finds it, and the answer is its
+    /// path and the reason.
+    pub fn finish_or_keep(mut self, bytes: &[u8]) -> Result<Option<(PathBuf, String)>> {
+        let padded = [bytes, &blanks(self.reserved.saturating_sub(bytes.len()))].concat();
+        // From here on the temporary file may be the only copy.
+        self.is_finished = true;
+        let written = self.file.write_all(&padded);
+        let synced = sys::sync(&self.file);
+        let is_written = written.is_ok();
+        let Err(e) = written.and_then(|()| fs::rename(&self.temporary, &self.path)) else {
+            synced.map_err(|e| file_error("write", &self.path, &e))?;
+            return self.sync_folder().map(|()| None);
+        };
+        if overwrite(&self.path, &padded).is_ok() {
+            let _ = fs::remove_file(&self.temporary);
+            return Ok(None);
+        }
+        if !is_written {
+            return Err(file_error("write", &self.path, &e));
+        }
+        // Written again: it has to be newer than a file that was overwritten in part.
+        let _ = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.write_all(&padded));
+        let _ = sys::sync(&self.file);
+        Ok(Some((self.temporary.clone(), io_reason(&e))))
+    }
+
+    fn sync_folder(&self) -> Result<()> {
+        let synced = self.folder.as_ref().map_or(Ok(()), sync_folder);
+        synced.map_err(|e| file_error("write", &self.path, &e))
     }
 }
 
@@ -242,7 +352,6 @@ fn blanks(count: usize) -> Vec<u8> {
     blanks
 }
 
-/// [`Error::File`] for a failed system call: cannot `doing` `path`.
 /// [`Error::File`] for a failed system call: cannot `doing` `path`.
 pub fn file_error(doing: &'static str, path: &Path, e: &io::Error) -> Error {
     Error::File { doing, path: path.to_owned(), why: io_reason(e) }

@@ -3,6 +3,7 @@
 
 use std::cell::OnceCell;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use zeroize::Zeroizing;
 use super::tcp::Tcp;
 use super::url;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::host::{Env, Host};
 use crate::log;
 use crate::secret::Secret;
@@ -202,6 +204,17 @@ impl<'a> Client<'a> {
         if let Some(roots) = self.roots.get() {
             return Ok(roots.clone());
         }
+        // The library opens and reads whatever they name; a named pipe would hold it for ever.
+        for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+            if let Some(path) = self.host.env.get(variable)
+                && files::is_special(Path::new(path))
+            {
+                let path = path.display();
+                return Err(Error::Certificates {
+                    why: format!("{variable} names {path}, which is not a regular file"),
+                });
+            }
+        }
         let found = rustls_native_certs::load_native_certs();
         if found.certs.is_empty() {
             let why = match self.host.env.get("SSL_CERT_FILE") {
@@ -304,7 +317,7 @@ fn describe(endpoint: &Endpoint<'_>, proxy: Option<&str>, e: &ureq::Error) -> Er
         ureq::Error::Io(e) if e.kind() == ErrorKind::UnexpectedEof => {
             unreachable("the connection was closed before the answer was complete".into())
         }
-        ureq::Error::Io(e) => unreachable(crate::files::io_reason(e)),
+        ureq::Error::Io(e) => unreachable(files::io_reason(e)),
         ureq::Error::BodyExceedsLimit(_) => answer("it is larger than 1 MiB"),
         ureq::Error::LargeResponseHeader(..) => answer("its headers are too large"),
         ureq::Error::Protocol(why) => answer(&format!("it is not HTTP ({why})")),

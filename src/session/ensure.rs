@@ -41,7 +41,7 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
         ask::refuse_at_once(engine, &stored.contents.record)?;
     }
 
-    for warning in &engine.settings.warnings {
+    for warning in engine.settings.warnings.iter().chain(&engine.settings.exposed()) {
         log::warning(format_args!("{warning}"));
     }
     let needs = engine.settings.provider_needs(&engine.host.env)?;

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::record::Record;
+use super::refresh_token;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::files::lock::{Lock, Purpose};
@@ -153,11 +154,12 @@ impl Locked {
     }
 
     pub fn remove_refresh_token(&self) -> Result<()> {
-        files::remove(&self.dir.refresh_token_file())
+        refresh_token::remove(&self.dir.refresh_token_file())
     }
 
     /// Removes the temporary files that killed runs left.
     pub fn remove_strays(&self) {
         files::remove_strays(&self.dir.path);
+        refresh_token::remove_strays(&self.dir.refresh_token_file());
     }
 }

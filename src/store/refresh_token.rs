@@ -1,9 +1,10 @@
 //! The refresh token on disk: plain text, or an envelope encrypted under a passphrase.
 //!
 //! A request with the refresh token spends it, and its response holds the next one. The file for the
-//! next one is therefore prepared before the request, so that little can fail after the response.
+//! next one is therefore prepared before the request, so that little can fail after the response. Where it
+//! fails all the same, the token stays beside the file, and the next run takes it up.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -14,6 +15,7 @@ use super::record;
 use crate::error::{Error, Result};
 use crate::files::{self, Replacement};
 use crate::host;
+use crate::log;
 use crate::secret::Secret;
 
 /// In bytes. A token is at most as large as a token response, 1 MiB, and base64 adds a third.
@@ -43,20 +45,65 @@ pub fn open(path: &Path, passphrase: &mut Passphrase<'_>) -> Result<Option<Secre
     Ok(Some(token))
 }
 
+/// Takes up the token of a run that could store it only beside the file, or was killed before the rename. The
+/// caller has to hold the profile's lock.
+///
+/// # Errors
+/// [`Error::File`] if such a token cannot be put in its place: the one in the file is spent.
+pub fn take_up(path: &Path) -> Result<()> {
+    for next in files::next_of(path) {
+        let bytes = read(&next)?;
+        let is_whole = bytes.as_deref().is_some_and(|bytes| is_whole(bytes));
+        if is_whole && !is_older(&next, path) {
+            files::take_next(&next, path)?;
+            log::debug(format_args!("Took up the refresh token of a run that could not store it"));
+        } else {
+            files::remove(&next)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the files beside the refresh token that are older than it. The caller has to hold the profile's lock.
+pub fn remove_strays(path: &Path) {
+    for next in files::next_of(path).iter().filter(|next| is_older(next, path)) {
+        let _ = files::remove(next);
+    }
+}
+
+/// Whether the stored file was written since: it then holds the token of a later sign-in.
+fn is_older(next: &Path, path: &Path) -> bool {
+    files::modified(next) < files::modified(path)
+}
+
+/// Whether the writing of a token was completed, as far as can be seen.
+fn is_whole(bytes: &[u8]) -> bool {
+    !is_encrypted(bytes) || std::str::from_utf8(bytes).is_ok_and(|text| Envelope::parse(text).is_ok())
+}
+
+/// Removes the stored refresh token, and any beside it.
+pub fn remove(path: &Path) -> Result<()> {
+    files::next_of(path).iter().try_for_each(|next| files::remove(next))?;
+    files::remove(path)
+}
+
 /// The hash of the stored file, without decrypting it. A missing file has the hash of an empty one.
 pub fn file_hash(path: &Path) -> Result<String> {
     Ok(record::hash(read(path)?.as_deref().map_or(&[][..], Vec::as_slice)))
 }
 
 /// Prepares the file for the next refresh token: asks for the passphrase and derives the key if encryption
-/// is configured, and reserves the disk space. If this succeeds, the next token can be stored.
+/// is configured, reserves the disk space, and tries the replacement with the old content. If this succeeds,
+/// the next token can be stored. The caller has to hold the profile's lock.
 ///
 /// # Errors
+/// [`Error::File`] if the file cannot be replaced: it is mounted by itself, or immutable.
+///
 /// [`Error::NoPassphraseSource`] if the stored token is encrypted and encryption is not configured: an
 /// encrypted token is never replaced by plain text.
 pub fn prepare(path: &Path, passphrase: &mut Passphrase<'_>) -> Result<Successor> {
-    let old = read(path)?;
-    let old = old.as_deref().map_or(&[][..], Vec::as_slice);
+    let stored = files::read(path)?.map(Zeroizing::new);
+    let old = stored.as_deref().map_or(&[][..], |bytes| bytes.trim_ascii_end());
     let encryption = if passphrase.is_configured() {
         Some((passphrase.encryption_key(path)?, host::random()?))
     } else if is_encrypted(old) {
@@ -65,11 +112,15 @@ pub fn prepare(path: &Path, passphrase: &mut Passphrase<'_>) -> Result<Successor
         None
     };
     let file = Replacement::reserve(path, ROOM.max(2 * old.len()))?;
-    Ok(Successor { file, encryption })
+    if let Some(stored) = &stored {
+        files::replace(path, stored)?;
+    }
+    Ok(Successor { path: path.to_owned(), file, encryption })
 }
 
 /// The prepared file of the next refresh token. If it is dropped, the stored file is unchanged.
 pub struct Successor {
+    path: PathBuf,
     file: Replacement,
     /// The key and the nonce, if the token is to be encrypted.
     encryption: Option<(DerivedKey, [u8; 12])>,
@@ -78,10 +129,20 @@ pub struct Successor {
 impl Successor {
     /// Encrypts the token if configured, and replaces the stored one.
     pub fn store(self, token: &Secret) -> Result<()> {
-        match self.encryption {
-            Some((key, nonce)) => self.file.finish(key.seal(nonce, token).as_bytes()),
-            None => self.file.finish(token.expose().as_bytes()),
+        let path = self.path;
+        let kept = match self.encryption {
+            Some((key, nonce)) => self.file.finish_or_keep(key.seal(nonce, token).as_bytes())?,
+            None => self.file.finish_or_keep(token.expose().as_bytes())?,
+        };
+        if let Some((beside, why)) = kept {
+            log::warning(format_args!(
+                "cannot replace {}: {why}; the new refresh token is kept as {}, and the next run that can puts it \
+                 in its place",
+                path.display(),
+                beside.display()
+            ));
         }
+        Ok(())
     }
 }
 
@@ -109,7 +170,6 @@ fn is_encrypted(bytes: &[u8]) -> bool {
 #[expect(clippy::disallowed_methods, reason = "a test's own files")]
 mod tests {
     use std::fs;
-    use std::path::PathBuf;
 
     use super::*;
     use crate::config::PassphraseSource;
@@ -270,6 +330,43 @@ mod tests {
         drop(successor);
         assert_eq!(home.names(""), ["refresh_token"]);
         assert_eq!(fs::read_to_string(file(&home)).unwrap(), "kept");
+    }
+
+    #[test]
+    fn what_a_run_left_beside_the_file_is_taken_up_if_it_is_the_newer_one() {
+        let home = Home::new();
+        let source = no_source();
+        let put_beside =
+            |name: &str, bytes: &str| home.put(&format!(".refresh_token.{name}.woci-next"), bytes);
+        let aged = |path: &Path, seconds| {
+            let file = fs::File::options().write(true).open(path).unwrap();
+            file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).unwrap();
+        };
+        let stored = home.put("refresh_token", "spent");
+        aged(&stored, 100);
+        aged(&put_beside("a", "also spent"), 200);
+        aged(&put_beside("b", "live\n  \n"), 300);
+        aged(&put_beside("c", "  \n"), 400);
+        aged(&put_beside("d", "{\"version\":1,"), 500);
+        take_up(&file(&home)).unwrap();
+        assert_eq!(found(&file(&home), &source, ""), "token live");
+        assert_eq!(home.names(""), ["refresh_token"]);
+
+        // The older tool, or a sign-in, has written the file since.
+        aged(&put_beside("e", "spent"), 100);
+        remove_strays(&file(&home));
+        assert_eq!(home.names(""), ["refresh_token"]);
+        aged(&put_beside("e", "spent"), 100);
+        take_up(&file(&home)).unwrap();
+        assert_eq!(found(&file(&home), &source, ""), "token live");
+
+        fs::remove_file(&stored).unwrap();
+        put_beside("f", "live");
+        take_up(&file(&home)).unwrap();
+        assert_eq!(found(&file(&home), &source, ""), "token live");
+        put_beside("g", "another person's");
+        remove(&file(&home)).unwrap();
+        assert_eq!(home.names(""), [""; 0]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod process;
 mod terminal;
 
 pub use acl::{acl, set_acl};
-pub use disk::sync;
+pub use disk::{open_without_links, sync, user};
 pub use process::{
     Beside, begin, command_line, detach, exec, forbid_core_dumps, hold_signals, spawn, spawn_detached,
     stop_signals, terminate,

@@ -5,12 +5,12 @@ from harness import same
 
 # The calls that use files or the network, or that wait. The others concern the memory and signals of the process.
 CALLS = (
-    "openat open read write writev fsync fdatasync rename renameat unlink unlinkat mkdir mkdirat rmdir chmod fchmod ftruncate "
+    "openat openat2 open read write writev fsync fdatasync rename renameat unlink unlinkat mkdir mkdirat rmdir chmod fchmod ftruncate "
     "flock fcntl close statx newfstatat fstat stat getdents64 getrandom socket bind listen connect accept4 sendto recvfrom "
     "setsockopt getsockopt ioctl poll shutdown lseek clone clone3 execve vfork readlink"
 ).split()
 FILES = {
-    "openat", "open", "read", "write", "writev", "fsync", "fdatasync", "rename", "renameat", "unlink", "unlinkat", "mkdir",
+    "openat", "openat2", "open", "read", "write", "writev", "fsync", "fdatasync", "rename", "renameat", "unlink", "unlinkat", "mkdir",
     "mkdirat", "chmod", "fchmod", "ftruncate", "statx", "newfstatat", "fstat", "stat", "getdents64",
 }  # fmt: skip
 
@@ -46,7 +46,9 @@ class Trace:
     def window(self):
         """The calls from the last byte of the token request to the rename. A crash there loses the refresh token."""
         calls = list(self.numbered())
-        end = next(at for at, (point, rest) in enumerate(calls) if point[0].startswith("rename"))
+        names = [point[0] for point, _ in calls]
+        # Before the request, a rename is tried.
+        end = next(at for at in range(names.index("sendto"), len(names)) if names[at].startswith("rename"))
         sent = max(at for at in range(end) if calls[at][0][0] == "sendto")
         return [point for point, _ in calls[sent + 1 : end + 1]]
 

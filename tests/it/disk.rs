@@ -1,6 +1,7 @@
 //! If nothing can be stored in the session folder, no token request is sent, the error names the path and the
 //! reason, and a valid UPST is still handed out.
 
+use crate::sim::faults::Grant;
 use crate::sim::sys;
 use crate::world::World;
 use crate::world::run::Run;
@@ -114,6 +115,128 @@ fn a_limit_on_descriptors_spends_nothing() {
     assert!(refreshed);
 }
 
+/// Where the file cannot be replaced, that is found out by a trial, before the token is spent.
+#[test]
+fn a_refresh_token_that_cannot_be_replaced_is_not_spent() {
+    if !sys::is_root() {
+        eprintln!("skipped: only root can mount a file, or make it immutable");
+        return;
+    }
+    let world = World::new();
+    world.seed_two();
+    let path = world.session().path("refresh_token");
+    let before = world.session().refresh_token();
+    let still_there = || {
+        assert_eq!(world.sim.total(), 0, "nothing was sent");
+        assert_eq!(world.session().refresh_token(), before);
+    };
+    for words in ["session refresh", "session authenticate", ""] {
+        let mounted = format!("mount --bind {0} {0} && exec woci {words}", path.display());
+        let run = world.shell(&format!("exec unshare -m sh -c '{mounted}'")).run();
+        if run.stderr.contains("unshare:") || run.stderr.contains("mount:") {
+            eprintln!("skipped: no file can be mounted here: {}", run.stderr);
+            break;
+        }
+        run.fails(1).says("refresh_token").says("busy");
+        still_there();
+    }
+    for (attribute, target) in [("i", path.clone()), ("a", world.session().folder)] {
+        let Some(_attribute) = Attribute::set(attribute, &target) else { continue };
+        for words in [&["session", "refresh"][..], &["session", "authenticate"], &[]] {
+            world.woci(words).run().fails(1).says("refresh_token").says("Operation not permitted");
+            still_there();
+        }
+        assert!(world.session().files().len() <= 6, "what cannot be removed does not add up");
+    }
+    goes_on(&world);
+}
+
+/// A rename that fails after the answer, although the trial went well, loses nothing.
+#[test]
+fn a_refresh_token_that_cannot_be_replaced_after_the_answer_is_kept_beside() {
+    if !sys::is_root() {
+        eprintln!("skipped: only root can make a file immutable");
+        return;
+    }
+    let world = World::new();
+    world.seed_two();
+    let path = world.session().path("refresh_token");
+    let gate = world.sim.hold(Grant::Refresh);
+    let run = world.woci(&["session", "refresh"]).start();
+    gate.wait_for(1);
+    let Some(immutable) = Attribute::set("i", &path) else {
+        gate.open();
+        run.finish().ok();
+        return;
+    };
+    gate.open();
+    run.finish().ok().says("cannot replace").says("refresh_token");
+    // The next run takes it up as soon as it can.
+    world.woci(&["session", "refresh"]).run().fails(1).says("Operation not permitted");
+    drop(immutable);
+    goes_on_from(&world, &["session", "refresh"]);
+    goes_on_from(&world, &["session", "refresh"]);
+}
+
+#[test]
+fn a_refresh_token_that_is_mounted_after_the_request_is_written_in_place() {
+    let world = World::new();
+    world.seed_two();
+    let path = world.session().path("refresh_token");
+    let before = world.session().refresh_token();
+    let gate = world.sim.hold(Grant::Refresh);
+    let run = world.woci(&["session", "refresh"]).start();
+    gate.wait_for(1);
+    let mut mount = Command::new("mount");
+    mount.arg("--bind").arg(&path).arg(&path);
+    if !mount.output().is_ok_and(|mounted| mounted.status.success()) {
+        eprintln!("skipped: no file can be mounted here");
+        gate.open();
+        run.finish().ok();
+        return;
+    }
+    let mounted = Disk(path);
+    gate.open();
+    run.finish().ok();
+    assert_ne!(world.session().refresh_token(), before);
+    drop(mounted);
+    goes_on_from(&world, &["session", "refresh"]);
+}
+
+/// A rename is lost with the power unless its folder is flushed too.
+#[test]
+fn renames_are_on_disk_before_the_next_request() {
+    if !Command::new("strace").arg("-V").output().is_ok_and(|run| run.status.success()) {
+        eprintln!("skipped: there is no strace here");
+        return;
+    }
+    let world = World::new();
+    world.seed_two();
+    let calls = "trace=rename,renameat,renameat2,fsync,connect,mkdir,mkdirat";
+    let run = world.shell(&format!("strace -f -y -qq -o calls -e {calls} woci session refresh")).run();
+    if !world.path("calls").exists() {
+        eprintln!("skipped: nothing can be traced here: {}", run.stderr);
+        return;
+    }
+    run.ok();
+    let calls = world.read("calls");
+    let folder = format!("{}>)", world.session().folder.display());
+    let mut unflushed = None;
+    let mut requests = 0;
+    for call in calls.lines() {
+        if call.contains("rename") && call.contains("/refresh_token\"") {
+            unflushed = Some(call);
+        } else if call.contains("fsync(") && call.contains(&folder) {
+            unflushed = None;
+        } else if call.contains("connect(") {
+            requests += 1;
+            assert_eq!(unflushed.filter(|_| requests > 1), None, "{calls}");
+        }
+    }
+    assert!(requests >= 2, "{calls}");
+    assert_eq!(unflushed, None, "{calls}");
+}
+
 /// A file that is opened gets a free descriptor. With stdout or stderr closed, output could end up in a file of the
 /// session.
 #[test]
@@ -153,7 +276,32 @@ fn spends_nothing_as(world: &World, user: Option<u32>, why: &str) {
 }
 
 fn goes_on(world: &World) {
-    assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
+    goes_on_from(world, &[]);
+}
+
+fn goes_on_from(world: &World, words: &[&str]) {
+    assert_eq!(world.woci(words).run().ok().json()["source"], "refreshed");
+}
+
+/// An attribute of a file or folder (chattr), taken away at the end.
+struct Attribute(String, std::path::PathBuf);
+
+impl Attribute {
+    /// `None` where the file system has no such attributes.
+    fn set(name: &str, path: &Path) -> Option<Attribute> {
+        let mut chattr = Command::new("chattr");
+        let set = chattr.arg(format!("+{name}")).arg(path).output().is_ok_and(|run| run.status.success());
+        if !set {
+            eprintln!("skipped: chattr +{name} is not to be had here");
+        }
+        set.then(|| Attribute(name.to_owned(), path.to_owned()))
+    }
+}
+
+impl Drop for Attribute {
+    fn drop(&mut self) {
+        let _ = Command::new("chattr").arg(format!("-{}", self.0)).arg(&self.1).status();
+    }
 }
 
 /// A small file system mounted at `~/.oci/sessions`, unmounted at the end.

@@ -17,6 +17,7 @@ mod life; // a session from its first sign-in to its last
 mod network; // invalid and failing responses of the provider and the domain
 mod oci_config; // what woci writes into ~/.oci/config, and what it keeps there
 mod origin; // a refresh token is sent only to the provider that issued it
+mod owners; // whose files: root in another's home, shared configs, named pipes, links, modes
 mod passthrough; // the arguments, environment, signals and exit status of oci
 mod readme; // README.md: its commands run, and the files it names exist
 mod schemas; // every JSON document conforms to its schema

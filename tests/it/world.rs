@@ -15,8 +15,9 @@ use crate::sim::simulator::Sim;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::fs;
+use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::sync::Once;
@@ -74,8 +75,15 @@ impl World {
         self.home.join(relative)
     }
 
+    /// Writes a file, a new one with mode 0600.
     pub fn write(&self, relative: &str, text: impl AsRef<[u8]>) {
-        fs::write(self.path(relative), text).expect("a World's home is writable");
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(self.path(relative));
+        file.and_then(|mut file| file.write_all(text.as_ref())).expect("a World's home is writable");
     }
 
     pub fn read(&self, relative: &str) -> String {

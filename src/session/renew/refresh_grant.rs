@@ -1,6 +1,6 @@
 //! The refresh token grant. The request spends the token, so its successor must not be lost: before the
-//! request the successor's place on disk is proved and filled and the encryption key derived; after the
-//! answer only a write, an fsync and a rename remain.
+//! request the successor's place on disk is proved and filled, its rename tried and the encryption key derived;
+//! after the answer only a write, an fsync, a rename and the folder's fsync remain.
 
 use crate::error::{Error, Result};
 use crate::host;
@@ -29,6 +29,7 @@ pub fn spend(
     provider: &Provider,
 ) -> Result<Spent> {
     let path = engine.dir.refresh_token_file();
+    refresh_token::take_up(&path)?;
     let Some(mut token) = refresh_token::open(&path, &mut engine.passphrase)? else {
         return Ok(Spent::Nothing { why: "there is no refresh token".into() });
     };

@@ -14,7 +14,7 @@ use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -230,10 +230,15 @@ impl Http {
     }
 
     fn start_in(folder: &Path) -> io::Result<Self> {
+        // Set again, since a strict umask takes permissions from the owner as well.
+        let private = || fs::Permissions::from_mode(0o700);
         DirBuilder::new().mode(0o700).create(folder)?;
+        fs::set_permissions(folder, private())?;
         let socket = folder.join("http");
-        let both_ends =
-            UnixListener::bind(&socket).and_then(|listener| Ok((listener, UnixStream::connect(&socket)?)));
+        let both_ends = UnixListener::bind(&socket).and_then(|listener| {
+            fs::set_permissions(&socket, private())?;
+            Ok((listener, UnixStream::connect(&socket)?))
+        });
         let _ = fs::remove_file(&socket);
         let _ = fs::remove_dir(folder);
         let (listener, connection) = both_ends?;
@@ -284,7 +289,6 @@ fn socket_folders(host: &Host) -> Vec<PathBuf> {
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "a test reads /proc")]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
     use std::thread::JoinHandle;
 
     use super::*;

@@ -62,6 +62,12 @@ impl<'w> Woci<'w> {
         self
     }
 
+    /// Runs it with this group, after [`Self::user`].
+    pub fn group(mut self, id: u32) -> Self {
+        self.command.gid(id);
+        self
+    }
+
     /// The behaviour of the simulated browser: see `sim::person::Habit`.
     pub fn browser(self, habits: &str) -> Self {
         self.env("SIM_BROWSER", habits)
