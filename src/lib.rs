@@ -22,7 +22,7 @@
 //! | `log` | messages on stderr | |
 //! | `host` | environment, home, clock, randomness | |
 //! | `error` | every way to fail, and what a person reads then | mod, say |
-//! | `sys` | system calls; the only unsafe code | process, terminal, disk |
+//! | `sys` | system calls; the only unsafe code | process, terminal, disk, acl |
 //! | `jwt`, `time`, `secret` | a token's claims; Unix time; a text that is never shown | |
 //! | `testing` | what unit tests share | home, vectors, golden |
 //!

@@ -1,11 +1,12 @@
 //! Who may read and write a file: its owner, group, mode and ACL, taken over by the file that replaces it. What
 //! cannot be taken over never gives the new file a reader that the old one did not have.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::Path;
 
+use super::open::open_regular;
 use crate::sys;
 
 pub(super) struct Access {
@@ -19,31 +20,27 @@ pub(super) struct Access {
 impl Access {
     /// None for a file that does not exist.
     pub(super) fn of(path: &Path) -> io::Result<Option<Self>> {
-        let file = match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
-            Ok(file) => file,
+        let (file, about) = match open_regular(path, libc::O_RDONLY) {
+            Ok(opened) => opened,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e),
         };
-        let about = file.metadata()?;
         let mode = about.permissions().mode() & 0o777;
         Ok(Some(Self { owner: about.uid(), group: about.gid(), mode, acl: sys::acl(&file) }))
     }
 
-    /// Gives a new file of mode 0600 the same access.
-    ///
-    /// # Errors
-    /// If the file cannot have the same owner: the old owner would be locked out.
-    pub(super) fn give_to(&self, new: &File) -> io::Result<()> {
+    /// Gives a new file of mode 0600 the same access. False if it cannot have the same owner: the old owner would
+    /// be locked out.
+    pub(super) fn give_to(&self, new: &File) -> io::Result<bool> {
         let about = new.metadata()?;
-        if about.uid() != self.owner {
-            fchown(new, Some(self.owner), None)
-                .map_err(|_| io::Error::other("it belongs to another user"))?;
+        if about.uid() != self.owner && fchown(new, Some(self.owner), None).is_err() {
+            return Ok(false);
         }
         let keeps_group = about.gid() == self.group || fchown(new, None, Some(self.group)).is_ok();
         // An ACL of the folder's default is on the new file already, and the mode would open it.
         let bare =
             || sys::set_acl(new, None).and_then(|()| new.set_permissions(Permissions::from_mode(0o600)));
-        match &self.acl {
+        let given = match &self.acl {
             Ok(Some(acl)) if keeps_group => sys::set_acl(new, Some(acl)).or_else(|_| bare()),
             // Whom the ACL denied is not known to the mode.
             Ok(Some(_)) | Err(_) => bare(),
@@ -52,7 +49,8 @@ impl Access {
                 let mode = if keeps_group { self.mode } else { without_group(self.mode) };
                 new.set_permissions(Permissions::from_mode(mode))
             }
-        }
+        };
+        given.map(|()| true)
     }
 }
 

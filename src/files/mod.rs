@@ -145,20 +145,32 @@ pub fn is_special(path: &Path) -> bool {
 
 /// Replaces a file atomically: writes a temporary file of mode 0600 beside it, syncs and renames it.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    Replacement::begin(path, PRIVATE_FILE)?.finish(bytes)
+    Replacement::begin(path)?.finish(bytes)
 }
 
-/// Like [`replace`], but keeps the owner, group, mode and ACL of an existing file.
+/// Replaces a file that others may use too: owner, group, mode and ACL stay as they are. If the file belongs to
+/// another user, who lets this one write it, it is written in place, since a new file would lock its owner out.
 ///
 /// # Errors
-/// [`Error::File`] also if the file belongs to another user, and would belong to this one then.
+/// [`Error::File`] also if the file belongs to another user and cannot be written in place.
 pub fn replace_keeping_access(path: &Path, bytes: &[u8]) -> Result<()> {
     let access = access::Access::of(path).map_err(|e| file_error("look at", path, &e))?;
-    let new = Replacement::begin(path, PRIVATE_FILE)?;
-    if let Some(access) = access {
-        access.give_to(&new.file).map_err(|e| file_error("write", path, &e))?;
+    let new = Replacement::begin(path)?;
+    let keeps_owner = access.map_or(Ok(true), |access| access.give_to(&new.file));
+    if keeps_owner.map_err(|e| file_error("write", path, &e))? {
+        return new.finish(bytes);
     }
-    new.finish(bytes)
+    drop(new);
+    let write = || {
+        let (mut file, _) = open_in_place(path, libc::O_WRONLY)?;
+        file.write_all(bytes)?;
+        file.set_len(bytes.len() as u64)?;
+        sys::sync(&file)
+    };
+    write().map_err(|e| {
+        let why = format!("it belongs to another user, and {}", io_reason(&e));
+        Error::File { doing: "write", path: path.to_owned(), why }
+    })
 }
 
 /// Removes the temporary files that killed runs left in a folder. The caller has to hold the folder's
@@ -246,15 +258,9 @@ pub struct Replacement {
 }
 
 impl Replacement {
-    fn begin(path: &Path, mode: u32) -> Result<Self> {
+    fn begin(path: &Path) -> Result<Self> {
         let suffix = u64::from_ne_bytes(host::random()?);
-        let this = Self::begin_as(path, &format!("{suffix:016x}"))?;
-        if mode != PRIVATE_FILE {
-            this.file
-                .set_permissions(fs::Permissions::from_mode(mode))
-                .map_err(|e| file_error("write", path, &e))?;
-        }
-        Ok(this)
+        Self::begin_as(path, &format!("{suffix:016x}"))
     }
 
     fn begin_as(path: &Path, suffix: &str) -> Result<Self> {

@@ -121,7 +121,9 @@ fn a_named_pipe_in_the_place_of_a_file_hangs_nothing() {
         pipe(&path);
         for words in runs {
             let run = in_time(&world, "", words);
-            assert!(matches!(run.code(), 1 | 2), "{name}: {run}");
+            // A config that cannot be written costs nobody the session: that is a warning.
+            let is_warning = name.ends_with(".woci-config.lock");
+            assert!(matches!(run.code(), 1 | 2) != is_warning, "{name}: {run}");
             run.says("it is not a regular file");
         }
         fs::remove_file(&path).expect("it is there");
