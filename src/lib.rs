@@ -15,7 +15,7 @@
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, envelope, legacy, passphrase |
 //! | `oci` | Oracle's formats and services, and running oci | config_file, upst, key, signature, exchange, region, environment, program |
 //! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret |
-//! | `oauth` | requests to a token endpoint | http, tcp, token, pkce, url |
+//! | `oauth` | requests to a token endpoint | http, resolver, tcp, token, pkce, url |
 //! | `ini` | the INI file format | scan, edit |
 //! | `options` | THE table of options | |
 //! | `files` | reading, replacing and locking files | mod, lock |

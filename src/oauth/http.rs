@@ -16,6 +16,7 @@ use ureq::{Agent, Proxy, ProxyProtocol, Timeout};
 use zeroize::Zeroizing;
 
 use super::tcp::Tcp;
+use super::resolver::Addresses;
 use super::url;
 use crate::error::{Error, Result};
 use crate::host::{Env, Host};
@@ -192,7 +193,7 @@ impl<'a> Client<'a> {
             ().chain(ConnectProxyConnector::default())
                 .chain(self.tcp.clone())
                 .chain(RustlsConnector::default());
-        let agent = Agent::with_parts(config.build(), connector, DefaultResolver::default());
+        let agent = Agent::with_parts(config.build(), connector, Addresses);
         Ok(Route { agent, proxy: name })
     }
 
