@@ -57,6 +57,11 @@ impl Env {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+    /// Whether a variable is set to nothing.
+    pub fn is_empty(&self, name: &str) -> bool {
+        self.0.iter().any(|(n, value)| n == name && value.is_empty())
+    }
+
         self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 }

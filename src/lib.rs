@@ -94,6 +94,12 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 pub fn main(args: Vec<OsString>) -> u8 {
     sys::begin();
     let host = Host::of_this_process();
+    // The library that finds the system's certificates reads these itself, and takes an empty one for a path.
+    for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        if host.env.is_empty(name) {
+            sys::forget_variable(name);
+        }
+    }
     let mut given = Given::default();
     cli::parse(args)
         .inspect(|invocation| given = session_options(&invocation.flags))

@@ -3,23 +3,24 @@
 
 use std::cell::OnceCell;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::CertificateDer;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
 use ureq::{Agent, Proxy, ProxyProtocol, Timeout};
 use zeroize::Zeroizing;
 
-use super::tcp::Tcp;
 use super::resolver::Addresses;
 use super::url;
 use crate::error::{Error, Result};
 use crate::host::{Env, Host};
+use crate::files;
 use crate::log;
 use crate::secret::Secret;
 
@@ -203,7 +204,8 @@ impl<'a> Client<'a> {
         if let Some(roots) = self.roots.get() {
             return Ok(roots.clone());
         }
-        let found = rustls_native_certs::load_native_certs();
+        let mut found = rustls_native_certs::load_native_certs();
+        found.certs.extend(self.bundles_of_oci());
         if found.certs.is_empty() {
             let why = match self.host.env.get("SSL_CERT_FILE") {
                 Some(path) => {
@@ -218,6 +220,29 @@ impl<'a> Client<'a> {
         Ok(self.roots.get_or_init(|| RootCerts::new_with_certs(&certificates)).clone())
     }
 }
+
+    /// The certificates that oci is told to trust. oci is told of them instead of the system's; a person who has
+    /// told oci means woci too.
+    fn bundles_of_oci(&self) -> Vec<CertificateDer<'static>> {
+        let mut all = Vec::new();
+        for variable in ["OCI_CLI_CERT_BUNDLE", "REQUESTS_CA_BUNDLE"] {
+            let Some(path) = self.host.env.get(variable) else { continue };
+            match self.bundle(Path::new(path)) {
+                Ok(certificates) => all.extend(certificates),
+                Err(e) => log::warning(format_args!("Not used: the certificates that {variable} names: {e}")),
+            }
+        }
+        all
+    }
+
+    fn bundle(&self, path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+        let path = self.host.absolute(path)?;
+        let refused = |why: String| Error::File { doing: "read", path: path.clone(), why };
+        let bytes = files::read(&path)?.ok_or_else(|| refused("there is no such file".into()))?;
+        let parts = pem::parse_many(bytes).map_err(|e| refused(e.to_string()))?;
+        let certificates = parts.into_iter().filter(|part| part.tag() == "CERTIFICATE");
+        Ok(certificates.map(|part| part.into_contents().into()).collect())
+    }
 
 /// The value of the `Authorization` header: id and secret are form-encoded before they are joined and
 /// base64-encoded (RFC 6749 section 2.3.1).
@@ -337,6 +362,7 @@ fn certificate_flaw(flaw: &rustls::CertificateError) -> String {
 mod tests {
     use super::*;
 
+    use crate::testing::Home;
     #[test]
     fn basic_credentials_are_form_encoded_first() {
         let secret = Secret::new("p:w d~8Q".into());
@@ -345,6 +371,24 @@ mod tests {
     }
 
     #[test]
+    #[test]
+    fn the_certificates_of_ocis_bundles_are_added() {
+        let home = Home::new();
+        let pem = |label: &str, bytes: &str| {
+            format!("# text\n-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(bytes))
+        };
+        home.put("one.pem", pem("CERTIFICATE", "a") + &pem("PRIVATE KEY", "b") + &pem("CERTIFICATE", "c"));
+        home.put("two.pem", pem("CERTIFICATE", "d"));
+        let other = home.path("two.pem");
+        let variables =
+            [("OCI_CLI_CERT_BUNDLE", "~/one.pem"), ("REQUESTS_CA_BUNDLE", other.to_str().unwrap())];
+        let host = Host::of(home.root(), &variables);
+        let found = Client::new(&host).bundles_of_oci();
+        assert_eq!(found.iter().map(|one| one.as_ref()).collect::<Vec<_>>(), [b"a", b"c", b"d"]);
+        let host = Host::of(home.root(), &[("OCI_CLI_CERT_BUNDLE", ""), ("REQUESTS_CA_BUNDLE", "/no/such")]);
+        assert_eq!(Client::new(&host).bundles_of_oci(), []);
+    }
+
     fn no_proxy_is_read_as_curl_reads_it() {
         for (host, list, exempt) in [
             ("idp.example.com", "example.com", true),
