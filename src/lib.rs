@@ -52,6 +52,7 @@
 //! | `oci` | `oci_config`, `passthrough` |
 //! | `config`, `ini` | `config` |
 //! | `oauth` | `network` |
+//! | `sys` | `scarcity` |
 //! | `error`, `log` | `errors` |
 //! | the sources, the simulator | `house`, `simulator` |
 
@@ -86,9 +87,8 @@ use options::Flags;
 use output::Output;
 use verbs::Answer;
 
-#[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: sys::Allocator = sys::Allocator;
 
 /// One run of woci, from the arguments to the exit code.
 pub fn main(args: Vec<OsString>) -> u8 {

@@ -7,13 +7,15 @@ use std::mem::ManuallyDrop;
 use std::os::fd::FromRawFd as _;
 
 mod disk;
+mod memory;
 mod process;
 mod terminal;
 
 pub use disk::sync;
+pub use memory::{Allocator, try_memory};
 pub use process::{
-    Beside, begin, command_line, detach, exec, forbid_core_dumps, hold_signals, spawn, spawn_detached,
-    stop_signals, terminate,
+    Beside, Process, begin, command_line, detach, exec, forbid_core_dumps, forget_variable, hold_signals,
+    spawn, spawn_detached, stop_signals, try_descriptors, try_threads,
 };
 pub use terminal::Prompt;
 
