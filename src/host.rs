@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "the home of the environment and the clock")]
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -64,14 +65,34 @@ impl Env {
         self.0.iter().find(|(n, value)| n == name && !value.is_empty()).map(|(_, value)| value.as_os_str())
     }
 
+    /// Whether a variable is set to nothing.
+    pub fn is_empty(&self, name: &str) -> bool {
+        self.0.iter().any(|(n, value)| n == name && value.is_empty())
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 }
 
-/// The path of the running woci.
+/// The path of the running woci. After an upgrade, the program at this path is a newer one.
+///
+/// # Errors
+/// [`Error::OwnProgram`] if woci was removed while it runs.
 pub fn this_program() -> Result<PathBuf> {
-    std::env::current_exe().map_err(|e| Error::OwnProgram { why: e.to_string() })
+    let path = std::env::current_exe().map_err(|e| Error::OwnProgram { why: e.to_string() })?;
+    installed(path)
+        .ok_or_else(|| Error::OwnProgram { why: "the file was removed after woci was started".into() })
+}
+
+/// The path at which a program is installed. Linux adds ` (deleted)` to the path of a running program whose file was
+/// replaced or removed.
+fn installed(path: PathBuf) -> Option<PathBuf> {
+    if path.exists() {
+        return Some(path);
+    }
+    let before = path.as_os_str().as_bytes().strip_suffix(b" (deleted)")?;
+    Some(PathBuf::from(OsStr::from_bytes(before))).filter(|path| path.is_file())
 }
 
 /// The time by the wall clock; negative before 1970.
@@ -88,4 +109,22 @@ pub fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|e| Error::Random { why: e.to_string() })?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Home;
+
+    #[test]
+    fn the_path_of_a_replaced_program_is_that_of_its_successor() {
+        let home = Home::new();
+        home.put("woci", "");
+        let path = |name: &str| home.path(name);
+        assert_eq!(installed(path("woci")), Some(path("woci")));
+        assert_eq!(installed(path("woci (deleted)")), Some(path("woci")));
+        assert_eq!(installed(path("other (deleted)")), None);
+        home.put("odd (deleted)", "");
+        assert_eq!(installed(path("odd (deleted)")), Some(path("odd (deleted)")));
+    }
 }

@@ -15,14 +15,14 @@
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, envelope, legacy, passphrase |
 //! | `oci` | Oracle's formats and services, and running oci | config_file, upst, key, signature, exchange, region, environment, program |
 //! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret; python compares with Python's parser in tests |
-//! | `oauth` | requests to a token endpoint | http, tcp, token, pkce, url |
+//! | `oauth` | requests to a token endpoint | http, resolver, tcp, token, pkce, url |
 //! | `ini` | the INI file format | scan, edit |
 //! | `options` | THE table of options | |
 //! | `files` | reading, replacing and locking files | mod, open, exposed, lock, access |
 //! | `log` | messages on stderr | |
 //! | `host` | environment, home, clock, randomness | |
 //! | `error` | every way to fail, and what a person reads then | mod, say |
-//! | `sys` | system calls; the only unsafe code | process, terminal, disk, acl |
+//! | `sys` | system calls; the only unsafe code | process, terminal, disk, acl, memory |
 //! | `jwt`, `time`, `secret` | a token's claims; Unix time; a text that is never shown | |
 //! | `testing` | what unit tests share | home, vectors, golden |
 //!
@@ -52,6 +52,7 @@
 //! | `oci` | `oci_config`, `passthrough` |
 //! | `config`, `ini` | `config` |
 //! | `oauth` | `network` |
+//! | `sys` | `scarcity` |
 //! | `error`, `log` | `errors` |
 //! | the sources, the simulator | `house`, `simulator` |
 
@@ -86,14 +87,19 @@ use options::Flags;
 use output::Output;
 use verbs::Answer;
 
-#[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: sys::Allocator = sys::Allocator;
 
 /// One run of woci, from the arguments to the exit code.
 pub fn main(args: Vec<OsString>) -> u8 {
     sys::begin();
     let host = Host::of_this_process();
+    // The library that finds the system's certificates reads these itself, and takes an empty one for a path.
+    for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        if host.env.is_empty(name) {
+            sys::forget_variable(name);
+        }
+    }
     let mut given = Given::default();
     cli::parse(args)
         .inspect(|invocation| given = session_options(&invocation.flags))

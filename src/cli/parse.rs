@@ -171,13 +171,13 @@ impl Line {
     fn check_options_of(&self, verb: &Verb) -> Result<()> {
         for row in self.flags.iter().filter_map(|(name, _)| options::find(name)) {
             if !row.verbs.is_empty() && !row.verbs.contains(&verb.name) {
-                let other = match verb.form {
-                    Form::Option => verb.name.to_owned(),
+                let option = row.name.to_owned();
+                return Err(match verb.form {
+                    Form::Option => Error::Conflict { one: option, other: verb.name.into() },
                     Form::Words | Form::HiddenWords | Form::OciCommand => {
-                        format!("a command without {}", row.verbs.join(" or "))
+                        Error::OptionNeedsOther { option, other: row.verbs.join(" or ") }
                     }
-                };
-                return Err(Error::Conflict { one: row.name.into(), other });
+                });
             }
         }
         let mut needed = OPTIONS.iter().filter(|row| row.required && row.verbs.contains(&verb.name));
@@ -340,7 +340,7 @@ mod tests {
             ),
             (
                 &["--foreground", "iam"],
-                Error::Conflict { one: option("--foreground"), other: option("a command without --daemon") },
+                Error::OptionNeedsOther { option: option("--foreground"), other: option("--daemon") },
             ),
             (
                 &["--stop-daemon", "--foreground"],

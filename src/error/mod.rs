@@ -23,6 +23,7 @@ pub enum Error {
     OptionTwice { option: String },
     OptionNotText { option: String },
     OptionAfterOciWord { option: String },
+    OptionNeedsOther { option: String, other: String },
     // An option or word that this verb does not accept.
     NotOfVerb { verb: String, word: String },
     // Two requests that exclude each other, or a flag without the verb it belongs to.
@@ -93,12 +94,20 @@ pub enum Error {
     Random { why: String },
     NewKey { why: String },
     OwnProgram { why: String },
+    // The system gives no more threads or descriptors.
+    Scarce { what: &'static str, limit: &'static str, why: String },
     Stdout { why: String },
 
     // The daemon.
     Daemon { log: PathBuf, why: String },
     DaemonRuns { profile: String },
     DaemonStays { pid: u32, seconds: u64 },
+    // Another process holds its lock than the one that the lock file names.
+    DaemonUnknown { lock: PathBuf },
+    // Its folder, or the lock file in it, is another one now.
+    DaemonDisplaced { folder: PathBuf },
+    // It stays in front, and only a person can renew the session.
+    DaemonNeedsPerson { profile: String, why: String },
 
     // Kubernetes.
     NoRegion,
@@ -109,6 +118,8 @@ pub enum Error {
     // The first word is nearly one of woci's verbs.
     OciMissingOrVerb { word: String, verb: String },
     OciNotExecutable { path: PathBuf, why: String },
+    // The only oci is a script that runs woci.
+    OciRunsWoci { path: PathBuf },
 }
 
 /// The parts of a message, and the exit code.

@@ -42,6 +42,11 @@ impl Error {
                 "put `--` before the oci command to pass it to oci, \
                  or put the option before the oci command to give it to woci",
             ),
+            Self::OptionNeedsOther { option, other } => wrong(
+                format!("cannot use {option}"),
+                format!("it has an effect only with {other}"),
+                format!("add {other}"),
+            ),
             Self::NotOfVerb { verb, word } => wrong(
                 format!("cannot run `woci {verb}`"),
                 format!("it does not accept {word}"),
@@ -301,6 +306,11 @@ impl Error {
                 why,
                 "check that the file was not deleted and, on Linux, that /proc is mounted",
             ),
+            Self::Scarce { what, limit, why } => failed(
+                format!("cannot begin the sign-in: the system gives too few {what}"),
+                why,
+                format!("end other programs or raise the limit (`ulimit {limit}`), then run woci again"),
+            ),
             Self::Stdout { why } => {
                 failed("cannot write to stdout", why, "check the program or file that receives the output")
             }
@@ -320,6 +330,25 @@ impl Error {
                 "cannot stop the daemon",
                 format!("process {pid} is still running after {seconds} s"),
                 format!("wait for it, or run `kill -KILL {pid}`"),
+            ),
+            Self::DaemonUnknown { lock } => failed(
+                "cannot stop the daemon",
+                format!("the process that holds {} is not the one that the file names", lock.display()),
+                "run woci again in a moment; it is starting, or runs where this machine's processes are not seen",
+            ),
+            Self::DaemonDisplaced { folder } => failed(
+                "cannot keep the session fresh",
+                format!("{} was replaced by another folder", folder.display()),
+                format!("run {} for the session that is there now", given.command("--daemon", None)),
+            ),
+            Self::DaemonNeedsPerson { profile, why } => row(
+                3,
+                "cannot keep the session fresh without a sign-in",
+                why,
+                format!(
+                    "run {}, then start the daemon again",
+                    given.command("session authenticate", Some(profile))
+                ),
             ),
 
             // Kubernetes.
@@ -348,6 +377,12 @@ impl Error {
                 format!(
                     "run `woci {verb}` if you meant that; otherwise install the OCI CLI, or correct PATH"
                 ),
+            ),
+            Self::OciRunsWoci { path } => row(
+                126,
+                format!("cannot run {}", path.display()),
+                "it runs woci again, and there is no other `oci` on PATH",
+                "install the OCI CLI, or correct PATH",
             ),
             Self::OciNotExecutable { path, why } => row(
                 126,
@@ -449,7 +484,7 @@ mod tests {
         const KEPT: [&str; 2] = ["Missing required options", "Could not determine profile name"];
         for e in examples() {
             let Said { code, what, why, next } = e.say();
-            assert!(matches!(code, 1 | 2 | 126 | 127), "{e}");
+            assert!(matches!(code, 1..=3 | 126 | 127), "{e}");
             assert!(what.starts_with("cannot ") || KEPT.contains(&&*what), "{e}");
             assert!(!why.is_empty() && next.starts_with(char::is_lowercase), "{e}");
             assert!([what, why, next].iter().all(|text| !text.ends_with(['.', ':', ';', ' '])), "{e}");
@@ -504,6 +539,9 @@ mod tests {
             Variant::OptionTwice => vec![Error::OptionTwice { option: "--region".into() }],
             Variant::OptionNotText => vec![Error::OptionNotText { option: "--profile".into() }],
             Variant::OptionAfterOciWord => vec![Error::OptionAfterOciWord { option: "--scope".into() }],
+            Variant::OptionNeedsOther => {
+                vec![Error::OptionNeedsOther { option: "--foreground".into(), other: "--daemon".into() }]
+            }
             Variant::NotOfVerb => vec![Error::NotOfVerb { verb: "env".into(), word: "--output".into() }],
             Variant::Conflict => {
                 vec![Error::Conflict { one: "--daemon".into(), other: "another command".into() }]
@@ -657,18 +695,30 @@ mod tests {
             Variant::Random => vec![Error::Random { why: "Function not implemented".into() }],
             Variant::NewKey => vec![Error::NewKey { why: "the system's random source failed".into() }],
             Variant::OwnProgram => vec![Error::OwnProgram { why: "No such file or directory".into() }],
+            Variant::Scarce => {
+                vec![Error::Scarce { what: "descriptors", limit: "-n", why: "Too many open files".into() }]
+            }
             Variant::Stdout => vec![Error::Stdout { why: "Broken pipe".into() }],
             Variant::Daemon => {
                 vec![Error::Daemon { log: prod("woci_refresh.log"), why: "it ended before it was up".into() }]
             }
             Variant::DaemonRuns => vec![Error::DaemonRuns { profile: "prod".into() }],
             Variant::DaemonStays => vec![Error::DaemonStays { pid: 4711, seconds: 60 }],
+            Variant::DaemonUnknown => vec![Error::DaemonUnknown { lock: prod("woci_refresh.lock") }],
+            Variant::DaemonDisplaced => {
+                vec![Error::DaemonDisplaced { folder: "/home/ada/.oci/sessions/prod".into() }]
+            }
+            Variant::DaemonNeedsPerson => {
+                let why = "the refresh token was revoked".into();
+                vec![Error::DaemonNeedsPerson { profile: "prod".into(), why }]
+            }
             Variant::NoRegion => vec![Error::NoRegion],
             Variant::Kubectl => vec![Error::Kubectl { why: "No such file or directory".into() }],
             Variant::OciMissing => vec![Error::OciMissing],
             Variant::OciMissingOrVerb => {
                 vec![Error::OciMissingOrVerb { word: "credentail".into(), verb: "credential".into() }]
             }
+            Variant::OciRunsWoci => vec![Error::OciRunsWoci { path: "/home/ada/bin/oci".into() }],
             Variant::OciNotExecutable => {
                 vec![Error::OciNotExecutable { path: "/usr/bin/oci".into(), why: "Permission denied".into() }]
             }

@@ -5,8 +5,9 @@
 //! secret options and the passphrase on stdin, and writes one line to stdout once it is ready.
 
 use std::ffi::OsString;
-use std::fs::{File, TryLockError};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::fs::{self, File, TryLockError};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -37,7 +38,7 @@ const LOCK_LIMIT: Duration = Duration::from_secs(1);
 /// its own.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
-/// In bytes; a larger log is cut to its second half.
+/// In bytes; a larger log is cut to half of this.
 const LARGEST_LOG: u64 = 512 << 10;
 
 /// The daemon of one profile, running or not.
@@ -130,14 +131,24 @@ impl Daemon {
     /// Sends the daemon SIGTERM and waits until it has ended. Returns false if none is running.
     ///
     /// # Errors
-    /// [`Error::Locked`] if it still runs after 60 s.
+    /// [`Error::DaemonStays`] if it still runs after 60 s; [`Error::DaemonUnknown`] if the file does not name the
+    /// process that holds the lock.
     pub fn stop(&self) -> Result<bool> {
-        let Some(pid) = self.status()?.pid else { return Ok(false) };
         let path = self.lock_file();
-        if !files::is_locked(&path)? {
-            return Ok(false);
-        }
-        sys::terminate(pid);
+        let since = Instant::now();
+        let pid = loop {
+            let Some(pid) = self.status()?.pid else { return Ok(false) };
+            let process = sys::Process::of(pid);
+            if self.is_held_by(&process, pid)? {
+                process.terminate();
+                break pid;
+            }
+            // The file still names a killed daemon: the one that has just taken the lock has yet to write its own PID.
+            if since.elapsed() >= LOCK_LIMIT {
+                return Err(Error::DaemonUnknown { lock: path });
+            }
+            thread::sleep(POLL);
+        };
         let since = Instant::now();
         while files::is_locked(&path)? {
             if since.elapsed() >= STOP_LIMIT {
@@ -146,6 +157,30 @@ impl Daemon {
             thread::sleep(POLL);
         }
         Ok(true)
+    }
+
+    /// Whether this process holds the lock. Where the system does not tell, by its command line.
+    fn is_held_by(&self, process: &sys::Process, pid: u32) -> Result<bool> {
+        let path = self.lock_file();
+        let about = fs::metadata(&path).map_err(|e| files::file_error("look at", &path, &e))?;
+        let by_command_line =
+            || sys::command_line(pid).is_some_and(|line| line.contains("woci") && line.contains("--daemon"));
+        Ok(process.holds_lock(&about).unwrap_or_else(by_command_line))
+    }
+
+    /// Ends the daemon if its folder or lock file was replaced: another daemon can run there, and the session is
+    /// another one.
+    fn check_place(&self, lock: &File) -> Result<()> {
+        let path = self.lock_file();
+        let ours = lock.metadata().map_err(|e| files::file_error("look at", &path, &e))?;
+        match fs::metadata(&path) {
+            Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => Ok(()),
+            Ok(_) => Err(Error::DaemonDisplaced { folder: self.folder.clone() }),
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                Err(Error::DaemonDisplaced { folder: self.folder.clone() })
+            }
+            Err(e) => Err(files::file_error("look at", &path, &e)),
+        }
     }
 
     /// Warns if the older tool's daemon seems to run. It does not use woci's lock, so that both daemons
@@ -176,7 +211,9 @@ impl Daemon {
         rewrite(&mut files::open_kept(&self.pid_file())?, format!("{pid}\n").as_bytes())
             .map_err(|e| files::file_error("write to", &self.pid_file(), &e))?;
         let mut ready = Some(ready);
-        let ended = keeper.keep(&stop, |report| {
+        let place = lock.try_clone().map_err(|e| files::file_error("open", &self.lock_file(), &e))?;
+        let check = || self.check_place(&place);
+        let ended = keeper.keep(&stop, check, |report| {
             write_status(&mut lock, Some(pid), report);
             if let Some(ready) = ready.take() {
                 ready()?;
@@ -189,7 +226,10 @@ impl Daemon {
             Ok(()) => log::info(format_args!("Stopped as requested")),
             Err(e) => keeper.report.last_error = Some(e.to_string()),
         }
-        files::remove(&self.pid_file())?;
+        // The PID file of another folder belongs to the daemon there.
+        if self.check_place(&place).is_ok() {
+            files::remove(&self.pid_file())?;
+        }
         write_status(&mut lock, None, &keeper.report);
         ended.map(|()| true)
     }
@@ -217,16 +257,20 @@ impl Daemon {
         sys::detach(READY, &log).map_err(|e| files::file_error("write to", &path, &e))
     }
 
-    /// Cuts a log that is larger than [`LARGEST_LOG`] to its second half.
+    /// Cuts a log that is larger than [`LARGEST_LOG`] to its last lines, half as many bytes. A failure is ignored.
     fn shorten_log(&self) {
-        let path = self.log_file();
-        if let Ok(Some(bytes)) = files::read(&path)
-            && bytes.len() as u64 > LARGEST_LOG
-            && let Ok(mut file) = files::open_kept(&path)
-        {
-            let half = &bytes[bytes.len() / 2..];
-            let line = half.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            let _ = rewrite(&mut file, &half[line..]);
+        const KEPT: u64 = LARGEST_LOG / 2;
+        let Ok(mut file) = files::open_kept(&self.log_file()) else { return };
+        let length = file.metadata().map_or(0, |about| about.len());
+        if length <= LARGEST_LOG {
+            return;
+        }
+        let mut kept = Vec::new();
+        let read =
+            file.seek(SeekFrom::Start(length - KEPT)).and_then(|_| (&file).take(KEPT).read_to_end(&mut kept));
+        if read.is_ok() {
+            let line = kept.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            let _ = rewrite(&mut file, &kept[line..]);
         }
     }
 }

@@ -55,17 +55,20 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Keeps the session fresh until `stop` receives a message or is closed. Calls `publish` after every
-    /// wake-up, and ends if that fails.
+    /// Keeps the session fresh until `stop` receives a message or is closed. Calls `check` before every look at
+    /// the session and `publish` after it, and ends if one of them fails.
     ///
     /// # Errors
-    /// [`Error::NobodyToAsk`] if the session can only be renewed by a person, and the errors of `publish`.
+    /// [`Error::NobodyToAsk`] if the session can only be renewed by a person, and the errors of `check` and
+    /// `publish`.
     pub fn keep(
         &mut self,
         stop: &Receiver<()>,
+        mut check: impl FnMut() -> Result<()>,
         mut publish: impl FnMut(&Report) -> Result<()>,
     ) -> Result<()> {
         loop {
+            check()?;
             let next = self.wake_up()?;
             self.report.next_refresh = Some(next);
             publish(&self.report)?;

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::CertificateDer;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
 use ureq::{Agent, Proxy, ProxyProtocol, Timeout};
 use zeroize::Zeroizing;
 
+use super::resolver::Addresses;
 use super::tcp::Tcp;
 use super::url;
 use crate::error::{Error, Result};
@@ -194,7 +195,7 @@ impl<'a> Client<'a> {
             ().chain(ConnectProxyConnector::default())
                 .chain(self.tcp.clone())
                 .chain(RustlsConnector::default());
-        let agent = Agent::with_parts(config.build(), connector, DefaultResolver::default());
+        let agent = Agent::with_parts(config.build(), connector, Addresses);
         Ok(Route { agent, proxy: name })
     }
 
@@ -215,7 +216,8 @@ impl<'a> Client<'a> {
                 });
             }
         }
-        let found = rustls_native_certs::load_native_certs();
+        let mut found = rustls_native_certs::load_native_certs();
+        found.certs.extend(self.bundles_of_oci());
         if found.certs.is_empty() {
             let why = match self.host.env.get("SSL_CERT_FILE") {
                 Some(path) => {
@@ -228,6 +230,29 @@ impl<'a> Client<'a> {
         let certificates: Vec<_> =
             found.certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
         Ok(self.roots.get_or_init(|| RootCerts::new_with_certs(&certificates)).clone())
+    }
+
+    /// The certificates that oci is told to trust. oci is told of them instead of the system's; a person who has
+    /// told oci means woci too.
+    fn bundles_of_oci(&self) -> Vec<CertificateDer<'static>> {
+        let mut all = Vec::new();
+        for variable in ["OCI_CLI_CERT_BUNDLE", "REQUESTS_CA_BUNDLE"] {
+            let Some(path) = self.host.env.get(variable) else { continue };
+            match self.bundle(Path::new(path)) {
+                Ok(certificates) => all.extend(certificates),
+                Err(e) => log::warning(format_args!("Not used: the certificates that {variable} names: {e}")),
+            }
+        }
+        all
+    }
+
+    fn bundle(&self, path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+        let path = self.host.absolute(path)?;
+        let refused = |why: String| Error::File { doing: "read", path: path.clone(), why };
+        let bytes = files::read(&path)?.ok_or_else(|| refused("there is no such file".into()))?;
+        let parts = pem::parse_many(bytes).map_err(|e| refused(e.to_string()))?;
+        let certificates = parts.into_iter().filter(|part| part.tag() == "CERTIFICATE");
+        Ok(certificates.map(|part| part.into_contents().into()).collect())
     }
 }
 
@@ -348,12 +373,31 @@ fn certificate_flaw(flaw: &rustls::CertificateError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Home;
 
     #[test]
     fn basic_credentials_are_form_encoded_first() {
         let secret = Secret::new("p:w d~8Q".into());
         let basic = Basic { client_id: "a b", client_secret: &secret };
         assert_eq!(*authorization(&basic), format!("Basic {}", STANDARD.encode("a+b:p%3Aw+d~8Q")));
+    }
+
+    #[test]
+    fn the_certificates_of_ocis_bundles_are_added() {
+        let home = Home::new();
+        let pem = |label: &str, bytes: &str| {
+            format!("# text\n-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(bytes))
+        };
+        home.put("one.pem", pem("CERTIFICATE", "a") + &pem("PRIVATE KEY", "b") + &pem("CERTIFICATE", "c"));
+        home.put("two.pem", pem("CERTIFICATE", "d"));
+        let other = home.path("two.pem");
+        let variables =
+            [("OCI_CLI_CERT_BUNDLE", "~/one.pem"), ("REQUESTS_CA_BUNDLE", other.to_str().unwrap())];
+        let host = Host::of(home.root(), &variables);
+        let found = Client::new(&host).bundles_of_oci();
+        assert_eq!(found.iter().map(|one| one.as_ref()).collect::<Vec<_>>(), [b"a", b"c", b"d"]);
+        let host = Host::of(home.root(), &[("OCI_CLI_CERT_BUNDLE", ""), ("REQUESTS_CA_BUNDLE", "/no/such")]);
+        assert_eq!(Client::new(&host).bundles_of_oci(), []);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::secret::Secret;
 
 pub mod http;
 pub mod pkce;
+mod resolver;
 mod tcp;
 pub mod token;
 pub mod url;

@@ -46,7 +46,12 @@ pub fn host(url: &str) -> &str {
 /// Whether a host is this machine: `localhost`, or an address of the loopback range.
 pub fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    is_localhost(host) || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Whether a host is called `localhost`. The dot at the end says that it is in no domain.
+pub fn is_localhost(host: &str) -> bool {
+    host.strip_suffix('.').unwrap_or(host).eq_ignore_ascii_case("localhost")
 }
 
 fn split_port(authority: &str) -> (&str, Option<&str>) {
@@ -138,6 +143,7 @@ mod tests {
             "HTTPS://idp.example.com:8443",
             "https://idp.example.com?a=b",
             "http://localhost:1/x",
+            "http://LOCALHOST.:1/x",
             "http://127.0.0.1/x",
             "http://127.1.2.3:80/x",
             "http://[::1]:8080/x",
@@ -153,6 +159,8 @@ mod tests {
             "idp.example.com",
             "http://idp.example.com/token",
             "http://localhost.example.com/",
+            "http://localhost../",
+            "http://evil.localhost/",
             "http://127.0.0.1.example.com/",
             "ftp://localhost/",
             "https://",

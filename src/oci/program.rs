@@ -6,34 +6,49 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::error::{Error, Result};
 use crate::files;
-use crate::host::Env;
+use crate::host::{self, Env};
 use crate::sys::{self, Beside as Child};
 
 /// Searched if PATH is not set, as shells do.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// The first executable `oci` on PATH. Skips woci itself, which may be installed under that name.
+/// Set for oci: the `oci` programs that woci has run on the way to this process, separated as in PATH.
+const RAN: &str = "WOCI_OCI_PATHS";
+
+/// The first executable `oci` on PATH. Skips woci itself, which may be installed under that name, and an `oci` that
+/// has run this woci, as a script does that consists of `woci "$@"`.
 ///
 /// # Errors
-/// [`Error::OciMissing`], or [`Error::OciNotExecutable`] if only files that are not executable were found.
+/// [`Error::OciMissing`]; [`Error::OciRunsWoci`] if only such a script was found; [`Error::OciNotExecutable`] if
+/// only files that are not executable were found.
 pub fn find_oci(env: &Env) -> Result<PathBuf> {
     let path = env.get("PATH").unwrap_or(OsStr::new(DEFAULT_PATH));
-    let mut found = None;
-    // An empty entry of PATH is the current directory.
-    for candidate in std::env::split_paths(path).map(|folder| Path::new(".").join(folder).join("oci")) {
+    let ran: Vec<PathBuf> = env.get(RAN).map(|ran| std::env::split_paths(ran).collect()).unwrap_or_default();
+    let (mut found, mut runs_woci) = (None, None);
+    // An empty or relative entry stands for the working folder or one in it. The `oci` there may be anybody's, and
+    // what is run is handed a session.
+    let folders = std::env::split_paths(path).filter(|folder| folder.is_absolute());
+    for candidate in folders.map(|folder| folder.join("oci")) {
         let Ok(about) = fs::metadata(&candidate) else { continue };
         if about.is_dir() || is_this_program(&about) {
+            continue;
+        }
+        if ran.contains(&candidate) {
+            runs_woci.get_or_insert(candidate);
             continue;
         }
         if about.permissions().mode() & 0o111 != 0 {
             return Ok(candidate);
         }
         found.get_or_insert(candidate);
+    }
+    if let Some(path) = runs_woci {
+        return Err(Error::OciRunsWoci { path });
     }
     Err(match found {
         Some(path) => Error::OciNotExecutable { path, why: "it is not marked as executable".into() },
@@ -42,8 +57,8 @@ pub fn find_oci(env: &Env) -> Result<PathBuf> {
 }
 
 fn is_this_program(about: &fs::Metadata) -> bool {
-    let this = std::env::current_exe().and_then(fs::metadata);
-    this.is_ok_and(|this| (this.dev(), this.ino()) == (about.dev(), about.ino()))
+    let this = host::this_program().ok().and_then(|path| fs::metadata(path).ok());
+    this.is_some_and(|this| (this.dev(), this.ino()) == (about.dev(), about.ino()))
 }
 
 /// A program to run, with its arguments and environment.
@@ -55,8 +70,14 @@ pub struct Program {
 
 impl Program {
     pub fn new(path: PathBuf, env: &Env) -> Self {
-        let env = env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Self { args: vec!["oci".into()], path, env }
+        let mut ran = env.get(RAN).map(OsStr::to_owned).unwrap_or_default();
+        if !ran.is_empty() {
+            ran.push(":");
+        }
+        ran.push(&path);
+        let others = env.iter().filter(|(name, _)| *name != RAN);
+        let others = others.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self { args: vec!["oci".into()], path, env: others.chain([(RAN.into(), ran)]).collect() }
     }
 
     pub fn args(&mut self, args: impl IntoIterator<Item = OsString>) {
@@ -92,5 +113,50 @@ impl Program {
     /// The error for a failed start of the program.
     pub fn not_executable(&self, e: &std::io::Error) -> Error {
         Error::OciNotExecutable { path: self.path.clone(), why: files::io_reason(e) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::testing::Home;
+
+    fn install(home: &Home, folder: &str) -> PathBuf {
+        home.make_folder(folder);
+        let path = home.put(&format!("{folder}/oci"), "");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    #[test]
+    fn an_oci_that_has_run_this_woci_is_skipped() {
+        let home = Home::new();
+        let (one, two) = (install(&home, "one"), install(&home, "two"));
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        let path = format!("{}:{}", text(one.parent().unwrap()), text(two.parent().unwrap()));
+        let mut ran = String::new();
+        for expected in [Ok(one.clone()), Ok(two), Err(Error::OciRunsWoci { path: one })] {
+            let env = Env::of(&[("PATH", &path), (RAN, &ran)]);
+            let found = find_oci(&env);
+            assert_eq!(found, expected);
+            let Ok(found) = found else { return };
+            let program = Program::new(found, &env);
+            let values: Vec<_> = program.env.iter().filter(|(name, _)| name == RAN).collect();
+            assert_eq!(values.len(), 1);
+            ran = values[0].1.to_str().unwrap().to_owned();
+        }
+    }
+
+    #[test]
+    fn only_absolute_entries_of_path_count() {
+        // Relative paths to a program that is there, from the folder in which the tests run.
+        let home = Home::new();
+        let oci = install(&home, "bin");
+        let up = "../".repeat(std::env::current_dir().unwrap().components().count());
+        let folder = format!("{up}{}", oci.parent().unwrap().to_str().unwrap());
+        assert!(Path::new(&folder).join("oci").exists());
+        assert_eq!(find_oci(&Env::of(&[("PATH", &format!(":.:{folder}"))])), Err(Error::OciMissing));
     }
 }

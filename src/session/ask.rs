@@ -49,18 +49,18 @@ pub fn sign_in<'a>(
     });
     locked.state(way.purpose());
     log::info(format_args!("Signing in for profile {}: {why}", settings.profile));
-    let stored_key = stored.contents.key.take();
+    let mut stored_key = stored.contents.key.take();
     let mut successor = None;
     let (binding, tokens) = thread::scope(|scope| {
         // The key is ready before a person could have typed a password.
-        let binding = scope.spawn(|| Binding::of(stored_key));
+        let binding = thread::Builder::new().spawn_scoped(scope, || Binding::of(stored_key.take())).ok();
         let tokens = signin::ask(engine.host, &way, &needs.provider, &mut engine.client, |client| {
             locked.state(renew::PURPOSE);
             client.begin(renew::LIMIT);
             successor = Some(refresh_token::prepare(&path, &mut engine.passphrase)?);
             Ok(())
         });
-        (binding.join().expect("making a key does not panic"), tokens)
+        (binding.map(|thread| thread.join().expect("making a key does not panic")), tokens)
     });
     let tokens = tokens.inspect_err(|e| remember(locked, &stored.contents.record, e, dead_file)).map_err(
         |e| match e {
@@ -72,6 +72,8 @@ pub fn sign_in<'a>(
         },
     )?;
 
+    // Where the system gives no thread, the key is made now.
+    let binding = binding.unwrap_or_else(|| Binding::of(stored_key.take()));
     // An answer that is of no use at all leaves the old session whole.
     let access_token = match tokens {
         Tokens { access_token: Err(e), refresh_token: None } => return Err(e),

@@ -7,10 +7,10 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
+use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use std::vec;
 
 use crate::files;
 use crate::host::Env;
@@ -23,44 +23,60 @@ const FAILS_WITHIN: Duration = Duration::from_secs(5);
 /// Browsers that need the terminal.
 const TERMINAL_BROWSERS: [&str; 6] = ["browsh", "elinks", "links", "links2", "lynx", "w3m"];
 
-/// The attempts to open a browser, which run on a thread of their own. Each sends whether it succeeded.
-pub struct Attempts(Option<Receiver<bool>>);
+/// The attempts to open a browser, one after another. They make progress whenever [`Attempts::has_failed`] is called, so
+/// that no thread is needed for them.
+pub struct Attempts {
+    /// Those that were not tried yet.
+    commands: vec::IntoIter<Vec<OsString>>,
+    /// The command that was started last, and when.
+    started: Option<(Child, Instant)>,
+    /// A browser has opened, or all have failed.
+    is_over: bool,
+}
 
 impl Attempts {
-    /// True once, as soon as every attempt has failed.
+    /// Starts the next command if the last one has failed. True once, as soon as every attempt has failed.
     pub fn has_failed(&mut self) -> bool {
-        let Some(attempts) = &self.0 else { return false };
-        match attempts.try_recv() {
-            Ok(false) | Err(TryRecvError::Empty) => false,
-            Ok(true) => {
-                self.0 = None;
-                false
+        while !self.is_over {
+            if let Some((child, since)) = &mut self.started {
+                let has_opened = match child.try_wait() {
+                    Ok(Some(status)) => status.success(),
+                    Ok(None) if since.elapsed() < FAILS_WITHIN => return false,
+                    Ok(None) | Err(_) => true,
+                };
+                log::debug(format_args!("The browser {}", if has_opened { "opened" } else { "failed" }));
+                if has_opened {
+                    self.is_over = true;
+                    return false;
+                }
             }
-            Err(TryRecvError::Disconnected) => {
-                self.0 = None;
-                true
-            }
+            let Some(command) = self.commands.next() else {
+                self.is_over = true;
+                return true;
+            };
+            log::debug(format_args!("Opening the browser {}", command[0].display()));
+            self.started = start(&command).ok().map(|child| (child, Instant::now()));
+        }
+        false
+    }
+}
+
+impl Drop for Attempts {
+    /// A browser that still runs is waited for in a thread, so that it does not become a zombie as long as woci
+    /// runs. If the system gives no thread, it does, which harms nothing.
+    fn drop(&mut self) {
+        if let Some((mut child, _)) = self.started.take()
+            && matches!(child.try_wait(), Ok(None))
+        {
+            let _ = thread::Builder::new().spawn(move || child.wait());
         }
     }
 }
 
-/// Starts to try one browser after another until one opens. Dropping the result stops further attempts,
-/// but closes no browser.
+/// Tries one browser after another until one opens. Dropping the result stops further attempts, but closes no
+/// browser.
 pub fn open(env: &Env, url: &str) -> Attempts {
-    let commands = commands(env, url);
-    let (attempt, attempts) = mpsc::channel();
-    // On a thread, since a command may run until the callback is answered.
-    thread::spawn(move || {
-        for command in commands {
-            let opened = start(&command);
-            let program = command[0].display();
-            log::debug(format_args!("Browser {program}: {}", if opened { "opened" } else { "failed" }));
-            if attempt.send(opened).is_err() || opened {
-                return;
-            }
-        }
-    });
-    Attempts(Some(attempts))
+    Attempts { commands: commands(env, url).into_iter(), started: None, is_over: false }
 }
 
 /// The commands to try, each a program with its arguments.
@@ -153,22 +169,10 @@ fn platform_commands(env: &Env, platform: Platform) -> Vec<&'static [&'static st
     openers
 }
 
-/// Runs a command; true if it opened the URL.
-fn start(command: &[OsString]) -> bool {
-    let Ok(mut child) = prepare(command).and_then(|mut command| command.spawn()) else { return false };
-    let (ended, end) = mpsc::channel::<io::Result<ExitStatus>>();
-    // A thread waits for the command as long as it runs, so that it does not become a zombie.
-    thread::spawn(move || ended.send(child.wait()));
-    match end.recv_timeout(FAILS_WITHIN) {
-        Ok(status) => status.is_ok_and(|status| status.success()),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => true,
-    }
-}
-
 /// A browser inherits none of woci's streams: its output would mix with woci's, and while it runs, it
 /// would hold open a pipe that another program reads to the end.
 #[expect(clippy::disallowed_methods, reason = "opens the terminal, not a file of woci")]
-fn prepare(words: &[OsString]) -> io::Result<Command> {
+fn start(words: &[OsString]) -> io::Result<Child> {
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]);
     let name = Path::new(&words[0]).file_name().and_then(OsStr::to_str).unwrap_or_default();
@@ -179,7 +183,7 @@ fn prepare(words: &[OsString]) -> io::Result<Command> {
         // In a process group of its own, so that Ctrl-C does not end the browser.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
     }
-    Ok(command)
+    command.spawn()
 }
 
 #[cfg(test)]
@@ -247,35 +251,33 @@ mod tests {
         }
     }
 
-    /// Whether each attempt succeeded, with `list` as `$BROWSER`.
-    fn attempts(list: &str) -> Vec<bool> {
-        open(&Env::of(&[("BROWSER", list)]), URL).0.unwrap().iter().collect()
+    /// Whether a browser opened, with `list` as `$BROWSER`, and how many commands were not tried.
+    fn attempts(list: &str) -> (bool, usize) {
+        let mut attempts = open(&Env::of(&[("BROWSER", list)]), URL);
+        loop {
+            let has_failed = attempts.has_failed();
+            if attempts.is_over {
+                assert!(!attempts.has_failed(), "failure is reported once");
+                return (!has_failed, attempts.commands.len());
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     #[test]
     fn commands_are_tried_in_order_until_one_succeeds() {
-        assert_eq!(attempts("/none/such:false:true:false"), [false, false, true]);
-        assert_eq!(attempts("false:/none/such"), [false, false]);
+        assert_eq!(attempts("/none/such:false:true:false"), (true, 1));
+        assert_eq!(attempts("false:/none/such"), (false, 0));
     }
 
     #[test]
-    fn failure_is_reported_once() {
-        let (attempt, attempts) = mpsc::channel();
-        let mut opening = Attempts(Some(attempts));
-        assert!(!opening.has_failed());
-        attempt.send(false).unwrap();
-        assert!(!opening.has_failed());
-        drop(attempt);
-        assert!(opening.has_failed());
-        assert!(!opening.has_failed());
-    }
-
-    #[test]
-    fn an_opened_browser_is_not_a_failure() {
-        let (attempt, attempts) = mpsc::channel();
-        let mut opening = Attempts(Some(attempts));
-        attempt.send(true).unwrap();
-        drop(attempt);
-        assert!(!opening.has_failed() && !opening.has_failed());
+    fn a_command_that_runs_is_waited_for_and_then_counts_as_opened() {
+        let commands = vec![vec!["sleep".into(), "600".into()], vec!["false".into()]];
+        let mut attempts = Attempts { commands: commands.into_iter(), started: None, is_over: false };
+        assert!(!attempts.has_failed() && !attempts.is_over);
+        attempts.started.as_mut().unwrap().1 -= FAILS_WITHIN;
+        assert!(!attempts.has_failed() && attempts.is_over);
+        assert_eq!(attempts.commands.len(), 1);
+        attempts.started.as_mut().unwrap().0.kill().unwrap();
     }
 }

@@ -8,14 +8,16 @@ use std::os::fd::FromRawFd as _;
 
 mod acl;
 mod disk;
+mod memory;
 mod process;
 mod terminal;
 
 pub use acl::{acl, set_acl};
 pub use disk::{open_without_links, sync, user};
+pub use memory::{Allocator, try_memory};
 pub use process::{
-    Beside, begin, command_line, detach, exec, forbid_core_dumps, hold_signals, spawn, spawn_detached,
-    stop_signals, terminate,
+    Beside, Process, begin, command_line, detach, exec, forbid_core_dumps, forget_variable, hold_signals,
+    spawn, spawn_detached, stop_signals, try_descriptors, try_threads,
 };
 pub use terminal::Prompt;
 

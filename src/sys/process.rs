@@ -3,20 +3,24 @@
 #![expect(clippy::disallowed_methods, reason = "opens /dev/null, which is no file of its own")]
 
 use std::ffi::{CString, OsStr, OsString};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::mem::{self, MaybeUninit};
 use std::os::fd::AsRawFd as _;
+#[cfg(target_os = "linux")]
+use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::{done, done_thread};
+use super::{done, done_thread, memory};
 
 /// Signals that woci ignores, so that a closed pipe (SIGPIPE) and a limit on file sizes (SIGXFSZ) are
 /// errors like a full disk; and whether each was ignored already when woci was started. Programs that
@@ -38,11 +42,17 @@ extern "C" fn record_ignored_signals() {
     }
 }
 
-/// Prepares the process. Must be called before woci writes a file. Rust's runtime has already ignored
-/// SIGPIPE and opened /dev/null in place of a closed stdin, stdout or stderr.
+/// Prepares the process. Must be called before woci reads a secret or writes a file. Rust's runtime has already
+/// ignored SIGPIPE and opened /dev/null in place of a closed stdin, stdout or stderr.
 pub fn begin() {
-    // SAFETY: the number is a signal and SIG_IGN a valid action.
-    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    // SAFETY: the number is a signal and SIG_IGN a valid action; prctl accepts these numbers.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        // A process that holds secrets leaves no core dump, and no other process of the user reads its memory. The
+        // flag costs no limit that oci would inherit: a program that is executed later starts without it.
+        #[cfg(target_os = "linux")]
+        libc::prctl(libc::PR_SET_DUMPABLE, 0);
+    }
 }
 
 /// Undoes what woci and Rust's runtime ignore, for a program in woci's place or a child. May be called
@@ -191,7 +201,9 @@ pub fn spawn(command: &mut Command) -> io::Result<Beside> {
             done_thread(libc::pthread_sigmask(libc::SIG_SETMASK, &mask, ptr::null_mut()))
         });
     }
-    Ok(Beside { child: command.spawn()?, signals })
+    let child = command.spawn()?;
+    memory::wait_for_child(child.id());
+    Ok(Beside { child, signals })
 }
 
 impl Beside {
@@ -221,9 +233,66 @@ fn send(pid: u32, signal: libc::c_int) {
     }
 }
 
-/// Asks a process to end, by SIGTERM.
-pub fn terminate(pid: u32) {
-    send(pid, libc::SIGTERM);
+/// A process that may be asked to end once more is known about it. On Linux its PID cannot pass to another process
+/// meanwhile: a signal then reaches nobody.
+pub struct Process {
+    pid: u32,
+    #[cfg(target_os = "linux")]
+    handle: Option<OwnedFd>,
+}
+
+impl Process {
+    pub fn of(pid: u32) -> Self {
+        Self {
+            pid,
+            #[cfg(target_os = "linux")]
+            handle: handle(pid),
+        }
+    }
+
+    /// Asks the process to end, by SIGTERM.
+    pub fn terminate(&self) {
+        #[cfg(target_os = "linux")]
+        if let Some(handle) = &self.handle {
+            let nothing: *const libc::siginfo_t = ptr::null();
+            // SAFETY: the descriptor is open, and the call takes no information about the signal.
+            unsafe {
+                libc::syscall(libc::SYS_pidfd_send_signal, handle.as_raw_fd(), libc::SIGTERM, nothing, 0)
+            };
+            return;
+        }
+        send(self.pid, libc::SIGTERM);
+    }
+
+    /// Whether the process holds an exclusive lock (flock) on this file; None if the system does not tell who does.
+    pub fn holds_lock(&self, file: &Metadata) -> Option<bool> {
+        let locks = File::open("/proc/locks").and_then(io::read_to_string).ok()?;
+        let holders = lock_holders(&locks, file.ino());
+        if holders.is_empty() { None } else { Some(holders.contains(&self.pid)) }
+    }
+}
+
+/// A descriptor of a process. None if there is no such process, or if the kernel is older than 5.3.
+#[cfg(target_os = "linux")]
+fn handle(pid: u32) -> Option<OwnedFd> {
+    // SAFETY: the call takes two numbers, and a descriptor that it returns is new and this process's own.
+    unsafe {
+        let fd = libc::syscall(libc::SYS_pidfd_open, libc::pid_t::try_from(pid).ok()?, 0);
+        let fd = libc::c_int::try_from(fd).ok().filter(|fd| *fd >= 0)?;
+        Some(OwnedFd::from_raw_fd(fd))
+    }
+}
+
+/// The processes that hold an exclusive flock on the file with this inode number, by the text of /proc/locks. The
+/// device is not compared: for some file systems the kernel prints another one than stat does.
+fn lock_holders(locks: &str, inode: u64) -> Vec<u32> {
+    let holder = |line: &str| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        // A process that waits for a lock has `->` in the second place.
+        let [_, "FLOCK", _, "WRITE", pid, file, ..] = words[..] else { return None };
+        file.ends_with(&format!(":{inode}")).then(|| pid.parse().ok())?
+    };
+    locks.lines().filter_map(holder).collect()
 }
 
 /// Starts a program in its own session (setsid), without a terminal and with no descriptors except 0 to 2.
@@ -293,15 +362,39 @@ impl Drop for Held {
     }
 }
 
-/// Disables core dumps, and on Linux debuggers of the same user: the daemon holds secrets for hours.
+/// Disables core dumps of this process and of those that it starts: the daemon holds secrets for hours, and
+/// only Linux has the flag that [`begin`] sets.
 pub fn forbid_core_dumps() {
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the limit is fully initialised; prctl accepts these numbers.
-    unsafe {
-        libc::setrlimit(libc::RLIMIT_CORE, &none);
-        #[cfg(target_os = "linux")]
-        libc::prctl(libc::PR_SET_DUMPABLE, 0);
-    }
+    // SAFETY: the limit is fully initialised.
+    unsafe { libc::setrlimit(libc::RLIMIT_CORE, &none) };
+}
+
+/// Fails if the process cannot have this many more descriptors. They are closed again.
+pub fn try_descriptors(count: usize) -> io::Result<()> {
+    let nothing = File::open("/dev/null")?;
+    (1..count).map(|_| nothing.try_clone()).collect::<io::Result<Vec<_>>>().map(drop)
+}
+
+/// Fails if the process cannot have this many more threads. They are ended again.
+pub fn try_threads(count: usize) -> io::Result<()> {
+    let (end, ended) = mpsc::channel::<()>();
+    let ended = Arc::new(Mutex::new(ended));
+    let start = |_| {
+        let ended = Arc::clone(&ended);
+        // Each waits for a message that never comes, so that all are there at once.
+        thread::Builder::new().spawn(move || drop(ended.lock().map(|ended| ended.recv())))
+    };
+    let threads: Vec<_> = (0..count).map(start).collect();
+    drop(end);
+    // All have ended before others are started in their place.
+    threads.into_iter().try_for_each(|thread| thread.map(|thread| drop(thread.join())))
+}
+
+/// Removes a variable from the process's own environment, for libraries that read it there.
+pub fn forget_variable(name: &str) {
+    // SAFETY: `main` calls this before it starts a thread.
+    unsafe { std::env::remove_var(name) };
 }
 
 /// From now on SIGTERM, SIGINT and SIGHUP do not end the process; each sends a message instead.
@@ -311,7 +404,7 @@ pub fn stop_signals() -> io::Result<Receiver<()>> {
     signals.block()?;
     let (stop, stopped) = mpsc::channel();
     let (is_up, up) = mpsc::channel();
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         // SAFETY: the call always succeeds.
         signals.forward_to(unsafe { libc::pthread_self() });
         let _ = is_up.send(());
@@ -320,7 +413,7 @@ pub fn stop_signals() -> io::Result<Receiver<()>> {
                 return;
             }
         }
-    });
+    })?;
     let _ = up.recv();
     Ok(stopped)
 }
@@ -349,6 +442,28 @@ fn command_line_by_ps(pid: u32) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_holders_of_a_lock_are_those_that_have_it_exclusively() {
+        let locks = "\
+1: FLOCK  ADVISORY  WRITE 101 fe:00:77 0 EOF
+1: -> FLOCK  ADVISORY  WRITE 102 fe:00:77 0 EOF
+2: FLOCK  ADVISORY  READ 103 fe:00:77 0 EOF
+3: POSIX  ADVISORY  WRITE 104 fe:00:77 0 EOF
+4: FLOCK  ADVISORY  WRITE 105 fe:00:177 0 EOF
+";
+        assert_eq!(lock_holders(locks, 77), [101]);
+        assert_eq!(lock_holders(locks, 7), [0; 0]);
+    }
+
+    #[test]
+    fn what_is_tried_is_given_back() {
+        for _ in 0..3 {
+            try_threads(8).unwrap();
+            try_descriptors(20).unwrap();
+        }
+        assert!(try_descriptors(10_000_000).is_err());
+    }
 
     #[test]
     fn ps_tells_of_a_living_process_and_of_no_other() {

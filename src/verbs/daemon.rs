@@ -22,10 +22,11 @@ pub fn start(host: &Host, mut invocation: Invocation) -> Result<Output> {
     let flags = &invocation.flags;
     let settings = settings(host, flags)?;
     let mut engine = Engine::new(host, &settings, want, None);
-    engine.ensure()?;
     if flags.has("--foreground") {
-        return stay(host, &invocation, &settings, engine.unlock()?);
+        engine.ensure().map_err(needs_person)?;
+        return stay(host, &invocation, &settings, engine.unlock()?).map_err(needs_person);
     }
+    engine.ensure()?;
     if Daemon::of(&settings).status()?.pid.is_none() {
         let passphrase = engine.unlock()?;
         Daemon::of(&settings).start(flags, &settings, passphrase.as_ref())?;
@@ -53,6 +54,15 @@ fn stay(
         Ok(Output::Code(0))
     } else {
         Err(Error::DaemonRuns { profile: settings.profile.to_string() })
+    }
+}
+
+/// systemd and launchd start a daemon anew that fails, which is of no use if only a person can help: an exit code of
+/// its own tells them.
+fn needs_person(e: Error) -> Error {
+    match e {
+        Error::NobodyToAsk { profile, why } => Error::DaemonNeedsPerson { profile, why },
+        other => other,
     }
 }
 

@@ -228,6 +228,9 @@ What follows a lone `--` is oci's, also if woci has an option of that name. A co
 (--auth api_key), `setup` and the other `session` commands run without a session of woci's. --help and \
 --version after an oci word are oci's.
 
+oci is looked for in the absolute folders of PATH. It gets the variable WOCI_OCI_PATHS, which names the oci that \
+woci runs: if that is a script that runs woci again, woci goes on to the next oci on PATH.
+
   woci os ns get
   woci --profile prod iam region list --output table
   woci -- dns zone list --compartment-id ocid1.tenancy.oc1..aaaa --scope PRIVATE",

@@ -4,7 +4,7 @@
 use crate::sim::faults::{Fault, Grant};
 use crate::sim::{jwt, sys};
 use crate::world::World;
-use crate::world::run::Run;
+use crate::world::run::{Run, woci_program};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt as _, symlink};
@@ -304,6 +304,77 @@ fn a_stale_pid_is_never_signalled() {
     assert!(stranger.0.try_wait().expect("a child can be asked for").is_none(), "the stranger lives");
 }
 
+/// A daemon that has just taken the lock has not written its own PID yet.
+#[test]
+fn a_process_that_does_not_hold_the_lock_is_never_signalled() {
+    let world = World::signed_in();
+    let mut stranger = Stranger(Command::new("sleep").arg("600").spawn().expect("there is sleep"));
+    world.session().write("woci_refresh.lock", json!({ "pid": stranger.0.id() }).to_string());
+    let lock = File::open(world.session().path("woci_refresh.lock")).expect("it was written");
+    lock.lock().expect("nobody holds it");
+    world.woci(&["--stop-daemon"]).run().fails(1).says("is not the one that the file names");
+    assert!(stranger.0.try_wait().expect("a child can be asked for").is_none(), "the stranger lives");
+}
+
+#[test]
+fn a_daemon_ends_if_its_folder_was_replaced() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    world.session().due_in(3);
+    let pid = world.woci(&["--daemon"]).run().ok().document(true)["pid"].as_u64().expect("a PID");
+    let old = world.path("old");
+    fs::rename(&daemon.folder, &old).expect("the same file system");
+    world.session().seed(3600);
+    world.session().write("woci_refresh.pid", "1\n");
+    world.session().due_in(-1);
+    eventually("its end", || !is_alive(pid));
+    let log = fs::read_to_string(old.join("woci_refresh.log")).expect("its log");
+    assert!(
+        log.lines().next_back().is_some_and(|line| line.contains("was replaced by another folder")),
+        "{log}"
+    );
+    // The session there is another daemon's, as is the PID file.
+    assert_eq!(world.sim.count(Grant::Refresh), 0);
+    assert_eq!(world.session().read("woci_refresh.pid").as_deref(), Some("1\n"));
+}
+
+#[test]
+fn a_daemon_that_is_started_during_an_upgrade_is_the_new_program() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    let woci = start_and_remove(&world, || install(&world.path("installed/woci")));
+    woci.ok().document(true);
+    let running = fs::read_link(format!("/proc/{}/exe", daemon.pid().expect("it runs")));
+    assert_eq!(running.expect("its owner may look"), world.path("installed/woci"));
+}
+
+#[test]
+fn a_daemon_of_a_removed_program_is_not_started() {
+    let world = World::signed_in();
+    let woci = start_and_remove(&world, || ());
+    woci.fails(1).says("cannot find woci's own program file").says("was removed");
+}
+
+/// Starts a daemon with a copy of woci, which is removed before the daemon is up.
+fn start_and_remove(world: &World, then: impl FnOnce()) -> Run {
+    let program = world.path("installed/woci");
+    install(&program);
+    let gate = world.sim.hold(Grant::Refresh);
+    let woci = world.program(&program, &["--daemon", "session", "refresh"]).start();
+    gate.wait_for(1);
+    fs::remove_file(&program).expect("it is there");
+    then();
+    gate.open();
+    woci.finish()
+}
+
+/// Copies woci by another process: a child of another test must not inherit the file open for writing.
+fn install(path: &Path) {
+    let folder = path.parent().expect("a folder");
+    fs::create_dir_all(folder).expect("a new folder");
+    assert!(Command::new("cp").arg(woci_program()).arg(path).status().expect("there is cp").success());
+}
+
 /// The daemon does not hold the session's lock, and the lock's holder removes temporary files.
 #[test]
 fn the_pid_file_is_written_in_place() {
@@ -377,6 +448,48 @@ fn the_log_stays_small() {
     let log = daemon.log();
     assert!((100_000..700_000).contains(&log.len()), "{} bytes", log.len());
     assert!(log.starts_with("one line") && log.ends_with("Stopped as requested\n"));
+}
+
+#[test]
+fn a_log_that_has_grown_out_of_hand_is_cut_too() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    world.session().write("woci_refresh.log", "one line of a year of lines\n".repeat(700_000));
+    world.woci(&["--daemon"]).run().ok();
+    world.woci(&["--stop-daemon"]).run().ok();
+    let log = daemon.log();
+    assert!(log.len() < 700_000, "{} bytes", log.len());
+    assert!(log.starts_with("one line") && log.ends_with("Stopped as requested\n"));
+}
+
+/// README.md's unit names the code, so that systemd does not start it again for ever.
+#[test]
+fn with_foreground_a_dead_refresh_token_has_an_exit_code_of_its_own() {
+    let world = World::signed_in();
+    world.session().due_in(2);
+    let front = world.woci(&["--daemon", "--foreground"]).start();
+    front.prints("}");
+    world.sim.provider.revoke_all();
+    let front = front.finish().exits(3).says("was revoked").says("woci session authenticate");
+    front.document(true);
+    // The same where it is so from the start, as after a restart of the machine.
+    world.session().expire();
+    world
+        .woci(&["--sign-in", "never", "--daemon", "--foreground"])
+        .run()
+        .fails(3)
+        .says("session authenticate");
+    let unit =
+        include_str!("../../README.md").lines().find(|line| line.starts_with("RestartPreventExitStatus="));
+    assert!(unit.is_some_and(|line| line.ends_with(" 3")));
+}
+
+#[test]
+fn foreground_without_daemon_names_what_to_add() {
+    let world = World::signed_in();
+    for words in [&["--foreground"][..], &["--foreground", "env"], &["--foreground", "session", "refresh"]] {
+        world.woci(words).run().fails(2).says("cannot use --foreground").says("; add --daemon");
+    }
 }
 
 /// A profile's daemon, killed at the end of the test.

@@ -20,6 +20,7 @@ mod origin; // a refresh token is sent only to the provider that issued it
 mod owners; // whose files: root in another's home, shared configs, named pipes, links, modes
 mod passthrough; // the arguments, environment, signals and exit status of oci
 mod readme; // README.md: its commands run, and the files it names exist
+mod scarcity; // no abort and no orphan if the system refuses threads, descriptors or memory; no secret in a core dump
 mod schemas; // every JSON document conforms to its schema
 mod sign_in; // sign-ins: stray requests and attacks on the port, failures, remembered outcomes
 mod simulator; // the simulator is as strict as the services it stands for

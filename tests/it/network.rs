@@ -341,6 +341,58 @@ fn a_providers_text_is_shown_as_one_line_without_control_characters() {
     assert!(!run.stderr.contains(['\u{1b}', '\u{9b}', '\r']), "{run}");
 }
 
+/// The requests of the other tests go to 127.0.0.1.
+#[test]
+fn localhost_is_this_machine() {
+    let world = before(Grant::Refresh);
+    for name in ["localhost", "LOCALHOST", "localhost."] {
+        let url = |key: &str| {
+            let settings = world.settings();
+            let (_, url) = settings.iter().find(|(name, _)| name == key).expect("it is set");
+            url.replace("127.0.0.1", name)
+        };
+        let (token, exchange) = (url("token_url"), url("token_exchange_url"));
+        let settings =
+            world.settings_with(&[("token_url", Some(&token)), ("token_exchange_url", Some(&exchange))]);
+        world.manager(&[("DEFAULT", &settings)]);
+        let _ = std::fs::remove_file(world.session().path("session.json"));
+        world.session().expire();
+        assert_eq!(world.woci(&["--sign-in", "never"]).run().ok().json()["source"], "refreshed");
+    }
+}
+
+/// Nothing listens there: what counts is how far woci comes.
+#[test]
+fn an_empty_variable_is_no_file_of_certificates() {
+    let world = before(Grant::Refresh);
+    let settings = world.settings_with(&[("token_url", Some("https://127.0.0.1:1/token"))]);
+    world.manager(&[("DEFAULT", &settings)]);
+    for (file, folder) in [("", None), ("", Some("")), ("/no/such", Some(""))] {
+        let mut woci = world.woci(&["--sign-in", "never"]).env("SSL_CERT_FILE", file);
+        if let Some(folder) = folder {
+            woci = woci.env("SSL_CERT_DIR", folder);
+        }
+        let run = woci.env("HTTPS_PROXY", "").env("ALL_PROXY", "").run().fails(1);
+        let is_read = run.stderr.contains("cannot load the certificate authorities");
+        assert_eq!(is_read, !file.is_empty(), "{run}");
+    }
+}
+
+#[test]
+fn a_bundle_of_ocis_that_cannot_be_read_is_a_warning() {
+    let world = before(Grant::Refresh);
+    let settings = world.settings_with(&[("token_url", Some("https://127.0.0.1:1/token"))]);
+    world.manager(&[("DEFAULT", &settings)]);
+    world.write("none.pem", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n");
+    for variable in ["OCI_CLI_CERT_BUNDLE", "REQUESTS_CA_BUNDLE"] {
+        for path in [world.path("none.pem"), world.path("no/such"), world.path("bin")] {
+            let woci = world.woci(&["--sign-in", "never"]).env(variable, path);
+            let run = woci.run().fails(1).says("WARNING").says(variable);
+            assert!(run.stderr.contains("cannot reach"), "{run}");
+        }
+    }
+}
+
 #[test]
 fn a_wrong_clock_does_not_cause_a_loop() {
     let world = before(Grant::Exchange);

@@ -302,6 +302,46 @@ fn an_oci_that_is_woci_itself_is_skipped() {
 }
 
 #[test]
+fn an_oci_that_runs_woci_does_not_run_for_ever() {
+    let world = World::signed_in();
+    install(&world, "script/oci", "#!/bin/sh\necho again >&2\nexec woci \"$@\"\n", "755");
+    let (script, bin) = (world.path("script"), world.path("bin"));
+    fs::create_dir(world.path("only")).expect("a new folder");
+    symlink(woci_program(), world.path("only/woci")).expect("a new link");
+    let path = |folders: &[&std::path::Path]| std::env::join_paths(folders).expect("no colon");
+    // The next oci on PATH is run.
+    let run = world.woci(&["os", "ns"]).env("PATH", path(&[&script, &bin])).run().ok();
+    assert_eq!(words_of_oci(&run), ["os", "ns"]);
+    assert_eq!(run.stderr, "again\n");
+    // With no other, woci says so after one round.
+    for extra in [&[][..], &["--auto-refresh"], &["--auth", "api_key"]] {
+        let words = [extra, &["os", "ns"]].concat();
+        let run = world.woci(&words).env("PATH", path(&[&script, &world.path("only")])).run();
+        let run = run.exits(126).says("it runs woci again");
+        assert_eq!(run.stderr.matches("again\n").count(), 1, "{run}");
+    }
+}
+
+/// The folder may be anybody's, and oci is handed a session.
+#[test]
+fn an_oci_of_the_working_folder_is_not_run() {
+    let world = World::signed_in();
+    install(&world, "here/oci", "#!/bin/sh\necho stranger\n", "755");
+    for entry in ["", ".", "here", "./here", "../here"] {
+        let run = |path: String| {
+            let folder = if entry.ends_with("here") && entry != "../here" {
+                world.home()
+            } else {
+                &world.path("here")
+            };
+            world.woci(&["os", "ns"]).directory(folder).env("PATH", path).run()
+        };
+        run(format!("{entry}:{}", world.path("bin").display())).ok().prints("argv");
+        run(format!("{entry}:/nowhere")).fails(127);
+    }
+}
+
+#[test]
 fn without_a_session_oci_is_not_started() {
     let world = World::new();
     let heard = world.path("heard.json");

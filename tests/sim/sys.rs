@@ -101,6 +101,22 @@ pub fn with_umask(command: &mut Command, bits: libc::mode_t) {
     }
 }
 
+/// Limits what the system gives the program: `RLIMIT_NPROC`, `RLIMIT_NOFILE`, `RLIMIT_AS` and the like.
+pub fn with_limit(command: &mut Command, resource: Resource, most: u64) {
+    let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+    // SAFETY: setrlimit is async-signal-safe, and the limit is fully initialised.
+    unsafe {
+        command.pre_exec(move || {
+            if libc::setrlimit(resource, &limit) == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        });
+    }
+}
+
+#[cfg(target_env = "gnu")]
+pub type Resource = libc::__rlimit_resource_t;
+#[cfg(not(target_env = "gnu"))]
+pub type Resource = libc::c_int;
+
 pub fn is_root() -> bool {
     // SAFETY: no memory is touched.
     unsafe { libc::geteuid() == 0 }

@@ -20,6 +20,7 @@ const EXIT_CODES: &[(&str, &str)] = &[
     ("0", "done, and oci (if it ran) exited with 0"),
     ("1", "something failed at run time: the sign-in, a refresh, the exchange, writing a file"),
     ("2", "wrong arguments or configuration, or no source for a passphrase that is needed"),
+    ("3", "woci --daemon --foreground: only a sign-in helps, since the refresh token is no longer valid"),
     ("126", "oci was found and cannot be executed"),
     ("127", "there is no oci on PATH"),
     ("128+N", "ended by signal N: 130 after Ctrl-C, 143 after SIGTERM"),

@@ -14,18 +14,27 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use listener::Listener;
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::files::lock::{Lock, Purpose};
 use crate::host::{self, Host};
 use crate::log;
 use crate::oauth::http::Client;
 use crate::oauth::{Provider, Tokens, pkce, token, url};
 use crate::signin::opener;
+use crate::sys;
 
 /// Long enough to find the second factor, short enough that nobody waits behind a forgotten tab.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5 * 60);
 
 /// The answer, then its redemption and the exchange; the rest is for a slow disk.
 pub const PURPOSE: Purpose = Purpose { word: "sign-in", limit: Duration::from_secs(7 * 60) };
+
+/// Those of tiny_http, and as many again, since one that has just ended may still be counted.
+const THREADS: usize = 12;
+
+/// At a time, after the port is open: the browser's connection, a pipe to start the browser, the next refresh token's
+/// file, the connection to the provider, a name server's, the list of certificate authorities; and some to spare.
+const DESCRIPTORS: usize = 12;
 
 pub struct Plan {
     /// Of the redirect URI `http://127.0.0.1:<port>/callback`.
@@ -46,8 +55,20 @@ pub fn ask<'a>(
     let _lock = Lock::acquire(&plan.port_lock, PURPOSE)?;
     let verifier = pkce::verifier(host::random()?);
     let state = URL_SAFE_NO_PAD.encode(host::random::<32>()?);
+    // tiny_http starts threads, and panics if it cannot.
+    sys::try_threads(THREADS).map_err(|e| Error::Scarce {
+        what: "threads",
+        limit: "-u",
+        why: files::io_reason(&e),
+    })?;
     // The listener is up before the browser opens, so that the answer cannot come too early.
     let listener = Listener::bind(host, plan.port)?;
+    // Without them the answer could not be redeemed or stored, and the person would have signed in for nothing.
+    sys::try_descriptors(DESCRIPTORS).map_err(|e| Error::Scarce {
+        what: "descriptors",
+        limit: "-n",
+        why: files::io_reason(&e),
+    })?;
     let redirect_uri = format!("http://127.0.0.1:{}/callback", listener.port());
     let url = authorization_url(provider, &redirect_uri, &state, &pkce::challenge(&verifier));
 

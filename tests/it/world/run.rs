@@ -68,6 +68,12 @@ impl<'w> Woci<'w> {
         self
     }
 
+    /// Limits what the system gives it, by one of the `RLIMIT_` constants.
+    pub fn limit(mut self, resource: sys::Resource, most: u64) -> Self {
+        sys::with_limit(&mut self.command, resource, most);
+        self
+    }
+
     /// The behaviour of the simulated browser: see `sim::person::Habit`.
     pub fn browser(self, habits: &str) -> Self {
         self.env("SIM_BROWSER", habits)
