@@ -7,6 +7,7 @@ use crate::secret::Secret;
 
 pub mod http;
 pub mod pkce;
+mod reason;
 mod tcp;
 pub mod token;
 pub mod url;
@@ -25,6 +26,8 @@ pub struct Provider {
 /// The OCI identity domain: its token exchange endpoint, and woci's registration as a client.
 pub struct Domain {
     pub url: String,
+    /// Only the identity provider's token endpoint is configured, and it was taken for this too.
+    pub is_by_default: bool,
     pub client_id: String,
     pub client_secret: Secret,
 }

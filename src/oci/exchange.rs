@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::{EXCHANGE, EXCHANGE_BY_DEFAULT, Error, Result};
 use crate::oauth::Domain;
 use crate::oauth::http::{Basic, Client, Endpoint, Retry};
 use crate::oauth::token::{bad_answer, is_token, success_document};
@@ -22,7 +22,8 @@ pub fn upst(
         return Err(Error::OpaqueToken);
     }
     let public_key = STANDARD.encode(public_key);
-    let endpoint = Endpoint { what: "token exchange", url: &domain.url };
+    let what = if domain.is_by_default { EXCHANGE_BY_DEFAULT } else { EXCHANGE };
+    let endpoint = Endpoint { what, url: &domain.url };
     let basic = Basic { client_id: &domain.client_id, client_secret: &domain.client_secret };
     let fields = [
         ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
@@ -33,7 +34,8 @@ pub fn upst(
     ];
     let answer = client.post_form(&endpoint, Some(&basic), &fields, Retry::Unavailable)?;
     client.close_connection();
-    let document = success_document(&endpoint, &answer, &[access_token, &domain.client_secret])?;
+    let document =
+        success_document(&endpoint, &answer, &[access_token, &domain.client_secret, &basic.encoded()])?;
     match document.get("token").and_then(Value::as_str) {
         Some(token) if !token.is_empty() && is_token(token) => Ok(Secret::new(token.to_owned())),
         _ => Err(bad_answer(&endpoint, "it holds no token")),
