@@ -45,14 +45,15 @@ impl Attempts {
 }
 
 /// Starts to try one browser after another until one opens. Dropping the result stops further attempts,
-/// but closes no browser.
-pub fn open(env: &Env, url: &str) -> Attempts {
+/// but closes no browser. No command inherits the variable `hidden`.
+pub fn open(env: &Env, url: &str, hidden: Option<&str>) -> Attempts {
+    let hidden = hidden.map(str::to_owned);
     let commands = commands(env, url);
     let (attempt, attempts) = mpsc::channel();
     // On a thread, since a command may run until the callback is answered.
     thread::spawn(move || {
         for command in commands {
-            let opened = start(&command);
+            let opened = start(&command, hidden.as_deref());
             let program = command[0].display();
             log::debug(format_args!("Browser {program}: {}", if opened { "opened" } else { "failed" }));
             if attempt.send(opened).is_err() || opened {
@@ -74,19 +75,51 @@ fn commands(env: &Env, url: &str) -> Vec<Vec<OsString>> {
     }
 }
 
-/// The commands of `$BROWSER`: separated by colons, their words by white space. `%s` is replaced by the
-/// URL; a command without `%s` gets the URL as its last argument.
+/// The commands of `$BROWSER`, separated by colons. One that is the path of a file as a whole is that
+/// program; others are words as a shell splits them. `%s` is replaced by the URL; a command without `%s`
+/// gets the URL as its last argument.
 fn from_variable(list: &OsStr, url: &str) -> Vec<Vec<OsString>> {
     let commands = list.as_bytes().split(|byte| *byte == b':');
     let words = |command: &[u8]| -> Vec<OsString> {
-        let words = command.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-        let mut words: Vec<OsString> = words.map(|word| put_url(word, url)).collect();
+        let path = OsStr::from_bytes(command);
+        if command.contains(&b'/') && Path::new(path).is_file() {
+            return vec![path.into(), url.into()];
+        }
+        let mut words: Vec<OsString> = split(command).iter().map(|word| put_url(word, url)).collect();
         if !words.is_empty() && find_placeholder(command).is_none() {
             words.push(url.into());
         }
         words
     };
     commands.map(words).filter(|words| !words.is_empty()).collect()
+}
+
+/// The words of a POSIX shell's command, without expansion: quotes and backslashes are taken away. A
+/// quote that is not closed reaches to the end.
+fn split(command: &[u8]) -> Vec<Vec<u8>> {
+    let mut words = Vec::new();
+    let mut word: Option<Vec<u8>> = None;
+    let mut quote = None;
+    let mut bytes = command.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match (quote, byte) {
+            (None, byte) if byte.is_ascii_whitespace() => words.extend(word.take()),
+            (None, b'\'' | b'"') => {
+                quote = Some(byte);
+                word.get_or_insert_default();
+            }
+            (Some(open), byte) if byte == open => quote = None,
+            // In double quotes, a backslash is one unless it stands before one of these.
+            (None, b'\\') | (Some(b'"'), b'\\')
+                if quote.is_none() || bytes.peek().is_some_and(|next| b"\"\\$`".contains(next)) =>
+            {
+                word.get_or_insert_default().extend(bytes.next());
+            }
+            (_, byte) => word.get_or_insert_default().push(byte),
+        }
+    }
+    words.extend(word);
+    words
 }
 
 fn put_url(mut word: &[u8], url: &str) -> OsString {
@@ -154,8 +187,10 @@ fn platform_commands(env: &Env, platform: Platform) -> Vec<&'static [&'static st
 }
 
 /// Runs a command; true if it opened the URL.
-fn start(command: &[OsString]) -> bool {
-    let Ok(mut child) = prepare(command).and_then(|mut command| command.spawn()) else { return false };
+fn start(command: &[OsString], hidden: Option<&str>) -> bool {
+    let Ok(mut child) = prepare(command, hidden).and_then(|mut command| command.spawn()) else {
+        return false;
+    };
     let (ended, end) = mpsc::channel::<io::Result<ExitStatus>>();
     // A thread waits for the command as long as it runs, so that it does not become a zombie.
     thread::spawn(move || ended.send(child.wait()));
@@ -168,9 +203,12 @@ fn start(command: &[OsString]) -> bool {
 /// A browser inherits none of woci's streams: its output would mix with woci's, and while it runs, it
 /// would hold open a pipe that another program reads to the end.
 #[expect(clippy::disallowed_methods, reason = "opens the terminal, not a file of woci")]
-fn prepare(words: &[OsString]) -> io::Result<Command> {
+fn prepare(words: &[OsString], hidden: Option<&str>) -> io::Result<Command> {
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]);
+    if let Some(hidden) = hidden {
+        command.env_remove(hidden);
+    }
     let name = Path::new(&words[0]).file_name().and_then(OsStr::to_str).unwrap_or_default();
     if TERMINAL_BROWSERS.contains(&name) {
         let terminal = File::options().read(true).write(true).open("/dev/tty")?;
@@ -200,10 +238,24 @@ mod tests {
             ("firefox --new-tab", vec!["firefox|--new-tab|U"]),
             ("a %s:b  -u=%s,%s\tx: :c", vec!["a|U", "b|-u=U,U|x", "c|U"]),
             (":", vec![]),
-            ("a '%s; rm'", vec!["a|'U;|rm'"]),
+            ("a '%s; rm'", vec!["a|U; rm"]),
+            (
+                r#"'/opt/my browser/b' --name="x y" a\ b "c\"d\e" '' 'open"#,
+                vec![r#"/opt/my browser/b|--name=x y|a b|c"d\e||open|U"#],
+            ),
         ] {
             assert_eq!(shown(&from_variable(OsStr::new(list), URL)), expected, "{list:?}");
         }
+    }
+
+    #[test]
+    fn a_command_that_is_a_path_as_a_whole_is_not_split() {
+        let home = crate::testing::Home::new();
+        let path = home.make_folder("my browser's").join("fire %s fox");
+        crate::files::replace(&path, b"").unwrap();
+        let list = format!("a b:{}:c", path.display());
+        let expected = ["a|b|U".to_owned(), format!("{}|U", path.display()), "c|U".to_owned()];
+        assert_eq!(shown(&from_variable(OsStr::new(&list), URL)), expected);
     }
 
     #[test]
@@ -249,7 +301,7 @@ mod tests {
 
     /// Whether each attempt succeeded, with `list` as `$BROWSER`.
     fn attempts(list: &str) -> Vec<bool> {
-        open(&Env::of(&[("BROWSER", list)]), URL).0.unwrap().iter().collect()
+        open(&Env::of(&[("BROWSER", list)]), URL, None).0.unwrap().iter().collect()
     }
 
     #[test]
