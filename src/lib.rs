@@ -11,11 +11,11 @@
 //! | `output` | JSON or text: the one writer of stdout | |
 //! | `fresh` | keeping a session fresh in time | schedule, keeper, daemon, beside |
 //! | `session` | when a session is usable, refreshed or signed in for | ensure, ask, establish, renew/refresh_grant |
-//! | `signin` | a person signs in at the browser | loopback/{listener, callback, page}, opener |
+//! | `signin` | a person signs in at the browser | loopback/{listener, callback, peer, page}, opener |
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, envelope, legacy, passphrase |
 //! | `oci` | Oracle's formats and services, and running oci | config_file, upst, key, signature, exchange, region, environment, program |
 //! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret; python compares with Python's parser in tests |
-//! | `oauth` | requests to a token endpoint | http, resolver, tcp, token, pkce, url |
+//! | `oauth` | requests to a token endpoint | http, resolver, tcp, token, reason, pkce, url |
 //! | `ini` | the INI file format | scan, edit |
 //! | `options` | THE table of options | |
 //! | `files` | reading, replacing and locking files | mod, open, exposed, lock, access |
@@ -24,6 +24,7 @@
 //! | `error` | every way to fail, and what a person reads then | mod, say |
 //! | `sys` | system calls; the only unsafe code | process, terminal, disk, acl, memory |
 //! | `jwt`, `time`, `secret` | a token's claims; Unix time; a text that is never shown | |
+//! | `printable` | the words of other programs, as one printable line | |
 //! | `testing` | what unit tests share | home, vectors, golden |
 //!
 //! # What to touch
@@ -69,6 +70,7 @@ mod oauth;
 mod oci;
 mod options;
 mod output;
+mod printable;
 mod secret;
 mod session;
 mod signin;
@@ -83,7 +85,6 @@ use std::ffi::OsString;
 
 use error::Given;
 use host::Host;
-use options::Flags;
 use output::Output;
 use verbs::Answer;
 
@@ -102,7 +103,7 @@ pub fn main(args: Vec<OsString>) -> u8 {
     }
     let mut given = Given::default();
     cli::parse(args)
-        .inspect(|invocation| given = session_options(&invocation.flags))
+        .inspect(|invocation| given = Given::of(|name| invocation.flags.get(name)))
         .and_then(|invocation| match invocation.verb.answer {
             Answer::By(run) => run(&host, invocation),
             Answer::Help => cli::help(&invocation.words).map(Output::Text),
@@ -113,15 +114,6 @@ pub fn main(args: Vec<OsString>) -> u8 {
             log::line(format_args!("woci: {said}"));
             said.code
         })
-}
-
-fn session_options(flags: &Flags) -> Given {
-    let value = |name| flags.get(name).map(str::to_owned);
-    Given {
-        profile: value("--profile"),
-        manager_config: value("--manager-config"),
-        config_file: value("--config-file"),
-    }
 }
 
 /// Entrances for fuzzers (tests/fuzz): bytes go into each parser, and the results are checked.

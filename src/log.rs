@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::host;
+use crate::printable;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -66,7 +67,7 @@ pub fn line(text: fmt::Arguments<'_>) {
 
 fn write(level: Level, message: fmt::Arguments<'_>) {
     if level as u8 >= LOWEST.load(Ordering::Relaxed) {
-        let message = message.to_string().replace(char::is_control, " ");
+        let message = printable::text(&message.to_string());
         line(format_args!("{} {} {message}", host::now(), level.name()));
     }
 }

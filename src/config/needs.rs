@@ -77,7 +77,7 @@ impl Settings {
         Ok(ProviderNeeds {
             domain: Domain {
                 url: exchange_url.clone(),
-                is_token_url: values.token_exchange_url.is_none(),
+                is_by_default: values.token_exchange_url.is_none(),
                 client_id: client_id.clone(),
                 client_secret: client_secret.resolve(env)?,
             },

@@ -7,7 +7,7 @@ use super::needs::ProviderValues;
 use super::profile::ProfileName;
 use super::secret::{PassphraseSource, SecretSource};
 use super::values::{SetBy, Values};
-use crate::error::Result;
+use crate::error::{Given, Result};
 use crate::files::exposed;
 use crate::log;
 use crate::secret::Secret;
@@ -30,6 +30,8 @@ pub struct Settings {
     pub refresh_safety_window: u32,
     pub passphrase: PassphraseSource,
     pub sign_in: SignIn,
+    /// For the commands that messages suggest.
+    pub given: Given,
     /// About the configuration, for a run that renews or signs in.
     pub warnings: Vec<String>,
     pub(super) manager: ManagerState,
@@ -115,6 +117,7 @@ impl Settings {
                 true => SignIn::Never,
                 false => SignIn::Auto,
             },
+            given: values.given(),
             warnings,
             manager: places.manager,
             provider,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::manager::Sections;
 use super::profile::{COMMON, ProfileName};
-use crate::error::{Error, Result};
+use crate::error::{Error, Given, Result};
 use crate::host::Env;
 use crate::oauth::url;
 use crate::options::Flags;
@@ -46,6 +46,10 @@ impl<'a> Values<'a> {
         manager: Option<PathBuf>,
     ) -> Self {
         Self { flags, env, sections, profile, manager, read: RefCell::default() }
+    }
+
+    pub fn given(&self) -> Given {
+        Given::of(|name| self.flags.get(name))
     }
 
     /// The keys that were read, each with where its value was set.

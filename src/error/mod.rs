@@ -9,7 +9,14 @@ mod say;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::printable;
+
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// The exchange at the identity domain, as `what` of an error of the network.
+pub const EXCHANGE: &str = "token exchange";
+/// The same where no URL is configured for it.
+pub const EXCHANGE_BY_DEFAULT: &str = "token exchange at token_url (token_exchange_url is not set)";
 
 /// What ends a run of woci, or is logged by a part that continues without the thing that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +146,18 @@ pub struct Given {
     pub config_file: Option<String>,
 }
 
+impl Given {
+    /// By the values of the options.
+    pub fn of<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let value = |name| value(name).map(str::to_owned);
+        Self {
+            profile: value("--profile"),
+            manager_config: value("--manager-config"),
+            config_file: value("--config-file"),
+        }
+    }
+}
+
 impl std::error::Error for Error {}
 
 impl fmt::Display for Error {
@@ -147,10 +166,10 @@ impl fmt::Display for Error {
     }
 }
 
-/// Always one line: control characters in the words of a provider become spaces.
+/// Always one printable line, whatever a path or a value holds.
 impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, why, next, .. } = self;
-        f.write_str(&format!("{what}: {why}; {next}").replace(char::is_control, " "))
+        f.write_str(&printable::text(&format!("{what}: {why}; {next}")))
     }
 }

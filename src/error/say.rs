@@ -3,7 +3,7 @@
 //! A message reads `cannot <do> <what>: <why>; <next step>`. Three texts are kept word for word from
 //! the older tool, because people search for them; two of them are here.
 
-use super::{Error, Given, Said};
+use super::{EXCHANGE, EXCHANGE_BY_DEFAULT, Error, Given, Said};
 
 impl Error {
     pub fn say(&self) -> Said {
@@ -230,13 +230,11 @@ impl Error {
             ),
             Self::Refused { what, url, status, error, why } => failed(
                 format!("cannot use the {what} {url}"),
-                match error.as_deref() {
-                    None => format!("it answered HTTP {status}"),
-                    error => {
-                        format!("it answered {} (HTTP {status})", oauth_words(error, why.as_deref()))
-                    }
+                match (error.as_deref(), why.as_deref()) {
+                    (None, None) => format!("it answered HTTP {status}"),
+                    (error, why) => format!("it answered {} (HTTP {status})", oauth_words(error, why)),
                 },
-                refused_advice(*status, error.as_deref(), &authenticate),
+                refused_advice(what, *status, error.as_deref(), &authenticate),
             ),
             // The middle part is also shown as the reason for a sign-in.
             Self::RefreshTokenDead { url, error, description } => failed(
@@ -411,12 +409,12 @@ fn row(code: u8, what: impl Into<String>, why: impl Into<String>, next: impl Int
 fn oauth_words(error: Option<&str>, description: Option<&str>) -> String {
     match (error, description) {
         (Some(error), Some(description)) => format!("{error}: {description}"),
-        (Some(error), None) => error.to_owned(),
-        (None, _) => "no error code".to_owned(),
+        (Some(words), None) | (None, Some(words)) => words.to_owned(),
+        (None, None) => "no reason".to_owned(),
     }
 }
 
-fn refused_advice(status: u16, error: Option<&str>, authenticate: &str) -> String {
+fn refused_advice(what: &str, status: u16, error: Option<&str>, authenticate: &str) -> String {
     match (status, error) {
         (408 | 429 | 500.., _) => "run woci again in a while; the session is kept".into(),
         (_, Some("invalid_client")) | (401, _) => {
@@ -430,7 +428,13 @@ fn refused_advice(status: u16, error: Option<&str>, authenticate: &str) -> Strin
         (400, None) => {
             format!("run {authenticate}; if that does not help, check how the client is registered there")
         }
-        _ => "check how the client is registered there and what the identity propagation trust allows".into(),
+        _ if what == EXCHANGE => {
+            "check how the client is registered there and what the identity propagation trust allows".into()
+        }
+        _ if what == EXCHANGE_BY_DEFAULT => {
+            "set token_exchange_url to the token endpoint of your OCI identity domain, unless that is the same".into()
+        }
+        _ => "check how the client is registered there".into(),
     }
 }
 
@@ -657,6 +661,13 @@ mod tests {
                     error: error.map(Into::into),
                     why: why.map(Into::into),
                 };
+                let of = |what| Error::Refused {
+                    what,
+                    url: url.clone(),
+                    status: 400,
+                    error: Some("invalid_request".into()),
+                    why: Some("No rules matched".into()),
+                };
                 vec![
                     refused(503, None, None),
                     refused(401, Some("invalid_client"), Some("The client secret has expired")),
@@ -666,6 +677,9 @@ mod tests {
                     refused(404, None, None),
                     refused(400, None, None),
                     refused(400, Some("invalid_request"), Some("No rules matched")),
+                    refused(403, None, Some("Blocked by the firewall")),
+                    of(EXCHANGE),
+                    of(EXCHANGE_BY_DEFAULT),
                 ]
             }
             Variant::RefreshTokenDead => {

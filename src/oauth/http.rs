@@ -47,7 +47,19 @@ pub struct Basic<'a> {
     pub client_secret: &'a Secret,
 }
 
-/// An HTTP response of any status.
+impl Basic<'_> {
+    /// Id and secret as the header holds them: form-encoded before they are joined and base64-encoded
+    /// (RFC 6749 section 2.3.1). A server that quotes the request in its answer would show them.
+    pub fn encoded(&self) -> Secret {
+        let inside = Zeroizing::new(format!(
+            "{}:{}",
+            url::encode(self.client_id),
+            url::encode(self.client_secret.expose())
+        ));
+        Secret::new(STANDARD.encode(inside.as_bytes()))
+    }
+}
+
 /// An HTTP response of any status.
 pub struct Answer {
     pub status: u16,
@@ -122,7 +134,8 @@ impl<'a> Client<'a> {
                 _ => Duration::MAX,
             };
             if attempt == TRIES || wait > LONGEST_RETRY_AFTER || wait >= self.remaining() {
-                return answer.map_err(|e| describe(endpoint, route.proxy.as_deref(), &e));
+                let proxy = route.proxy.as_deref().filter(|_| !self.tcp.has_passed_proxy());
+                return answer.map_err(|e| describe(endpoint, proxy, &e));
             }
             log::info(format_args!(
                 "The {} is not ready; trying again in {:.1} s",
@@ -147,6 +160,7 @@ impl<'a> Client<'a> {
         basic: Option<&Basic<'_>>,
         body: &str,
     ) -> std::result::Result<Answer, ureq::Error> {
+        self.tcp.begin();
         let mut request = agent
             .post(endpoint.url)
             .config()
@@ -155,7 +169,8 @@ impl<'a> Client<'a> {
             .header("content-type", "application/x-www-form-urlencoded")
             .header("accept", "application/json");
         if let Some(basic) = basic {
-            request = request.header("authorization", &*authorization(basic));
+            let value = Zeroizing::new(format!("Basic {}", basic.encoded().expose()));
+            request = request.header("authorization", &*value);
         }
         let mut response = request.send(body)?;
         let retry_after =
@@ -256,17 +271,6 @@ impl<'a> Client<'a> {
     }
 }
 
-/// The value of the `Authorization` header: id and secret are form-encoded before they are joined and
-/// base64-encoded (RFC 6749 section 2.3.1).
-fn authorization(basic: &Basic<'_>) -> Zeroizing<String> {
-    let inside = Zeroizing::new(format!(
-        "{}:{}",
-        url::encode(basic.client_id),
-        url::encode(basic.client_secret.expose())
-    ));
-    Zeroizing::new(format!("Basic {}", STANDARD.encode(inside.as_bytes())))
-}
-
 /// The proxy for an https request to `host`, chosen from the environment as curl does it. Loopback
 /// hosts never use a proxy.
 fn proxy(env: &Env, host: &str) -> Result<Option<Proxy>> {
@@ -313,17 +317,23 @@ fn failed_to_connect(e: &ureq::Error) -> bool {
     }
 }
 
+/// What has failed and why. `proxy` is the one that was not passed: whatever failed is its fault.
 fn describe(endpoint: &Endpoint<'_>, proxy: Option<&str>, e: &ureq::Error) -> Error {
     let (what, url) = (endpoint.what, endpoint.url.to_owned());
-    let answer = |why: &str| Error::BadAnswer { what, url: url.clone(), why: why.to_owned() };
-    let unreachable = |why: String| match proxy {
-        Some(proxy) if failed_to_connect(e) => Error::Proxy { proxy: proxy.to_owned(), why },
-        _ => Error::Unreachable { what, url: url.clone(), why },
+    let of_proxy = |why: String| proxy.map(|proxy| Error::Proxy { proxy: proxy.to_owned(), why });
+    let answer = |why: &str| {
+        let of_endpoint = || Error::BadAnswer { what, url: url.clone(), why: why.to_owned() };
+        of_proxy(format!("its answer is of no use: {why}")).unwrap_or_else(of_endpoint)
+    };
+    let unreachable = |why: String| {
+        of_proxy(why.clone()).unwrap_or_else(|| Error::Unreachable { what, url: url.clone(), why })
     };
     if let Some(tls) = tls_error(e) {
         return match tls {
             rustls::Error::InvalidCertificate(flaw) => {
-                Error::Untrusted { what, url, why: certificate_flaw(flaw) }
+                let why = certificate_flaw(flaw);
+                of_proxy(format!("its certificate is not trusted: {why}"))
+                    .unwrap_or_else(|| Error::Untrusted { what, url: url.clone(), why })
             }
             rustls::Error::InvalidMessage(_) => answer("it is not TLS"),
             other => unreachable(other.to_string()),
@@ -337,7 +347,7 @@ fn describe(endpoint: &Endpoint<'_>, proxy: Option<&str>, e: &ureq::Error) -> Er
         ureq::Error::Timeout(_) => unreachable("no complete answer came in time".into()),
         ureq::Error::ConnectProxyFailed(why) => {
             let why = if why.contains("407") { "it asks for a password".to_owned() } else { why.clone() };
-            Error::Proxy { proxy: proxy.unwrap_or_default().to_owned(), why }
+            unreachable(why)
         }
         ureq::Error::Io(e) if e.kind() == ErrorKind::UnexpectedEof => {
             unreachable("the connection was closed before the answer was complete".into())
@@ -379,7 +389,7 @@ mod tests {
     fn basic_credentials_are_form_encoded_first() {
         let secret = Secret::new("p:w d~8Q".into());
         let basic = Basic { client_id: "a b", client_secret: &secret };
-        assert_eq!(*authorization(&basic), format!("Basic {}", STANDARD.encode("a+b:p%3Aw+d~8Q")));
+        assert_eq!(basic.encoded().expose(), STANDARD.encode("a+b:p%3Aw+d~8Q"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::secret::Secret;
 
 pub mod http;
 pub mod pkce;
+mod reason;
 mod resolver;
 mod tcp;
 pub mod token;
@@ -26,8 +27,8 @@ pub struct Provider {
 /// The OCI identity domain: its token exchange endpoint, and woci's registration as a client.
 pub struct Domain {
     pub url: String,
-    /// No endpoint of the domain is configured, so that this is the provider's token endpoint.
-    pub is_token_url: bool,
+    /// Only the identity provider's token endpoint is configured, and it was taken for this too.
+    pub is_by_default: bool,
     pub client_id: String,
     pub client_secret: Secret,
 }

@@ -6,6 +6,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,11 +23,22 @@ const SLACK: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default)]
 pub struct Tcp {
     last: Arc<Mutex<Option<Arc<TcpStream>>>>,
+    passed_proxy: Arc<AtomicBool>,
 }
 
 impl Tcp {
     pub fn close(&self) {
         *self.last() = None;
+    }
+
+    /// For a new try.
+    pub fn begin(&self) {
+        self.passed_proxy.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether a proxy has opened the way to the host: what fails from then on is not the proxy's fault.
+    pub fn has_passed_proxy(&self) -> bool {
+        self.passed_proxy.load(Ordering::Relaxed)
     }
 
     fn last(&self) -> MutexGuard<'_, Option<Arc<TcpStream>>> {
@@ -42,6 +54,7 @@ impl<In: Transport> Connector<In> for Tcp {
         details: &ConnectionDetails<'_>,
         through_proxy: Option<In>,
     ) -> Result<Option<Self::Out>, Error> {
+        self.passed_proxy.store(through_proxy.is_some(), Ordering::Relaxed);
         if let Some(connection) = through_proxy {
             return Ok(Some(Either::A(connection)));
         }

@@ -5,8 +5,10 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::http::{Answer, Basic, Client, Endpoint, Retry};
+use super::reason::{self, Reason};
 use super::{Provider, Tokens, url};
 use crate::error::{Error, Result};
+use crate::printable;
 use crate::secret::Secret;
 
 /// Error codes after which a refresh token is of no further use, and a person has to sign in: the token
@@ -38,7 +40,7 @@ pub fn authorization_code(
 pub fn refresh(client: &Client<'_>, provider: &Provider, refresh_token: &Secret) -> Result<Tokens> {
     let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
     request(client, provider, &fields, &[refresh_token]).map_err(|e| match e {
-        Error::Refused { url, status: 400..=403, error: Some(error), why, .. }
+        Error::Refused { url, status: 200 | 400..=403, error: Some(error), why, .. }
             if DEAD_CODES.contains(&error.as_str()) =>
         {
             Error::RefreshTokenDead { url, error, description: why }
@@ -64,6 +66,8 @@ fn request(
         fields.push(("client_id", &provider.client_id));
     }
     let answer = client.post_form(&endpoint, basic.as_ref(), &fields, Retry::TooManyRequests)?;
+    let encoded = basic.as_ref().map(Basic::encoded);
+    secrets.extend(&encoded);
     let document = success_document(&endpoint, &answer, &secrets)?;
     Ok(tokens(&endpoint, &document))
 }
@@ -71,29 +75,36 @@ fn request(
 /// The JSON object of a response with status 200.
 ///
 /// # Errors
-/// [`Error::Refused`] for another status, with the provider's own words, from which `secrets` are
-/// removed. [`Error::BadAnswer`] if the body is not a JSON object.
+/// [`Error::Refused`] for another status, or a reason in place of tokens, with the server's own words,
+/// from which `secrets` are removed. [`Error::BadAnswer`] if the body is not a JSON object.
 pub fn success_document(
     endpoint: &Endpoint<'_>,
     answer: &Answer,
     secrets: &[&Secret],
 ) -> Result<Map<String, Value>> {
+    const TOKENS: [&str; 3] = ["access_token", "refresh_token", "token"];
     let document: Option<Map<String, Value>> = serde_json::from_slice(&answer.body).ok();
-    if answer.status == 200 {
+    let has_tokens =
+        document.as_ref().is_some_and(|document| TOKENS.iter().any(|name| document.contains_key(*name)));
+    let reason = match &document {
+        _ if answer.status == 200 && has_tokens => Reason::default(),
+        Some(object) => reason::of_object(object),
+        // A text with status 200 may hold tokens in a form that woci does not read.
+        None if answer.status == 200 => Reason::default(),
+        None => reason::of_text(&answer.body),
+    };
+    if answer.status == 200 && reason == Reason::default() {
         return document.ok_or_else(|| bad_answer(endpoint, "it is not a JSON object"));
     }
-    // A provider may quote the request in its error description, which is shown to a person. Secrets
-    // are removed before the text is cut, since the rest of a secret would survive the cut.
-    let text = |name: &str| {
-        let text = document.as_ref()?.get(name)?.as_str().filter(|text| !text.is_empty())?;
-        Some(shorten(&redact(text, secrets)))
-    };
+    // A server may quote the request, and its words are shown to a person. Secrets are removed before the
+    // text is cut, since the rest of a secret would survive the cut.
+    let shown = |text: Option<String>| text.map(|text| printable::line(&redact(&text, secrets)));
     Err(Error::Refused {
         what: endpoint.what,
         url: endpoint.url.to_owned(),
         status: answer.status,
-        error: text("error"),
-        why: text("error_description"),
+        error: shown(reason.error),
+        why: shown(reason.why),
     })
 }
 
@@ -103,11 +114,6 @@ fn redact(text: &str, secrets: &[&Secret]) -> String {
         let encoded = Zeroizing::new(url::encode(secret.expose()));
         text.replace(secret.expose(), "[removed]").replace(&**encoded, "[removed]")
     })
-}
-
-fn shorten(text: &str) -> String {
-    const MOST: usize = 500;
-    text.chars().take(MOST).collect()
 }
 
 /// An [`Error::BadAnswer`] of this endpoint.

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::{EXCHANGE, EXCHANGE_BY_DEFAULT, Error, Result};
 use crate::oauth::Domain;
 use crate::oauth::http::{Basic, Client, Endpoint, Retry};
 use crate::oauth::token::{bad_answer, is_token, success_document};
@@ -18,30 +18,12 @@ pub fn upst(
     access_token: &Secret,
     public_key: &[u8],
 ) -> Result<Secret> {
-    let upst = ask(client, domain, access_token, public_key);
-    if domain.is_token_url { upst.map_err(says_whose_url) } else { upst }
-}
-
-/// That no endpoint of the domain is configured is the likeliest reason of all.
-fn says_whose_url(mut e: Error) -> Error {
-    match &mut e {
-        Error::Unreachable { url, .. }
-        | Error::Refused { url, .. }
-        | Error::BadAnswer { url, .. }
-        | Error::Untrusted { url, .. } => {
-            url.push_str(" (the token_url, since token_exchange_url is not set)")
-        }
-        _ => {}
-    }
-    e
-}
-
-fn ask(client: &Client<'_>, domain: &Domain, access_token: &Secret, public_key: &[u8]) -> Result<Secret> {
     if access_token.expose().split('.').count() != 3 {
         return Err(Error::OpaqueToken);
     }
     let public_key = STANDARD.encode(public_key);
-    let endpoint = Endpoint { what: "token exchange", url: &domain.url };
+    let what = if domain.is_by_default { EXCHANGE_BY_DEFAULT } else { EXCHANGE };
+    let endpoint = Endpoint { what, url: &domain.url };
     let basic = Basic { client_id: &domain.client_id, client_secret: &domain.client_secret };
     let fields = [
         ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
@@ -52,7 +34,8 @@ fn ask(client: &Client<'_>, domain: &Domain, access_token: &Secret, public_key: 
     ];
     let answer = client.post_form(&endpoint, Some(&basic), &fields, Retry::Unavailable)?;
     client.close_connection();
-    let document = success_document(&endpoint, &answer, &[access_token, &domain.client_secret])?;
+    let document =
+        success_document(&endpoint, &answer, &[access_token, &domain.client_secret, &basic.encoded()])?;
     match document.get("token").and_then(Value::as_str) {
         Some(token) if !token.is_empty() && is_token(token) => Ok(Secret::new(token.to_owned())),
         _ => Err(bad_answer(&endpoint, "it holds no token")),

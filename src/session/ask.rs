@@ -6,25 +6,44 @@ use std::thread;
 
 use super::establish::{Binding, establish};
 use super::{Engine, Freshness, Person, Session, Snapshot, Source, renew};
-use crate::config::{ProviderNeeds, SignIn};
+use crate::config::{ProviderNeeds, Settings, SignIn};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
 use crate::oauth::Tokens;
-use crate::signin::{self, Way, loopback};
+use crate::signin::{self, Reply, Way, loopback, page};
 use crate::store::record::{FailedSignIn, HowFailed};
 use crate::store::{Locked, Record, refresh_token};
 
 /// For so long, a run that nobody watches opens no further browser after one that was not answered.
 const REMEMBERED_SECONDS: i64 = 600;
 
-/// Sends a person to the provider and makes a session of the answer. `why` says why a sign-in is needed.
+/// Sends a person to the provider, makes a session of the answer and tells the person how that ended, in
+/// the browser too. `why` says why a sign-in is needed.
 pub fn sign_in<'a>(
+    engine: &mut Engine<'a>,
+    locked: &Locked,
+    stored: Snapshot<'a>,
+    needs: &ProviderNeeds,
+    why: &str,
+) -> Result<Session> {
+    let mut reply = Reply::default();
+    let session = session_of_a_person(engine, locked, stored, needs, why, &mut reply);
+    let Settings { profile, given, .. } = engine.settings;
+    reply.end(match &session {
+        Ok(session) => page::signed_in(profile.as_str(), session.upst.sub(), &session.upst.exp().to_string()),
+        Err(e) => page::failed(&e.say_to(given)),
+    });
+    session
+}
+
+fn session_of_a_person<'a>(
     engine: &mut Engine<'a>,
     locked: &Locked,
     mut stored: Snapshot<'a>,
     needs: &ProviderNeeds,
     why: &str,
+    reply: &mut Reply,
 ) -> Result<Session> {
     let is_explicit = engine.want.freshness == Freshness::SignedIn;
     let settings = engine.settings;
@@ -45,6 +64,7 @@ pub fn sign_in<'a>(
     let way = Way::Loopback(loopback::Plan {
         port: settings.redirect_port,
         port_lock: engine.dir.port_lock_file(settings.redirect_port),
+        passphrase_variable: settings.passphrase.variable.clone(),
         wait_without_browser: is_explicit || has_terminal(),
     });
     locked.state(way.purpose());
@@ -54,7 +74,7 @@ pub fn sign_in<'a>(
     let (binding, tokens) = thread::scope(|scope| {
         // The key is ready before a person could have typed a password.
         let binding = thread::Builder::new().spawn_scoped(scope, || Binding::of(stored_key.take())).ok();
-        let tokens = signin::ask(engine.host, &way, &needs.provider, &mut engine.client, |client| {
+        let tokens = signin::ask(engine.host, &way, &needs.provider, &mut engine.client, reply, |client| {
             locked.state(renew::PURPOSE);
             client.begin(renew::LIMIT);
             successor = Some(refresh_token::prepare(&path, &mut engine.passphrase)?);
@@ -86,7 +106,8 @@ pub fn sign_in<'a>(
             locked.remove_refresh_token()?;
             log::warning(format_args!(
                 "The provider gave no refresh token: this session ends when its token does; ask for \
-                 offline_access in the scope, and see that the client may have it"
+                 offline_access in the scope, see that the client may have it, and add prompt=consent to \
+                 authz_base_url (https://…?prompt=consent) where the provider wants to ask for consent"
             ));
             access_token
         }

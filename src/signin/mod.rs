@@ -1,5 +1,5 @@
-//! Ways to tokens through a person, each a file of its own. A way does its own waiting, shows its own page
-//! and redeems the answer; whether a person may be asked at all is for `session/ask` to decide.
+//! Ways to tokens through a person, each a file of its own. A way does its own waiting and redeems the
+//! answer. The page that ends a sign-in is sent by who knows how it ended; whether a person may be asked at all is for `session/ask` to decide.
 
 use crate::error::Result;
 use crate::files::lock::Purpose;
@@ -9,6 +9,8 @@ use crate::oauth::{Provider, Tokens};
 
 pub mod loopback;
 mod opener;
+
+pub use loopback::{Reply, page};
 
 /// How the person is reached.
 pub enum Way {
@@ -26,30 +28,36 @@ impl Way {
 }
 
 /// Sends the person to the provider, waits for the answer and redeems it. `before_redeeming` is called
-/// when the person has answered and nothing is spent yet; if it fails, nothing is.
+/// when the person has answered and nothing is spent yet; if it fails, nothing is. From then on `reply` is
+/// what the person waits for.
 pub fn ask<'a>(
     host: &'a Host,
     way: &Way,
     provider: &Provider,
     client: &mut Client<'a>,
+    reply: &mut Reply,
     before_redeeming: impl FnOnce(&mut Client<'a>) -> Result<()>,
 ) -> Result<Tokens> {
     match way {
-        Way::Loopback(plan) => loopback::ask(host, plan, provider, client, before_redeeming),
+        Way::Loopback(plan) => loopback::ask(host, plan, provider, client, reply, before_redeeming),
     }
 }
 
 #[cfg(fuzzing)]
 pub mod fuzz {
+    use crate::error::Error;
     use crate::signin::loopback::callback::{self, Callback};
-    use crate::signin::loopback::page;
 
     /// Without the state, which no input holds (nor the vectors, which have another), a request is a stray.
     pub fn callback(bytes: &[u8]) {
         const STATE: &str = "fuzzed-state-that-is-in-no-vector-0123456789";
         if let Some(target) = callback::target(bytes) {
             assert!(matches!(callback::read(target, STATE), Callback::Stray(_)));
-            let _ = page::of(&callback::read(&format!("{target}&state={STATE}"), STATE));
+            if let Callback::Denied { error, description } =
+                callback::read(&format!("{target}&state={STATE}"), STATE)
+            {
+                let _ = crate::signin::page::failed(&Error::Denied { error, description }.say());
+            }
         }
     }
 }

@@ -28,6 +28,8 @@ const TERMINAL_BROWSERS: [&str; 6] = ["browsh", "elinks", "links", "links2", "ly
 pub struct Attempts {
     /// Those that were not tried yet.
     commands: vec::IntoIter<Vec<OsString>>,
+    /// A variable that no command inherits.
+    hidden: Option<String>,
     /// The command that was started last, and when.
     started: Option<(Child, Instant)>,
     /// A browser has opened, or all have failed.
@@ -55,7 +57,7 @@ impl Attempts {
                 return true;
             };
             log::debug(format_args!("Opening the browser {}", command[0].display()));
-            self.started = start(&command).ok().map(|child| (child, Instant::now()));
+            self.started = start(&command, self.hidden.as_deref()).ok().map(|child| (child, Instant::now()));
         }
         false
     }
@@ -74,9 +76,14 @@ impl Drop for Attempts {
 }
 
 /// Tries one browser after another until one opens. Dropping the result stops further attempts, but closes no
-/// browser.
-pub fn open(env: &Env, url: &str) -> Attempts {
-    Attempts { commands: commands(env, url).into_iter(), started: None, is_over: false }
+/// browser. No command inherits the variable `hidden`.
+pub fn open(env: &Env, url: &str, hidden: Option<&str>) -> Attempts {
+    Attempts {
+        commands: commands(env, url).into_iter(),
+        hidden: hidden.map(str::to_owned),
+        started: None,
+        is_over: false,
+    }
 }
 
 /// The commands to try, each a program with its arguments.
@@ -90,19 +97,51 @@ fn commands(env: &Env, url: &str) -> Vec<Vec<OsString>> {
     }
 }
 
-/// The commands of `$BROWSER`: separated by colons, their words by white space. `%s` is replaced by the
-/// URL; a command without `%s` gets the URL as its last argument.
+/// The commands of `$BROWSER`, separated by colons. One that is the path of a file as a whole is that
+/// program; others are words as a shell splits them. `%s` is replaced by the URL; a command without `%s`
+/// gets the URL as its last argument.
 fn from_variable(list: &OsStr, url: &str) -> Vec<Vec<OsString>> {
     let commands = list.as_bytes().split(|byte| *byte == b':');
     let words = |command: &[u8]| -> Vec<OsString> {
-        let words = command.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-        let mut words: Vec<OsString> = words.map(|word| put_url(word, url)).collect();
+        let path = OsStr::from_bytes(command);
+        if command.contains(&b'/') && Path::new(path).is_file() {
+            return vec![path.into(), url.into()];
+        }
+        let mut words: Vec<OsString> = split(command).iter().map(|word| put_url(word, url)).collect();
         if !words.is_empty() && find_placeholder(command).is_none() {
             words.push(url.into());
         }
         words
     };
     commands.map(words).filter(|words| !words.is_empty()).collect()
+}
+
+/// The words of a POSIX shell's command, without expansion: quotes and backslashes are taken away. A
+/// quote that is not closed reaches to the end.
+fn split(command: &[u8]) -> Vec<Vec<u8>> {
+    let mut words = Vec::new();
+    let mut word: Option<Vec<u8>> = None;
+    let mut quote = None;
+    let mut bytes = command.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match (quote, byte) {
+            (None, byte) if byte.is_ascii_whitespace() => words.extend(word.take()),
+            (None, b'\'' | b'"') => {
+                quote = Some(byte);
+                word.get_or_insert_default();
+            }
+            (Some(open), byte) if byte == open => quote = None,
+            // In double quotes, a backslash is one unless it stands before one of these.
+            (None, b'\\') | (Some(b'"'), b'\\')
+                if quote.is_none() || bytes.peek().is_some_and(|next| b"\"\\$`".contains(next)) =>
+            {
+                word.get_or_insert_default().extend(bytes.next());
+            }
+            (_, byte) => word.get_or_insert_default().push(byte),
+        }
+    }
+    words.extend(word);
+    words
 }
 
 fn put_url(mut word: &[u8], url: &str) -> OsString {
@@ -172,9 +211,12 @@ fn platform_commands(env: &Env, platform: Platform) -> Vec<&'static [&'static st
 /// A browser inherits none of woci's streams: its output would mix with woci's, and while it runs, it
 /// would hold open a pipe that another program reads to the end.
 #[expect(clippy::disallowed_methods, reason = "opens the terminal, not a file of woci")]
-fn start(words: &[OsString]) -> io::Result<Child> {
+fn start(words: &[OsString], hidden: Option<&str>) -> io::Result<Child> {
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]);
+    if let Some(hidden) = hidden {
+        command.env_remove(hidden);
+    }
     let name = Path::new(&words[0]).file_name().and_then(OsStr::to_str).unwrap_or_default();
     if TERMINAL_BROWSERS.contains(&name) {
         let terminal = File::options().read(true).write(true).open("/dev/tty")?;
@@ -204,10 +246,24 @@ mod tests {
             ("firefox --new-tab", vec!["firefox|--new-tab|U"]),
             ("a %s:b  -u=%s,%s\tx: :c", vec!["a|U", "b|-u=U,U|x", "c|U"]),
             (":", vec![]),
-            ("a '%s; rm'", vec!["a|'U;|rm'"]),
+            ("a '%s; rm'", vec!["a|U; rm"]),
+            (
+                r#"'/opt/my browser/b' --name="x y" a\ b "c\"d\e" '' 'open"#,
+                vec![r#"/opt/my browser/b|--name=x y|a b|c"d\e||open|U"#],
+            ),
         ] {
             assert_eq!(shown(&from_variable(OsStr::new(list), URL)), expected, "{list:?}");
         }
+    }
+
+    #[test]
+    fn a_command_that_is_a_path_as_a_whole_is_not_split() {
+        let home = crate::testing::Home::new();
+        let path = home.make_folder("my browser's").join("fire %s fox");
+        crate::files::replace(&path, b"").unwrap();
+        let list = format!("a b:{}:c", path.display());
+        let expected = ["a|b|U".to_owned(), format!("{}|U", path.display()), "c|U".to_owned()];
+        assert_eq!(shown(&from_variable(OsStr::new(&list), URL)), expected);
     }
 
     #[test]
@@ -253,7 +309,7 @@ mod tests {
 
     /// Whether a browser opened, with `list` as `$BROWSER`, and how many commands were not tried.
     fn attempts(list: &str) -> (bool, usize) {
-        let mut attempts = open(&Env::of(&[("BROWSER", list)]), URL);
+        let mut attempts = open(&Env::of(&[("BROWSER", list)]), URL, None);
         loop {
             let has_failed = attempts.has_failed();
             if attempts.is_over {
@@ -273,7 +329,8 @@ mod tests {
     #[test]
     fn a_command_that_runs_is_waited_for_and_then_counts_as_opened() {
         let commands = vec![vec!["sleep".into(), "600".into()], vec!["false".into()]];
-        let mut attempts = Attempts { commands: commands.into_iter(), started: None, is_over: false };
+        let mut attempts =
+            Attempts { commands: commands.into_iter(), hidden: None, started: None, is_over: false };
         assert!(!attempts.has_failed() && !attempts.is_over);
         attempts.started.as_mut().unwrap().1 -= FAILS_WITHIN;
         assert!(!attempts.has_failed() && attempts.is_over);

@@ -319,6 +319,11 @@ fn kubectl_writes_the_entry() {
     kubectl("printf '%s\\n' \"$@\" >> \"$HOME/asked\"; cat >> \"$HOME/asked\"");
     let run = world.woci(&words).stdin("not for kubectl").env("KUBECONFIG", "/a:/b").run().ok();
     assert_eq!(run.says("kubectl asks woci").stdout, "");
+    kubectl("env > \"$HOME/kubectl.env\"");
+    let named = world.woci(&words).arg("--refresh-token-passphrase-env").arg("WORDS");
+    named.env("WORDS", "open sesame").run().ok();
+    let inherited = world.read("kubectl.env");
+    assert!(inherited.contains("HOME=") && !inherited.contains("sesame"), "{inherited}");
     let program = fs::canonicalize(crate::world::run::woci_program()).expect("woci is there");
     let expected = [
         "config",

@@ -7,6 +7,8 @@ use crate::sim::provider::AccessToken;
 use crate::sim::{http, jwt};
 use crate::world::World;
 use crate::world::run::Run;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
@@ -329,6 +331,113 @@ fn other_refusals_open_no_browser() {
     // The same code from other endpoints does not concern the refresh token.
     answered(Grant::Exchange, Fault::refusal("invalid_grant", "No rules matched"), "No rules matched");
     answered(Grant::Code, Fault::refusal("invalid_grant", "the code is too old"), "the code is too old");
+}
+
+#[test]
+fn the_reason_is_shown_in_whatever_form_it_comes() {
+    for (body, words) in [
+        (
+            r#"{"error":"invalid_client","error_description":"No such client"}"#,
+            "invalid_client: No such client",
+        ),
+        (
+            r#"{"errorCode":"E0000011","errorSummary":"Bad token","errorCauses":[{"errorSummary":"It is old"}]}"#,
+            "E0000011: Bad token (It is old)",
+        ),
+        (
+            r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"detail":"Not allowed","status":"403"}"#,
+            "answered Not allowed (HTTP 403)",
+        ),
+        (r#"{"code":"NotAuthenticated","message":"Wrong signature"}"#, "NotAuthenticated: Wrong signature"),
+        (r#"{"error":{"code":"quota","message":"Too many today"}}"#, "quota: Too many today"),
+        (r#"{"error":{"code":403,"message":"Blocked"}}"#, "403: Blocked"),
+        ("Blocked by the firewall\n", "answered Blocked by the firewall (HTTP 403)"),
+        ("\"A JSON string\"", "answered A JSON string (HTTP 403)"),
+        ("<html><head><title>403 &amp; gone</title></head><p>no</p>", "answered 403 & gone (HTTP 403)"),
+        ("<h1>no</h1>", "answered HTTP 403"),
+    ] {
+        for grant in GRANTS {
+            answered(grant, Fault::status(403, body), words);
+        }
+    }
+    let long = format!("{}é", "x".repeat(600));
+    let run = answered(Grant::Refresh, Fault::status(403, &*long), "xxx");
+    assert!(!run.stderr.contains(&"x".repeat(501)), "{run}");
+}
+
+#[test]
+fn an_error_with_status_200_is_an_error() {
+    let body = r#"{"error":"bad_verification_code","error_description":"The code is old"}"#;
+    for grant in GRANTS {
+        answered(grant, Fault::status(200, body), "bad_verification_code: The code is old (HTTP 200)");
+        answered(grant, Fault::status(200, r#"{"errorSummary":"Slow down"}"#), "Slow down (HTTP 200)");
+    }
+    let world = before(Grant::Refresh);
+    world.sim.fault(Grant::Refresh, Fault::status(200, r#"{"error":"invalid_grant"}"#));
+    assert_eq!(world.woci(&[]).run().ok().says("invalid_grant").json()["source"], "authenticated");
+}
+
+/// A proxy that helps with the search for a fault quotes the request in its page.
+#[test]
+fn quoted_credentials_are_not_shown() {
+    for grant in GRANTS {
+        let world = before(grant);
+        let rules = (
+            world.sim.provider.rules().client_secret.clone(),
+            world.sim.domain.rules().client_secret.clone(),
+        );
+        let (id, secret) = match grant {
+            Grant::Exchange => (world.sim.domain.rules().client_id.clone(), rules.1),
+            _ => (world.sim.provider.rules().client_id.clone(), rules.0.expect("a confidential client")),
+        };
+        let basic = STANDARD.encode(format!("{}:{}", http::encode(&id), http::encode(&secret)));
+        world.sim.fault(grant, Fault::status(403, format!("Blocked: Authorization: Basic {basic}")));
+        let run = world.woci(&[]).run().fails(1).says("Blocked: Authorization: ");
+        assert!(!run.stderr.contains(&basic[..12]), "{run}");
+    }
+}
+
+#[test]
+fn only_the_exchange_is_told_of_the_propagation_trust_and_of_the_url_it_took() {
+    let refusal = || Fault::refusal("invalid_request", "no");
+    let run = answered(Grant::Refresh, refusal(), "how the client is registered there");
+    assert!(!run.stderr.contains("propagation"), "{run}");
+    let run = answered(Grant::Exchange, refusal(), "identity propagation trust");
+    assert!(!run.stderr.contains("token_exchange_url"), "{run}");
+
+    let world = before(Grant::Exchange);
+    let token_url = world.settings().into_iter().find(|(key, _)| key == "token_url").expect("it is set").1;
+    world.manager(&[("DEFAULT", &world.settings_with(&[("token_exchange_url", None)]))]);
+    world.woci(&[]).run().fails(1).says(&token_url).says("token_exchange_url is not set");
+}
+
+/// Characters that reorder, join or hide text.
+#[test]
+fn a_providers_text_cannot_disguise_itself() {
+    let odd = "\u{202e}\u{2066}\u{200b}\u{2028}\u{61c}\u{feff}\u{ad}\u{e0041}";
+    for grant in GRANTS {
+        let run = answered(grant, Fault::refusal(&format!("a{odd}b"), &format!("so{odd}sorry")), "sorry");
+        assert!(!run.stderr.contains(|c| odd.contains(c)), "{:?}", run.stderr);
+    }
+}
+
+#[test]
+fn a_proxys_fault_is_the_proxys() {
+    for answer in [&b""[..], b"SSH-2.0-OpenSSH_9.2\r\n\r\n", b"HTTP/1.1 502 Bad Gateway\r\n\r\n"] {
+        let world = before(Grant::Refresh);
+        let url = "https://idp.example.com/token";
+        world.manager(&[("DEFAULT", &world.settings_with(&[("token_url", Some(url))]))]);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("a bound socket").to_string();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let _ = std::io::Read::read(&mut &stream, &mut [0; 4096]);
+                let _ = std::io::Write::write_all(&mut &stream, answer);
+            }
+        });
+        let run = world.woci(&["--sign-in", "never"]).env("HTTPS_PROXY", format!("http://{address}")).run();
+        run.fails(1).says(&format!("cannot get through the proxy {address}"));
+    }
 }
 
 /// A provider may send line breaks and terminal escapes.

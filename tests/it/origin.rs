@@ -90,7 +90,9 @@ fn a_setting_that_is_not_configured_does_not_count_as_changed() {
         // The exchange URL defaults to the token URL, which is different, and which refuses the exchange.
         let run = world.woci(&["--sign-in", "never"]).run();
         match key {
-            "token_exchange_url" => run.fails(1).says("(the token_url, since token_exchange_url is not set)"),
+            "token_exchange_url" => {
+                run.fails(1).says("token exchange at token_url (token_exchange_url is not set)")
+            }
             _ => run.ok(),
         };
     }

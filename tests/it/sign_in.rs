@@ -98,6 +98,91 @@ fn stray_requests_are_answered_and_do_not_end_the_sign_in() {
     assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, world.redirect_port())).is_err(), "the port is closed");
 }
 
+/// The authorization URL stands in the browser's command line, so that every user of the machine can read its state.
+#[test]
+#[cfg(target_os = "linux")]
+fn another_user_can_neither_finish_nor_end_a_sign_in() {
+    use std::os::unix::process::CommandExt as _;
+    if !crate::sim::sys::is_root() {
+        println!("skipped: only root can start a program of another user");
+        return;
+    }
+    let world = World::new();
+    let woci = waiting(&world);
+    let (port, state) = (world.redirect_port(), state(&woci.auth_url()));
+    // One reads the answer, one is gone before woci looks, one comes by an IPv6 socket.
+    for (host, then) in
+        [("127.0.0.1", "cat <&3"), ("127.0.0.1", "exec 3>&-"), ("::ffff:127.0.0.1", "cat <&3")]
+    {
+        for answer in ["code=stranger", "error=access_denied"] {
+            let request = format!(r"GET /callback?{answer}&state={state} HTTP/1.1\r\n\r\n");
+            let script = format!("exec 3<>/dev/tcp/{host}/{port}; printf '{request}' >&3; {then}");
+            let mut stranger = std::process::Command::new("bash");
+            let said = stranger.args(["-c", &script]).uid(4242).gid(4242).output().expect("bash starts");
+            let said = String::from_utf8_lossy(&said.stdout).into_owned();
+            assert!(said.starts_with("HTTP/1.1 400 ") || then != "cat <&3", "{host}: {said}");
+        }
+    }
+    finish(woci).says("another user of this machine");
+    assert_eq!(world.sim.count(Grant::Code), 1, "no stranger's code was redeemed");
+}
+
+#[test]
+fn the_page_says_how_the_sign_in_ended() {
+    let world = World::new();
+    let gate = world.sim.hold(Grant::Exchange);
+    let woci = world.woci(&["--profile", "DEFAULT"]).start();
+    gate.wait_for(1);
+    let browsers = fs::read_to_string(world.path("browsers.jsonl")).unwrap_or_default();
+    assert_eq!(browsers, "", "the page was sent before the session was stored");
+    gate.open();
+    let credential = woci.finish().ok().json();
+    let page = world.browsers(1)[0]["pages"][0].clone();
+    let body = page["body"].as_str().expect("a page");
+    assert_eq!(page["headers"]["cache-control"], "no-store");
+    for key in ["user", "profile", "expiration"] {
+        let value = credential[key].as_str().expect("a text");
+        assert!(body.contains(value), "{key}: {body}");
+    }
+}
+
+#[test]
+fn the_page_of_a_failed_sign_in_says_what_failed_and_what_to_run() {
+    let world = World::new();
+    world.manager(&[("it", &world.settings())]);
+    let manager = world.path(".oci/woci_manager.ini");
+    let words = ["--profile", "it", "--manager-config", manager.to_str().expect("UTF-8")];
+    world.sim.fault(Grant::Exchange, Fault::refusal("invalid_request", "No <rules> matched"));
+    world.woci(&words).run().fails(1);
+    let page = world.browsers(1)[0]["pages"][0].clone();
+    let body = page["body"].as_str().expect("a page");
+    assert!(body.contains("No &lt;rules&gt; matched") && body.contains("token exchange"), "{body}");
+
+    let world = World::new();
+    world.manager(&[("it", &world.settings())]);
+    let manager = world.path(".oci/woci_manager.ini");
+    let words = ["--profile", "it", "--manager-config", manager.to_str().expect("UTF-8")];
+    world.woci(&words).browser("denies").run().fails(1);
+    let page = world.browsers(1)[0]["pages"][0].clone();
+    let body = page["body"].as_str().expect("a page");
+    let command = format!("woci session authenticate --profile it --manager-config {}", manager.display());
+    assert!(body.contains(&command), "{body}");
+}
+
+#[test]
+fn no_browser_inherits_the_passphrase_variable() {
+    let world = World::new();
+    let script = "#!/bin/sh\nenv > \"$HOME/browser.env\"\nexec browser \"$1\"\n";
+    world.write("bin/my browser", script);
+    let path = world.path("bin/my browser");
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("own file");
+    let words = ["--refresh-token-passphrase-env", "WORDS"];
+    // The path has a blank, too.
+    world.woci(&words).env("WORDS", "open sesame").env("BROWSER", &path).run().ok();
+    let inherited = world.read("browser.env");
+    assert!(inherited.contains("HOME=") && !inherited.contains("sesame"), "{inherited}");
+}
+
 /// Attacks the port as any local program can, and measures the memory of the binary.
 #[test]
 #[cfg(target_os = "linux")]
@@ -335,9 +420,25 @@ fn a_denial_shows_the_description_on_the_page_and_in_one_line() {
     assert!(!run.stderr.contains('\u{1b}'), "{run}");
     let page = world.browsers(1)[0]["pages"][0].clone();
     let body = page["body"].as_str().expect("a page");
-    assert!(!body.contains("<script") && !body.contains('\u{1b}'), "{body}");
+    assert!(!body.contains("<script>alert") && !body.contains('\u{1b}'), "{body}");
+    assert_eq!(body.matches("<script").count(), 1, "only the page's own: {body}");
     assert!(!body.contains("src=") && !body.contains("href="), "{body}");
     assert_eq!(page["headers"]["cache-control"], "no-store");
+}
+
+/// Characters that reorder, join or hide text.
+#[test]
+fn a_denial_cannot_disguise_its_text() {
+    let world = World::new();
+    let odd = "\u{202e}\u{2066}\u{200b}\u{2028}\u{61c}\u{feff}\u{ad}\u{e0041}";
+    let description = format!("so{odd}sorry {}", "x".repeat(600));
+    world.sim.provider.rules().person = Person::Denies { error: format!("access{odd}denied"), description };
+    let run = world.woci(&["--log-level", "DEBUG"]).run().fails(1).says("sorry");
+    let page = world.browsers(1)[0]["pages"][0]["body"].to_string();
+    for text in [&run.stderr, &page] {
+        assert!(!text.contains(|c| odd.contains(c)), "{text:?}");
+        assert!(!text.contains(&"x".repeat(501)), "{text}");
+    }
 }
 
 #[test]
@@ -385,7 +486,7 @@ fn after_a_failed_exchange_no_second_sign_in_is_needed() {
 fn without_refresh_tokens_a_sign_in_succeeds_with_a_warning() {
     let world = World::new();
     world.sim.provider.rules().offline_needs_consent = true;
-    let run = world.woci(&[]).run().ok().says("WARNING").says("no refresh token");
+    let run = world.woci(&[]).run().ok().says("WARNING").says("no refresh token").says("prompt=consent");
     assert_eq!(run.json()["source"], "authenticated");
     world.woci(&[]).run().ok().silent();
     world.session().expire();

@@ -6,6 +6,7 @@
 use std::hint::black_box;
 
 use crate::oauth::url;
+use crate::printable;
 use crate::secret::Secret;
 
 /// The meaning of a request on the callback port.
@@ -67,8 +68,8 @@ fn answer(query: &str, state: &str) -> Option<Callback> {
     // A response with both is contradictory, and its code is not used.
     match (one("error"), one("code")) {
         (Some(error), _) => Some(Callback::Denied {
-            error: shorten(error),
-            description: one("error_description").filter(|text| !text.is_empty()).map(shorten),
+            error: printable::line(error),
+            description: one("error_description").map(printable::line).filter(|text| !text.is_empty()),
         }),
         (None, Some(code)) if !code.is_empty() => Some(Callback::Code(Secret::new(code.to_owned()))),
         _ => None,
@@ -80,12 +81,6 @@ fn is_same(given: &str, expected: &str) -> bool {
     let pairs = given.bytes().zip(expected.bytes());
     let difference = pairs.fold(0, |difference, (a, b)| black_box(difference | (a ^ b)));
     given.len() == expected.len() && difference == 0
-}
-
-/// Cuts a text of the provider to a length that is readable on a page and in a message.
-fn shorten(text: &str) -> String {
-    const MOST: usize = 300;
-    text.chars().take(MOST).collect()
 }
 
 #[cfg(test)]
@@ -120,7 +115,7 @@ mod tests {
         let target = format!("/callback?state={STATE}&error={0}&error_description={0}", "x".repeat(10_000));
         match read(&target, STATE) {
             Callback::Denied { error, description: Some(description) } => {
-                assert_eq!((error.len(), description.len()), (300, 300));
+                assert_eq!((error.len(), description.len()), (500, 500));
             }
             _ => panic!("not denied"),
         }

@@ -24,6 +24,7 @@ use tiny_http::{Header, Response, Server};
 
 use super::callback::{self, Callback};
 use super::page::{self, Page};
+use super::peer;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::host::{self, Host};
@@ -51,6 +52,8 @@ const BAD_REQUEST: &[u8] =
 pub struct Listener {
     port: TcpListener,
     http: Http,
+    /// A warning that a stranger could repeat at will is given once.
+    has_warned: bool,
 }
 
 impl Listener {
@@ -65,25 +68,24 @@ impl Listener {
             Ok(listener)
         };
         let taken = |e: io::Error| Error::PortTaken { port, why: files::io_reason(&e) };
-        Ok(Self { port: listen().map_err(taken)?, http: Http::start(host)? })
+        Ok(Self { port: listen().map_err(taken)?, http: Http::start(host)?, has_warned: false })
     }
 
     pub fn port(&self) -> u16 {
         self.port.local_addr().expect("a bound socket has an address").port()
     }
 
-    /// Waits for the authorization code of the sign-in with this `state`. Calls `check` in every round,
+    /// Waits for the provider's answer to the sign-in with this `state`. Calls `check` in every round,
     /// and stops waiting if it returns an error. The port is closed on return.
     ///
     /// # Errors
-    /// [`Error::Denied`] if the provider refuses, [`Error::Unanswered`] after `limit`, and the errors of
-    /// `check`.
+    /// [`Error::Unanswered`] after `limit`, and the errors of `check`.
     pub fn wait(
         mut self,
         state: &str,
         limit: Duration,
         mut check: impl FnMut() -> Result<()>,
-    ) -> Result<Secret> {
+    ) -> Result<Answered> {
         let end = Instant::now() + limit;
         let mut connections = VecDeque::new();
         loop {
@@ -96,12 +98,18 @@ impl Listener {
                     Event::Bytes => (is_idle, at) = (false, at + 1),
                     Event::Closed => drop(connections.remove(at)),
                     Event::Head(head) => {
-                        let (answer, outcome) = self.answer(&head, state);
-                        connections[at].answer(&answer, now);
-                        if let Some(outcome) = outcome {
-                            return outcome;
-                        }
-                        (is_idle, at) = (false, at + 1);
+                        let code = match self.read(&head, state, &connections[at].stream) {
+                            Request::Code(code) => Ok(code),
+                            Request::Denied(e) => Err(e),
+                            Request::Stray(answer) => {
+                                connections[at].answer(&answer, now);
+                                (is_idle, at) = (false, at + 1);
+                                continue;
+                            }
+                        };
+                        let connection = connections.remove(at).expect("it was read just now");
+                        let page = page::continues();
+                        return Ok(Answered { code, page: OpenPage { connection, http: self.http, page } });
                     }
                 }
             }
@@ -131,24 +139,65 @@ impl Listener {
         MOST_ACCEPTED
     }
 
-    /// The response to a request head, and the outcome of the sign-in if the request decides it.
-    fn answer(&mut self, head: &[u8], state: &str) -> (Vec<u8>, Option<Result<Secret>>) {
+    /// What a request means. A stray comes with its response.
+    fn read(&mut self, head: &[u8], state: &str, stream: &TcpStream) -> Request {
         let Some(target) = callback::target(head) else {
             log::debug(format_args!("Refused a request on the callback port that no browser sends"));
-            return (BAD_REQUEST.to_vec(), None);
+            return Request::Stray(BAD_REQUEST.to_vec());
         };
-        let callback = callback::read(target, state);
-        // The code is valid even if no page can be sent.
-        let answer = self.http.answer(target, page::of(&callback)).unwrap_or_default();
-        let outcome = match callback {
-            Callback::Code(code) => Some(Ok(code)),
-            Callback::Denied { error, description } => Some(Err(Error::Denied { error, description })),
-            Callback::Stray(status) => {
-                log::debug(format_args!("Answered a stray request on the callback port with {status}"));
-                None
+        let status = match callback::read(target, state) {
+            Callback::Stray(status) => status,
+            _ if peer::is_strange(stream) => {
+                if !self.has_warned {
+                    log::warning(format_args!(
+                        "Ignored an answer to this sign-in that came from another user of this machine, \
+                         or from a program that did not wait"
+                    ));
+                }
+                self.has_warned = true;
+                400
+            }
+            Callback::Code(code) => return Request::Code(code),
+            Callback::Denied { error, description } => {
+                return Request::Denied(Error::Denied { error, description });
             }
         };
-        (answer, outcome)
+        log::debug(format_args!("Answered a stray request on the callback port with {status}"));
+        Request::Stray(self.http.answer(target, page::stray(status)).unwrap_or_default())
+    }
+}
+
+/// The meaning of a request head, for the sign-in.
+enum Request {
+    Code(Secret),
+    Denied(Error),
+    /// Holds the response.
+    Stray(Vec<u8>),
+}
+
+/// The provider's answer.
+pub struct Answered {
+    /// [`Error::Denied`] if the provider refuses.
+    pub code: Result<Secret>,
+    pub page: OpenPage,
+}
+
+/// The connection that brought the answer. Its page is sent when this is dropped.
+pub struct OpenPage {
+    connection: Connection,
+    http: Http,
+    pub page: Page,
+}
+
+impl Drop for OpenPage {
+    fn drop(&mut self) {
+        let page = std::mem::replace(&mut self.page, page::continues());
+        // The target of the request, which holds the code, is of no use to tiny_http. The session is as
+        // good if no page can be sent.
+        let answer = self.http.answer("/callback", page).unwrap_or_default();
+        self.connection.answer(&answer, Instant::now());
+        // Unread bytes would reset the connection.
+        while matches!(self.connection.read(Instant::now()), Event::Bytes) {}
     }
 }
 
@@ -304,9 +353,13 @@ mod tests {
         host
     }
 
+    fn wait(listener: Listener) -> Result<Secret> {
+        listener.wait(STATE, LIMIT, || Ok(()))?.code
+    }
+
     fn listen() -> (u16, JoinHandle<Result<Secret>>) {
         let listener = Listener::bind(&host(&[]), 0).unwrap();
-        (listener.port(), thread::spawn(move || listener.wait(STATE, LIMIT, || Ok(()))))
+        (listener.port(), thread::spawn(move || wait(listener)))
     }
 
     fn connect(port: u16) -> TcpStream {
@@ -363,7 +416,7 @@ mod tests {
         }
         let answer =
             get(port, &format!("/callback?error=access_denied&error_description=%3Cb%3E&state={STATE}"));
-        assert!(answer.contains("access_denied: &lt;b&gt;"), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         let denied = Error::Denied { error: "access_denied".into(), description: Some("<b>".into()) };
         assert_eq!(wait.join().unwrap().err(), Some(denied));
     }
@@ -473,7 +526,7 @@ mod tests {
         if Host::of_this_process().env.get("WOCI_TEST_ATTACKED").is_some() {
             let listener = Listener::bind(&host(&[]), 0).unwrap();
             eprintln!("port {}", listener.port());
-            assert!(listener.wait(STATE, LIMIT, || Ok(())).is_ok_and(|code| code.expose() == "C0DE"));
+            assert!(wait(listener).is_ok_and(|code| code.expose() == "C0DE"));
         }
     }
 

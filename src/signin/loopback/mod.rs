@@ -4,6 +4,8 @@
 pub mod callback;
 mod listener;
 pub mod page;
+mod peer;
+mod reply;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +13,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use listener::Listener;
+use listener::{Answered, Listener};
+pub use reply::Reply;
 
 use crate::error::{Error, Result};
 use crate::files;
@@ -41,6 +44,8 @@ pub struct Plan {
     pub port: u16,
     /// The lock file that the profiles which use this port share.
     pub port_lock: PathBuf,
+    /// The variable that holds the passphrase, which no browser inherits.
+    pub passphrase_variable: Option<String>,
     /// Where no browser opens: wait all the same, since a person sees the URL and may open it by hand.
     pub wait_without_browser: bool,
 }
@@ -50,6 +55,7 @@ pub fn ask<'a>(
     plan: &Plan,
     provider: &Provider,
     client: &mut Client<'a>,
+    reply: &mut Reply,
     before_redeeming: impl FnOnce(&mut Client<'a>) -> Result<()>,
 ) -> Result<Tokens> {
     let _lock = Lock::acquire(&plan.port_lock, PURPOSE)?;
@@ -74,8 +80,8 @@ pub fn ask<'a>(
 
     log::line(format_args!("Auth URL: {url}"));
     log::info(format_args!("Waiting for you to sign in, {} minutes at most", ANSWER_LIMIT.as_secs() / 60));
-    let mut browser = opener::open(&host.env, &url);
-    let code = listener.wait(&state, ANSWER_LIMIT, || match browser.has_failed() {
+    let mut browser = opener::open(&host.env, &url, plan.passphrase_variable.as_deref());
+    let Answered { code, page } = listener.wait(&state, ANSWER_LIMIT, || match browser.has_failed() {
         true if plan.wait_without_browser => {
             log::warning(format_args!("No browser could be opened; open the URL above yourself"));
             Ok(())
@@ -83,6 +89,8 @@ pub fn ask<'a>(
         true => Err(Error::NoBrowser),
         false => Ok(()),
     })?;
+    *reply = Reply::hold(page);
+    let code = code?;
 
     before_redeeming(client)?;
     token::authorization_code(client, provider, &code, &verifier, &redirect_uri)
@@ -115,8 +123,10 @@ mod tests {
     fn sign_in(host: &Host, provider: &Provider, wait_without_browser: bool) -> Result<Tokens> {
         let name = format!("woci-loopback-{:016x}.lock", u64::from_ne_bytes(host::random()?));
         let port_lock = std::env::temp_dir().join(name);
-        let plan = Plan { port: 0, port_lock: port_lock.clone(), wait_without_browser };
-        let tokens = ask(host, &plan, provider, &mut Client::new(host), |_| Ok(()));
+        let passphrase_variable = None;
+        let plan = Plan { port: 0, port_lock: port_lock.clone(), passphrase_variable, wait_without_browser };
+        let mut reply = Reply::default();
+        let tokens = ask(host, &plan, provider, &mut Client::new(host), &mut reply, |_| Ok(()));
         let _ = std::fs::remove_file(port_lock);
         tokens
     }

@@ -1,51 +1,73 @@
-//! The HTML page that ends a sign-in in the browser. It loads nothing, runs no script, and escapes every
-//! text of a request.
+//! The HTML page that ends a sign-in in the browser. It loads nothing, and escapes every text that is not
+//! its own. Its one script takes the code out of the address bar.
 
-use super::callback::Callback;
+use crate::error::Said;
+use crate::printable;
 
 pub struct Page {
     pub status: u16,
     pub html: String,
 }
 
+/// Without it, the address and the browser's history would show the code and the state.
+const SCRIPT: &str = "history.replaceState(null, '', '/done')";
+
 /// Headers of each page: it is not cached, its URL (which holds the code) is not sent as a referrer, and
-/// it may load and run nothing.
+/// it may load nothing and run only [`SCRIPT`], which is named by its hash.
 pub const HEADERS: [(&str, &str); 5] = [
     ("Content-Type", "text/html; charset=utf-8"),
     ("Cache-Control", "no-store"),
-    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; style-src 'unsafe-inline'; \
+         script-src 'sha256-pLXOrwzPVL6UwY53m39cy78VN9fF7FsUEl/LgDq2jF0='",
+    ),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
 ];
 
-/// The page that answers this request.
-pub fn of(callback: &Callback) -> Page {
-    match callback {
-        // Sent before the code is redeemed, so that a slow token endpoint does not keep the browser
-        // waiting. The page claims only what is known by then.
-        Callback::Code(_) => page(
-            200,
-            "Signed in at your provider",
-            "<p>You can close this window.</p>
-<p>woci continues in your terminal and reports the result there.</p>",
-        ),
-        Callback::Denied { error, description } => {
-            let words = match description {
-                Some(description) => format!("{}: {}", escape(error), escape(description)),
-                None => escape(error),
-            };
-            let text = format!(
-                "<p>Your provider answered:</p>
-<blockquote>{words}</blockquote>
-<p>To try again, close this window and run this in your terminal:</p>
-<p><code>woci session authenticate</code></p>
-<p>If the answer stays the same, ask the administrator of your provider.</p>"
-            );
-            page(400, "Not signed in", &text)
-        }
-        Callback::Stray(404) => page(404, "Nothing here", "<p>woci waits for a sign-in on this port.</p>"),
-        Callback::Stray(status) => page(
-            *status,
+/// The session is stored.
+pub fn signed_in(profile: &str, user: Option<&str>, until: &str) -> Page {
+    let row = |name: &str, value: &str| format!("<dt>{name}</dt>\n<dd>{}</dd>\n", shown(value, 200));
+    let rows = row("Profile", profile)
+        + &user.map_or(String::new(), |user| row("User", user))
+        + &row("Valid until", until);
+    let text = format!("<dl>\n{rows}</dl>\n<p>You can close this window.</p>");
+    page(200, "good", "You are signed in", &text)
+}
+
+/// The sign-in, or what came after it, has failed.
+pub fn failed(said: &Said) -> Page {
+    let text = format!(
+        "<p>woci {}:</p>
+<blockquote>{}</blockquote>
+<p>What to do now: {}.</p>
+<p>You can close this window.</p>",
+        shown(&said.what, 200),
+        shown(&said.why, 450),
+        with_commands(&shown(&said.next, 350)),
+    );
+    page(400, "bad", "The sign-in failed", &text)
+}
+
+/// The outcome is not known yet.
+pub fn continues() -> Page {
+    page(
+        200,
+        "",
+        "Your answer has arrived",
+        "<p>woci continues in your terminal and reports the result there.</p>
+<p>You can close this window.</p>",
+    )
+}
+
+/// Not the answer.
+pub fn stray(status: u16) -> Page {
+    match status {
+        404 => page(404, "", "Nothing here", "<p>woci waits for a sign-in on this port.</p>"),
+        status => page(
+            status,
+            "",
             "Not the answer woci waits for",
             "<p>This page may belong to an earlier sign-in. Nothing was changed.</p>
 <p>Close this window and finish the sign-in in the newest one.</p>",
@@ -53,7 +75,7 @@ pub fn of(callback: &Callback) -> Page {
     }
 }
 
-fn page(status: u16, title: &str, text: &str) -> Page {
+fn page(status: u16, mood: &str, title: &str, text: &str) -> Page {
     let html = format!(
         "<!doctype html>
 <html lang=\"en\">
@@ -62,20 +84,52 @@ fn page(status: u16, title: &str, text: &str) -> Page {
 <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">
 <title>woci: {title}</title>
 <style>
-:root {{ color-scheme: light dark }}
-body {{ font: 1.1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 15vh auto; padding: 0 1.5rem }}
-h1 {{ font-size: 1.6rem; line-height: 1.25 }}
-blockquote {{ margin: 0; padding-left: 1rem; border-left: 3px solid; overflow-wrap: anywhere }}
+:root {{ color-scheme: light dark; --back: #f3f4f6; --card: #fff; --text: #1d2127; --soft: #59626e; --line: #d9dee4; --mark: #68727e }}
+.good {{ --mark: #1a7f4b }} .bad {{ --mark: #b93a2b }}
+@media (prefers-color-scheme: dark) {{
+:root {{ --back: #121519; --card: #1c2025; --text: #e7eaee; --soft: #a3acb7; --line: #343b44; --mark: #8b95a1 }}
+.good {{ --mark: #4cc38a }} .bad {{ --mark: #ff8b7b }}
+}}
+body {{ margin: 0; padding: 14vh 1rem 2rem; background: var(--back); color: var(--text); font: 1rem/1.55 system-ui, sans-serif }}
+main {{ box-sizing: border-box; max-width: 36rem; margin: auto; padding: 1.75rem 2rem; background: var(--card); border: 1px solid var(--line); border-top: 4px solid var(--mark); border-radius: 10px; overflow-wrap: anywhere }}
+h1 {{ margin: 0 0 1rem; font-size: 1.5rem; line-height: 1.25; color: var(--mark) }}
+dl {{ display: grid; grid-template-columns: max-content 1fr; gap: .4rem 1.25rem; margin: 0 }}
+dt, p:last-child {{ color: var(--soft) }} dd {{ margin: 0 }}
+blockquote {{ margin: 0; padding-left: 1rem; border-left: 3px solid var(--mark) }}
+code {{ font-size: .9em; background: var(--back); padding: .1em .3em; border-radius: 4px }}
+p:last-child {{ margin-bottom: 0 }}
 </style>
 </head>
 <body>
+<main class=\"{mood}\">
 <h1>{title}</h1>
 {text}
+</main>
+<script>{SCRIPT}</script>
 </body>
 </html>
 "
     );
     Page { status, html }
+}
+
+/// A text that is not the page's own, in at most this many characters.
+fn shown(text: &str, most: usize) -> String {
+    let cut: String = text.chars().take(most).collect();
+    escape(&printable::text(&cut))
+}
+
+/// What stands in backquotes is a command to copy. An odd backquote stays as it is.
+fn with_commands(text: &str) -> String {
+    let mut parts = text.split('`');
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    while let Some(inside) = parts.next() {
+        match parts.next() {
+            Some(after) => shown.push_str(&format!("<code>{inside}</code>{after}")),
+            None => shown.push_str(&format!("`{inside}")),
+        }
+    }
+    shown
 }
 
 fn escape(text: &str) -> String {
@@ -87,7 +141,6 @@ fn escape(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            c if c.is_control() => escaped.push(' '),
             c => escaped.push(c),
         }
     }
@@ -96,37 +149,52 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
+    use sha2::{Digest as _, Sha256};
 
     use super::*;
-    use crate::secret::Secret;
 
-    fn denied(error: &str, description: Option<&str>) -> String {
-        of(&Callback::Denied { error: error.into(), description: description.map(Into::into) }).html
+    fn denied(what: &str, why: &str, next: &str) -> String {
+        let said = Said { code: 1, what: what.into(), why: why.into(), next: next.into() };
+        failed(&said).html
     }
 
     #[test]
-    fn the_page_does_not_hold_the_code() {
-        let page = of(&Callback::Code(Secret::new("C0DE".into())));
-        assert_eq!(page.status, 200);
-        assert!(!page.html.contains("C0DE") && page.html.contains("close this window"));
+    fn a_failure_is_shown_escaped_with_the_command_to_run() {
+        let html = denied("cannot sign in", "You're <not> \"allowed\" & that's it", "run `woci a --b 'c d'`");
+        assert!(html.contains("You&#39;re &lt;not&gt; &quot;allowed&quot; &amp; that&#39;s it</blockquote>"));
+        assert!(html.contains("run <code>woci a --b &#39;c d&#39;</code>."), "{html}");
     }
 
     #[test]
-    fn a_refusal_is_shown_escaped_in_the_words_of_the_provider() {
-        let html = denied("access_denied", Some("You're <not> \"allowed\" & that's it"));
-        assert!(html.contains(
-            "access_denied: You&#39;re &lt;not&gt; &quot;allowed&quot; &amp; that&#39;s it</blockquote>"
-        ));
+    fn a_success_says_who_and_until_when() {
+        let html = signed_in("prod", Some("ocid1.user.<b>"), "2026-11-23T21:00:00Z").html;
+        for text in ["<dd>prod</dd>", "<dd>ocid1.user.&lt;b&gt;</dd>", "<dd>2026-11-23T21:00:00Z</dd>"] {
+            assert!(html.contains(text), "{html}");
+        }
+        assert!(!signed_in("prod", None, "").html.contains("User"));
+    }
+
+    #[test]
+    fn the_policy_names_the_script_by_its_hash() {
+        let hash = STANDARD.encode(Sha256::digest(SCRIPT.as_bytes()));
+        assert!(HEADERS[2].1.ends_with(&format!("script-src 'sha256-{hash}'")), "{hash}");
+        assert_eq!(continues().html.matches(&format!("<script>{SCRIPT}</script>")).count(), 1);
+        for loads in ["src=", "href=", "url(", "@import"] {
+            assert!(!continues().html.contains(loads), "{loads}");
+        }
     }
 
     /// The listener reads a response only after tiny_http has written all of it, so each has to fit the
     /// smallest socket buffer of any system: 8 KiB, on macOS.
     #[test]
     fn the_longest_response_fits_a_socket_buffer() {
-        let longest = "'\u{10ffff}".repeat(150);
+        let longest = "'".repeat(9_000);
         let headers: usize = HEADERS.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
-        assert!(denied(&longest, Some(&longest)).len() + headers < 7 << 10);
+        let length = denied(&longest, &longest, &longest).len() + headers;
+        assert!(length < 15 << 9, "{length}");
     }
 
     proptest! {
@@ -135,7 +203,7 @@ mod tests {
             let escaped = escape(&text);
             prop_assert!(!escaped.contains(['<', '>', '"', '\'']));
             let markup = |html: &str| html.matches(['<', '>', '"']).count();
-            prop_assert_eq!(markup(&denied(&text, Some(&text))), markup(&denied("", Some(""))));
+            prop_assert_eq!(markup(&denied(&text, &text, &text.replace('`', ""))), markup(&denied("", "", "")));
         }
     }
 }

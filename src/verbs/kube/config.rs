@@ -37,7 +37,8 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
         ["kube-credential", "--cluster-id", &cluster_id, "--profile", &profile].map(str::to_owned).into();
     args.extend(carried(host, &invocation.flags)?);
     if write {
-        return set_credentials(&user, &program, &args).map(Output::Code);
+        let hidden = settings.passphrase.variable.as_deref();
+        return set_credentials(&user, &program, &args, hidden).map(Output::Code);
     }
     let args: String = args.iter().map(|arg| format!("      - {}\n", quoted(arg))).collect();
     Ok(Output::Text(format!(
@@ -80,9 +81,14 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// kubectl knows which kubeconfig is the current one, and keeps the rest of it unchanged.
-fn set_credentials(user: &str, program: &str, args: &[String]) -> Result<u8> {
-    let status = Command::new("kubectl")
+/// kubectl knows which kubeconfig is the current one, and keeps the rest of it unchanged. It does not inherit the
+/// variable `hidden`.
+fn set_credentials(user: &str, program: &str, args: &[String], hidden: Option<&str>) -> Result<u8> {
+    let mut kubectl = Command::new("kubectl");
+    if let Some(hidden) = hidden {
+        kubectl.env_remove(hidden);
+    }
+    let status = kubectl
         .args(["config", "set-credentials", user])
         .arg(format!("--exec-api-version={API_VERSION}"))
         .arg(format!("--exec-command={program}"))
