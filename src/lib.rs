@@ -22,7 +22,7 @@
 //! | `log` | messages on stderr | |
 //! | `host` | environment, home, clock, randomness | |
 //! | `error` | every way to fail, and what a person reads then | mod, say |
-//! | `sys` | system calls; the only unsafe code | process, terminal, disk, acl, memory |
+//! | `sys` | system calls; the only unsafe code | process, terminal, disk, acl |
 //! | `jwt`, `time`, `secret` | a token's claims; Unix time; a text that is never shown | |
 //! | `printable` | the words of other programs, as one printable line | |
 //! | `testing` | what unit tests share | home, vectors, golden |
@@ -88,8 +88,9 @@ use host::Host;
 use output::Output;
 use verbs::Answer;
 
+#[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: sys::Allocator = sys::Allocator;
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 /// One run of woci, from the arguments to the exit code.
 pub fn main(args: Vec<OsString>) -> u8 {

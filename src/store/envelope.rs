@@ -17,7 +17,6 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::secret::Secret;
-use crate::sys;
 
 /// The reason why an envelope cannot be opened.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,11 +85,15 @@ impl DerivedKey {
 
     fn derive(passphrase: &Secret, salt: [u8; 16], cost: Cost) -> Result<Self, Refusal> {
         let params = scrypt::Params::new(cost.log_n, cost.r, cost.p).expect("the cost is within bounds");
-        // The scrypt crate has no error for memory that it cannot have, so the allocation is tried first.
+        // The scrypt crate aborts the process if it cannot allocate its memory, so the allocation is
+        // tried first.
         let bytes = 128 * cost.r as usize * ((1 << cost.log_n) + cost.p as usize + 1);
-        if !sys::try_memory(bytes + SPARE) {
+        let mut room: Vec<u8> = Vec::new();
+        if room.try_reserve_exact(bytes + SPARE).is_err() {
             return Err(Refusal::NoMemory { mebibytes: bytes >> 20 });
         }
+        // Without black_box, the optimiser removes the unused allocation.
+        drop(std::hint::black_box(room));
         let mut key = Zeroizing::new([0; 32]);
         scrypt::scrypt(passphrase.expose().as_bytes(), &salt, &params, &mut *key)
             .expect("32 bytes are a length that scrypt derives");

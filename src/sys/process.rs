@@ -20,7 +20,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::{done, done_thread, memory};
+use super::{done, done_thread};
 
 /// Signals that woci ignores, so that a closed pipe (SIGPIPE) and a limit on file sizes (SIGXFSZ) are
 /// errors like a full disk; and whether each was ignored already when woci was started. Programs that
@@ -201,9 +201,7 @@ pub fn spawn(command: &mut Command) -> io::Result<Beside> {
             done_thread(libc::pthread_sigmask(libc::SIG_SETMASK, &mask, ptr::null_mut()))
         });
     }
-    let child = command.spawn()?;
-    memory::wait_for_child(child.id());
-    Ok(Beside { child, signals })
+    Ok(Beside { child: command.spawn()?, signals })
 }
 
 impl Beside {

@@ -8,7 +8,6 @@ use crate::world::run::{Run, Woci};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -103,23 +102,6 @@ fn whatever_memory_is_missing_a_passphrase_does_not_abort() {
         assert_eq!(world.session().refresh_token(), before, "{kibibytes} KiB");
     }
     panic!("with 512 MiB a refresh succeeds");
-}
-
-#[test]
-fn whatever_memory_is_missing_woci_says_so() {
-    let world = World::new();
-    for kibibytes in (1 << 10..256 << 10).step_by(100) {
-        let run = world.woci(&["--sign-in", "never"]).limit(libc::RLIMIT_AS, kibibytes << 10).run();
-        if run.stderr.contains("cannot go on without a sign-in") {
-            return;
-        }
-        // The kernel, the C library's loader: woci has not begun.
-        if run.status.signal() == Some(libc::SIGSEGV) || run.code() == 127 {
-            continue;
-        }
-        run.fails(1).says("woci: ").says("memory");
-    }
-    panic!("256 MiB are enough");
 }
 
 /// The kernel shows it by the owner of the process's files in /proc, which is root then.
