@@ -13,7 +13,7 @@
 //! | `session` | when a session is usable, refreshed or signed in for | ensure, ask, establish, renew/refresh_grant |
 //! | `signin` | a person signs in at the browser | loopback/{listener, callback, page}, opener |
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, envelope, legacy, passphrase |
-//! | `oci` | Oracle's formats and services, and running oci | config_file, upst, key, signature, exchange, region, environment, program |
+//! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, upst, key, signature, exchange, region, environment, program |
 //! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret; python compares with Python's parser in tests |
 //! | `oauth` | requests to a token endpoint | http, tcp, token, pkce, url |
 //! | `ini` | the INI file format | scan, edit |

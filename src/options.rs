@@ -444,23 +444,33 @@ pub fn find_key(key: &str) -> Option<&'static Opt> {
 
 /// The known name that differs least from this one, if one is close.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let (distance, nearest) = known.map(|known| (distance(name, known), known)).min()?;
-    (distance * 3 <= nearest.len()).then_some(nearest)
+    let near = known.filter_map(|known| Some((difference(name, known)?, known)));
+    near.min().map(|(_, nearest)| nearest)
 }
 
-/// Levenshtein's: how many characters to insert, remove or change.
+/// How much a name differs from a known one; none where it is not close.
+pub fn difference(name: &str, known: &str) -> Option<usize> {
+    let distance = distance(name, known);
+    (distance * 3 <= known.len()).then_some(distance)
+}
+
+/// How many characters to insert, remove, change or swap with their neighbour.
 fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.chars().enumerate() {
-            let changed = diagonal + usize::from(from != to);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
+    for i in 0..a.len() {
+        let mut row = vec![i + 1];
+        for j in 0..b.len() {
+            let changed = rows[i][j] + usize::from(a[i] != b[j]);
+            let mut least = changed.min(rows[i][j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                least = least.min(rows[i - 1][j - 1] + 1);
+            }
+            row.push(least);
         }
+        rows.push(row);
     }
-    row[b.chars().count()]
+    rows[a.len()][b.len()]
 }
 
 /// The options that were given, each one once, with their values as typed.
@@ -522,7 +532,7 @@ mod tests {
     fn the_nearest_name_is_close() {
         let known = ["env", "credential", "kubeconfig"];
         for (name, expected) in
-            [("credentail", Some("credential")), ("enf", Some("env")), ("iam", None), ("", None)]
+            [("credentail", Some("credential")), ("evn", Some("env")), ("iam", None), ("", None)]
         {
             assert_eq!(nearest(name, known.into_iter()), expected, "{name}");
         }

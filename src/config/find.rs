@@ -82,7 +82,11 @@ impl Config {
                 (None, Some(set)) => (self.beside_manager(host, &set)?, true),
                 (None, None) => (home.join(".oci/config"), false),
             };
-        let places = Places { home, oci_config, oci_config_from_manager, manager };
+        let other_profiles = match &self.manager {
+            ManagerFile::Read(manager) => profile.others_of(&manager.sections),
+            ManagerFile::Absent | ManagerFile::Unreadable { .. } => None,
+        };
+        let places = Places { home, oci_config, oci_config_from_manager, manager, other_profiles };
         Settings::new(&values, places, warnings)
     }
 

@@ -21,6 +21,8 @@ pub struct Settings {
     pub oci_config_from_manager: bool,
     /// `~/.oci/sessions/<profile>`.
     pub session_folder: PathBuf,
+    /// The profiles of the manager config, where it has some and this is none of them.
+    pub other_profiles: Option<Vec<String>>,
     /// As set for woci. Where this is none, the OCI config may have one.
     pub region: Option<String>,
     pub redirect_port: u16,
@@ -67,6 +69,7 @@ pub(super) struct Places<'a> {
     pub oci_config: PathBuf,
     pub oci_config_from_manager: bool,
     pub manager: ManagerState,
+    pub other_profiles: Option<Vec<String>>,
 }
 
 impl Settings {
@@ -99,6 +102,7 @@ impl Settings {
             profile_by_flag: values.has_flag("--profile"),
             oci_config: places.oci_config,
             oci_config_from_manager: places.oci_config_from_manager,
+            other_profiles: places.other_profiles,
             region: values.text("region")?,
             redirect_port: u16::try_from(redirect_port).expect("the row's limit is that of a port"),
             log_level: log::Level::parse(&values.or_default("log_level")?).expect("the row lists the levels"),

@@ -62,6 +62,20 @@ impl Error {
                 "it is neither a verb nor another topic of help",
                 format!("ask for one of these: {topics}"),
             ),
+            Self::UnknownWord { word, meant } => wrong(
+                format!("cannot run `woci {word}`"),
+                "neither woci nor oci has such a command",
+                format!(
+                    "run `woci {meant}` if you meant that, or put `--` before `{word}` to pass it to oci"
+                ),
+            ),
+            Self::UnknownOption { option, meant } => wrong(
+                format!("cannot use {option}"),
+                "neither woci nor oci has this option here",
+                format!(
+                    "give `woci {meant}` if you meant that, or put `--` before {option} to pass it to oci"
+                ),
+            ),
 
             // Configuration.
             Self::BadValue { name, why } => {
@@ -87,6 +101,11 @@ impl Error {
                 format!("cannot use `{name}` as a profile name"),
                 "a name consists of letters, digits and . _ - @, and is not `.`, `..` or COMMON",
                 "choose another name",
+            ),
+            Self::UnknownProfile { profile, known } => wrong(
+                format!("cannot sign in for the profile {profile}"),
+                format!("neither config has it, and woci_manager.ini has others: {}", known.join(", ")),
+                format!("name one of those, or add a section [{profile}] to woci_manager.ini"),
             ),
             Self::OciConfig { path, line, why } => wrong(
                 format!("cannot use the OCI config {}, line {line}", path.display()),
@@ -494,6 +513,12 @@ mod tests {
                 topic: "sesion".into(),
                 topics: "credential, env, options".into(),
             }],
+            Variant::UnknownWord => {
+                vec![Error::UnknownWord { word: "logn".into(), meant: "session authenticate".into() }]
+            }
+            Variant::UnknownOption => {
+                vec![Error::UnknownOption { option: "--hepl".into(), meant: "--help".into() }]
+            }
             Variant::BadValue => vec![Error::BadValue {
                 name: format!("redirect_port in [prod] of {}", manager().display()),
                 why: "it is not a whole number from 1 to 65535".into(),
@@ -519,6 +544,10 @@ mod tests {
                 }]
             }
             Variant::BadProfileName => vec![Error::BadProfileName { name: "../prod".into() }],
+            Variant::UnknownProfile => vec![Error::UnknownProfile {
+                profile: "prdo".into(),
+                known: vec!["prod".into(), "staging".into()],
+            }],
             Variant::OciConfig => {
                 vec![Error::OciConfig {
                     path: config(),

@@ -5,7 +5,7 @@ pub mod lock;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -58,6 +58,35 @@ pub fn make_folder(path: &Path) -> Result<()> {
         .mode(PRIVATE_FOLDER)
         .create(path)
         .map_err(|e| file_error("make the folder", path, &e))
+}
+
+/// The folders that [`make_folder`] would make for this path, the innermost first.
+pub fn missing_folders(path: &Path) -> Vec<PathBuf> {
+    let is_missing =
+        |path: &&Path| fs::symlink_metadata(path).is_err_and(|e| e.kind() == ErrorKind::NotFound);
+    path.ancestors().take_while(is_missing).map(Path::to_owned).collect()
+}
+
+/// Whether a folder holds no file but this one.
+pub fn holds_only(folder: &Path, name: &str) -> bool {
+    fs::read_dir(folder)
+        .is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == name)))
+}
+
+/// Removes folders of [`missing_folders`] that are empty again. A folder that is not empty stays.
+pub fn remove_made(folders: &[PathBuf]) {
+    for folder in folders {
+        if fs::remove_dir(folder).is_err() {
+            return;
+        }
+    }
+}
+
+/// Whether an open file is the one at `path`.
+pub fn is_file_at(file: &File, path: &Path) -> bool {
+    let inode = |about: fs::Metadata| (about.dev(), about.ino());
+    let (open, there) = (file.metadata().map(inode), fs::symlink_metadata(path).map(inode));
+    open.ok().zip(there.ok()).is_some_and(|(open, there)| open == there)
 }
 
 /// Sets a folder to mode 0700 if the group or others have any access to it.

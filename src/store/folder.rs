@@ -11,6 +11,8 @@ use crate::log;
 use crate::oci::config_file::{Section, lies_in};
 use crate::oci::{PrivateKey, Upst};
 
+const LOCK: &str = "session.lock";
+
 /// `~/.oci/sessions/<profile>/`, which may not exist yet.
 pub struct SessionDir {
     pub path: PathBuf,
@@ -40,7 +42,7 @@ impl SessionDir {
     }
 
     fn lock_file(&self) -> PathBuf {
-        self.path.join("session.lock")
+        self.path.join(LOCK)
     }
 
     /// Reads the folder. `section` is the profile's section of the OCI config, which may name the key.
@@ -87,10 +89,24 @@ impl SessionDir {
 
     /// Takes the profile's lock. Makes the folder first, if there is none.
     pub fn lock(&self, purpose: Purpose) -> Result<Locked> {
+        loop {
+            let made = files::missing_folders(&self.path);
+            match self.lock_in_folder(purpose) {
+                Ok(lock) if lock.is_at(&self.lock_file()) => {
+                    return Ok(Locked { lock, dir: Self { path: self.path.clone() }, made });
+                }
+                // The process that made the folder has stored nothing in it and taken it away again.
+                Ok(_) => {}
+                Err(_) if made.is_empty() && !files::missing_folders(&self.path).is_empty() => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    fn lock_in_folder(&self, purpose: Purpose) -> Result<Lock> {
         files::make_folder(&self.path)?;
         files::make_private(&self.path)?;
-        let lock = Lock::acquire(&self.lock_file(), purpose)?;
-        Ok(Locked { lock, dir: Self { path: self.path.clone() } })
+        Lock::acquire(&self.lock_file(), purpose)
     }
 
     /// The lock file of a callback port. The profiles that sign in on that port share it.
@@ -104,12 +120,27 @@ impl SessionDir {
 pub struct Locked {
     lock: Lock,
     dir: SessionDir,
+    /// The folders that were made for it.
+    made: Vec<PathBuf>,
 }
 
 impl Locked {
     /// Tells the processes that wait for the lock what its holder does now.
     pub fn state(&self, purpose: Purpose) {
         self.lock.state(purpose);
+    }
+
+    /// Whether nothing but the lock is stored.
+    pub fn is_empty(&self) -> bool {
+        files::holds_only(&self.dir.path, LOCK)
+    }
+
+    /// Leaves no trace of a run that made the folder and stored nothing. The lock is held until its file is gone, so
+    /// that whoever waits for it sees that, and makes a folder anew.
+    pub fn leave_no_empty_folder(self) {
+        if !self.made.is_empty() && self.is_empty() && files::remove(&self.dir.lock_file()).is_ok() {
+            files::remove_made(&self.made);
+        }
     }
 
     pub fn store_key(&self, key_file: &Path, key: &PrivateKey) -> Result<()> {

@@ -419,3 +419,73 @@ fn an_invalid_home_is_an_error() {
     world.woci(&[]).env("HOME", "relative").run().fails(2).says("HOME");
     world.woci(&[]).env("HOME", world.path("nothing-here")).run().fails(2).says(MISSING);
 }
+
+/// With values in [COMMON], a mistyped profile has all that a sign-in needs.
+#[test]
+fn a_mistyped_profile_signs_nobody_in_and_leaves_nothing() {
+    let world = World::new();
+    world.write(MANAGER, section(&world, "COMMON") + "[prod]\n[staging]\n");
+    for words in
+        [&[][..], &["session", "authenticate"], &["session", "refresh"], &["os"], &["env"], &["--daemon"]]
+    {
+        let run = world.woci(&["--profile", "prdo"]).args(words).run();
+        run.fails(2).says("prdo").says("prod, staging");
+        assert!(!world.path(".oci/sessions").exists(), "{words:?}");
+    }
+    assert_eq!(world.sim.total(), 0);
+    assert!(!world.path(".oci/config").exists());
+    // The OCI config knows the name, or there is a session of it.
+    world.write(".oci/config", "[prdo]\nregion=us-ashburn-1\n");
+    world.woci(&["--profile", "prdo"]).run().ok();
+    fs::remove_file(world.path(".oci/config")).expect("it was written above");
+    world.woci(&["--profile", "prdo", "session", "authenticate"]).run().ok();
+    // Without other sections every name is as good.
+    world.write(MANAGER, section(&world, "COMMON"));
+    world.woci(&["--profile", "any"]).run().ok();
+}
+
+#[test]
+fn a_run_that_fails_before_it_stores_anything_leaves_no_folder() {
+    let world = World::new();
+    let fails = |words: &[&str], code: i32| {
+        world.woci(words).env("BROWSER", "no-such-browser").run().fails(code);
+        assert!(!world.path(".oci/sessions/DEFAULT").exists(), "{words:?}");
+        assert!(!world.path(".oci/sessions/other").exists(), "{words:?}");
+    };
+    fails(&["--sign-in", "never"], 1);
+    fails(&[], 1);
+    world.write(MANAGER, "[DEFAULT]\n[other]\n");
+    fails(&["session", "authenticate"], 2);
+    fails(&["--profile", "other", "session", "refresh"], 2);
+    // A folder that was there stays, with its lock.
+    fs::create_dir_all(world.path(".oci/sessions/DEFAULT")).expect("a new folder");
+    world.woci(&["session", "authenticate"]).run().fails(2);
+    assert!(world.path(".oci/sessions/DEFAULT/session.lock").exists());
+}
+
+/// Each takes the folder away that another waits in.
+#[test]
+fn runs_that_fail_at_once_do_not_disturb_each_other() {
+    let world = World::new();
+    world.write(MANAGER, "[DEFAULT]\n");
+    let runs: Vec<_> = (0..24).map(|_| world.woci(&["session", "authenticate"]).start()).collect();
+    for run in runs {
+        run.finish().fails(2).says(MISSING);
+    }
+    assert!(!world.path(".oci/sessions").exists());
+}
+
+#[test]
+fn a_typing_error_signs_nobody_in() {
+    let world = World::new();
+    for (words, meant) in [
+        (&["statsu"][..], "`woci status`"),
+        (&["login"], "`woci session authenticate`"),
+        (&["--hepl"], "--help"),
+        (&["--proflie", "prod", "os", "ns", "get"], "--profile"),
+    ] {
+        world.woci(words).run().fails(2).says(meant).says("`--`");
+    }
+    assert_eq!(world.sim.total(), 0);
+    world.woci(&["--", "statsu"]).run().ok();
+}

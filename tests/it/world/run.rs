@@ -51,6 +51,11 @@ impl<'w> Woci<'w> {
         self
     }
 
+    pub fn args(mut self, words: &[&str]) -> Self {
+        self.words.extend(words.iter().map(OsString::from));
+        self
+    }
+
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
