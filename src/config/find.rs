@@ -218,23 +218,44 @@ mod tests {
         fixture_path(&format!("manager/{name}.ini")).into_os_string().into_string().unwrap()
     }
 
+    const SAMPLES: [&str; 4] = ["oci-identity-domain", "okta", "entra", "keycloak"];
+
+    /// As it is, a sample needs neither a choice of profile nor a passphrase.
     #[test]
-    fn every_sample_config_serves_its_profiles_without_a_warning() {
-        let home = Home::new();
-        for (name, profiles) in [
-            ("oci-identity-domain", &["DEFAULT"][..]),
-            ("okta", &["prod", "staging"]),
-            ("entra", &["azure"]),
-            ("keycloak", &["team-a", "team-b"]),
-        ] {
+    fn every_sample_config_has_one_profile_and_starts_as_it_is() {
+        for name in SAMPLES {
+            let home = Home::new();
+            let settings = home.settings(&[("--manager-config", &*sample(name))], &[]);
+            let settings = settings.unwrap_or_else(|e| panic!("{name}: {e}"));
+            assert_eq!(settings.profile.as_str(), "prod", "{name}");
+            assert_eq!(settings.warnings, Vec::<String>::new(), "{name}");
+            let renewal = settings.provider_needs(&Env::of(&[])).unwrap_or_else(|e| panic!("{name}: {e}"));
+            assert!(renewal.provider.scope.contains("offline_access"), "{name}");
+            assert!(settings.region.is_some(), "{name}");
+            assert!(!settings.passphrase.prompt && settings.passphrase.variable.is_none(), "{name}");
+        }
+    }
+
+    /// A line of a sample that begins with `#` and no blank is one to try.
+    #[test]
+    fn what_a_sample_config_has_in_comments_is_right_too() {
+        for name in SAMPLES {
+            let text = std::fs::read_to_string(sample(name)).unwrap();
+            let uncommented =
+                |line: &str| match line.strip_prefix('#').filter(|line| !line.starts_with([' ', '#'])) {
+                    Some(line) => format!("{line}\n"),
+                    None => format!("{line}\n"),
+                };
+            let all: String = text.lines().map(uncommented).collect();
+            assert_ne!(all.trim(), text.trim(), "{name}");
+            let home = Home::with(&all);
+            let profiles = if all.contains("[staging]") { &["prod", "staging"][..] } else { &["prod"] };
             for profile in profiles {
-                let named = [("--manager-config", &*sample(name)), ("--profile", profile)];
-                let settings = home.settings(&named, &[]).unwrap_or_else(|e| panic!("{name}: {e}"));
+                let settings = home.settings(&[("--profile", profile)], &[]);
+                let settings = settings.unwrap_or_else(|e| panic!("{name}: {e}"));
                 assert_eq!(settings.warnings, Vec::<String>::new(), "{name}");
-                let renewal =
-                    settings.provider_needs(&Env::of(&[])).unwrap_or_else(|e| panic!("{name}: {e}"));
-                assert!(renewal.provider.scope.contains("offline_access"), "{name}");
-                assert!(settings.region.is_some(), "{name}");
+                settings.provider_needs(&Env::of(&[])).unwrap_or_else(|e| panic!("{name}: {e}"));
+                assert!(settings.passphrase.prompt || *profile == "staging", "{name}");
             }
         }
     }
