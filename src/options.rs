@@ -10,6 +10,8 @@ pub enum Kind {
     Secret,
     Url,
     Path,
+    /// The name or key of a region of OCI's; it becomes part of a host name.
+    Region,
     Number {
         least: u32,
         most: u32,
@@ -144,6 +146,7 @@ pub const OPTIONS: &[Opt] = &[
         name: "--region",
         key: Some("region"),
         variable: Some("OCI_CLI_REGION"),
+        kind: Kind::Region,
         default: Some("as in the OCI config"),
         value: "REGION",
         group: Group::Profile,

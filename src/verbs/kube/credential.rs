@@ -11,6 +11,7 @@ use crate::host::{self, Host};
 use crate::oauth::url;
 use crate::oci::region;
 use crate::oci::signature::sign_get;
+use crate::options::Flags;
 use crate::output::Output;
 use crate::session::{Engine, Person, Want};
 use crate::verbs::{Invocation, settings};
@@ -25,7 +26,7 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     let settings = settings(host, &invocation.flags)?;
     let person = if asked.has_terminal { Person::AtTerminal } else { Person::AtBrowser };
     let mut engine = Engine::new(host, &settings, Want { person, ..Want::VALID }, None);
-    let region = region(&engine, &cluster_id)?;
+    let region = region(&engine, &invocation.flags, &cluster_id)?;
     let session = engine.ensure()?;
 
     let now = host::now();
@@ -46,12 +47,12 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     Ok(Output::Text(format!("{credential:#}\n")))
 }
 
-/// The configured region, else the one that the cluster's OCID names.
-fn region(engine: &Engine<'_>, cluster_id: &str) -> Result<String> {
-    match engine.region()? {
-        Some(set) => region::name(&set)
-            .ok_or_else(|| Error::BadValue { name: "the region".into(), why: format!("`{set}` is none") }),
-        None => region::of_ocid(cluster_id).ok_or(Error::NoRegion),
+/// The region of `--region`, else the cluster's own, by its OCID, else the configured one.
+fn region(engine: &Engine<'_>, flags: &Flags, cluster_id: &str) -> Result<String> {
+    let own = if flags.has("--region") { None } else { region::of_ocid(cluster_id) };
+    match own {
+        Some(own) => Ok(own),
+        None => engine.region()?.and_then(|set| region::name(&set)).ok_or(Error::NoRegion),
     }
 }
 
