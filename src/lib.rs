@@ -82,8 +82,7 @@ use std::ffi::OsString;
 
 use error::Given;
 use host::Host;
-use options::Flags;
-use output::Output;
+use output::{Format, Output};
 use verbs::Answer;
 
 #[cfg(target_env = "musl")]
@@ -95,27 +94,22 @@ pub fn main(args: Vec<OsString>) -> u8 {
     sys::begin();
     let host = Host::of_this_process();
     let mut given = Given::default();
+    let mut format = None;
     cli::parse(args)
-        .inspect(|invocation| given = session_options(&invocation.flags))
+        .inspect(|invocation| {
+            given = verbs::given(&invocation.flags);
+            format = invocation.flags.get("--output").map(str::to_owned);
+        })
         .and_then(|invocation| match invocation.verb.answer {
             Answer::By(run) => run(&host, invocation),
             Answer::Help => cli::help(&invocation.words).map(Output::Text),
         })
-        .and_then(output::print)
+        .and_then(|output| output::print(output, Format::of(format.as_deref())))
         .unwrap_or_else(|e| {
             let said = e.say_to(&given);
             log::line(format_args!("woci: {said}"));
             said.code
         })
-}
-
-fn session_options(flags: &Flags) -> Given {
-    let value = |name| flags.get(name).map(str::to_owned);
-    Given {
-        profile: value("--profile"),
-        manager_config: value("--manager-config"),
-        config_file: value("--config-file"),
-    }
 }
 
 /// Entrances for fuzzers (tests/fuzz): bytes go into each parser, and the results are checked.

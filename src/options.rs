@@ -111,6 +111,10 @@ const ROW: Opt = Opt {
 /// The word that makes a woci the daemon's process. It is not for people.
 pub const DAEMON_PROCESS: &str = "__daemon";
 
+/// It is woci's with a verb of woci's. An oci command gets its own.
+pub const OUTPUT: &str = "--output";
+
+pub const SHELLS: &[&str] = &["sh", "bash", "zsh", "fish", "powershell", "pwsh"];
 pub const LOG_LEVELS: &[&str] = &["DEBUG", "INFO", "WARNING", "ERROR"];
 const SECONDS_OF_A_DAY: u32 = 86_400;
 
@@ -178,6 +182,19 @@ pub const OPTIONS: &[Opt] = &[
         help: "woci's own configuration",
         example: "--manager-config ~/team/woci_manager.ini",
         essential: true,
+        carried: true,
+        ..ROW
+    },
+    Opt {
+        name: "--sessions-folder",
+        key: Some("sessions_folder"),
+        variable: Some("WOCI_SESSIONS_FOLDER"),
+        kind: Kind::Path,
+        default: Some("~/.oci/sessions"),
+        value: "PATH",
+        group: Group::Profile,
+        help: "the folder of the sessions, for a home without file locks (NFS)",
+        example: "--sessions-folder /var/tmp/ada/sessions",
         carried: true,
         ..ROW
     },
@@ -370,12 +387,23 @@ pub const OPTIONS: &[Opt] = &[
         ..ROW
     },
     Opt {
+        name: OUTPUT,
+        kind: Kind::OneOf(&["json", "text"]),
+        default: Some("text on a terminal, json elsewhere"),
+        value: "json|text",
+        group: Group::Messages,
+        help: "how a verb of woci's prints its document; oci has an option of this name, which its commands get",
+        example: "--output json",
+        forwarded: true,
+        ..ROW
+    },
+    Opt {
         name: "--shell",
-        kind: Kind::OneOf(&["sh", "fish", "powershell"]),
+        kind: Kind::OneOf(SHELLS),
         default: Some("sh"),
-        value: "sh|fish|powershell",
+        value: "SHELL",
         group: Group::Verb,
-        help: "whose syntax is printed",
+        help: "whose syntax is printed: sh (also bash, zsh), fish, or powershell (also pwsh)",
         example: "--shell fish",
         verbs: &["env"],
         ..ROW
@@ -384,7 +412,7 @@ pub const OPTIONS: &[Opt] = &[
         name: "--unset",
         kind: Kind::Flag,
         group: Group::Verb,
-        help: "print the lines that unset the variables again",
+        help: "print the lines that unset the variables again; what they held before is not restored",
         example: "--unset",
         verbs: &["env"],
         ..ROW
@@ -401,7 +429,7 @@ pub const OPTIONS: &[Opt] = &[
     },
     Opt {
         name: "--user",
-        default: Some("the name that oci gives it"),
+        default: Some("the one for this cluster, else the name that oci gives it"),
         value: "NAME",
         group: Group::Verb,
         help: "the name of the kubeconfig's user entry",

@@ -14,7 +14,7 @@ use pico_args::Arguments;
 
 use crate::error::{Error, Result};
 use crate::oci::command_line;
-use crate::options::{self, DAEMON_PROCESS, Flags, Kind, OPTIONS, Opt};
+use crate::options::{self, DAEMON_PROCESS, Flags, Kind, OPTIONS, OUTPUT, Opt};
 use crate::verbs::{self, CREDENTIAL, Form, HELP, Invocation, PASSTHROUGH, VERBS, VERSION, Verb};
 
 /// # Errors
@@ -59,6 +59,8 @@ impl Line {
         }
         let (name, inline) = split(&arg);
         let row = options::find(name).or_else(|| options::find_of_verb(verb?.name, name));
+        // After an oci word, nothing of it is read.
+        let row = row.filter(|row| is_wocis || row.name != OUTPUT);
         let Some(row) = row else {
             self.for_oci.push(arg.clone());
             self.words.push(arg);
@@ -142,6 +144,7 @@ impl Line {
         }
         let verb = first.unwrap_or(beside);
         self.check_options_of(verb)?;
+        self.check_output(verb)?;
         Ok(self.run(verb, beside, words))
     }
 
@@ -169,6 +172,21 @@ impl Line {
     fn words_after(&self, verb: Option<&Verb>) -> Vec<OsString> {
         let length = verb.map_or(0, |verb| verb.name.split(' ').count());
         self.words[length..].to_vec()
+    }
+
+    /// The value of `--output`, if it is woci's.
+    fn check_output(&self, verb: &Verb) -> Result<()> {
+        let Some(value) = self.flags.get(OUTPUT) else { return Ok(()) };
+        match verb.form {
+            Form::OciCommand | Form::HiddenWords => Ok(()),
+            Form::Words | Form::Option if verb.schema.is_none() => {
+                Err(Error::NotOfVerb { verb: verb.name.into(), word: OUTPUT.into() })
+            }
+            Form::Words | Form::Option if matches!(value, "json" | "text") => Ok(()),
+            Form::Words | Form::Option => {
+                Err(Error::BadValue { name: OUTPUT.into(), why: "it is none of json, text".into() })
+            }
+        }
     }
 
     /// An option that may stand anywhere can still belong to one verb, and a verb can need one of its own.
@@ -370,6 +388,26 @@ mod tests {
         assert_eq!(words(&["-d", "x"]).0, ["-d", "x"]);
         assert_eq!(words(&["--", "env"]), (vec!["env".into()], false));
         assert_eq!(words(&["session", "--", "refresh"]), (vec!["session".into(), "refresh".into()], true));
+    }
+
+    #[test]
+    fn output_is_wocis_with_a_verb_of_wocis_alone() {
+        let output =
+            |args: &[&str]| line(args).map(|invocation| invocation.flags.get(OUTPUT).map(str::to_owned));
+        for args in
+            [&["--output", "text"][..], &["credential", "--output=text"], &["--output=text", "--daemon"]]
+        {
+            assert_eq!(output(args), Ok(Some("text".into())), "{args:?}");
+        }
+        assert_eq!(output(&["--output", "table"]).unwrap_err().say().code, 2);
+        assert!(matches!(output(&["env", "--output", "json"]), Err(Error::NotOfVerb { .. })));
+        for args in [
+            &["--output", "table", "iam", "--output"][..],
+            &["iam", "--output", "table", "--output=json"],
+            &["iam", "--output="],
+        ] {
+            assert_eq!(words(args).0, args);
+        }
     }
 
     #[test]

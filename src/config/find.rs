@@ -10,6 +10,7 @@ use super::values::Values;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::host::Host;
+use crate::ini::{self, Is};
 use crate::options::{self, Flags};
 
 /// The manager config, if there is one, and the OCI config that was named.
@@ -59,7 +60,9 @@ impl Config {
     /// The settings of the profile that was named, or that is the only choice.
     pub fn profile(&self, host: &Host, flags: &Flags) -> Result<Settings> {
         let home = host.home()?;
-        let profile = self.choose(host, flags, &home.join(".oci/sessions"))?;
+        let named_sessions = named(host, flags, "--sessions-folder")?;
+        let default_sessions = home.join(".oci/sessions");
+        let profile = self.choose(host, flags, named_sessions.as_ref().unwrap_or(&default_sessions))?;
         let mut warnings = Vec::new();
         let (sections, manager) = match &self.manager {
             ManagerFile::Absent => (Sections::default(), ManagerState::None),
@@ -82,17 +85,25 @@ impl Config {
                 (None, Some(set)) => (self.beside_manager(host, &set)?, true),
                 (None, None) => (home.join(".oci/config"), false),
             };
+        let sessions = match (named_sessions, values.text("sessions_folder")?) {
+            (Some(named), _) => named,
+            (None, Some(set)) => self.beside_manager(host, &set)?,
+            (None, None) => default_sessions,
+        };
         let other_profiles = match &self.manager {
             ManagerFile::Read(manager) => profile.others_of(&manager.sections),
             ManagerFile::Absent | ManagerFile::Unreadable { .. } => None,
         };
-        let places = Places { home, oci_config, oci_config_from_manager, manager, other_profiles };
+        let places = Places { sessions, oci_config, oci_config_from_manager, manager, other_profiles };
         Settings::new(&values, places, warnings)
     }
 
     fn choose(&self, host: &Host, flags: &Flags, sessions: &Path) -> Result<ProfileName> {
         if let Some(name) = flag_or_variable(host, flags, "--profile") {
             return ProfileName::new(&name.to_string_lossy());
+        }
+        if let Some(name) = default_of_oci(host)? {
+            return ProfileName::new(&name);
         }
         match &self.manager {
             ManagerFile::Absent => ProfileName::new(DEFAULT),
@@ -129,6 +140,29 @@ fn flag_or_variable<'a>(host: &'a Host, flags: &'a Flags, option: &str) -> Optio
 
 fn named(host: &Host, flags: &Flags, option: &str) -> Result<Option<PathBuf>> {
     flag_or_variable(host, flags, option).map(|path| host.absolute(Path::new(path))).transpose()
+}
+
+/// The profile that oci takes if none is named: `default_profile` of its own settings file. woci reads nothing else
+/// there; a file that cannot be read is left to oci to report.
+fn default_of_oci(host: &Host) -> Result<Option<String>> {
+    let named = host.env.get("OCI_CLI_RC_FILE").map(|path| host.absolute(Path::new(path))).transpose()?;
+    let bytes = match named.map(|path| files::read(&path)) {
+        None | Some(Ok(None)) => files::read(&host.home()?.join(".oci/oci_cli_rc")),
+        Some(read) => read,
+    };
+    let Ok(Some(bytes)) = bytes else { return Ok(None) };
+    let Ok(text) = ini::text(&bytes) else { return Ok(None) };
+    let mut is_settings = false;
+    for line in ini::lines(text).map_while(std::result::Result::ok) {
+        match line.is {
+            Is::Section(name) => is_settings = name == "OCI_CLI_SETTINGS",
+            Is::Key { name, value, .. } if is_settings && ini::lower(name) == "default_profile" => {
+                return Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty()));
+            }
+            _ => {}
+        }
+    }
+    Ok(None)
 }
 
 fn read(path: &Path) -> ManagerFile {
@@ -240,7 +274,7 @@ mod tests {
     #[test]
     fn what_a_sample_config_has_in_comments_is_right_too() {
         for name in SAMPLES {
-            let text = std::fs::read_to_string(sample(name)).unwrap();
+            let text = String::from_utf8(files::read(Path::new(&sample(name))).unwrap().unwrap()).unwrap();
             let uncommented =
                 |line: &str| match line.strip_prefix('#').filter(|line| !line.starts_with([' ', '#'])) {
                     Some(line) => format!("{line}\n"),

@@ -1,7 +1,7 @@
 //! The settings of one profile, typed. A malformed value is refused when the settings are made, whether
 //! or not it is needed; a value may be missing as long as nothing needs it (`needs`).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::needs::ProviderValues;
 use super::profile::ProfileName;
@@ -19,7 +19,7 @@ pub struct Settings {
     pub oci_config: PathBuf,
     /// The path comes from the manager config, so that oci has to be told.
     pub oci_config_from_manager: bool,
-    /// `~/.oci/sessions/<profile>`.
+    /// `~/.oci/sessions/<profile>`, or the folder of this profile in `sessions_folder`.
     pub session_folder: PathBuf,
     /// The profiles of the manager config, where it has some and this is none of them.
     pub other_profiles: Option<Vec<String>>,
@@ -63,9 +63,9 @@ pub(super) enum ManagerState {
     Unreadable(PathBuf, String),
 }
 
-/// What was found for the settings: the home folder and both configs.
-pub(super) struct Places<'a> {
-    pub home: &'a Path,
+/// What was found for the settings: the folder of the sessions and both configs.
+pub(super) struct Places {
+    pub sessions: PathBuf,
     pub oci_config: PathBuf,
     pub oci_config_from_manager: bool,
     pub manager: ManagerState,
@@ -74,7 +74,7 @@ pub(super) struct Places<'a> {
 
 impl Settings {
     /// Reads every key of the option table.
-    pub(super) fn new(values: &Values<'_>, places: Places<'_>, mut warnings: Vec<String>) -> Result<Self> {
+    pub(super) fn new(values: &Values<'_>, places: Places, mut warnings: Vec<String>) -> Result<Self> {
         let secret = |key| Ok(values.text(key)?.map(|text| SecretSource::Value(Secret::new(text))));
         let provider = ProviderValues {
             authz_base_url: values.text("authz_base_url")?,
@@ -97,7 +97,7 @@ impl Settings {
         let profile = values.profile.clone();
         let redirect_port = values.number("redirect_port")?;
         Ok(Self {
-            session_folder: places.home.join(".oci/sessions").join(profile.as_str()),
+            session_folder: places.sessions.join(profile.as_str()),
             profile,
             profile_by_flag: values.has_flag("--profile"),
             oci_config: places.oci_config,

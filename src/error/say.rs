@@ -407,7 +407,7 @@ fn refused_advice(status: u16, error: Option<&str>, authenticate: &str) -> Strin
 impl Given {
     /// A command of woci in backquotes, with the options that were given. `profile` is the one in use,
     /// where it may have come from elsewhere.
-    fn command(&self, words: &str, profile: Option<&str>) -> String {
+    pub fn command(&self, words: &str, profile: Option<&str>) -> String {
         let mut command = format!("`woci {words}");
         for (option, value) in [
             ("--profile", profile.or(self.profile.as_deref())),

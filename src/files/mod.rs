@@ -60,11 +60,23 @@ pub fn make_folder(path: &Path) -> Result<()> {
         .map_err(|e| file_error("make the folder", path, &e))
 }
 
-/// The folders that [`make_folder`] would make for this path, the innermost first.
-pub fn missing_folders(path: &Path) -> Vec<PathBuf> {
-    let is_missing =
-        |path: &&Path| fs::symlink_metadata(path).is_err_and(|e| e.kind() == ErrorKind::NotFound);
-    path.ancestors().take_while(is_missing).map(Path::to_owned).collect()
+/// Like [`make_folder`], and returns the folders that this call made, the innermost first.
+pub fn make_folders(path: &Path) -> Result<Vec<PathBuf>> {
+    let create = || DirBuilder::new().mode(PRIVATE_FOLDER).create(path);
+    let mut made = Vec::new();
+    let mut created = create();
+    if created.as_ref().is_err_and(|e| e.kind() == ErrorKind::NotFound)
+        && let Some(parent) = path.parent()
+    {
+        made = make_folders(parent)?;
+        created = create();
+    }
+    match created {
+        Ok(()) => made.insert(0, path.to_owned()),
+        // It is there already, or another process took its parent away: make it, or say why not.
+        Err(_) => make_folder(path)?,
+    }
+    Ok(made)
 }
 
 /// Whether a folder holds no file but this one.
@@ -73,7 +85,7 @@ pub fn holds_only(folder: &Path, name: &str) -> bool {
         .is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == name)))
 }
 
-/// Removes folders of [`missing_folders`] that are empty again. A folder that is not empty stays.
+/// Removes folders of [`make_folders`] that are empty again. A folder that is not empty stays.
 pub fn remove_made(folders: &[PathBuf]) {
     for folder in folders {
         if fs::remove_dir(folder).is_err() {

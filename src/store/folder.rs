@@ -89,24 +89,21 @@ impl SessionDir {
 
     /// Takes the profile's lock. Makes the folder first, if there is none.
     pub fn lock(&self, purpose: Purpose) -> Result<Locked> {
+        let mut made = Vec::new();
         loop {
-            let made = files::missing_folders(&self.path);
-            match self.lock_in_folder(purpose) {
+            made.extend(files::make_folders(&self.path)?);
+            let lock =
+                files::make_private(&self.path).and_then(|()| Lock::acquire(&self.lock_file(), purpose));
+            match lock {
                 Ok(lock) if lock.is_at(&self.lock_file()) => {
                     return Ok(Locked { lock, dir: Self { path: self.path.clone() }, made });
                 }
                 // The process that made the folder has stored nothing in it and taken it away again.
                 Ok(_) => {}
-                Err(_) if made.is_empty() && !files::missing_folders(&self.path).is_empty() => {}
+                Err(_) if !self.path.exists() => {}
                 Err(e) => return Err(e),
             }
         }
-    }
-
-    fn lock_in_folder(&self, purpose: Purpose) -> Result<Lock> {
-        files::make_folder(&self.path)?;
-        files::make_private(&self.path)?;
-        Lock::acquire(&self.lock_file(), purpose)
     }
 
     /// The lock file of a callback port. The profiles that sign in on that port share it.
@@ -138,7 +135,10 @@ impl Locked {
     /// Leaves no trace of a run that made the folder and stored nothing. The lock is held until its file is gone, so
     /// that whoever waits for it sees that, and makes a folder anew.
     pub fn leave_no_empty_folder(self) {
-        if !self.made.is_empty() && self.is_empty() && files::remove(&self.dir.lock_file()).is_ok() {
+        if self.made.contains(&self.dir.path)
+            && self.is_empty()
+            && files::remove(&self.dir.lock_file()).is_ok()
+        {
             files::remove_made(&self.made);
         }
     }

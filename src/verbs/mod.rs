@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 
 use crate::config::{Config, Settings};
-use crate::error::{Error, Result};
+use crate::error::{Error, Given, Result};
 use crate::host::Host;
 use crate::log;
 use crate::options::{DAEMON_PROCESS, Flags};
@@ -103,6 +103,9 @@ pub const VERBS: &[Verb] = &[
         name: CREDENTIAL,
         summary: "print the session as JSON; plain `woci` does the same",
         about: "\
+On a terminal, a few lines for a person are printed in place of the JSON document, without the session token; \
+--output json and --output text choose.
+
 The session is read from disk if it is valid, refreshed if it has ended, and made by a sign-in in your \
 browser if it cannot be refreshed. The document holds the session token: treat it as a password.",
         schema: Some("credential"),
@@ -265,6 +268,16 @@ pub fn of_words(words: &[OsString]) -> Option<&'static Verb> {
 
 fn not_available(_: &Host, invocation: Invocation) -> Result<Output> {
     Err(Error::NotAvailable { what: format!("`woci {}`", invocation.verb.name) })
+}
+
+/// The options that choose the session, for the commands that woci suggests.
+pub fn given(flags: &Flags) -> Given {
+    let value = |name| flags.get(name).map(str::to_owned);
+    Given {
+        profile: value("--profile"),
+        manager_config: value("--manager-config"),
+        config_file: value("--config-file"),
+    }
 }
 
 /// The settings of the profile that the flags choose; messages follow its log level from here on.

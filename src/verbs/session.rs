@@ -1,6 +1,6 @@
 //! The two verbs that make a new session, whatever session there is. Both print it as `credential` does.
 
-use super::{Invocation, credential, settings};
+use super::{Invocation, credential};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::options::Flags;
@@ -9,11 +9,11 @@ use crate::session::Want;
 
 pub fn authenticate(host: &Host, mut invocation: Invocation) -> Result<Output> {
     take_profile_name(&mut invocation.flags, &invocation.own)?;
-    credential::print(host, &settings(host, &invocation.flags)?, Want::SIGNED_IN)
+    credential::print(host, &invocation.flags, Want::SIGNED_IN)
 }
 
 pub fn refresh(host: &Host, invocation: Invocation) -> Result<Output> {
-    credential::print(host, &settings(host, &invocation.flags)?, Want::NEWER)
+    credential::print(host, &invocation.flags, Want::NEWER)
 }
 
 /// `oci session authenticate` has an option of its own for the profile; here it means `--profile`.

@@ -2,6 +2,7 @@
 //! values, and when warnings are shown.
 
 use crate::world::World;
+use crate::world::run::Woci;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -472,7 +473,7 @@ fn runs_that_fail_at_once_do_not_disturb_each_other() {
     for run in runs {
         run.finish().fails(2).says(MISSING);
     }
-    assert!(!world.path(".oci/sessions").exists());
+    assert!(!world.path(".oci/sessions/DEFAULT").exists());
 }
 
 #[test]
@@ -488,4 +489,43 @@ fn a_typing_error_signs_nobody_in() {
     }
     assert_eq!(world.sim.total(), 0);
     world.woci(&["--", "statsu"]).run().ok();
+}
+
+#[test]
+fn without_a_named_profile_ocis_default_profile_is_taken() {
+    let world = World::new();
+    for name in ["a", "b", "c"] {
+        world.session_of(name).seed(3600);
+    }
+    world.manager(&["a", "b", "c"].map(|name| (name, &*world.settings().leak())));
+    world.woci(&[]).run().fails(2).says("Could not determine profile name");
+    world.write(".oci/oci_cli_rc", "[OTHER]\ndefault_profile = c\n[OCI_CLI_SETTINGS]\nDefault_Profile = a\n");
+    assert_eq!(profile(&world, &[]), "a");
+    assert_eq!(profile(&world, &["--profile", "b"]), "b");
+    let by = |name: &str, value: &str| world.woci(&[]).env(name, value).run().ok().json()["profile"].clone();
+    assert_eq!(by("OCI_CLI_PROFILE", "b"), "b");
+    world.write("rc", "[OCI_CLI_SETTINGS]\ndefault_profile=c\n");
+    assert_eq!(by("OCI_CLI_RC_FILE", "~/rc"), "c");
+    assert_eq!(by("OCI_CLI_RC_FILE", ""), "a");
+    assert_eq!(by("OCI_CLI_RC_FILE", "~/none"), "a");
+    // A damaged file is for oci to report.
+    world.write(".oci/oci_cli_rc", "default_profile = b\n\u{7}[");
+    world.woci(&[]).run().fails(2).says("Could not determine profile name");
+}
+
+#[test]
+fn the_sessions_can_be_kept_in_another_folder() {
+    let world = World::new();
+    let signs_in = |woci: Woci<'_>, folder: &str| {
+        let document = woci.run().ok().json();
+        let expected = world.path(folder).join("DEFAULT/token");
+        assert_eq!(document["security_token_file"], expected.to_str().expect("UTF-8"));
+        assert!(!world.path(".oci/sessions").exists());
+        fs::remove_dir_all(world.path(folder)).expect("it was made");
+    };
+    signs_in(world.woci(&[]).env("WOCI_SESSIONS_FOLDER", "~/by/variable"), "by/variable");
+    signs_in(world.woci(&["--sessions-folder=by-option"]).env("WOCI_SESSIONS_FOLDER", "/x"), "by-option");
+    // A path in the manager config is relative to its folder.
+    world.manager(&[("DEFAULT", &world.settings_with(&[("sessions_folder", Some("kept"))]))]);
+    signs_in(world.woci(&[]).directory(&world.path("bin")), ".oci/kept");
 }

@@ -50,6 +50,7 @@ const EFFECTS: &[Effect] = &[
     Effect { option: "--cluster-id CLUSTER", command: "kubeconfig", shows: CLUSTER },
     Effect { option: "--user ada", command: "kubeconfig --cluster-id CLUSTER", shows: r#"- name: "ada""# },
     Effect { option: "--write", command: "kubeconfig --cluster-id CLUSTER", shows: "kubectl" },
+    Effect { option: "--output text", command: "credential", shows: "Next: `woci os ns get`" },
     Effect { option: "--profile-name work", command: "session authenticate", shows: r#""profile": "work""# },
 ];
 

@@ -14,7 +14,7 @@ use crate::oci::signature::sign_get;
 use crate::options::Flags;
 use crate::output::Output;
 use crate::session::{Engine, Person, Want};
-use crate::verbs::{Invocation, settings};
+use crate::verbs::{Invocation, given, settings};
 
 /// As long as with `oci`: kubectl asks for a new token before the cluster refuses this one.
 const LIFE_SECONDS: i64 = 240;
@@ -36,15 +36,24 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
         .map_err(|why| Error::Key { path: session.key_file.clone(), why })?;
     let query = url::form(&[("authorization", signed.authorization.expose()), ("date", &signed.date)]);
     let expiration = now.plus(LIFE_SECONDS).min(session.upst.exp());
-    let credential = json!({
-        "apiVersion": asked.api_version,
-        "kind": "ExecCredential",
-        "status": {
-            "token": URL_SAFE.encode(format!("https://{server}{path}?{query}")),
-            "expirationTimestamp": expiration.to_string(),
-        },
-    });
-    Ok(Output::Text(format!("{credential:#}\n")))
+    let document = vec![
+        ("apiVersion", asked.api_version.into()),
+        ("kind", "ExecCredential".into()),
+        (
+            "status",
+            json!({
+                "token": URL_SAFE.encode(format!("https://{server}{path}?{query}")),
+                "expirationTimestamp": expiration.to_string(),
+            }),
+        ),
+    ];
+    let text = format!(
+        "A token for the cluster {cluster_id} is ready for kubectl, until {expiration}.\n\
+         \n\
+         Next: {} makes kubectl run this command.\n",
+        given(&invocation.flags).command(&format!("kubeconfig --cluster-id {cluster_id} --write"), None),
+    );
+    Ok(Output::Document { document, text, code: 0 })
 }
 
 /// The region of `--region`, else the cluster's own, by its OCID, else the configured one.

@@ -25,6 +25,7 @@ pub struct Woci<'w> {
     words: Vec<OsString>,
     stdin: Option<Vec<u8>>,
     terminal: bool,
+    screen: bool,
 }
 
 impl<'w> Woci<'w> {
@@ -43,7 +44,7 @@ impl<'w> Woci<'w> {
         // The most permissive umask: woci's files must not depend on a stricter one.
         sys::with_umask(&mut command, 0);
         let words = words.iter().map(OsString::from).collect();
-        Woci { world, command, words, stdin: None, terminal: false }
+        Woci { world, command, words, stdin: None, terminal: false, screen: false }
     }
 
     pub fn arg(mut self, word: impl AsRef<OsStr>) -> Self {
@@ -88,6 +89,11 @@ impl<'w> Woci<'w> {
         self
     }
 
+    /// Connects stdout to the terminal too: what is printed there is in `stderr`.
+    pub fn screen(self) -> Self {
+        Woci { screen: true, ..self.terminal() }
+    }
+
     pub fn run(self) -> Run {
         self.start().finish()
     }
@@ -96,6 +102,9 @@ impl<'w> Woci<'w> {
         self.command.args(&self.words).stdout(Stdio::piped());
         let keyboard = if self.terminal {
             let (person, program) = sys::terminal();
+            if self.screen {
+                self.command.stdout(program.try_clone().expect("a descriptor can be copied"));
+            }
             self.command.stdin(program.try_clone().expect("a descriptor can be copied")).stderr(program);
             sys::with_own_terminal(&mut self.command);
             Some(person)
@@ -108,7 +117,10 @@ impl<'w> Woci<'w> {
         // The command holds a handle of the terminal. Until it is dropped, reading from the other end does not end.
         drop(self.command);
         let id = child.id();
-        let out = Heard::listen(child.stdout.take().expect("stdout is piped"));
+        let out = match child.stdout.take() {
+            Some(stdout) => Heard::listen(stdout),
+            None => Heard::listen(std::io::empty()),
+        };
         let err = match (&keyboard, child.stderr.take()) {
             (Some(person), _) => Heard::listen(person.try_clone().expect("a descriptor can be copied")),
             (None, stderr) => Heard::listen(stderr.expect("stderr is piped")),
