@@ -22,7 +22,8 @@ pub struct Config {
 
 /// What was found where the manager config is looked for.
 enum ManagerFile {
-    Absent,
+    /// There is none at any of these paths.
+    Absent(Vec<PathBuf>),
     Read(Manager),
     /// No flag or variable named the file, so a valid session serves without it.
     Unreadable {
@@ -39,7 +40,7 @@ impl Config {
         let named_oci_config = named(host, flags, "--config-file")?;
         let manager = match named(host, flags, "--manager-config")? {
             Some(path) => match read(&path) {
-                ManagerFile::Absent => {
+                ManagerFile::Absent(_) => {
                     return Err(Error::ManagerConfig { path, why: "there is no such file".to_owned() });
                 }
                 ManagerFile::Unreadable { path, why } => return Err(Error::ManagerConfig { path, why }),
@@ -49,8 +50,16 @@ impl Config {
                 let in_home = host.home()?.join(".oci").join(FILE_NAME);
                 let beside = named_oci_config.as_ref().map(|path| path.with_file_name(FILE_NAME));
                 match beside.map(|path| read(&path)) {
-                    None | Some(ManagerFile::Absent) => read(&in_home),
+                    Some(ManagerFile::Absent(mut looked_for)) => match read(&in_home) {
+                        ManagerFile::Absent(in_home) => {
+                            looked_for.extend(in_home);
+                            looked_for.dedup();
+                            ManagerFile::Absent(looked_for)
+                        }
+                        found => found,
+                    },
                     Some(found) => found,
+                    None => read(&in_home),
                 }
             }
         };
@@ -65,7 +74,7 @@ impl Config {
         let profile = self.choose(host, flags, named_sessions.as_ref().unwrap_or(&default_sessions))?;
         let mut warnings = Vec::new();
         let (sections, manager) = match &self.manager {
-            ManagerFile::Absent => (Sections::default(), ManagerState::None),
+            ManagerFile::Absent(looked_for) => (Sections::default(), ManagerState::None(looked_for.clone())),
             ManagerFile::Read(manager) => {
                 (manager.sections_of(profile.as_str()), ManagerState::Read(manager.path.clone()))
             }
@@ -92,7 +101,7 @@ impl Config {
         };
         let other_profiles = match &self.manager {
             ManagerFile::Read(manager) => profile.others_of(&manager.sections),
-            ManagerFile::Absent | ManagerFile::Unreadable { .. } => None,
+            ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => None,
         };
         let places = Places { sessions, oci_config, oci_config_from_manager, manager, other_profiles };
         Settings::new(&values, places, warnings)
@@ -106,7 +115,7 @@ impl Config {
             return ProfileName::new(&name);
         }
         match &self.manager {
-            ManagerFile::Absent => ProfileName::new(DEFAULT),
+            ManagerFile::Absent(_) => ProfileName::new(DEFAULT),
             ManagerFile::Read(manager) => ProfileName::only_of(&manager.sections),
             ManagerFile::Unreadable { path, why } => match folders_in(sessions).as_slice() {
                 [only] if only == DEFAULT => ProfileName::new(DEFAULT),
@@ -118,7 +127,7 @@ impl Config {
     fn manager_path(&self) -> Option<PathBuf> {
         match &self.manager {
             ManagerFile::Read(manager) => Some(manager.path.clone()),
-            ManagerFile::Absent | ManagerFile::Unreadable { .. } => None,
+            ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => None,
         }
     }
 
@@ -167,7 +176,7 @@ fn default_of_oci(host: &Host) -> Result<Option<String>> {
 
 fn read(path: &Path) -> ManagerFile {
     let bytes = match files::read(path) {
-        Ok(None) => return ManagerFile::Absent,
+        Ok(None) => return ManagerFile::Absent(vec![path.to_owned()]),
         Ok(Some(bytes)) => bytes,
         Err(Error::File { why, .. }) => return ManagerFile::Unreadable { path: path.to_owned(), why },
         Err(e) => return ManagerFile::Unreadable { path: path.to_owned(), why: e.to_string() },
@@ -300,7 +309,7 @@ mod tests {
         let named = [("--manager-config", &*sample("odd-secrets")), ("--profile", "prod")];
         let settings = home.settings(&named, &[]).unwrap();
         let missing = settings.provider_needs(&Env::of(&[])).err().unwrap();
-        let Error::MissingOptions { names, profile, manager } = missing else { panic!("{missing}") };
+        let Error::MissingOptions { names, profile, manager, .. } = missing else { panic!("{missing}") };
         assert_eq!(names, ["--client-id (client_id)"], "an empty value hides that of COMMON");
         assert_eq!((profile.as_str(), manager), ("prod", Some(sample("odd-secrets").into())));
 
@@ -324,11 +333,14 @@ mod tests {
         assert_eq!(settings.oci_config, fixture_path("manager/work/oci.config"));
         assert!(settings.oci_config_from_manager);
 
-        let [unknown, percent, near] = &settings.warnings[..] else { panic!("{:?}", settings.warnings) };
+        let [unknown, comment, percent, near] = &settings.warnings[..] else {
+            panic!("{:?}", settings.warnings)
+        };
         assert!(
             unknown.contains("unknown_to_woci in [COMMON]") && !unknown.contains("did you mean"),
             "{unknown}"
         );
+        assert!(comment.contains("client_secret in [prod]") && comment.contains("' #'"), "{comment}");
         assert!(percent.contains("auth_client_secret in [prod]") && !percent.contains("double"), "{percent}");
         assert!(near.contains("tokn_url in [prod]") && near.ends_with("did you mean token_url?"), "{near}");
     }

@@ -58,7 +58,8 @@ pub struct Origin {
 /// What became of woci_manager.ini, for the messages about what it lacks.
 #[derive(Clone)]
 pub(super) enum ManagerState {
-    None,
+    /// There is none at any of these paths.
+    None(Vec<PathBuf>),
     Read(PathBuf),
     Unreadable(PathBuf, String),
 }
@@ -132,6 +133,20 @@ impl Settings {
             token_exchange_url: values.exchange_url().cloned(),
             client_id: values.client_id.clone(),
         }
+    }
+
+    /// Which profile and files were chosen, for a message.
+    pub fn decided(&self) -> String {
+        let manager = match &self.manager {
+            ManagerState::None(_) => "none".to_owned(),
+            ManagerState::Read(path) | ManagerState::Unreadable(path, _) => path.display().to_string(),
+        };
+        format!(
+            "Profile {}, manager config {manager}, OCI config {}, session {}",
+            self.profile,
+            self.oci_config.display(),
+            self.session_folder.display()
+        )
     }
 
     /// The keys of the option table that were looked up for these settings.

@@ -37,7 +37,8 @@ pub enum Error {
     BadValue { name: String, why: String },
     ManagerConfig { path: PathBuf, why: String },
     // Each name as it is shown to a person: `--token-url (token_url)`.
-    MissingOptions { names: Vec<String>, profile: String, manager: Option<PathBuf> },
+    // Without a manager config, `looked_for` has the places where it could be.
+    MissingOptions { names: Vec<String>, profile: String, manager: Option<PathBuf>, looked_for: Vec<PathBuf> },
     NoProfile { why: String },
     BadProfileName { name: String },
     // Neither config has it, nor is there a session of it. `known` are the profiles of the manager config.

@@ -86,12 +86,19 @@ impl Error {
                 why,
                 "correct the file, or name another with --manager-config",
             ),
-            Self::MissingOptions { names, profile, manager } => wrong(
+            Self::MissingOptions { names, profile, manager, looked_for } => wrong(
                 "Missing required options",
                 names.join(", "),
                 match manager {
                     Some(path) => format!("set them in [{profile}] or [COMMON] of {}", path.display()),
-                    None => format!("set them in [{profile}] of ~/.oci/woci_manager.ini"),
+                    None => {
+                        let places: Vec<String> =
+                            looked_for.iter().map(|path| path.display().to_string()).collect();
+                        format!(
+                            "no manager config was found at {}: set them in [{profile}] of one",
+                            places.join(" or ")
+                        )
+                    }
                 } + ", or give them as options",
             ),
             Self::NoProfile { why } => {
@@ -534,8 +541,14 @@ mod tests {
                         names: names.clone(),
                         profile: "prod".into(),
                         manager: Some(manager()),
+                        looked_for: Vec::new(),
                     },
-                    Error::MissingOptions { names, profile: "DEFAULT".into(), manager: None },
+                    Error::MissingOptions {
+                        names,
+                        profile: "prod".into(),
+                        manager: None,
+                        looked_for: vec![manager()],
+                    },
                 ]
             }
             Variant::NoProfile => {

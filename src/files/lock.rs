@@ -29,7 +29,7 @@ const LONGEST_LIMIT: Duration = Duration::from_secs(15 * 60);
 const DEFAULT_LIMIT: Duration = Duration::from_secs(60);
 
 /// A lock, held until dropped. The file itself is never replaced or deleted, since the lock is on its inode; only that
-/// of a session folder which its holder made and leaves empty goes with the folder.
+/// of a session folder in which nothing is stored goes with the folder.
 pub struct Lock {
     file: File,
 }
@@ -64,8 +64,8 @@ impl Lock {
         Ok(lock)
     }
 
-    /// Whether the file of this lock is still the one at `path`: its holder may have removed it (see
-    /// [`files::remove_made`]) while this process waited.
+    /// Whether the file of this lock is still the one at `path`: its holder may have removed it
+    /// while this process waited.
     pub fn is_at(&self, path: &Path) -> bool {
         files::is_file_at(&self.file, path)
     }

@@ -85,8 +85,8 @@ pub fn holds_only(folder: &Path, name: &str) -> bool {
         .is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == name)))
 }
 
-/// Removes folders of [`make_folders`] that are empty again. A folder that is not empty stays.
-pub fn remove_made(folders: &[PathBuf]) {
+/// Removes these folders, as long as they are empty.
+pub fn remove_empty(folders: &[PathBuf]) {
     for folder in folders {
         if fs::remove_dir(folder).is_err() {
             return;

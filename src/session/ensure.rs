@@ -16,7 +16,14 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
         Freshness::Valid => {
             let stored = engine.snapshot()?;
             match unusable(&stored.contents, &engine.settings.origin(), host::now()) {
-                None => return Ok(stored_session(engine, stored)),
+                None => {
+                    let session = stored_session(engine, stored);
+                    log::debug(format_args!(
+                        "No refresh: the stored session token is valid until {}",
+                        session.upst.exp()
+                    ));
+                    return Ok(session);
+                }
                 Some(why) => log::debug(format_args!("Cannot use the stored session: {why}")),
             }
             ask::refuse_at_once(engine, &stored.contents.record)?;
@@ -66,7 +73,7 @@ fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) 
     // Before a token is spent or a person is asked for a session that could then not be named there.
     engine.check(&stored.oci_config)?;
     if freshness == Freshness::SignedIn {
-        return ask::sign_in(engine, locked, stored, &needs, "it was asked for");
+        return ask::sign_in(engine, locked, stored, &needs, "you asked for it");
     }
     match renew::renew(engine, locked, stored, &needs)? {
         renew::Outcome::Renewed(session) => Ok(*session),

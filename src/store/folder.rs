@@ -91,7 +91,7 @@ impl SessionDir {
     pub fn lock(&self, purpose: Purpose) -> Result<Locked> {
         let mut made = Vec::new();
         loop {
-            made.extend(files::make_folders(&self.path)?);
+            made.extend(files::make_folders(&self.path)?.into_iter().filter(|folder| *folder != self.path));
             let lock =
                 files::make_private(&self.path).and_then(|()| Lock::acquire(&self.lock_file(), purpose));
             match lock {
@@ -117,7 +117,7 @@ impl SessionDir {
 pub struct Locked {
     lock: Lock,
     dir: SessionDir,
-    /// The folders that were made for it.
+    /// The folders that were made for it, the innermost first.
     made: Vec<PathBuf>,
 }
 
@@ -132,14 +132,12 @@ impl Locked {
         files::holds_only(&self.dir.path, LOCK)
     }
 
-    /// Leaves no trace of a run that made the folder and stored nothing. The lock is held until its file is gone, so
-    /// that whoever waits for it sees that, and makes a folder anew.
+    /// Leaves no trace of a run that stored nothing. The lock is held until its file is gone, so that whoever waits for
+    /// it sees that, and makes a folder anew.
     pub fn leave_no_empty_folder(self) {
-        if self.made.contains(&self.dir.path)
-            && self.is_empty()
-            && files::remove(&self.dir.lock_file()).is_ok()
-        {
-            files::remove_made(&self.made);
+        if self.is_empty() && files::remove(&self.dir.lock_file()).is_ok() {
+            files::remove_empty(std::slice::from_ref(&self.dir.path));
+            files::remove_empty(&self.made);
         }
     }
 

@@ -284,6 +284,7 @@ pub fn given(flags: &Flags) -> Given {
 fn settings(host: &Host, flags: &Flags) -> Result<Settings> {
     let settings = Config::find(host, flags)?.profile(host, flags)?;
     log::set_level(settings.log_level);
+    log::debug(format_args!("{}", settings.decided()));
     for warning in &settings.warnings {
         log::debug(format_args!("{warning}"));
     }

@@ -458,10 +458,6 @@ fn a_run_that_fails_before_it_stores_anything_leaves_no_folder() {
     world.write(MANAGER, "[DEFAULT]\n[other]\n");
     fails(&["session", "authenticate"], 2);
     fails(&["--profile", "other", "session", "refresh"], 2);
-    // A folder that was there stays, with its lock.
-    fs::create_dir_all(world.path(".oci/sessions/DEFAULT")).expect("a new folder");
-    world.woci(&["session", "authenticate"]).run().fails(2);
-    assert!(world.path(".oci/sessions/DEFAULT/session.lock").exists());
 }
 
 /// Each takes the folder away that another waits in.
@@ -528,4 +524,60 @@ fn the_sessions_can_be_kept_in_another_folder() {
     // A path in the manager config is relative to its folder.
     world.manager(&[("DEFAULT", &world.settings_with(&[("sessions_folder", Some("kept"))]))]);
     signs_in(world.woci(&[]).directory(&world.path("bin")), ".oci/kept");
+}
+
+#[test]
+fn quotes_and_inline_comments_are_named_before_the_browser_opens() {
+    let world = World::new();
+    world.manager(&[(
+        "DEFAULT",
+        &world.settings_with(&[
+            ("client_secret", Some("\"quoted-secret\"")),
+            ("auth_client_id", Some("'id'")),
+            ("region", Some("us-ashburn-1")),
+            ("auth_client_secret", Some("secret # of woci")),
+            ("scope", Some("openid offline_access ; both")),
+        ]),
+    )]);
+    let run = world.woci(&["session", "authenticate"]).env("BROWSER", "no-such-browser").start();
+    run.says("Auth URL: ");
+    run.signal(libc::SIGTERM);
+    let run = run.finish().exits(143);
+    let browser = run.stderr.find("Auth URL: ").expect("it was waited for");
+    for part in ["client_secret in [DEFAULT]", "auth_client_id in", "auth_client_secret in", "scope in"] {
+        assert!(run.stderr[..browser].contains(part), "{part}: {run}");
+    }
+    assert!(!run.stderr.contains("region in") && !run.stderr.contains("quoted-secret"), "{run}");
+}
+
+#[test]
+fn missing_options_say_that_no_manager_config_was_found_and_where() {
+    let world = World::new();
+    fs::remove_file(world.path(MANAGER)).expect("it was there");
+    let run = world.woci(&["--config-file", "~/team/config"]).run().fails(2).says(MISSING);
+    for place in ["team/woci_manager.ini", MANAGER] {
+        assert!(run.stderr.contains(world.path(place).to_str().expect("UTF-8")), "{run}");
+    }
+    assert!(run.stderr.contains("no manager config was found"), "{run}");
+}
+
+#[test]
+fn at_debug_a_warm_run_says_what_was_decided() {
+    let world = World::signed_in();
+    let run = world.woci(&["--log-level", "DEBUG"]).run().ok();
+    for part in
+        ["Profile DEFAULT", MANAGER, ".oci/config", "No refresh: the stored session token is valid until 20"]
+    {
+        assert!(run.stderr.contains(part), "{part}: {run}");
+    }
+}
+
+#[test]
+fn on_a_terminal_a_message_is_a_plain_sentence() {
+    let world = World::new();
+    let run = world.woci(&["session", "authenticate"]).terminal().run().ok();
+    let sentence = "Signing in for profile DEFAULT: you asked for it";
+    assert!(run.stderr.lines().any(|line| line.trim_end() == sentence), "{run}");
+    let run = world.woci(&["session", "authenticate"]).run().ok();
+    assert!(run.stderr.contains(&format!("Z INFO {sentence}")), "{run}");
 }

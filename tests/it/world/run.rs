@@ -151,6 +151,12 @@ impl Running<'_> {
         self.err.wait_for(text)
     }
 
+    /// Waits until stderr, or the terminal, holds the text so many times.
+    pub fn says_times(&self, text: &str, times: usize) {
+        let said = self.err.wait_while(|all| all.matches(text).count() < times);
+        assert!(said.matches(text).count() >= times, "ended without {text:?} {times} times: {said}");
+    }
+
     /// Waits until stdout holds the text.
     pub fn prints(&self, text: &str) -> String {
         self.out.wait_for(text)
