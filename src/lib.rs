@@ -13,7 +13,7 @@
 //! | `session` | when a session is usable, refreshed or signed in for | ensure, ask, establish, renew/refresh_grant |
 //! | `signin` | a person signs in at the browser | loopback/{listener, callback, peer, page}, opener |
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, envelope, legacy, passphrase |
-//! | `oci` | Oracle's formats and services, and running oci | config_file, upst, key, signature, exchange, region, environment, program |
+//! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, upst, key, signature, exchange, region, environment, program |
 //! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret; python compares with Python's parser in tests |
 //! | `oauth` | requests to a token endpoint | http, resolver, tcp, token, reason, pkce, url |
 //! | `ini` | the INI file format | scan, edit |
@@ -85,7 +85,7 @@ use std::ffi::OsString;
 
 use error::Given;
 use host::Host;
-use output::Output;
+use output::{Format, Output};
 use verbs::Answer;
 
 #[cfg(target_env = "musl")]
@@ -103,13 +103,17 @@ pub fn main(args: Vec<OsString>) -> u8 {
         }
     }
     let mut given = Given::default();
+    let mut format = None;
     cli::parse(args)
-        .inspect(|invocation| given = Given::of(|name| invocation.flags.get(name)))
+        .inspect(|invocation| {
+            given = Given::of(|name| invocation.flags.get(name));
+            format = invocation.flags.get("--output").map(str::to_owned);
+        })
         .and_then(|invocation| match invocation.verb.answer {
             Answer::By(run) => run(&host, invocation),
             Answer::Help => cli::help(&invocation.words).map(Output::Text),
         })
-        .and_then(output::print)
+        .and_then(|output| output::print(output, Format::of(format.as_deref())))
         .unwrap_or_else(|e| {
             let said = e.say_to(&given);
             log::line(format_args!("woci: {said}"));

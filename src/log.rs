@@ -1,10 +1,11 @@
-//! Messages to the person, on stderr: `YYYY-MM-DDTHH:MM:SSZ LEVEL message`, one line each.
+//! Messages to the person, on stderr: `YYYY-MM-DDTHH:MM:SSZ LEVEL message`, one line each. On a terminal, one of
+//! level INFO is the plain message.
 //!
 //! WARNING: a person should act. INFO: once per slow step. DEBUG: decisions. No message holds a token,
 //! secret, passphrase, code or verifier, or oci's arguments, which may hold passwords.
 
 use std::fmt;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::host;
@@ -68,6 +69,11 @@ pub fn line(text: fmt::Arguments<'_>) {
 fn write(level: Level, message: fmt::Arguments<'_>) {
     if level as u8 >= LOWEST.load(Ordering::Relaxed) {
         let message = printable::text(&message.to_string());
-        line(format_args!("{} {} {message}", host::now(), level.name()));
+        // A person at a terminal reads a sentence; a file or the journal needs the time.
+        if level == Level::Info && std::io::stderr().is_terminal() {
+            line(format_args!("{message}"));
+        } else {
+            line(format_args!("{} {} {message}", host::now(), level.name()));
+        }
     }
 }

@@ -10,6 +10,8 @@ pub enum Kind {
     Secret,
     Url,
     Path,
+    /// The name or key of a region of OCI's; it becomes part of a host name.
+    Region,
     Number {
         least: u32,
         most: u32,
@@ -109,6 +111,10 @@ const ROW: Opt = Opt {
 /// The word that makes a woci the daemon's process. It is not for people.
 pub const DAEMON_PROCESS: &str = "__daemon";
 
+/// It is woci's with a verb of woci's. An oci command gets its own.
+pub const OUTPUT: &str = "--output";
+
+pub const SHELLS: &[&str] = &["sh", "bash", "zsh", "fish", "powershell", "pwsh"];
 pub const LOG_LEVELS: &[&str] = &["DEBUG", "INFO", "WARNING", "ERROR"];
 const SECONDS_OF_A_DAY: u32 = 86_400;
 
@@ -144,6 +150,7 @@ pub const OPTIONS: &[Opt] = &[
         name: "--region",
         key: Some("region"),
         variable: Some("OCI_CLI_REGION"),
+        kind: Kind::Region,
         default: Some("as in the OCI config"),
         value: "REGION",
         group: Group::Profile,
@@ -175,6 +182,19 @@ pub const OPTIONS: &[Opt] = &[
         help: "woci's own configuration",
         example: "--manager-config ~/team/woci_manager.ini",
         essential: true,
+        carried: true,
+        ..ROW
+    },
+    Opt {
+        name: "--sessions-folder",
+        key: Some("sessions_folder"),
+        variable: Some("WOCI_SESSIONS_FOLDER"),
+        kind: Kind::Path,
+        default: Some("~/.oci/sessions"),
+        value: "PATH",
+        group: Group::Profile,
+        help: "the folder of the sessions, for a home without file locks (NFS)",
+        example: "--sessions-folder /var/tmp/ada/sessions",
         carried: true,
         ..ROW
     },
@@ -367,12 +387,23 @@ pub const OPTIONS: &[Opt] = &[
         ..ROW
     },
     Opt {
+        name: OUTPUT,
+        kind: Kind::OneOf(&["json", "text"]),
+        default: Some("text on a terminal, json elsewhere"),
+        value: "json|text",
+        group: Group::Messages,
+        help: "how a verb of woci's prints its document; oci has an option of this name, which its commands get",
+        example: "--output json",
+        forwarded: true,
+        ..ROW
+    },
+    Opt {
         name: "--shell",
-        kind: Kind::OneOf(&["sh", "fish", "powershell"]),
+        kind: Kind::OneOf(SHELLS),
         default: Some("sh"),
-        value: "sh|fish|powershell",
+        value: "SHELL",
         group: Group::Verb,
-        help: "whose syntax is printed",
+        help: "whose syntax is printed: sh (also bash, zsh), fish, or powershell (also pwsh)",
         example: "--shell fish",
         verbs: &["env"],
         ..ROW
@@ -381,7 +412,7 @@ pub const OPTIONS: &[Opt] = &[
         name: "--unset",
         kind: Kind::Flag,
         group: Group::Verb,
-        help: "print the lines that unset the variables again",
+        help: "print the lines that unset the variables again; what they held before is not restored",
         example: "--unset",
         verbs: &["env"],
         ..ROW
@@ -398,7 +429,7 @@ pub const OPTIONS: &[Opt] = &[
     },
     Opt {
         name: "--user",
-        default: Some("the name that oci gives it"),
+        default: Some("the one for this cluster, else the name that oci gives it"),
         value: "NAME",
         group: Group::Verb,
         help: "the name of the kubeconfig's user entry",
@@ -453,23 +484,33 @@ pub fn find_key(key: &str) -> Option<&'static Opt> {
 
 /// The known name that differs least from this one, if one is close.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let (distance, nearest) = known.map(|known| (distance(name, known), known)).min()?;
-    (distance * 3 <= nearest.len()).then_some(nearest)
+    let near = known.filter_map(|known| Some((difference(name, known)?, known)));
+    near.min().map(|(_, nearest)| nearest)
 }
 
-/// Levenshtein's: how many characters to insert, remove or change.
+/// How much a name differs from a known one; none where it is not close.
+pub fn difference(name: &str, known: &str) -> Option<usize> {
+    let distance = distance(name, known);
+    (distance * 3 <= known.len()).then_some(distance)
+}
+
+/// How many characters to insert, remove, change or swap with their neighbour.
 fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.chars().enumerate() {
-            let changed = diagonal + usize::from(from != to);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
+    for i in 0..a.len() {
+        let mut row = vec![i + 1];
+        for j in 0..b.len() {
+            let changed = rows[i][j] + usize::from(a[i] != b[j]);
+            let mut least = changed.min(rows[i][j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                least = least.min(rows[i - 1][j - 1] + 1);
+            }
+            row.push(least);
         }
+        rows.push(row);
     }
-    row[b.chars().count()]
+    rows[a.len()][b.len()]
 }
 
 /// The options that were given, each one once, with their values as typed.
@@ -531,7 +572,7 @@ mod tests {
     fn the_nearest_name_is_close() {
         let known = ["env", "credential", "kubeconfig"];
         for (name, expected) in
-            [("credentail", Some("credential")), ("enf", Some("env")), ("iam", None), ("", None)]
+            [("credentail", Some("credential")), ("evn", Some("env")), ("iam", None), ("", None)]
         {
             assert_eq!(nearest(name, known.into_iter()), expected, "{name}");
         }

@@ -1,6 +1,6 @@
 //! The result of a run, and the one writer of stdout.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use serde_json::Value;
 
@@ -10,24 +10,44 @@ use crate::sys;
 
 /// The result of a run: something on stdout, or another program's exit code.
 pub enum Output {
-    Document(Document),
-    Text(String),
-    Code(u8),
-    /// A document, with an exit code that tells the same in short.
-    Answer {
+    /// A document, and an exit code that tells the same in short.
+    Document {
         document: Document,
+        /// The same in plain lines for a person. It holds no token.
+        text: String,
         code: u8,
     },
+    Text(String),
+    Code(u8),
 }
 
-/// A JSON object of plain values, its keys in the order of its schema.
+/// A JSON object, its keys in the order of its schema.
 pub type Document = Vec<(&'static str, Value)>;
 
+/// How a document is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Json,
+    Text,
+}
+
+impl Format {
+    /// The one that `--output` names, else text on a terminal and JSON elsewhere.
+    pub fn of(option: Option<&str>) -> Self {
+        match option {
+            Some("json") => Self::Json,
+            Some(_) => Self::Text,
+            None if sys::stdout().is_terminal() => Self::Text,
+            None => Self::Json,
+        }
+    }
+}
+
 /// Writes the result to stdout, whole, and returns the exit code.
-pub fn print(output: Output) -> Result<u8> {
+pub fn print(output: Output, format: Format) -> Result<u8> {
     let (text, code) = match output {
-        Output::Document(document) => (json(&document), 0),
-        Output::Answer { document, code } => (json(&document), code),
+        Output::Document { document, code, .. } if format == Format::Json => (json(&document), code),
+        Output::Document { text, code, .. } => (text.into_bytes(), code),
         Output::Text(text) => (text.into_bytes(), 0),
         Output::Code(code) => return Ok(code),
     };

@@ -13,7 +13,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use pico_args::Arguments;
 
 use crate::error::{Error, Result};
-use crate::options::{self, Flags, Kind, OPTIONS, Opt};
+use crate::oci::command_line;
+use crate::options::{self, DAEMON_PROCESS, Flags, Kind, OPTIONS, OUTPUT, Opt};
 use crate::verbs::{self, CREDENTIAL, Form, HELP, Invocation, PASSTHROUGH, VERBS, VERSION, Verb};
 
 /// # Errors
@@ -58,6 +59,8 @@ impl Line {
         }
         let (name, inline) = split(&arg);
         let row = options::find(name).or_else(|| options::find_of_verb(verb?.name, name));
+        // After an oci word, nothing of it is read.
+        let row = row.filter(|row| is_wocis || row.name != OUTPUT);
         let Some(row) = row else {
             self.for_oci.push(arg.clone());
             self.words.push(arg);
@@ -116,7 +119,10 @@ impl Line {
         let beside = match named {
             Some(verb) => verb,
             None if self.words.is_empty() => verbs::row(CREDENTIAL),
-            None => verbs::row(PASSTHROUGH),
+            None => {
+                refuse_typing_error(&self.words[..self.before_dashes])?;
+                verbs::row(PASSTHROUGH)
+            }
         };
         let words = match beside.form {
             Form::OciCommand => std::mem::take(&mut self.for_oci),
@@ -138,6 +144,7 @@ impl Line {
         }
         let verb = first.unwrap_or(beside);
         self.check_options_of(verb)?;
+        self.check_output(verb)?;
         Ok(self.run(verb, beside, words))
     }
 
@@ -167,6 +174,21 @@ impl Line {
         self.words[length..].to_vec()
     }
 
+    /// The value of `--output`, if it is woci's.
+    fn check_output(&self, verb: &Verb) -> Result<()> {
+        let Some(value) = self.flags.get(OUTPUT) else { return Ok(()) };
+        match verb.form {
+            Form::OciCommand | Form::HiddenWords => Ok(()),
+            Form::Words | Form::Option if verb.schema.is_none() => {
+                Err(Error::NotOfVerb { verb: verb.name.into(), word: OUTPUT.into() })
+            }
+            Form::Words | Form::Option if matches!(value, "json" | "text") => Ok(()),
+            Form::Words | Form::Option => {
+                Err(Error::BadValue { name: OUTPUT.into(), why: "it is none of json, text".into() })
+            }
+        }
+    }
+
     /// An option that may stand anywhere can still belong to one verb, and a verb can need one of its own.
     fn check_options_of(&self, verb: &Verb) -> Result<()> {
         for row in self.flags.iter().filter_map(|(name, _)| options::find(name)) {
@@ -186,6 +208,73 @@ impl Line {
             None => Ok(()),
         }
     }
+}
+
+/// What people type for a verb that has another name.
+const SLIPS: [(&str, &str); 6] = [
+    ("authenticate", "session authenticate"),
+    ("daemon", "--daemon"),
+    ("init", "help files"),
+    ("login", "session authenticate"),
+    ("refresh", "session refresh"),
+    ("whoami", "credential"),
+];
+
+/// A typing error signs nobody in: refuses a first word, or an option before it, that oci does not have and that is
+/// near one of woci's. Anything else that is unknown is oci's.
+fn refuse_typing_error(words: &[OsString]) -> Result<()> {
+    let mut words = words.iter().map(|word| word.to_str().unwrap_or_default());
+    let first = loop {
+        let Some(word) = words.next() else { return Ok(()) };
+        if !word.starts_with('-') {
+            break word;
+        }
+        let (option, inline) =
+            word.split_once('=').map_or((word, None), |(option, value)| (option, Some(value)));
+        match (command_line::takes_value(option), near_option(option)) {
+            (Some(true), _) if inline.is_none() => drop(words.next()),
+            (Some(_), _) => {}
+            (None, Some(meant)) => return Err(Error::UnknownOption { option: option.to_owned(), meant }),
+            // Whether the next word is its value is not known.
+            (None, None) => return Ok(()),
+        }
+    };
+    if command_line::has_first_word(first) {
+        return Ok(());
+    }
+    let given: Vec<&str> = std::iter::once(first).chain(words).collect();
+    match near_verb(&given) {
+        Some(meant) => Err(Error::UnknownWord { word: first.to_owned(), meant: meant.to_owned() }),
+        None => Ok(()),
+    }
+}
+
+/// The verb that was probably meant.
+fn near_verb(given: &[&str]) -> Option<&'static str> {
+    let names = VERBS
+        .iter()
+        .filter(|verb| matches!(verb.form, Form::Words | Form::HiddenWords) && verb.name != DAEMON_PROCESS)
+        .map(|verb| (verb.name, verb.name));
+    let near = |(typed, meant): (&'static str, &'static str)| {
+        // As many words as were given.
+        let count = typed.split(' ').count().min(given.len());
+        let name = typed.split(' ').take(count).collect::<Vec<_>>().join(" ");
+        options::difference(&given[..count].join(" "), &name).map(|difference| (difference, meant))
+    };
+    names.chain(SLIPS).filter_map(near).min().map(|(_, meant)| meant)
+}
+
+/// The option that was probably meant, with its verb if only that one has it.
+fn near_option(option: &str) -> Option<String> {
+    let bare = option.strip_prefix("--")?;
+    let asked = [("--help", None), (VERSION, None)];
+    let rows = OPTIONS.iter().map(|row| (row.name, row.verbs.first().filter(|verb| !verb.starts_with("--"))));
+    let near = |(name, verb): (&'static str, Option<&&'static str>)| {
+        options::difference(bare, name.trim_start_matches('-'))
+            .map(|difference| (difference, name, verb.copied()))
+    };
+    let (_, name, verb) = asked.into_iter().chain(rows).filter_map(near).min()?;
+    Some(verb.map_or_else(|| name.to_owned(), |verb| format!("{verb} {name}")))
 }
 
 /// The name of the verb that such an option asks for.
@@ -295,10 +384,60 @@ mod tests {
     #[test]
     fn unknown_options_are_ocis() {
         assert_eq!(words(&["--output", "table", "iam"]).0, ["--output", "table", "iam"]);
-        assert_eq!(words(&["--outptu=x"]).0, ["--outptu=x"]);
-        assert_eq!(words(&["-d", "credential"]).0, ["-d", "credential"]);
+        assert_eq!(words(&["--unheard-of=x"]).0, ["--unheard-of=x"]);
+        assert_eq!(words(&["-d", "x"]).0, ["-d", "x"]);
         assert_eq!(words(&["--", "env"]), (vec!["env".into()], false));
         assert_eq!(words(&["session", "--", "refresh"]), (vec!["session".into(), "refresh".into()], true));
+    }
+
+    #[test]
+    fn output_is_wocis_with_a_verb_of_wocis_alone() {
+        let output =
+            |args: &[&str]| line(args).map(|invocation| invocation.flags.get(OUTPUT).map(str::to_owned));
+        for args in
+            [&["--output", "text"][..], &["credential", "--output=text"], &["--output=text", "--daemon"]]
+        {
+            assert_eq!(output(args), Ok(Some("text".into())), "{args:?}");
+        }
+        assert_eq!(output(&["--output", "table"]).unwrap_err().say().code, 2);
+        assert!(matches!(output(&["env", "--output", "json"]), Err(Error::NotOfVerb { .. })));
+        for args in [
+            &["--output", "table", "iam", "--output"][..],
+            &["iam", "--output", "table", "--output=json"],
+            &["iam", "--output="],
+        ] {
+            assert_eq!(words(args).0, args);
+        }
+    }
+
+    #[test]
+    fn a_typing_error_is_told_from_a_command_of_ocis() {
+        let word = |word: &str, meant: &str| Error::UnknownWord { word: word.into(), meant: meant.into() };
+        let option =
+            |option: &str, meant: &str| Error::UnknownOption { option: option.into(), meant: meant.into() };
+        for (args, error) in [
+            (&["statsu"][..], word("statsu", "status")),
+            (&["login"], word("login", "session authenticate")),
+            (&["whoami"], word("whoami", "credential")),
+            (&["--profile", "prod", "evn", "--shell", "fish"], word("evn", "env")),
+            (&["sesion", "refresh"], word("sesion", "session refresh")),
+            (&["sesion"], word("sesion", "session authenticate")),
+            (&["--query", "env", "-d", "credentials"], word("credentials", "credential")),
+            (&["--hepl"], option("--hepl", "--help")),
+            (&["--hepl", "iam"], option("--hepl", "--help")),
+            (&["--proflie=prod", "iam", "user"], option("--proflie", "--profile")),
+            (&["--deamon"], option("--deamon", "--daemon")),
+        ] {
+            assert_eq!(line(args).unwrap_err(), error, "{args:?}");
+            let passed_on = [&["--"], args].concat();
+            assert_eq!(words(&passed_on).0, args, "{args:?}");
+        }
+        for args in
+            [&["iam", "--hepl"][..], &["dns", "statsu"], &["--unheard-of", "env"], &["secrets"], &["nosuch"]]
+        {
+            assert_eq!(words(args).0, args, "{args:?}");
+        }
+        assert!(command_line::has_first_word("secrets"), "near a verb or not, oci has it");
     }
 
     #[test]
@@ -361,7 +500,11 @@ mod tests {
             ("env", Some("fish"), true)
         );
         assert_eq!(env.flags.get("--profile"), Some("p"));
-        assert_eq!(words(&["--shell", "fish", "env"]).0, ["--shell", "fish", "env"]);
+        let meant = "env --shell".to_owned();
+        assert_eq!(
+            line(&["--shell", "fish", "env"]).unwrap_err(),
+            Error::UnknownOption { option: "--shell".into(), meant }
+        );
         assert_eq!(verb(&["session", "--profile", "p", "refresh"]), "session refresh");
         assert_eq!(verb(&["status", "--all"]), "status");
     }

@@ -10,6 +10,7 @@ use super::values::Values;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::host::Host;
+use crate::ini::{self, Is};
 use crate::options::{self, Flags};
 
 /// The manager config, if there is one, and the OCI config that was named.
@@ -21,7 +22,8 @@ pub struct Config {
 
 /// What was found where the manager config is looked for.
 enum ManagerFile {
-    Absent,
+    /// There is none at any of these paths.
+    Absent(Vec<PathBuf>),
     Read(Manager),
     /// No flag or variable named the file, so a valid session serves without it.
     Unreadable {
@@ -38,7 +40,7 @@ impl Config {
         let named_oci_config = named(host, flags, "--config-file")?;
         let manager = match named(host, flags, "--manager-config")? {
             Some(path) => match read(&path) {
-                ManagerFile::Absent => {
+                ManagerFile::Absent(_) => {
                     return Err(Error::ManagerConfig { path, why: "there is no such file".to_owned() });
                 }
                 ManagerFile::Unreadable { path, why } => return Err(Error::ManagerConfig { path, why }),
@@ -48,8 +50,16 @@ impl Config {
                 let in_home = host.home()?.join(".oci").join(FILE_NAME);
                 let beside = named_oci_config.as_ref().map(|path| path.with_file_name(FILE_NAME));
                 match beside.map(|path| read(&path)) {
-                    None | Some(ManagerFile::Absent) => read(&in_home),
+                    Some(ManagerFile::Absent(mut looked_for)) => match read(&in_home) {
+                        ManagerFile::Absent(in_home) => {
+                            looked_for.extend(in_home);
+                            looked_for.dedup();
+                            ManagerFile::Absent(looked_for)
+                        }
+                        found => found,
+                    },
                     Some(found) => found,
+                    None => read(&in_home),
                 }
             }
         };
@@ -59,10 +69,12 @@ impl Config {
     /// The settings of the profile that was named, or that is the only choice.
     pub fn profile(&self, host: &Host, flags: &Flags) -> Result<Settings> {
         let home = host.home()?;
-        let profile = self.choose(host, flags, &home.join(".oci/sessions"))?;
+        let named_sessions = named(host, flags, "--sessions-folder")?;
+        let default_sessions = home.join(".oci/sessions");
+        let profile = self.choose(host, flags, named_sessions.as_ref().unwrap_or(&default_sessions))?;
         let mut warnings = Vec::new();
         let (sections, manager) = match &self.manager {
-            ManagerFile::Absent => (Sections::default(), ManagerState::None),
+            ManagerFile::Absent(looked_for) => (Sections::default(), ManagerState::None(looked_for.clone())),
             ManagerFile::Read(manager) => {
                 (manager.sections_of(profile.as_str()), ManagerState::Read(manager.path.clone()))
             }
@@ -82,7 +94,16 @@ impl Config {
                 (None, Some(set)) => (self.beside_manager(host, &set)?, true),
                 (None, None) => (home.join(".oci/config"), false),
             };
-        let places = Places { home, oci_config, oci_config_from_manager, manager };
+        let sessions = match (named_sessions, values.text("sessions_folder")?) {
+            (Some(named), _) => named,
+            (None, Some(set)) => self.beside_manager(host, &set)?,
+            (None, None) => default_sessions,
+        };
+        let other_profiles = match &self.manager {
+            ManagerFile::Read(manager) => profile.others_of(&manager.sections),
+            ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => None,
+        };
+        let places = Places { home, sessions, oci_config, oci_config_from_manager, manager, other_profiles };
         Settings::new(&values, places, warnings)
     }
 
@@ -90,8 +111,11 @@ impl Config {
         if let Some(name) = flag_or_variable(host, flags, "--profile") {
             return ProfileName::new(&name.to_string_lossy());
         }
+        if let Some(name) = default_of_oci(host)? {
+            return ProfileName::new(&name);
+        }
         match &self.manager {
-            ManagerFile::Absent => ProfileName::new(DEFAULT),
+            ManagerFile::Absent(_) => ProfileName::new(DEFAULT),
             ManagerFile::Read(manager) => ProfileName::only_of(&manager.sections),
             ManagerFile::Unreadable { path, why } => match folders_in(sessions).as_slice() {
                 [only] if only == DEFAULT => ProfileName::new(DEFAULT),
@@ -103,7 +127,7 @@ impl Config {
     fn manager_path(&self) -> Option<PathBuf> {
         match &self.manager {
             ManagerFile::Read(manager) => Some(manager.path.clone()),
-            ManagerFile::Absent | ManagerFile::Unreadable { .. } => None,
+            ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => None,
         }
     }
 
@@ -127,9 +151,32 @@ fn named(host: &Host, flags: &Flags, option: &str) -> Result<Option<PathBuf>> {
     flag_or_variable(host, flags, option).map(|path| host.absolute(Path::new(path))).transpose()
 }
 
+/// The profile that oci takes if none is named: `default_profile` of its own settings file. woci reads nothing else
+/// there; a file that cannot be read is left to oci to report.
+fn default_of_oci(host: &Host) -> Result<Option<String>> {
+    let named = host.env.get("OCI_CLI_RC_FILE").map(|path| host.absolute(Path::new(path))).transpose()?;
+    let bytes = match named.map(|path| files::read(&path)) {
+        None | Some(Ok(None)) => files::read(&host.home()?.join(".oci/oci_cli_rc")),
+        Some(read) => read,
+    };
+    let Ok(Some(bytes)) = bytes else { return Ok(None) };
+    let Ok(text) = ini::text(&bytes) else { return Ok(None) };
+    let mut is_settings = false;
+    for line in ini::lines(text).map_while(std::result::Result::ok) {
+        match line.is {
+            Is::Section(name) => is_settings = name == "OCI_CLI_SETTINGS",
+            Is::Key { name, value, .. } if is_settings && ini::lower(name) == "default_profile" => {
+                return Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty()));
+            }
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
 fn read(path: &Path) -> ManagerFile {
     let bytes = match files::read(path) {
-        Ok(None) => return ManagerFile::Absent,
+        Ok(None) => return ManagerFile::Absent(vec![path.to_owned()]),
         Ok(Some(bytes)) => bytes,
         Err(Error::File { why, .. }) => return ManagerFile::Unreadable { path: path.to_owned(), why },
         Err(e) => return ManagerFile::Unreadable { path: path.to_owned(), why: e.to_string() },
@@ -214,23 +261,44 @@ mod tests {
         fixture_path(&format!("manager/{name}.ini")).into_os_string().into_string().unwrap()
     }
 
+    const SAMPLES: [&str; 4] = ["oci-identity-domain", "okta", "entra", "keycloak"];
+
+    /// As it is, a sample needs neither a choice of profile nor a passphrase.
     #[test]
-    fn every_sample_config_serves_its_profiles_without_a_warning() {
-        let home = Home::new();
-        for (name, profiles) in [
-            ("oci-identity-domain", &["DEFAULT"][..]),
-            ("okta", &["prod", "staging"]),
-            ("entra", &["azure"]),
-            ("keycloak", &["team-a", "team-b"]),
-        ] {
+    fn every_sample_config_has_one_profile_and_starts_as_it_is() {
+        for name in SAMPLES {
+            let home = Home::new();
+            let settings = home.settings(&[("--manager-config", &*sample(name))], &[]);
+            let settings = settings.unwrap_or_else(|e| panic!("{name}: {e}"));
+            assert_eq!(settings.profile.as_str(), "prod", "{name}");
+            assert_eq!(settings.warnings, Vec::<String>::new(), "{name}");
+            let renewal = settings.provider_needs(&Env::of(&[])).unwrap_or_else(|e| panic!("{name}: {e}"));
+            assert!(renewal.provider.scope.contains("offline_access"), "{name}");
+            assert!(settings.region.is_some(), "{name}");
+            assert!(!settings.passphrase.prompt && settings.passphrase.variable.is_none(), "{name}");
+        }
+    }
+
+    /// A line of a sample that begins with `#` and no blank is one to try.
+    #[test]
+    fn what_a_sample_config_has_in_comments_is_right_too() {
+        for name in SAMPLES {
+            let text = String::from_utf8(files::read(Path::new(&sample(name))).unwrap().unwrap()).unwrap();
+            let uncommented =
+                |line: &str| match line.strip_prefix('#').filter(|line| !line.starts_with([' ', '#'])) {
+                    Some(line) => format!("{line}\n"),
+                    None => format!("{line}\n"),
+                };
+            let all: String = text.lines().map(uncommented).collect();
+            assert_ne!(all.trim(), text.trim(), "{name}");
+            let home = Home::with(&all);
+            let profiles = if all.contains("[staging]") { &["prod", "staging"][..] } else { &["prod"] };
             for profile in profiles {
-                let named = [("--manager-config", &*sample(name)), ("--profile", profile)];
-                let settings = home.settings(&named, &[]).unwrap_or_else(|e| panic!("{name}: {e}"));
+                let settings = home.settings(&[("--profile", profile)], &[]);
+                let settings = settings.unwrap_or_else(|e| panic!("{name}: {e}"));
                 assert_eq!(settings.warnings, Vec::<String>::new(), "{name}");
-                let renewal =
-                    settings.provider_needs(&Env::of(&[])).unwrap_or_else(|e| panic!("{name}: {e}"));
-                assert!(renewal.provider.scope.contains("offline_access"), "{name}");
-                assert!(settings.region.is_some(), "{name}");
+                settings.provider_needs(&Env::of(&[])).unwrap_or_else(|e| panic!("{name}: {e}"));
+                assert!(settings.passphrase.prompt || *profile == "staging", "{name}");
             }
         }
     }
@@ -241,7 +309,7 @@ mod tests {
         let named = [("--manager-config", &*sample("odd-secrets")), ("--profile", "prod")];
         let settings = home.settings(&named, &[]).unwrap();
         let missing = settings.provider_needs(&Env::of(&[])).err().unwrap();
-        let Error::MissingOptions { names, profile, manager } = missing else { panic!("{missing}") };
+        let Error::MissingOptions { names, profile, manager, .. } = missing else { panic!("{missing}") };
         assert_eq!(names, ["--client-id (client_id)"], "an empty value hides that of COMMON");
         assert_eq!((profile.as_str(), manager), ("prod", Some(sample("odd-secrets").into())));
 
@@ -265,11 +333,14 @@ mod tests {
         assert_eq!(settings.oci_config, fixture_path("manager/work/oci.config"));
         assert!(settings.oci_config_from_manager);
 
-        let [unknown, percent, near] = &settings.warnings[..] else { panic!("{:?}", settings.warnings) };
+        let [unknown, comment, percent, near] = &settings.warnings[..] else {
+            panic!("{:?}", settings.warnings)
+        };
         assert!(
             unknown.contains("unknown_to_woci in [COMMON]") && !unknown.contains("did you mean"),
             "{unknown}"
         );
+        assert!(comment.contains("client_secret in [prod]") && comment.contains("' #'"), "{comment}");
         assert!(percent.contains("auth_client_secret in [prod]") && !percent.contains("double"), "{percent}");
         assert!(near.contains("tokn_url in [prod]") && near.ends_with("did you mean token_url?"), "{near}");
     }

@@ -79,6 +79,12 @@ impl Manager {
                     } else if key != IGNORED {
                         warnings.push(self.unknown(&key, section));
                     }
+                    if is_known && let Some(odd) = looks_odd(value) {
+                        warnings.push(format!(
+                            "{key} in [{section}] of {} {odd}; if that is not meant, remove it",
+                            self.path.display()
+                        ));
+                    }
                     if is_known && value.contains("%%") {
                         warnings.push(format!(
                             "{key} in [{section}] of {} contains %%, which the older tool reads as %; woci reads it as %%",
@@ -122,6 +128,20 @@ impl Manager {
         };
         format!("woci does not know the key {key} in [{section}] of {}{hint}", self.path.display())
     }
+}
+
+/// What is part of a value, and would not be in other formats. The value itself is not shown, since it may be a secret.
+fn looks_odd(value: &str) -> Option<&'static str> {
+    let is_quoted = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
+    if is_quoted('"') || is_quoted('\'') {
+        return Some("begins and ends with quotes, which are part of the value");
+    }
+    [
+        (" #", "holds ' #', which begins no comment: the rest of the line is part of the value"),
+        (" ;", "holds ' ;', which begins no comment: the rest of the line is part of the value"),
+    ]
+    .into_iter()
+    .find_map(|(mark, odd)| value.contains(mark).then_some(odd))
 }
 
 /// A key of the older tool, which repeats the section's name. woci ignores it without a warning.

@@ -16,7 +16,7 @@ pub use needs::ProviderNeeds;
 pub use profile::{DEFAULT, ProfileName};
 pub use secret::PassphraseSource;
 pub use settings::{Origin, Settings, SignIn};
-pub use values::SetBy;
+pub use values::{NO_REGION, SetBy, is_region};
 
 #[cfg(fuzzing)]
 pub use find::fuzz;

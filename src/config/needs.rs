@@ -96,8 +96,12 @@ impl Settings {
         let names: Vec<String> = keys.iter().filter_map(name).collect();
         let profile = self.profile.to_string();
         match &self.manager {
-            ManagerState::None => Error::MissingOptions { names, profile, manager: None },
-            ManagerState::Read(path) => Error::MissingOptions { names, profile, manager: Some(path.clone()) },
+            ManagerState::None(looked_for) => {
+                Error::MissingOptions { names, profile, manager: None, looked_for: looked_for.clone() }
+            }
+            ManagerState::Read(path) => {
+                Error::MissingOptions { names, profile, manager: Some(path.clone()), looked_for: Vec::new() }
+            }
             ManagerState::Unreadable(path, why) => Error::ManagerConfig {
                 path: path.clone(),
                 why: format!("{why} (Missing required options: {})", names.join(", ")),

@@ -43,6 +43,12 @@ impl ProfileName {
         }
     }
 
+    /// The profiles among the sections of woci_manager.ini, if there are some and this is none of them.
+    pub fn others_of(&self, sections: &[String]) -> Option<Vec<String>> {
+        let profiles: Vec<String> = sections.iter().filter(|name| *name != COMMON).cloned().collect();
+        (!profiles.is_empty() && !profiles.contains(&self.0)).then_some(profiles)
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -19,8 +19,10 @@ pub struct Settings {
     /// The path comes from the manager config, so that oci has to be told.
     pub oci_config_from_manager: bool,
     home: PathBuf,
-    /// `~/.oci/sessions/<profile>`.
+    /// `~/.oci/sessions/<profile>`, or the folder of this profile in `sessions_folder`.
     pub session_folder: PathBuf,
+    /// The profiles of the manager config, where it has some and this is none of them.
+    pub other_profiles: Option<Vec<String>>,
     /// As set for woci. Where this is none, the OCI config may have one.
     pub region: Option<String>,
     pub redirect_port: u16,
@@ -61,17 +63,20 @@ pub struct Origin {
 /// What became of woci_manager.ini, for the messages about what it lacks.
 #[derive(Clone)]
 pub(super) enum ManagerState {
-    None,
+    /// There is none at any of these paths.
+    None(Vec<PathBuf>),
     Read(PathBuf),
     Unreadable(PathBuf, String),
 }
 
-/// What was found for the settings: the home folder and both configs.
+/// What was found for the settings: the home folder, that of the sessions, and both configs.
 pub(super) struct Places<'a> {
     pub home: &'a Path,
+    pub sessions: PathBuf,
     pub oci_config: PathBuf,
     pub oci_config_from_manager: bool,
     pub manager: ManagerState,
+    pub other_profiles: Option<Vec<String>>,
 }
 
 impl Settings {
@@ -100,10 +105,11 @@ impl Settings {
         let redirect_port = values.number("redirect_port")?;
         Ok(Self {
             home: places.home.to_owned(),
-            session_folder: places.home.join(".oci/sessions").join(profile.as_str()),
+            session_folder: places.sessions.join(profile.as_str()),
             profile,
             oci_config: places.oci_config,
             oci_config_from_manager: places.oci_config_from_manager,
+            other_profiles: places.other_profiles,
             region: values.text("region")?,
             redirect_port: u16::try_from(redirect_port).expect("the row's limit is that of a port"),
             log_level: log::Level::parse(&values.or_default("log_level")?).expect("the row lists the levels"),
@@ -155,6 +161,20 @@ impl Settings {
             token_exchange_url: values.exchange_url().cloned(),
             client_id: values.client_id.clone(),
         }
+    }
+
+    /// Which profile and files were chosen, for a message.
+    pub fn decided(&self) -> String {
+        let manager = match &self.manager {
+            ManagerState::None(_) => "none".to_owned(),
+            ManagerState::Read(path) | ManagerState::Unreadable(path, _) => path.display().to_string(),
+        };
+        format!(
+            "Profile {}, manager config {manager}, OCI config {}, session {}",
+            self.profile,
+            self.oci_config.display(),
+            self.session_folder.display()
+        )
     }
 
     /// The keys of the option table that were looked up for these settings.

@@ -141,6 +141,7 @@ fn check(kind: Kind, text: &str) -> std::result::Result<(), String> {
     let good = match kind {
         Kind::Url => return url::check(text),
         Kind::Text | Kind::Secret | Kind::Path => !text.contains(char::is_control),
+        Kind::Region => is_region(text),
         Kind::Flag => boolean(text).is_some(),
         Kind::Number { least, most } => {
             text.bytes().all(|b| b.is_ascii_digit())
@@ -154,11 +155,20 @@ fn check(kind: Kind, text: &str) -> std::result::Result<(), String> {
     Err(match kind {
         Kind::Number { least, most } => format!("it is not a whole number from {least} to {most}"),
         Kind::OneOf(words) => format!("it is none of {}", words.join(", ")),
+        Kind::Region => NO_REGION.to_owned(),
         Kind::Flag => "it is none of true, false, yes, no, on, off, 1, 0".to_owned(),
         Kind::Url | Kind::Text | Kind::Secret | Kind::Path => {
             "it holds a line break or another control character".to_owned()
         }
     })
+}
+
+pub const NO_REGION: &str = "it is not the name of a region, such as eu-frankfurt-1";
+
+/// Whether a text can be the name or key of a region, known or new: a part of a host name.
+pub fn is_region(text: &str) -> bool {
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    plain && !text.is_empty() && !text.starts_with('-') && !text.ends_with('-')
 }
 
 /// Python's `getboolean`.

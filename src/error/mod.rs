@@ -37,14 +37,20 @@ pub enum Error {
     Conflict { one: String, other: String },
     NotAvailable { what: String },
     UnknownTopic { topic: String, topics: String },
+    // A typing error: neither woci nor oci has the word or option, and it is near one of woci's. `meant` is a command.
+    UnknownWord { word: String, meant: String },
+    UnknownOption { option: String, meant: String },
 
     // Configuration. `name` says which setting, and where it was set: `redirect_port in [prod] of /…`.
     BadValue { name: String, why: String },
     ManagerConfig { path: PathBuf, why: String },
     // Each name as it is shown to a person: `--token-url (token_url)`.
-    MissingOptions { names: Vec<String>, profile: String, manager: Option<PathBuf> },
+    // Without a manager config, `looked_for` has the places where it could be.
+    MissingOptions { names: Vec<String>, profile: String, manager: Option<PathBuf>, looked_for: Vec<PathBuf> },
     NoProfile { why: String },
     BadProfileName { name: String },
+    // Neither config has it, nor is there a session of it. `known` are the profiles of the manager config.
+    UnknownProfile { profile: String, known: Vec<String> },
     OciConfig { path: PathBuf, line: usize, why: String },
     // A value that would damage the OCI config, or that oci could not read back.
     OciConfigValue { path: PathBuf, name: &'static str, why: String },

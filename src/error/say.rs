@@ -67,6 +67,20 @@ impl Error {
                 "it is neither a verb nor another topic of help",
                 format!("ask for one of these: {topics}"),
             ),
+            Self::UnknownWord { word, meant } => wrong(
+                format!("cannot run `woci {word}`"),
+                "neither woci nor oci has such a command",
+                format!(
+                    "run `woci {meant}` if you meant that, or put `--` before `{word}` to pass it to oci"
+                ),
+            ),
+            Self::UnknownOption { option, meant } => wrong(
+                format!("cannot use {option}"),
+                "neither woci nor oci has this option here",
+                format!(
+                    "give `woci {meant}` if you meant that, or put `--` before {option} to pass it to oci"
+                ),
+            ),
 
             // Configuration.
             Self::BadValue { name, why } => {
@@ -77,12 +91,19 @@ impl Error {
                 why,
                 "correct the file, or name another with --manager-config",
             ),
-            Self::MissingOptions { names, profile, manager } => wrong(
+            Self::MissingOptions { names, profile, manager, looked_for } => wrong(
                 "Missing required options",
                 names.join(", "),
                 match manager {
                     Some(path) => format!("set them in [{profile}] or [COMMON] of {}", path.display()),
-                    None => format!("set them in [{profile}] of ~/.oci/woci_manager.ini"),
+                    None => {
+                        let places: Vec<String> =
+                            looked_for.iter().map(|path| path.display().to_string()).collect();
+                        format!(
+                            "no manager config was found at {}: set them in [{profile}] of one",
+                            places.join(" or ")
+                        )
+                    }
                 } + ", or give them as options",
             ),
             Self::NoProfile { why } => {
@@ -92,6 +113,11 @@ impl Error {
                 format!("cannot use `{name}` as a profile name"),
                 "a name consists of letters, digits and . _ - @, and is not `.`, `..` or COMMON",
                 "choose another name",
+            ),
+            Self::UnknownProfile { profile, known } => wrong(
+                format!("cannot sign in for the profile {profile}"),
+                format!("neither config has it, and woci_manager.ini has others: {}", known.join(", ")),
+                format!("name one of those, or add a section [{profile}] to woci_manager.ini"),
             ),
             Self::OciConfig { path, line, why } => wrong(
                 format!("cannot use the OCI config {}, line {line}", path.display()),
@@ -441,7 +467,7 @@ fn refused_advice(what: &str, status: u16, error: Option<&str>, authenticate: &s
 impl Given {
     /// A command of woci in backquotes, with the options that were given. `profile` is the one in use,
     /// where it may have come from elsewhere.
-    fn command(&self, words: &str, profile: Option<&str>) -> String {
+    pub fn command(&self, words: &str, profile: Option<&str>) -> String {
         self.command_with(words, profile, "")
     }
 
@@ -555,6 +581,12 @@ mod tests {
                 topic: "sesion".into(),
                 topics: "credential, env, options".into(),
             }],
+            Variant::UnknownWord => {
+                vec![Error::UnknownWord { word: "logn".into(), meant: "session authenticate".into() }]
+            }
+            Variant::UnknownOption => {
+                vec![Error::UnknownOption { option: "--hepl".into(), meant: "--help".into() }]
+            }
             Variant::BadValue => vec![Error::BadValue {
                 name: format!("redirect_port in [prod] of {}", manager().display()),
                 why: "it is not a whole number from 1 to 65535".into(),
@@ -570,8 +602,14 @@ mod tests {
                         names: names.clone(),
                         profile: "prod".into(),
                         manager: Some(manager()),
+                        looked_for: Vec::new(),
                     },
-                    Error::MissingOptions { names, profile: "DEFAULT".into(), manager: None },
+                    Error::MissingOptions {
+                        names,
+                        profile: "prod".into(),
+                        manager: None,
+                        looked_for: vec![manager()],
+                    },
                 ]
             }
             Variant::NoProfile => {
@@ -580,6 +618,10 @@ mod tests {
                 }]
             }
             Variant::BadProfileName => vec![Error::BadProfileName { name: "../prod".into() }],
+            Variant::UnknownProfile => vec![Error::UnknownProfile {
+                profile: "prdo".into(),
+                known: vec!["prod".into(), "staging".into()],
+            }],
             Variant::OciConfig => {
                 vec![Error::OciConfig {
                     path: config(),

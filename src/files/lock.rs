@@ -28,7 +28,8 @@ const LONGEST_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// For a holder that has not written its limit yet.
 const DEFAULT_LIMIT: Duration = Duration::from_secs(60);
 
-/// A lock, held until dropped. The file itself is never replaced or deleted, since the lock is on its inode.
+/// A lock, held until dropped. The file itself is never replaced or deleted, since the lock is on its inode; only that
+/// of a session folder in which nothing is stored goes with the folder.
 pub struct Lock {
     file: File,
 }
@@ -61,6 +62,12 @@ impl Lock {
         let lock = Self { file };
         lock.state(purpose);
         Ok(lock)
+    }
+
+    /// Whether the file of this lock is still the one at `path`: its holder may have removed it
+    /// while this process waited.
+    pub fn is_at(&self, path: &Path) -> bool {
+        files::is_file_at(&self.file, path)
     }
 
     /// Writes into the file what the holder does now, for those who wait.

@@ -52,6 +52,35 @@ pub fn make_folder(path: &Path) -> Result<()> {
     create_folder(path).map_err(|e| file_error("make the folder", path, &e))
 }
 
+/// Like [`make_folder`], and returns the folders that did not exist before, the innermost first.
+pub fn make_folders(path: &Path) -> Result<Vec<PathBuf>> {
+    let missing = path.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
+    make_folder(path)?;
+    Ok(missing)
+}
+
+/// Whether a folder holds no file but this one.
+pub fn holds_only(folder: &Path, name: &str) -> bool {
+    fs::read_dir(folder)
+        .is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == name)))
+}
+
+/// Removes these folders, as long as they are empty.
+pub fn remove_empty(folders: &[PathBuf]) {
+    for folder in folders {
+        if fs::remove_dir(folder).is_err() {
+            return;
+        }
+    }
+}
+
+/// Whether an open file is the one at `path`.
+pub fn is_file_at(file: &File, path: &Path) -> bool {
+    let inode = |about: fs::Metadata| (about.dev(), about.ino());
+    let (open, there) = (file.metadata().map(inode), fs::symlink_metadata(path).map(inode));
+    open.ok().zip(there.ok()).is_some_and(|(open, there)| open == there)
+}
+
 /// Sets a folder of this user to mode 0700 if the group or others have any access to it.
 pub fn make_private(folder: &Path) -> Result<()> {
     let set_mode = || {

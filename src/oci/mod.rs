@@ -1,6 +1,7 @@
 //! Oracle's formats and services: the OCI config, the session token and its key, signed requests, the
 //! token exchange, regions, and the `oci` program.
 
+pub mod command_line;
 pub mod config_file;
 pub mod environment;
 pub mod exchange;

@@ -2,11 +2,11 @@
 
 use super::{Engine, Freshness, Named, Session, Snapshot, Source, USABLE_SECONDS, ask, renew};
 use crate::config::Origin;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
 use crate::oci::Upst;
-use crate::store::Contents;
+use crate::store::{Contents, Locked};
 use crate::time::UnixTime;
 
 pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
@@ -16,7 +16,14 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
         Freshness::Valid => {
             let stored = engine.snapshot()?;
             match unusable(&stored.contents, &engine.settings.origin(), host::now()) {
-                None => return Ok(stored_session(engine, stored)),
+                None => {
+                    let session = stored_session(engine, stored);
+                    log::debug(format_args!(
+                        "No refresh: the stored session token is valid until {}",
+                        session.upst.exp()
+                    ));
+                    return Ok(session);
+                }
                 Some(why) => log::debug(format_args!("Cannot use the stored session: {why}")),
             }
             ask::refuse_at_once(engine, &stored.contents.record)?;
@@ -26,10 +33,21 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
     }
 
     let locked = engine.dir.lock(renew::PURPOSE)?;
+    match ensure_locked(engine, &locked, seen.as_ref()) {
+        Ok(session) => Ok(session),
+        Err(e) => {
+            locked.leave_no_empty_folder();
+            Err(e)
+        }
+    }
+}
+
+fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) -> Result<Session> {
+    let freshness = engine.want.freshness;
     let stored = engine.snapshot()?;
     let may_be_used = match freshness {
         Freshness::Valid => true,
-        Freshness::Newer => !is_same(seen.as_ref(), stored.contents.upst.as_ref()),
+        Freshness::Newer => !is_same(seen, stored.contents.upst.as_ref()),
         Freshness::SignedIn => false,
     };
     if may_be_used && unusable(&stored.contents, &engine.settings.origin(), host::now()).is_none() {
@@ -41,6 +59,13 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
         ask::refuse_at_once(engine, &stored.contents.record)?;
     }
 
+    if let Some(known) = &engine.settings.other_profiles
+        && !stored.section.exists
+        && locked.is_empty()
+    {
+        let profile = engine.settings.profile.to_string();
+        return Err(Error::UnknownProfile { profile, known: known.clone() });
+    }
     for warning in engine.settings.warnings.iter().chain(&engine.settings.exposed()) {
         log::warning(format_args!("{warning}"));
     }
@@ -48,11 +73,11 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
     // Before a token is spent or a person is asked for a session that could then not be named there.
     engine.check(&stored.oci_config)?;
     if freshness == Freshness::SignedIn {
-        return ask::sign_in(engine, &locked, stored, &needs, "it was asked for");
+        return ask::sign_in(engine, locked, stored, &needs, "you asked for it");
     }
-    match renew::renew(engine, &locked, stored, &needs)? {
+    match renew::renew(engine, locked, stored, &needs)? {
         renew::Outcome::Renewed(session) => Ok(*session),
-        renew::Outcome::NeedsPerson { stored, why } => ask::sign_in(engine, &locked, *stored, &needs, &why),
+        renew::Outcome::NeedsPerson { stored, why } => ask::sign_in(engine, locked, *stored, &needs, &why),
     }
 }
 

@@ -10,7 +10,7 @@ mod renew;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::Settings;
+use crate::config::{NO_REGION, Settings, is_region};
 use crate::error::{Error, Result};
 use crate::files::lock::Purpose;
 use crate::host::Host;
@@ -141,7 +141,20 @@ impl<'a> Engine<'a> {
     pub fn region(&self) -> Result<Option<String>> {
         match &self.settings.region {
             Some(region) => Ok(Some(region.clone())),
-            None => Ok(self.oci_config()?.section(&self.settings.profile)?.region),
+            None => Ok(self.section(&self.oci_config()?)?.region),
+        }
+    }
+
+    /// The profile's section. Its region is checked if it is the one that counts.
+    fn section(&self, oci_config: &ConfigFile<'_>) -> Result<Section> {
+        let Settings { profile, region, oci_config: path, .. } = self.settings;
+        let section = oci_config.section(profile)?;
+        match &section.region {
+            Some(text) if region.is_none() && !is_region(text) => {
+                let name = format!("the region of profile {profile} in {}", path.display());
+                Err(Error::BadValue { name, why: NO_REGION.into() })
+            }
+            _ => Ok(section),
         }
     }
 
@@ -199,7 +212,7 @@ impl<'a> Engine<'a> {
 
     fn snapshot(&self) -> Result<Snapshot<'a>> {
         let oci_config = self.oci_config()?;
-        let section = oci_config.section(&self.settings.profile)?;
+        let section = self.section(&oci_config)?;
         Ok(Snapshot { contents: self.dir.read(&section)?, section, oci_config })
     }
 }

@@ -12,6 +12,8 @@ use crate::log;
 use crate::oci::config_file::{Section, lies_in};
 use crate::oci::{Identity, PrivateKey, Upst};
 
+const LOCK: &str = "session.lock";
+
 /// `~/.oci/sessions/<profile>/`, which may not exist yet.
 pub struct SessionDir {
     pub path: PathBuf,
@@ -50,7 +52,7 @@ impl SessionDir {
     }
 
     fn lock_file(&self) -> PathBuf {
-        self.path.join("session.lock")
+        self.path.join(LOCK)
     }
 
     /// Reads the folder. `section` is the profile's section of the OCI config, which may name the key.
@@ -105,10 +107,21 @@ impl SessionDir {
 
     /// Takes the profile's lock. Makes the folder first, if there is none.
     pub fn lock(&self, purpose: Purpose) -> Result<Locked> {
-        files::make_folder(&self.path)?;
-        files::make_private(&self.path)?;
-        let lock = Lock::acquire(&self.lock_file(), purpose)?;
-        Ok(Locked { lock, dir: Self { path: self.path.clone() } })
+        let mut made = Vec::new();
+        loop {
+            made.extend(files::make_folders(&self.path)?.into_iter().filter(|folder| *folder != self.path));
+            let lock =
+                files::make_private(&self.path).and_then(|()| Lock::acquire(&self.lock_file(), purpose));
+            match lock {
+                Ok(lock) if lock.is_at(&self.lock_file()) => {
+                    return Ok(Locked { lock, dir: Self { path: self.path.clone() }, made });
+                }
+                // The process that made the folder has stored nothing in it and taken it away again.
+                Ok(_) => {}
+                Err(_) if !self.path.exists() => {}
+                Err(e) => return Err(e),
+            }
+        }
     }
 
     /// The lock file of a callback port. The profiles that sign in on that port share it.
@@ -122,12 +135,28 @@ impl SessionDir {
 pub struct Locked {
     lock: Lock,
     dir: SessionDir,
+    /// The folders that were made for it, the innermost first.
+    made: Vec<PathBuf>,
 }
 
 impl Locked {
     /// Tells the processes that wait for the lock what its holder does now.
     pub fn state(&self, purpose: Purpose) {
         self.lock.state(purpose);
+    }
+
+    /// Whether nothing but the lock is stored.
+    pub fn is_empty(&self) -> bool {
+        files::holds_only(&self.dir.path, LOCK)
+    }
+
+    /// Leaves no trace of a run that stored nothing. The lock is held until its file is gone, so that whoever waits for
+    /// it sees that, and makes a folder anew.
+    pub fn leave_no_empty_folder(self) {
+        if self.is_empty() && files::remove(&self.dir.lock_file()).is_ok() {
+            files::remove_empty(std::slice::from_ref(&self.dir.path));
+            files::remove_empty(&self.made);
+        }
     }
 
     pub fn store_key(&self, key_file: &Path, key: &PrivateKey) -> Result<()> {

@@ -7,6 +7,7 @@ use super::envelope::{DerivedKey, Envelope};
 use crate::config::PassphraseSource;
 use crate::error::{Error, Result};
 use crate::host::{self, Env};
+use crate::log;
 use crate::secret::Secret;
 use crate::sys::Prompt;
 
@@ -17,13 +18,18 @@ pub struct Passphrase<'a> {
     may_prompt: bool,
     known: Option<Secret>,
     key: Option<DerivedKey>,
+    /// How often a passphrase was typed for a stored token.
+    typed: u32,
 }
+
+/// A person may mistype a passphrase, and each try costs the derivation of a key.
+const TRIES: u32 = 3;
 
 impl<'a> Passphrase<'a> {
     /// If `known` is given, it is used and nobody is asked. A prompt on the terminal is shown only if
     /// `may_prompt` is true.
     pub fn new(source: &'a PassphraseSource, env: &'a Env, known: Option<Secret>, may_prompt: bool) -> Self {
-        Self { source, env, may_prompt, known, key: None }
+        Self { source, env, may_prompt, known, key: None, typed: 0 }
     }
 
     /// True if encryption is configured: a prompt or a variable is set as the passphrase's source.
@@ -36,7 +42,23 @@ impl<'a> Passphrase<'a> {
         if !self.is_configured() {
             return Err(Error::NoPassphraseSource { path: path.to_owned() });
         }
-        self.known_or(|prompt| typed(prompt, &format!("Passphrase for {}: ", path.display())))
+        let mut asked = false;
+        let passphrase = self.known_or(|prompt| {
+            asked = true;
+            typed(prompt, &format!("Passphrase for {}: ", path.display()))
+        })?;
+        self.typed += u32::from(asked);
+        Ok(passphrase)
+    }
+
+    /// After a wrong passphrase: forgets it if a person typed it and may try again.
+    pub fn may_try_again(&mut self) -> bool {
+        let may = (1..TRIES).contains(&self.typed);
+        if may {
+            (self.known, self.key) = (None, None);
+            log::line(format_args!("That passphrase is wrong or the file was altered; try again."));
+        }
+        may
     }
 
     /// The key to decrypt an envelope that was read from `path`.

@@ -27,6 +27,15 @@ const ROOM: usize = 4096;
 
 /// The stored refresh token, decrypted. `None` if there is no file or it is empty.
 pub fn open(path: &Path, passphrase: &mut Passphrase<'_>) -> Result<Option<Secret>> {
+    loop {
+        match open_once(path, passphrase) {
+            Err(Error::WrongPassphrase { .. }) if passphrase.may_try_again() => {}
+            opened => return opened,
+        }
+    }
+}
+
+fn open_once(path: &Path, passphrase: &mut Passphrase<'_>) -> Result<Option<Secret>> {
     let Some(bytes) = read(path)? else { return Ok(None) };
     let damaged = |why| Refusal::Damaged(why).in_file(path);
     let text = std::str::from_utf8(&bytes).map_err(|_| damaged("it is not text"))?;

@@ -2,16 +2,18 @@
 
 use super::{Invocation, settings};
 use crate::config::Settings;
-use crate::error::Result;
+use crate::error::{Given, Result};
 use crate::host::{self, Host};
+use crate::options::Flags;
 use crate::output::Output;
-use crate::session::{Engine, Source, Want};
+use crate::session::{Engine, Session, Source, Want};
 
 pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
-    print(host, &settings(host, &invocation.flags)?, Want::VALID)
+    print(host, &invocation.flags, Want::VALID)
 }
 
-pub fn print(host: &Host, settings: &Settings, want: Want) -> Result<Output> {
+pub fn print(host: &Host, flags: &Flags, want: Want) -> Result<Output> {
+    let settings = &settings(host, flags)?;
     let mut engine = Engine::new(host, settings, want, None);
     let mut session = engine.ensure()?;
     engine.hand_out(&mut session)?;
@@ -21,7 +23,8 @@ pub fn print(host: &Host, settings: &Settings, want: Want) -> Result<Output> {
         Source::Refreshed => "refreshed",
         Source::Authenticated => "authenticated",
     };
-    Ok(Output::Document(vec![
+    let text = text(settings, &session, &Given::of(|name| flags.get(name)));
+    let document = vec![
         ("version", 1.into()),
         ("profile", settings.profile.as_str().into()),
         ("security_token", upst.token().expose().into()),
@@ -35,5 +38,34 @@ pub fn print(host: &Host, settings: &Settings, want: Want) -> Result<Output> {
         ("expiration", upst.exp().to_string().into()),
         ("expires_in", upst.exp().since(host::now()).into()),
         ("source", source.into()),
-    ]))
+    ];
+    Ok(Output::Document { document, text, code: 0 })
+}
+
+/// Who is signed in, until when, and what to do next.
+fn text(settings: &Settings, session: &Session, given: &Given) -> String {
+    let Session { upst, region, .. } = session;
+    let how = match session.source {
+        Source::Cached => "the stored session",
+        Source::Refreshed => "renewed just now",
+        Source::Authenticated => "signed in just now",
+    };
+    let minutes = upst.exp().since(host::now()) / 60;
+    let unknown = "unknown";
+    format!(
+        "Profile   {} ({how})\n\
+         User      {}\n\
+         Tenancy   {}\n\
+         Region    {}\n\
+         Valid     until {} ({minutes} min)\n\
+         \n\
+         Next: {} runs oci with this session; {} prints it for programs.\n",
+        settings.profile,
+        upst.sub().unwrap_or(unknown),
+        upst.tenant().unwrap_or(unknown),
+        region.as_deref().unwrap_or(unknown),
+        upst.exp(),
+        given.command("os ns get", None),
+        given.command("credential --output json", None),
+    )
 }

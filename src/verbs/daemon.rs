@@ -1,17 +1,21 @@
 //! `--daemon`, `--daemon-status` and `--stop-daemon`, and the background process that the first one starts.
 //! Documents follow schemas/daemon-status.schema.json.
 
+use std::path::Path;
+
 use super::session::{take_profile_name, with_own_options};
 use super::{CREDENTIAL, Invocation, settings};
 use crate::config::Settings;
-use crate::error::{Error, Result};
+use crate::error::{Error, Given, Result};
 use crate::fresh::daemon::{self, Daemon, Status};
 use crate::fresh::keeper::Keeper;
 use crate::host::Host;
-use crate::output::{Document, Output, print};
+use crate::options::Flags;
+use crate::output::{Format, Output, print};
 use crate::secret::Secret;
 use crate::session::{Engine, Want};
 use crate::sys;
+use crate::time::UnixTime;
 
 /// Makes the session, then starts the background process and prints its state.
 pub fn start(host: &Host, mut invocation: Invocation) -> Result<Output> {
@@ -32,7 +36,7 @@ pub fn start(host: &Host, mut invocation: Invocation) -> Result<Output> {
         Daemon::of(&settings).start(flags, &settings, passphrase.as_ref())?;
     }
     let status = Daemon::of(&settings).status()?;
-    Ok(Output::Document(document(host, &settings, &status)?))
+    answer(host, flags, &settings, &status, 0)
 }
 
 /// Keeps the session fresh in this process, for systemd and launchd: the document is printed once it is up,
@@ -47,8 +51,9 @@ fn stay(
     sys::forbid_core_dumps();
     let daemon = Daemon::of(settings);
     let is_new = daemon.run(keeper, || {
-        let document = document(host, settings, &daemon.status()?)?;
-        print(Output::Document(document)).map(drop)
+        let flags = &invocation.flags;
+        let answer = answer(host, flags, settings, &daemon.status()?, 0)?;
+        print(answer, Format::of(flags.get("--output"))).map(drop)
     })?;
     if is_new {
         Ok(Output::Code(0))
@@ -83,7 +88,7 @@ pub fn status(host: &Host, invocation: Invocation) -> Result<Output> {
     let settings = settings(host, &invocation.flags)?;
     let status = Daemon::of(&settings).status()?;
     let code = if status.pid.is_some() { 0 } else { 1 };
-    Ok(Output::Answer { document: document(host, &settings, &status)?, code })
+    answer(host, &invocation.flags, &settings, &status, code)
 }
 
 pub fn stop(host: &Host, invocation: Invocation) -> Result<Output> {
@@ -91,7 +96,7 @@ pub fn stop(host: &Host, invocation: Invocation) -> Result<Output> {
     let settings = settings(host, &invocation.flags)?;
     let code = if Daemon::of(&settings).stop()? { 0 } else { 1 };
     let status = Daemon::of(&settings).status()?;
-    Ok(Output::Answer { document: document(host, &settings, &status)?, code })
+    answer(host, &invocation.flags, &settings, &status, code)
 }
 
 fn check_alone(invocation: &Invocation) -> Result<()> {
@@ -102,16 +107,57 @@ fn beside_another(invocation: &Invocation) -> Error {
     Error::Conflict { one: invocation.verb.name.into(), other: "another command".into() }
 }
 
-fn document(host: &Host, settings: &Settings, status: &Status) -> Result<Document> {
+fn answer(host: &Host, flags: &Flags, settings: &Settings, status: &Status, code: u8) -> Result<Output> {
     let upst = Engine::new(host, settings, Want::VALID, None).stored_upst()?;
-    Ok(vec![
+    let expiration = upst.map(|upst| upst.exp().to_string());
+    let log_file = Daemon::of(settings).log_file();
+    let text = text(flags, settings, status, expiration.as_deref(), &log_file);
+    let document = vec![
         ("running", status.pid.is_some().into()),
         ("pid", status.pid.into()),
         ("profile", settings.profile.as_str().into()),
-        ("expiration", upst.map(|upst| upst.exp().to_string()).into()),
+        ("expiration", expiration.into()),
         ("next_refresh", status.next_refresh.map(|time| time.to_string()).into()),
         ("last_refresh", status.last_refresh.map(|time| time.to_string()).into()),
         ("last_error", status.last_error.clone().into()),
-        ("log_file", Daemon::of(settings).log_file().to_string_lossy().into()),
-    ])
+        ("log_file", log_file.to_string_lossy().into()),
+    ];
+    Ok(Output::Document { document, text, code })
+}
+
+/// The same for a person, with what to do next.
+fn text(
+    flags: &Flags,
+    settings: &Settings,
+    status: &Status,
+    expiration: Option<&str>,
+    log_file: &Path,
+) -> String {
+    let Settings { profile, .. } = settings;
+    let given = Given::of(|name| flags.get(name));
+    let (state, next) = match status.pid {
+        Some(pid) => (
+            format!("keeps the session of profile {profile} fresh (process {pid})"),
+            format!("{} stops it", given.command("--stop-daemon", None)),
+        ),
+        None => (
+            format!("does not run for profile {profile}"),
+            format!("{} starts it", given.command("--daemon", None)),
+        ),
+    };
+    let moment = |time: Option<UnixTime>| time.map_or_else(|| "none".to_owned(), |time| time.to_string());
+    let error = status.last_error.as_deref().unwrap_or("none");
+    format!(
+        "The daemon {state}\n\
+         Valid     until {}\n\
+         Refresh   last {}, next {}\n\
+         Error     {error}\n\
+         Log       {}\n\
+         \n\
+         Next: {next}.\n",
+        expiration.unwrap_or("unknown"),
+        moment(status.last_refresh),
+        moment(status.next_refresh),
+        log_file.display(),
+    )
 }

@@ -3,16 +3,20 @@
 use super::{Invocation, settings};
 use crate::error::{Error, Result};
 use crate::host::Host;
+use crate::log;
 use crate::oci::environment::OVERRIDING;
-use crate::options::Flags;
+use crate::options::{Flags, SHELLS};
 use crate::output::Output;
 use crate::session::{Engine, Want};
 
 /// The variables that may be set.
-const SET: [&str; 7] = [
+const SET: [&str; 9] = [
     "OCI_CLI_AUTH",
     "OCI_CLI_PROFILE",
     "OCI_CLI_CONFIG_FILE",
+    // The SDKs' names.
+    "OCI_CONFIG_FILE",
+    "OCI_CONFIG_PROFILE",
     "OCI_CLI_SECURITY_TOKEN_FILE",
     "OCI_CLI_KEY_FILE",
     "OCI_CLI_TENANCY",
@@ -37,11 +41,11 @@ enum Shell {
 impl Options {
     fn new(own: &Flags) -> Result<Self> {
         let shell = match own.get("--shell") {
-            None | Some("sh") => Shell::Sh,
+            None | Some("sh" | "bash" | "zsh") => Shell::Sh,
             Some("fish") => Shell::Fish,
-            Some("powershell") => Shell::Pwsh,
+            Some("powershell" | "pwsh") => Shell::Pwsh,
             Some(_) => {
-                let why = "it is none of sh, fish, powershell".into();
+                let why = format!("it is none of {}", SHELLS.join(", "));
                 return Err(Error::BadValue { name: "--shell".into(), why });
             }
         };
@@ -52,16 +56,23 @@ impl Options {
 pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     let Options { shell, unset } = Options::new(&invocation.own)?;
     if unset {
+        log::info(format_args!(
+            "These lines remove the variables that `woci env` sets; they do not restore what the variables held before"
+        ));
         return Ok(Output::Text(SET.into_iter().map(|name| unset_line(shell, name)).collect()));
     }
     let settings = settings(host, &invocation.flags)?;
     let mut engine = Engine::new(host, &settings, Want::VALID, None);
     let mut session = engine.ensure()?;
     engine.hand_out(&mut session)?;
+    let profile = Some(settings.profile.to_string());
+    let config_file = Some(settings.oci_config.to_string_lossy().into_owned());
     let values = [
         Some("security_token".into()),
-        Some(settings.profile.to_string()),
-        Some(settings.oci_config.to_string_lossy().into_owned()),
+        profile.clone(),
+        config_file.clone(),
+        config_file,
+        profile,
         Some(session.token_file.to_string_lossy().into_owned()),
         Some(session.key_file.to_string_lossy().into_owned()),
         session.upst.tenant().map(str::to_owned),
@@ -108,6 +119,10 @@ mod tests {
         own.set("--unset", String::new());
         own.set("--shell", "fish".into());
         assert_eq!(Options::new(&own), Ok(Options { shell: Shell::Fish, unset: true }));
+        for name in SHELLS {
+            own.set("--shell", (*name).to_owned());
+            assert!(Options::new(&own).is_ok(), "{name}");
+        }
         own.set("--shell", "tcsh".into());
         assert!(matches!(Options::new(&own), Err(Error::BadValue { .. })));
     }

@@ -103,6 +103,9 @@ pub const VERBS: &[Verb] = &[
         name: CREDENTIAL,
         summary: "print the session as JSON; plain `woci` does the same",
         about: "\
+On a terminal, a few lines for a person are printed in place of the JSON document, without the session token; \
+--output json and --output text choose.
+
 The session is read from disk if it is valid, refreshed if it has ended, and made by a sign-in in your \
 browser if it cannot be refreshed. The document holds the session token: treat it as a password.",
         schema: Some("credential"),
@@ -274,6 +277,7 @@ fn not_available(_: &Host, invocation: Invocation) -> Result<Output> {
 fn settings(host: &Host, flags: &Flags) -> Result<Settings> {
     let settings = Config::find(host, flags)?.profile(host, flags)?;
     log::set_level(settings.log_level);
+    log::debug(format_args!("{}", settings.decided()));
     for warning in &settings.warnings {
         log::debug(format_args!("{warning}"));
     }

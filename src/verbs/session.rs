@@ -1,6 +1,6 @@
 //! The two verbs that make a new session, whatever session there is. Both print it as `credential` does.
 
-use super::{Invocation, credential, settings};
+use super::{Invocation, credential};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::options::Flags;
@@ -10,11 +10,11 @@ use crate::session::Want;
 pub fn authenticate(host: &Host, mut invocation: Invocation) -> Result<Output> {
     take_profile_name(&mut invocation.flags, &invocation.own)?;
     let want = with_own_options(Want::SIGNED_IN, &invocation.own);
-    credential::print(host, &settings(host, &invocation.flags)?, want)
+    credential::print(host, &invocation.flags, want)
 }
 
 pub fn refresh(host: &Host, invocation: Invocation) -> Result<Output> {
-    credential::print(host, &settings(host, &invocation.flags)?, Want::NEWER)
+    credential::print(host, &invocation.flags, Want::NEWER)
 }
 
 /// The session that a verb begins with, as its own options have it.

@@ -32,9 +32,9 @@ class Window:
             with contextlib.suppress(OSError):  # EIO: the program has closed its side
                 self.text += os.read(self.fd, 65536).decode(errors="replace")
 
-    def until(self, words, seconds=20):
+    def until(self, words, seconds=20, times=1):
         deadline = time.monotonic() + seconds
-        while words not in self.text:
+        while self.text.count(words) < times:
             assert time.monotonic() < deadline, f"{words!r} was not shown; seen: {self.text[-2000:]!r}"
             assert not self.ended() or self.drain(), f"the program ended without {words!r}: {self.text[-2000:]!r}"
             self.read()

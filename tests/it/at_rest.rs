@@ -291,14 +291,22 @@ fn an_empty_or_mistyped_passphrase_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn a_wrong_passphrase_at_the_terminal_is_exit_1() {
+fn at_the_terminal_there_are_three_tries_for_a_passphrase() {
     let world = encrypted();
     let requests = world.sim.total();
-    let mut woci = world.woci(&WITH_PROMPT).terminal().start();
-    woci.says("Passphrase for");
-    woci.types("wrong\n");
-    woci.finish().exits(1).says("the passphrase is wrong");
+    let tries = |typed: &[&str]| {
+        let mut woci = world.woci(&WITH_PROMPT).terminal().start();
+        for (nth, line) in typed.iter().enumerate() {
+            woci.says_times("Passphrase for", nth + 1);
+            woci.types(&format!("{line}\n"));
+        }
+        woci.finish()
+    };
+    tries(&["wrong", "wrong too", "also wrong"]).exits(1).says("the passphrase is wrong");
+    tries(&["wrong", ""]).exits(2).says("it is empty");
     assert_eq!(world.sim.total(), requests);
+    tries(&["wrong", "wrong too", PASSPHRASE]).exits(0);
+    assert_eq!(world.sim.total(), requests + 2);
 }
 
 #[test]

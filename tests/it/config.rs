@@ -2,6 +2,7 @@
 //! values, and when warnings are shown.
 
 use crate::world::World;
+use crate::world::run::Woci;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -418,4 +419,165 @@ fn an_invalid_home_is_an_error() {
     world.woci(&[]).env("HOME", world.path("file")).run().fails(2);
     world.woci(&[]).env("HOME", "relative").run().fails(2).says("HOME");
     world.woci(&[]).env("HOME", world.path("nothing-here")).run().fails(2).says(MISSING);
+}
+
+/// With values in [COMMON], a mistyped profile has all that a sign-in needs.
+#[test]
+fn a_mistyped_profile_signs_nobody_in_and_leaves_nothing() {
+    let world = World::new();
+    world.write(MANAGER, section(&world, "COMMON") + "[prod]\n[staging]\n");
+    for words in
+        [&[][..], &["session", "authenticate"], &["session", "refresh"], &["os"], &["env"], &["--daemon"]]
+    {
+        let run = world.woci(&["--profile", "prdo"]).args(words).run();
+        run.fails(2).says("prdo").says("prod, staging");
+        assert!(!world.path(".oci/sessions").exists(), "{words:?}");
+    }
+    assert_eq!(world.sim.total(), 0);
+    assert!(!world.path(".oci/config").exists());
+    // The OCI config knows the name, or there is a session of it.
+    world.write(".oci/config", "[prdo]\nregion=us-ashburn-1\n");
+    world.woci(&["--profile", "prdo"]).run().ok();
+    fs::remove_file(world.path(".oci/config")).expect("it was written above");
+    world.woci(&["--profile", "prdo", "session", "authenticate"]).run().ok();
+    // Without other sections every name is as good.
+    world.write(MANAGER, section(&world, "COMMON"));
+    world.woci(&["--profile", "any"]).run().ok();
+}
+
+#[test]
+fn a_run_that_fails_before_it_stores_anything_leaves_no_folder() {
+    let world = World::new();
+    let fails = |words: &[&str], code: i32| {
+        world.woci(words).env("BROWSER", "no-such-browser").run().fails(code);
+        assert!(!world.path(".oci/sessions/DEFAULT").exists(), "{words:?}");
+        assert!(!world.path(".oci/sessions/other").exists(), "{words:?}");
+    };
+    fails(&["--sign-in", "never"], 1);
+    fails(&[], 1);
+    world.write(MANAGER, "[DEFAULT]\n[other]\n");
+    fails(&["session", "authenticate"], 2);
+    fails(&["--profile", "other", "session", "refresh"], 2);
+}
+
+/// Each takes the folder away that another waits in.
+#[test]
+fn runs_that_fail_at_once_do_not_disturb_each_other() {
+    let world = World::new();
+    world.write(MANAGER, "[DEFAULT]\n");
+    let runs: Vec<_> = (0..24).map(|_| world.woci(&["session", "authenticate"]).start()).collect();
+    for run in runs {
+        run.finish().fails(2).says(MISSING);
+    }
+    assert!(!world.path(".oci/sessions/DEFAULT").exists());
+}
+
+#[test]
+fn a_typing_error_signs_nobody_in() {
+    let world = World::new();
+    for (words, meant) in [
+        (&["statsu"][..], "`woci status`"),
+        (&["login"], "`woci session authenticate`"),
+        (&["--hepl"], "--help"),
+        (&["--proflie", "prod", "os", "ns", "get"], "--profile"),
+    ] {
+        world.woci(words).run().fails(2).says(meant).says("`--`");
+    }
+    assert_eq!(world.sim.total(), 0);
+    world.woci(&["--", "statsu"]).run().ok();
+}
+
+#[test]
+fn without_a_named_profile_ocis_default_profile_is_taken() {
+    let world = World::new();
+    for name in ["a", "b", "c"] {
+        world.session_of(name).seed(3600);
+    }
+    world.manager(&["a", "b", "c"].map(|name| (name, &*world.settings().leak())));
+    world.woci(&[]).run().fails(2).says("Could not determine profile name");
+    world.write(".oci/oci_cli_rc", "[OTHER]\ndefault_profile = c\n[OCI_CLI_SETTINGS]\nDefault_Profile = a\n");
+    assert_eq!(profile(&world, &[]), "a");
+    assert_eq!(profile(&world, &["--profile", "b"]), "b");
+    let by = |name: &str, value: &str| world.woci(&[]).env(name, value).run().ok().json()["profile"].clone();
+    assert_eq!(by("OCI_CLI_PROFILE", "b"), "b");
+    world.write("rc", "[OCI_CLI_SETTINGS]\ndefault_profile=c\n");
+    assert_eq!(by("OCI_CLI_RC_FILE", "~/rc"), "c");
+    assert_eq!(by("OCI_CLI_RC_FILE", ""), "a");
+    assert_eq!(by("OCI_CLI_RC_FILE", "~/none"), "a");
+    // A damaged file is for oci to report.
+    world.write(".oci/oci_cli_rc", "default_profile = b\n\u{7}[");
+    world.woci(&[]).run().fails(2).says("Could not determine profile name");
+}
+
+#[test]
+fn the_sessions_can_be_kept_in_another_folder() {
+    let world = World::new();
+    let signs_in = |woci: Woci<'_>, folder: &str| {
+        let document = woci.run().ok().json();
+        let expected = world.path(folder).join("DEFAULT/token");
+        assert_eq!(document["security_token_file"], expected.to_str().expect("UTF-8"));
+        assert!(!world.path(".oci/sessions").exists());
+        fs::remove_dir_all(world.path(folder)).expect("it was made");
+    };
+    signs_in(world.woci(&[]).env("WOCI_SESSIONS_FOLDER", "~/by/variable"), "by/variable");
+    signs_in(world.woci(&["--sessions-folder=by-option"]).env("WOCI_SESSIONS_FOLDER", "/x"), "by-option");
+    // A path in the manager config is relative to its folder.
+    world.manager(&[("DEFAULT", &world.settings_with(&[("sessions_folder", Some("kept"))]))]);
+    signs_in(world.woci(&[]).directory(&world.path("bin")), ".oci/kept");
+}
+
+#[test]
+fn quotes_and_inline_comments_are_named_before_the_browser_opens() {
+    let world = World::new();
+    world.manager(&[(
+        "DEFAULT",
+        &world.settings_with(&[
+            ("client_secret", Some("\"quoted-secret\"")),
+            ("auth_client_id", Some("'id'")),
+            ("region", Some("us-ashburn-1")),
+            ("auth_client_secret", Some("secret # of woci")),
+            ("scope", Some("openid offline_access ; both")),
+        ]),
+    )]);
+    let run = world.woci(&["session", "authenticate"]).env("BROWSER", "no-such-browser").start();
+    run.says("Auth URL: ");
+    run.signal(libc::SIGTERM);
+    let run = run.finish().exits(143);
+    let browser = run.stderr.find("Auth URL: ").expect("it was waited for");
+    for part in ["client_secret in [DEFAULT]", "auth_client_id in", "auth_client_secret in", "scope in"] {
+        assert!(run.stderr[..browser].contains(part), "{part}: {run}");
+    }
+    assert!(!run.stderr.contains("region in") && !run.stderr.contains("quoted-secret"), "{run}");
+}
+
+#[test]
+fn missing_options_say_that_no_manager_config_was_found_and_where() {
+    let world = World::new();
+    fs::remove_file(world.path(MANAGER)).expect("it was there");
+    let run = world.woci(&["--config-file", "~/team/config"]).run().fails(2).says(MISSING);
+    for place in ["team/woci_manager.ini", MANAGER] {
+        assert!(run.stderr.contains(world.path(place).to_str().expect("UTF-8")), "{run}");
+    }
+    assert!(run.stderr.contains("no manager config was found"), "{run}");
+}
+
+#[test]
+fn at_debug_a_warm_run_says_what_was_decided() {
+    let world = World::signed_in();
+    let run = world.woci(&["--log-level", "DEBUG"]).run().ok();
+    for part in
+        ["Profile DEFAULT", MANAGER, ".oci/config", "No refresh: the stored session token is valid until 20"]
+    {
+        assert!(run.stderr.contains(part), "{part}: {run}");
+    }
+}
+
+#[test]
+fn on_a_terminal_a_message_is_a_plain_sentence() {
+    let world = World::new();
+    let run = world.woci(&["session", "authenticate"]).terminal().run().ok();
+    let sentence = "Signing in for profile DEFAULT: you asked for it";
+    assert!(run.stderr.lines().any(|line| line.trim_end() == sentence), "{run}");
+    let run = world.woci(&["session", "authenticate"]).run().ok();
+    assert!(run.stderr.contains(&format!("Z INFO {sentence}")), "{run}");
 }

@@ -147,48 +147,59 @@ fn without_stdin_from_kubectl_a_browser_may_be_opened() {
     assert_eq!(world.browsers(1).len(), 1);
 }
 
+/// A token for another region is refused by the cluster, so its OCID goes before what is set for the profile.
 #[test]
-fn the_region_is_the_configured_one_otherwise_that_of_the_cluster() {
+fn the_region_is_the_option_then_that_of_the_cluster_then_the_configured_one() {
     let world = World::signed_in();
     let region_of = |woci: Woci<'_>| SignedUrl::of(&woci.run().ok()).region();
     let named = |place: &str| VERB[2].replace(".iad.", &format!(".{place}."));
-    let without = world.settings_with(&[("region", None)]);
+    let verb = |place: &str| world.woci(&["kube-credential", "--cluster-id", &named(place)]);
 
-    // Flag, variable, manager config.
-    let flag = || world.woci(&VERB).arg("--region").arg("eu-frankfurt-1");
-    assert_eq!(region_of(flag().env("OCI_CLI_REGION", "uk-london-1")), "eu-frankfurt-1");
-    assert_eq!(region_of(world.woci(&VERB).arg("--region=FRA")), "eu-frankfurt-1");
-    assert_eq!(region_of(world.woci(&VERB).env("OCI_CLI_REGION", "uk-london-1")), "uk-london-1");
-    let zurich = world.settings_with(&[("region", Some("eu-zurich-1"))]);
-    world.manager(&[("DEFAULT", &zurich)]);
-    assert_eq!(region_of(world.woci(&VERB)), "eu-zurich-1");
-
-    // The OCI config, then its inherited value.
-    world.manager(&[("DEFAULT", &without)]);
+    let frankfurt = world.settings_with(&[("region", Some("eu-frankfurt-1"))]);
+    world.manager(&[("DEFAULT", &frankfurt)]);
     world.write(".oci/config", "[DEFAULT]\nregion = ap-tokyo-1\n");
-    assert_eq!(region_of(world.woci(&VERB)), "ap-tokyo-1");
-    world.session_of("work").seed(3600);
-    world.write(".oci/config", "[DEFAULT]\nregion = ap-tokyo-1\n[work]\nuser = x\n");
-    assert_eq!(region_of(world.woci(&VERB).arg("--profile=work")), "ap-tokyo-1");
-
+    let everywhere = |woci: Woci<'_>| region_of(woci.env("OCI_CLI_REGION", "uk-london-1"));
+    assert_eq!(everywhere(world.woci(&VERB).arg("--region=ZRH")), "eu-zurich-1");
     // The cluster's OCID: a key, a name, a name that woci does not know.
-    fs::remove_file(world.path(".oci/config")).expect("it was written above");
     for (place, region) in
         [("iad", "us-ashburn-1"), ("eu-madrid-1", "eu-madrid-1"), ("xx-newtown-9", "xx-newtown-9")]
     {
-        let woci = world.woci(&["kube-credential", "--cluster-id", &named(place)]);
-        assert_eq!(region_of(woci), region, "{place}");
+        assert_eq!(everywhere(verb(place)), region, "{place}");
     }
+    // An OCID that names none: variable, manager config, OCI config, its inherited value.
+    assert_eq!(everywhere(verb("zzz")), "uk-london-1");
+    assert_eq!(region_of(verb("zzz")), "eu-frankfurt-1");
+    world.manager(&[("DEFAULT", &world.settings_with(&[("region", None)]))]);
+    assert_eq!(region_of(verb("zzz")), "ap-tokyo-1");
+    world.session_of("work").seed(3600);
+    world.write(".oci/config", "[DEFAULT]\nregion = ap-tokyo-1\n[work]\nuser = x\n");
+    assert_eq!(region_of(verb("zzz").arg("--profile=work")), "ap-tokyo-1");
+    fs::remove_file(world.path(".oci/config")).expect("it was written above");
     for place in ["", "zzz", "elsewhere"] {
-        let run = world.woci(&["kube-credential", "--cluster-id", &named(place)]).run();
-        run.fails(2).says("region").says("--region");
+        verb(place).run().fails(2).says("region").says("--region");
     }
-    let woci = world.woci(&["kube-credential", "--cluster-id", &named("zzz"), "--region", "uk-london-1"]);
-    assert_eq!(region_of(woci), "uk-london-1");
-    // The region becomes part of a host name.
+}
+
+#[test]
+fn a_malformed_region_is_refused_by_the_place_where_it_was_set() {
+    let world = World::signed_in();
+    let verbs = [&VERB[..], &["credential"], &["env"], &["os"], &["session", "refresh"]];
     for odd in ["evil.example/", "a b", "x@y", "-"] {
-        world.woci(&VERB).arg("--region").arg(odd).run().fails(2).says("region");
+        for verb in verbs {
+            world.woci(verb).arg("--region").arg(odd).run().fails(2).says("--region").says("eu-frankfurt-1");
+            world.woci(verb).env("OCI_CLI_REGION", odd).run().fails(2).says("OCI_CLI_REGION");
+        }
     }
+    world.manager(&[("DEFAULT", &world.settings_with(&[("region", Some("a.b"))]))]);
+    for verb in verbs {
+        world.woci(verb).run().fails(2).says("region in [DEFAULT] of ").says("woci_manager.ini");
+    }
+    world.manager(&[("DEFAULT", &world.settings_with(&[("region", None)]))]);
+    world.write(".oci/config", "[DEFAULT]\nregion = a/b\n");
+    for verb in &verbs[1..] {
+        world.woci(verb).run().fails(2).says("profile DEFAULT in ").says(".oci/config");
+    }
+    assert_eq!(world.sim.total(), 0);
 }
 
 #[test]
@@ -316,10 +327,40 @@ fn kubectl_writes_the_entry() {
         let path = world.path("bin/kubectl");
         fs::set_permissions(path, Permissions::from_mode(0o755)).expect("own files take a mode");
     };
-    kubectl("printf '%s\\n' \"$@\" >> \"$HOME/asked\"; cat >> \"$HOME/asked\"");
+    let with = |user: &str, context_user: &str| {
+        let args =
+            json!(["ce", "cluster", "generate-token", "--cluster-id", CLUSTER, "--region", "uk-london-1"]);
+        let users = json!([{"name": user, "user": {"exec": {"command": "oci", "args": args}}}]);
+        let contexts = json!([{"name": "at", "context": {"cluster": "c", "user": context_user}}]);
+        let document = json!({"users": users, "contexts": contexts, "current-context": "at"});
+        world.write("view.json", document.to_string());
+        world.write("asked", "");
+    };
+    kubectl(
+        "case $2 in view) cat \"$HOME/view.json\"; exit;; esac\n\
+         printf '%s\\n' \"$@\" >> \"$HOME/asked\"; cat >> \"$HOME/asked\"",
+    );
+    // The region of an entry of another name is not kept; that of the entry that is replaced is, unless it is given.
+    with("another", "oke");
     let run = world.woci(&words).stdin("not for kubectl").env("KUBECONFIG", "/a:/b").run().ok();
     assert_eq!(run.says("kubectl asks woci").stdout, "");
-    kubectl("env > \"$HOME/kubectl.env\"");
+    let expected_before = world.read("asked");
+    let region = |asked: &str| {
+        asked.lines().skip_while(|line| *line != "--exec-arg=--region").nth(1).map(str::to_owned)
+    };
+    with("oke", "another");
+    let run = world.woci(&words).run().ok().says("no context");
+    assert!(!run.stderr.contains("asks woci"), "{run}");
+    assert_eq!(region(&world.read("asked")).as_deref(), Some("--exec-arg=uk-london-1"));
+    with("oke", "oke");
+    world.woci(&words).arg("--region=fra").run().ok().says("asks woci for the tokens of user oke");
+    assert_eq!(region(&world.read("asked")).as_deref(), Some("--exec-arg=fra"));
+    // Without --user: the entry for this cluster, whatever it is called.
+    with("ada's", "ada's");
+    world.woci(&["kubeconfig", "--cluster-id", CLUSTER, "--write"]).run().ok().says("of user ada's");
+    assert!(world.read("asked").starts_with("config\nset-credentials\nada's\n"));
+    world.write("asked", expected_before);
+    kubectl("case $2 in view) cat \"$HOME/view.json\"; exit;; esac; env > \"$HOME/kubectl.env\"");
     let named = world.woci(&words).arg("--refresh-token-passphrase-env").arg("WORDS");
     named.env("WORDS", "open sesame").run().ok();
     let inherited = world.read("kubectl.env");

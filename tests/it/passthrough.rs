@@ -389,3 +389,57 @@ fn install(world: &World, path: &str, script: &str, mode: &str) {
     let written = shell.arg(&path).arg(script).arg(mode).status();
     assert!(written.expect("there is a shell").success());
 }
+
+#[test]
+fn on_a_terminal_a_person_reads_plain_lines_without_the_token() {
+    let world = World::new();
+    let shown = world.woci(&["session", "authenticate", "--profile", "DEFAULT"]).screen().run().ok();
+    for part in [
+        "DEFAULT",
+        "signed in just now",
+        "ocid1.user.",
+        "us-ashburn-1",
+        "until ",
+        "`woci os ns get --profile DEFAULT`",
+    ] {
+        assert!(shown.stderr.contains(part), "{part}: {shown}");
+    }
+    let text = world.woci(&[]).screen().run().ok();
+    assert!(text.stderr.starts_with("Profile   DEFAULT (the stored session)"), "{text}");
+    for words in
+        [&["--daemon-status"][..], &["kube-credential", "--cluster-id", "ocid1.cluster.oc1.iad.aaaa"]]
+    {
+        let run = world.woci(words).screen().run();
+        assert!(!run.stderr.contains(['{', '}']) && run.stderr.contains("Next: "), "{run}");
+    }
+    // --output decides otherwise, wherever stdout goes.
+    let piped = world.woci(&["--output", "text"]).run().ok().silent();
+    assert!(piped.stdout.starts_with("Profile "), "{piped}");
+    world.woci(&["--output=json"]).run().ok().json();
+    world.woci(&["--output", "table"]).run().fails(2).says("--output");
+    // An oci command keeps its own.
+    let heard = world.woci(&["--output", "table", "os", "--output", "json"]).run().ok().json();
+    let argv: Vec<_> = heard["argv"].as_array().expect("a list").iter().skip(5).cloned().collect();
+    assert_eq!(argv, ["--output", "table", "os", "--output", "json"]);
+}
+
+#[test]
+fn env_sets_the_names_of_the_sdks_too_in_each_shell() {
+    let world = World::signed_in();
+    for shell in ["sh", "bash", "zsh", "powershell", "pwsh", "fish"] {
+        let run = world.woci(&["env", "--shell", shell]).run().ok().silent();
+        for name in ["OCI_CONFIG_FILE", "OCI_CONFIG_PROFILE"] {
+            assert!(run.stdout.lines().any(|line| line.contains(name)), "{shell} {name}: {run}");
+        }
+        let unset = world.woci(&["env", "--unset", "--shell", shell]).run().ok().says("do not restore");
+        assert!(
+            unset.stdout.contains("OCI_CONFIG_PROFILE") && !unset.stdout.contains("OCI_CLI_USER"),
+            "{unset}"
+        );
+    }
+    let line = "eval \"$(woci env)\"; echo $OCI_CONFIG_PROFILE $OCI_CONFIG_FILE; eval \"$(woci env --unset)\"; \
+                echo ${OCI_CONFIG_FILE-gone}";
+    let run = world.shell(line).run().ok();
+    let config = world.path(".oci/config");
+    assert_eq!(run.stdout, format!("DEFAULT {}\ngone\n", config.display()));
+}

@@ -82,16 +82,30 @@ fn links_and_files_exist() {
     }
 }
 
+/// With a sample as it is, only the provider is another: no profile has to be named, and no passphrase given.
+#[test]
+fn the_samples_sign_in_as_they_are() {
+    let world = World::new();
+    for sample in ["oci-identity-domain", "okta", "entra", "keycloak"] {
+        world.write(".oci/woci_manager.ini", text(&format!("fixtures/manager/{sample}.ini")));
+        let mut woci = world.woci(&["session", "authenticate"]);
+        for (key, value) in world.settings().into_iter().filter(|(key, _)| key != "region") {
+            woci = woci.arg(format!("--{}", key.replace('_', "-"))).arg(value);
+        }
+        assert_eq!(woci.run().ok().json()["profile"], "prod", "{sample}");
+    }
+}
+
 #[test]
 fn it_is_short() {
     let lines = text("README.md").lines().count();
     assert!(lines <= MOST_LINES, "README.md has {lines} lines; {MOST_LINES} are the most");
 }
 
-/// Nobody has signed in; `prod` is set up as `[DEFAULT]` is.
+/// Nobody has signed in; `prod` is set up, as the samples have it.
 fn world() -> World {
     let world = World::new();
-    world.manager(&[("DEFAULT", &world.settings()), ("prod", &world.settings())]);
+    world.manager(&[("prod", &world.settings())]);
     world
 }
 

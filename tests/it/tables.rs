@@ -55,6 +55,7 @@ const EFFECTS: &[Effect] = &[
         command: "session authenticate --profile keyed",
         shows: "the file as it was is kept as",
     },
+    Effect { option: "--output text", command: "credential", shows: "Next: `woci os ns get`" },
     Effect { option: "--profile-name work", command: "session authenticate", shows: r#""profile": "work""# },
 ];
 

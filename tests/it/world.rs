@@ -16,12 +16,12 @@ use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::fs;
 use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
-use std::sync::Once;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant};
 
 pub struct World {
@@ -237,13 +237,17 @@ fn list(folder: &Path) -> Vec<String> {
     names
 }
 
-/// A free port below the range of ephemeral ports, so that no other program takes it before woci does.
+/// A free port below the range of ephemeral ports, so that no other program takes it before woci does. Another run of
+/// these tests does not take it either: the UDP port of the same number, held until this process ends, marks it.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
+    static TAKEN: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
     let start = u16::try_from(process::id() % 10_000).expect("below 10000");
     loop {
         let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::SeqCst)) % 12_000;
+        let Ok(mark) = UdpSocket::bind((Ipv4Addr::LOCALHOST, port)) else { continue };
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            TAKEN.lock().expect("no thread panics here").push(mark);
             return port;
         }
     }

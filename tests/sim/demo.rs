@@ -87,7 +87,7 @@ impl Demo {
 
     /// What a person has in `~/.oci/woci_manager.ini` after the set-up.
     fn write_manager_config(&self) {
-        let mut text = "[DEFAULT]\n".to_owned();
+        let mut text = "[prod]\n".to_owned();
         for (key, value) in self.sim.manager_section() {
             text += &format!("{key} = {value}\n");
         }
@@ -156,7 +156,7 @@ impl Demo {
             let time = claims[claim].as_i64().expect("the domain writes numbers");
             claims[claim] = (time - 2 * 3600).into();
         }
-        write(&self.home.join(".oci/sessions/DEFAULT/token"), &self.sim.domain.issue(claims), 0o600);
+        write(&self.home.join(".oci/sessions/prod/token"), &self.sim.domain.issue(claims), 0o600);
     }
 
     fn shell(&self) -> Checked {
@@ -188,7 +188,7 @@ impl Demo {
         self.heading("6. Run oci with it");
         let ran = self.command("woci os ns get --output table");
         self.quote(&ran.stdout);
-        let expected = "oci --profile DEFAULT --auth security_token os ns get --output table\n";
+        let expected = "oci --profile prod --auth security_token os ns get --output table\n";
         must(ran.code == 0 && ran.stdout == expected, "oci got other arguments", &ran)?;
         self.say(
             "Here, oci is a stand-in that prints the command line it gets: yours, with\n\
@@ -267,7 +267,7 @@ impl Demo {
     }
 
     fn read_session(&self, name: &str) -> String {
-        let path = self.home.join(".oci/sessions/DEFAULT").join(name);
+        let path = self.home.join(".oci/sessions/prod").join(name);
         fs::read_to_string(path).unwrap_or_default().trim_end().to_owned()
     }
 }

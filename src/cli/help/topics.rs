@@ -122,9 +122,11 @@ Which woci_manager.ini: --manager-config, else WOCI_MANAGER_CONFIG, else woci_ma
 else ~/.oci/woci_manager.ini. A file that you named must be readable. If one that was only found cannot be read, \
 woci warns, and goes on while the session is valid.
 
-Which profile: --profile, else OCI_CLI_PROFILE, else DEFAULT if woci_manager.ini has a section [DEFAULT], else its \
+Which profile: --profile, else OCI_CLI_PROFILE, else default_profile of oci's own ~/.oci/oci_cli_rc \
+(OCI_CLI_RC_FILE), else DEFAULT if woci_manager.ini has a section [DEFAULT], else its \
 only section besides [COMMON]. With several sections, woci asks you to name one. A name has letters, digits \
-and . _ - @ only, which is oci's own rule.
+and . _ - @ only, which is oci's own rule. A name that neither config nor sessions/ knows is refused at a sign-in, if \
+woci_manager.ini has other sections.
 
 How woci_manager.ini is read:
   - [COMMON] gives its values to every section, and is no profile. [DEFAULT] is
@@ -141,6 +143,8 @@ What woci changes in ~/.oci/config: the keys above in your profile's section, an
 stay byte for byte. If the section held an API key, woci keeps the old file as a backup, warns, and takes `user` and \
 `pass_phrase` out of the section: with them some SDKs would go on signing with the API key. A [DEFAULT] with an API \
 key is left alone unless you give --profile DEFAULT, because every other section inherits from it.
+
+In a home without file locks (NFS), put the sessions on a local disk with sessions_folder or WOCI_SESSIONS_FOLDER.
 
 To forget a session, remove its folder. That does not end anything at the provider.",
         )

@@ -6,11 +6,12 @@ use base64::engine::general_purpose::URL_SAFE;
 use serde_json::{Value, json};
 
 use super::cluster_id;
-use crate::error::{Error, Result};
+use crate::error::{Error, Given, Result};
 use crate::host::{self, Host};
 use crate::oauth::url;
 use crate::oci::region;
 use crate::oci::signature::sign_get;
+use crate::options::Flags;
 use crate::output::Output;
 use crate::session::{Engine, Person, Want};
 use crate::verbs::{Invocation, settings};
@@ -25,7 +26,7 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     let settings = settings(host, &invocation.flags)?;
     let person = if asked.has_terminal { Person::AtTerminal } else { Person::AtBrowser };
     let mut engine = Engine::new(host, &settings, Want { person, ..Want::VALID }, None);
-    let region = region(&engine, &cluster_id)?;
+    let region = region(&engine, &invocation.flags, &cluster_id)?;
     let session = engine.ensure()?;
 
     let now = host::now();
@@ -35,23 +36,33 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
         .map_err(|why| Error::Key { path: session.key_file.clone(), why })?;
     let query = url::form(&[("authorization", signed.authorization.expose()), ("date", &signed.date)]);
     let expiration = now.plus(LIFE_SECONDS).min(session.upst.exp());
-    let credential = json!({
-        "apiVersion": asked.api_version,
-        "kind": "ExecCredential",
-        "status": {
-            "token": URL_SAFE.encode(format!("https://{server}{path}?{query}")),
-            "expirationTimestamp": expiration.to_string(),
-        },
-    });
-    Ok(Output::Text(format!("{credential:#}\n")))
+    let document = vec![
+        ("apiVersion", asked.api_version.into()),
+        ("kind", "ExecCredential".into()),
+        (
+            "status",
+            json!({
+                "token": URL_SAFE.encode(format!("https://{server}{path}?{query}")),
+                "expirationTimestamp": expiration.to_string(),
+            }),
+        ),
+    ];
+    let text = format!(
+        "A token for the cluster {cluster_id} is ready for kubectl, until {expiration}.\n\
+         \n\
+         Next: {} makes kubectl run this command.\n",
+        Given::of(|name| invocation.flags.get(name))
+            .command(&format!("kubeconfig --cluster-id {cluster_id} --write"), None),
+    );
+    Ok(Output::Document { document, text, code: 0 })
 }
 
-/// The configured region, else the one that the cluster's OCID names.
-fn region(engine: &Engine<'_>, cluster_id: &str) -> Result<String> {
-    match engine.region()? {
-        Some(set) => region::name(&set)
-            .ok_or_else(|| Error::BadValue { name: "the region".into(), why: format!("`{set}` is none") }),
-        None => region::of_ocid(cluster_id).ok_or(Error::NoRegion),
+/// The region of `--region`, else the cluster's own, by its OCID, else the configured one.
+fn region(engine: &Engine<'_>, flags: &Flags, cluster_id: &str) -> Result<String> {
+    let own = if flags.has("--region") { None } else { region::of_ocid(cluster_id) };
+    match own {
+        Some(own) => Ok(own),
+        None => engine.region()?.and_then(|set| region::name(&set)).ok_or(Error::NoRegion),
     }
 }
 

@@ -115,7 +115,7 @@ def kubeconfig(table, home, cluster):
         after = view(home)
         (user,) = [entry["user"] for entry in after["users"] if entry["name"] == USER]
         exec_ = user.pop("exec")
-        expected = ["kube-credential", "--cluster-id", CLUSTER, "--profile", "prod"]
+        expected = ["kube-credential", "--cluster-id", CLUSTER, "--profile", "prod", "--region", REGION]
         same((exec_["command"], exec_["args"]), (str(WOCI), expected))
         same((exec_["apiVersion"], exec_["interactiveMode"]), (f"{GROUP}/v1", "IfAvailable"))
         for entry in before["users"]:
@@ -124,7 +124,7 @@ def kubeconfig(table, home, cluster):
         same(after, before, "the rest of the kubeconfig")
 
     with table.proves("`woci kubeconfig` prints the same entry, as kubectl reads it"):
-        text = home.woci("kubeconfig", "--cluster-id", CLUSTER, "--profile", "prod").expect(0).out
+        text = home.woci("kubeconfig", "--cluster-id", CLUSTER, "--profile", "prod", "--region", REGION).expect(0).out
         printed = view(home, "--kubeconfig", write(home.path / "printed.yaml", text))["users"]
         holds(printed[0]["user"]["exec"].pop("installHint"), "woci")
         written = [entry for entry in view(home)["users"] if entry["name"] == USER]

@@ -86,13 +86,14 @@ def prompts(table, setup):
             same(window.exit(), 0, "exit code")
             assert "Repeat" not in window.text, window.text
 
-    with table.proves("an empty passphrase: exit 2; a wrong one: exit 1; two that differ: an error, and no browser opens"):
+    with table.proves("an empty passphrase: exit 2; three wrong ones: exit 1; two that differ: an error, and no browser opens"):
         before = setup.session_files()
         grants = setup.provider.grants()
-        for typed, code in (("\n", 2), ("wrong\n", 1)):
+        for typed, tries, code in (("\n", 1, 2), ("wrong\n", 3, 1)):
             with setup.window(PROMPT, "session", "refresh") as window:
-                window.until("assphrase")
-                window.type(typed)
+                for nth in range(tries):
+                    window.until("Passphrase for", times=nth + 1)
+                    window.type(typed)
                 setup.ended(window, code, before)
                 holds(window.text, "woci: ")
         same(setup.provider.grants(), grants, "grants")

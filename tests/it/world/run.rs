@@ -25,6 +25,7 @@ pub struct Woci<'w> {
     words: Vec<OsString>,
     stdin: Option<Vec<u8>>,
     terminal: bool,
+    screen: bool,
 }
 
 impl<'w> Woci<'w> {
@@ -43,11 +44,16 @@ impl<'w> Woci<'w> {
         // The most permissive umask: woci's files must not depend on a stricter one.
         sys::with_umask(&mut command, 0);
         let words = words.iter().map(OsString::from).collect();
-        Woci { world, command, words, stdin: None, terminal: false }
+        Woci { world, command, words, stdin: None, terminal: false, screen: false }
     }
 
     pub fn arg(mut self, word: impl AsRef<OsStr>) -> Self {
         self.words.push(word.as_ref().to_owned());
+        self
+    }
+
+    pub fn args(mut self, words: &[&str]) -> Self {
+        self.words.extend(words.iter().map(OsString::from));
         self
     }
 
@@ -95,6 +101,11 @@ impl<'w> Woci<'w> {
         self
     }
 
+    /// Connects stdout to the terminal too: what is printed there is in `stderr`.
+    pub fn screen(self) -> Self {
+        Woci { screen: true, ..self.terminal() }
+    }
+
     pub fn run(self) -> Run {
         self.start().finish()
     }
@@ -103,6 +114,9 @@ impl<'w> Woci<'w> {
         self.command.args(&self.words).stdout(Stdio::piped());
         let keyboard = if self.terminal {
             let (person, program) = sys::terminal();
+            if self.screen {
+                self.command.stdout(program.try_clone().expect("a descriptor can be copied"));
+            }
             self.command.stdin(program.try_clone().expect("a descriptor can be copied")).stderr(program);
             sys::with_own_terminal(&mut self.command);
             Some(person)
@@ -115,7 +129,10 @@ impl<'w> Woci<'w> {
         // The command holds a handle of the terminal. Until it is dropped, reading from the other end does not end.
         drop(self.command);
         let id = child.id();
-        let out = Heard::listen(child.stdout.take().expect("stdout is piped"));
+        let out = match child.stdout.take() {
+            Some(stdout) => Heard::listen(stdout),
+            None => Heard::listen(std::io::empty()),
+        };
         let err = match (&keyboard, child.stderr.take()) {
             (Some(person), _) => Heard::listen(person.try_clone().expect("a descriptor can be copied")),
             (None, stderr) => Heard::listen(stderr.expect("stderr is piped")),
@@ -144,6 +161,12 @@ impl Running<'_> {
     /// Waits until stderr, or the terminal, holds the text. Returns all of it so far.
     pub fn says(&self, text: &str) -> String {
         self.err.wait_for(text)
+    }
+
+    /// Waits until stderr, or the terminal, holds the text so many times.
+    pub fn says_times(&self, text: &str, times: usize) {
+        let said = self.err.wait_while(|all| all.matches(text).count() < times);
+        assert!(said.matches(text).count() >= times, "ended without {text:?} {times} times: {said}");
     }
 
     /// Waits until stdout holds the text.
