@@ -97,7 +97,7 @@ pub fn main(args: Vec<OsString>) -> u8 {
     let mut format = None;
     cli::parse(args)
         .inspect(|invocation| {
-            given = verbs::given(&invocation.flags);
+            given = invocation.flags.given();
             format = invocation.flags.get("--output").map(str::to_owned);
         })
         .and_then(|invocation| match invocation.verb.answer {

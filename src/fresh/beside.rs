@@ -16,7 +16,7 @@ pub fn run(program: &Program, keeper: &mut Keeper<'_>) -> Result<u8> {
     thread::scope(|scope| {
         scope.spawn(move || {
             if let Err(e) = keeper.keep(&stopped, |_| Ok(())) {
-                log::warning(format_args!("The session is no longer kept fresh: {e}"));
+                log::warning(format_args!("The session is no longer kept fresh: {}", keeper.say(&e)));
             }
         });
         let code = child.wait().map_err(|e| program.not_executable(&e));

@@ -1,6 +1,6 @@
 //! The credential as one JSON document: schemas/credential.schema.json.
 
-use super::{Invocation, given, settings};
+use super::{Invocation, settings};
 use crate::config::Settings;
 use crate::error::{Given, Result};
 use crate::host::{self, Host};
@@ -21,7 +21,7 @@ pub fn print(host: &Host, flags: &Flags, want: Want) -> Result<Output> {
         Source::Refreshed => "refreshed",
         Source::Authenticated => "authenticated",
     };
-    let text = text(settings, &session, &given(flags));
+    let text = text(settings, &session, &flags.given());
     let document = vec![
         ("version", 1.into()),
         ("profile", settings.profile.as_str().into()),

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::session::take_profile_name;
-use super::{CREDENTIAL, Invocation, given, settings};
+use super::{CREDENTIAL, Invocation, settings};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::fresh::daemon::{self, Daemon, Status};
@@ -123,7 +123,7 @@ fn text(
     log_file: &Path,
 ) -> String {
     let Settings { profile, .. } = settings;
-    let given = given(flags);
+    let given = flags.given();
     let (state, next) = match status.pid {
         Some(pid) => (
             format!("keeps the session of profile {profile} fresh (process {pid})"),

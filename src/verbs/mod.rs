@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 
 use crate::config::{Config, Settings};
-use crate::error::{Error, Given, Result};
+use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::log;
 use crate::options::{DAEMON_PROCESS, Flags};
@@ -268,16 +268,6 @@ pub fn of_words(words: &[OsString]) -> Option<&'static Verb> {
 
 fn not_available(_: &Host, invocation: Invocation) -> Result<Output> {
     Err(Error::NotAvailable { what: format!("`woci {}`", invocation.verb.name) })
-}
-
-/// The options that choose the session, for the commands that woci suggests.
-pub fn given(flags: &Flags) -> Given {
-    let value = |name| flags.get(name).map(str::to_owned);
-    Given {
-        profile: value("--profile"),
-        manager_config: value("--manager-config"),
-        config_file: value("--config-file"),
-    }
 }
 
 /// The settings of the profile that the flags choose; messages follow its log level from here on.

@@ -14,7 +14,7 @@ use crate::oci::signature::sign_get;
 use crate::options::Flags;
 use crate::output::Output;
 use crate::session::{Engine, Person, Want};
-use crate::verbs::{Invocation, given, settings};
+use crate::verbs::{Invocation, settings};
 
 /// As long as with `oci`: kubectl asks for a new token before the cluster refuses this one.
 const LIFE_SECONDS: i64 = 240;
@@ -51,7 +51,7 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
         "A token for the cluster {cluster_id} is ready for kubectl, until {expiration}.\n\
          \n\
          Next: {} makes kubectl run this command.\n",
-        given(&invocation.flags).command(&format!("kubeconfig --cluster-id {cluster_id} --write"), None),
+        invocation.flags.given().command(&format!("kubeconfig --cluster-id {cluster_id} --write"), None),
     );
     Ok(Output::Document { document, text, code: 0 })
 }
