@@ -106,7 +106,7 @@ pub fn main(args: Vec<OsString>) -> u8 {
     let mut format = None;
     cli::parse(args)
         .inspect(|invocation| {
-            given = Given::of(|name| invocation.flags.get(name));
+            given = invocation.flags.given();
             format = invocation.flags.get("--output").map(str::to_owned);
         })
         .and_then(|invocation| match invocation.verb.answer {

@@ -1,6 +1,8 @@
 //! THE table of woci's options. The parser, help, the configuration and the tests read it, so that a new option is a
 //! row here and a field where its value is used.
 
+use crate::error::Given;
+
 /// What a value must be. A secret is a text that is never shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -529,6 +531,16 @@ impl Flags {
 
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// The options that choose the session, for the commands that woci suggests.
+    pub fn given(&self) -> Given {
+        let value = |name| self.get(name).map(str::to_owned);
+        Given {
+            profile: value("--profile"),
+            manager_config: value("--manager-config"),
+            config_file: value("--config-file"),
+        }
     }
 
     /// Sets an option, in place of the value that it had.

@@ -49,7 +49,7 @@ impl<'a> Values<'a> {
     }
 
     pub fn given(&self) -> Given {
-        Given::of(|name| self.flags.get(name))
+        self.flags.given()
     }
 
     /// The keys that were read, each with where its value was set.

@@ -152,18 +152,6 @@ pub struct Given {
     pub config_file: Option<String>,
 }
 
-impl Given {
-    /// By the values of the options.
-    pub fn of<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Self {
-        let value = |name| value(name).map(str::to_owned);
-        Self {
-            profile: value("--profile"),
-            manager_config: value("--manager-config"),
-            config_file: value("--config-file"),
-        }
-    }
-}
-
 impl std::error::Error for Error {}
 
 impl fmt::Display for Error {

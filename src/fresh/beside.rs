@@ -25,7 +25,7 @@ pub fn run(program: &Program, keeper: &mut Keeper<'_>) -> Result<u8> {
             if started.recv() == Ok(())
                 && let Err(e) = keeper.keep(&stopped, || Ok(()), |_| Ok(()))
             {
-                log::warning(format_args!("The session is no longer kept fresh: {e}"));
+                log::warning(format_args!("The session is no longer kept fresh: {}", keeper.say(&e)));
             }
         });
         if let Err(e) = thread {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::schedule::{self, Pace};
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Said};
 use crate::host::{self, Host};
 use crate::log;
 use crate::options::Flags;
@@ -80,6 +80,11 @@ impl<'a> Keeper<'a> {
         }
     }
 
+    /// An error in words; the command that it suggests has the options of this run.
+    pub fn say(&self, e: &Error) -> Said {
+        e.say_to(&self.flags.given())
+    }
+
     /// Refreshes the session if it is due, and returns the time of the next wake-up.
     fn wake_up(&mut self) -> Result<UnixTime> {
         let e = match self.refresh_if_due() {
@@ -94,8 +99,9 @@ impl<'a> Keeper<'a> {
         }
         let [jitter] = host::random()?;
         let next = self.pace.failed(now, jitter);
-        log::warning(format_args!("{e}; the next try is at {next}"));
-        self.report.last_error = Some(e.to_string());
+        let said = self.say(&e);
+        log::warning(format_args!("{said}; the next try is at {next}"));
+        self.report.last_error = Some(said.to_string());
         Ok(next)
     }
 

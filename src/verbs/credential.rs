@@ -23,7 +23,7 @@ pub fn print(host: &Host, flags: &Flags, want: Want) -> Result<Output> {
         Source::Refreshed => "refreshed",
         Source::Authenticated => "authenticated",
     };
-    let text = text(settings, &session, &Given::of(|name| flags.get(name)));
+    let text = text(settings, &session, &flags.given());
     let document = vec![
         ("version", 1.into()),
         ("profile", settings.profile.as_str().into()),

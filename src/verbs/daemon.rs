@@ -6,7 +6,7 @@ use std::path::Path;
 use super::session::{take_profile_name, with_own_options};
 use super::{CREDENTIAL, Invocation, settings};
 use crate::config::Settings;
-use crate::error::{Error, Given, Result};
+use crate::error::{Error, Result};
 use crate::fresh::daemon::{self, Daemon, Status};
 use crate::fresh::keeper::Keeper;
 use crate::host::Host;
@@ -134,7 +134,7 @@ fn text(
     log_file: &Path,
 ) -> String {
     let Settings { profile, .. } = settings;
-    let given = Given::of(|name| flags.get(name));
+    let given = flags.given();
     let (state, next) = match status.pid {
         Some(pid) => (
             format!("keeps the session of profile {profile} fresh (process {pid})"),

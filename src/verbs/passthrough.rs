@@ -50,7 +50,7 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     let passphrase = match flags.has("--auto-refresh").then(|| engine.unlock()) {
         None => None,
         Some(Err(e @ Error::NoRefreshToken { .. })) => {
-            log::warning(format_args!("{e}"));
+            log::warning(format_args!("{}", e.say_to(&flags.given())));
             None
         }
         Some(unlocked) => unlocked?,

@@ -31,6 +31,14 @@ fn a_suggested_command_can_be_pasted() {
     world.woci(&words).run().ok();
 }
 
+#[test]
+fn a_command_that_a_warning_suggests_names_the_profile_too() {
+    let world = World::signed_in();
+    world.session().remove("refresh_token");
+    let run = world.woci(&["--profile", "DEFAULT", "--auto-refresh", "os"]).run().ok();
+    run.says("WARNING").says("`woci session authenticate --profile DEFAULT`");
+}
+
 /// The backquoted texts in the first column of the table.
 fn named_in_troubleshooting() -> Vec<String> {
     let readme = text("README.md");

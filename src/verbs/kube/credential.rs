@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE;
 use serde_json::{Value, json};
 
 use super::cluster_id;
-use crate::error::{Error, Given, Result};
+use crate::error::{Error, Result};
 use crate::host::{self, Host};
 use crate::oauth::url;
 use crate::oci::region;
@@ -51,8 +51,7 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
         "A token for the cluster {cluster_id} is ready for kubectl, until {expiration}.\n\
          \n\
          Next: {} makes kubectl run this command.\n",
-        Given::of(|name| invocation.flags.get(name))
-            .command(&format!("kubeconfig --cluster-id {cluster_id} --write"), None),
+        invocation.flags.given().command(&format!("kubeconfig --cluster-id {cluster_id} --write"), None),
     );
     Ok(Output::Document { document, text, code: 0 })
 }
