@@ -11,7 +11,7 @@
 //! | `output` | JSON or text: the one writer of stdout | |
 //! | `fresh` | keeping a session fresh in time | schedule, keeper, daemon, beside |
 //! | `session` | when a session is usable, refreshed or signed in for | ensure, ask, establish, renew/refresh_grant |
-//! | `signin` | a person signs in at the browser | loopback/{listener, callback, peer, page}, opener |
+//! | `signin` | a person signs in at the browser | loopback/{listener, callback, peer, page, reply}, opener |
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, envelope, legacy, passphrase |
 //! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, upst, key, signature, exchange, region, environment, program |
 //! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret; python compares with Python's parser in tests |

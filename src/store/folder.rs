@@ -14,6 +14,9 @@ use crate::oci::{Identity, PrivateKey, Upst};
 
 const LOCK: &str = "session.lock";
 
+/// How often a folder that another process removes at the same moment is made again.
+const MOST_ATTEMPTS: u32 = 100;
+
 /// `~/.oci/sessions/<profile>/`, which may not exist yet.
 pub struct SessionDir {
     pub path: PathBuf,
@@ -108,7 +111,7 @@ impl SessionDir {
     /// Takes the profile's lock. Makes the folder first, if there is none.
     pub fn lock(&self, purpose: Purpose) -> Result<Locked> {
         let mut made = Vec::new();
-        loop {
+        for attempt in 1.. {
             made.extend(files::make_folders(&self.path)?.into_iter().filter(|folder| *folder != self.path));
             let lock =
                 files::make_private(&self.path).and_then(|()| Lock::acquire(&self.lock_file(), purpose));
@@ -116,12 +119,13 @@ impl SessionDir {
                 Ok(lock) if lock.is_at(&self.lock_file()) => {
                     return Ok(Locked { lock, dir: Self { path: self.path.clone() }, made });
                 }
-                // The process that made the folder has stored nothing in it and taken it away again.
+                // The process that made the folder has stored nothing in it and removed it again.
                 Ok(_) => {}
-                Err(_) if !self.path.exists() => {}
+                Err(Error::File { .. }) if attempt < MOST_ATTEMPTS => {}
                 Err(e) => return Err(e),
             }
         }
+        unreachable!("the last attempt returns")
     }
 
     /// The lock file of a callback port. The profiles that sign in on that port share it.

@@ -178,7 +178,7 @@ fn files_that_others_can_read_or_write_are_warned_of_when_a_session_is_made() {
     let manager = world.path(".oci/woci_manager.ini");
     let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).expect("own file");
     let refresh = || world.woci(&["session", "refresh"]).run().ok();
-    assert!(!refresh().stderr.contains("WARNING"));
+    assert!(!refresh().stderr.contains("other users"));
 
     for (mode, says) in [(0o644, "can be read by other users"), (0o666, "can be written by other users")] {
         set(&manager, mode);
