@@ -39,7 +39,6 @@ impl Level {
 }
 
 /// Messages below this level are not written.
-/// Messages below this level are not written.
 static LOWEST: AtomicU8 = AtomicU8::new(Level::Info as u8);
 
 pub fn set_level(level: Level) {

@@ -40,7 +40,6 @@ impl fmt::Display for UnixTime {
 }
 
 /// A date and time of day in UTC.
-/// A date and time of day in UTC.
 struct Civil {
     year: i64,
     month: i64,

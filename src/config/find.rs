@@ -131,7 +131,8 @@ impl Config {
         }
     }
 
-    /// A path that the manager config gives is relative to its folder, wherever woci is run.
+    /// The absolute form of a path in the manager config. A relative path starts at that file's folder, not
+    /// at the working folder.
     fn beside_manager(&self, host: &Host, path: &str) -> Result<PathBuf> {
         let path = Path::new(path);
         match self.manager_path() {
@@ -304,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_holds_all_that_its_line_does() {
+    fn a_value_keeps_every_character_of_its_line() {
         let home = Home::new();
         let named = [("--manager-config", &*sample("odd-secrets")), ("--profile", "prod")];
         let settings = home.settings(&named, &[]).unwrap();
@@ -346,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_goes_before_a_variable_before_the_section_before_common() {
+    fn a_flag_overrides_a_variable_then_the_section_then_common() {
         let home = Home::with(
             "[COMMON]\nregion = common\nscope = offline_access\n[a]\nregion = section\n[b]\n[c]\nregion=\n",
         );
@@ -377,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_is_refused_by_its_place_and_never_shown() {
+    fn a_malformed_value_is_refused_and_only_its_place_is_shown() {
         for (key, value) in [
             ("redirect_port", "0"),
             ("redirect_port", "65536"),

@@ -16,14 +16,14 @@ pub struct Settings {
     pub profile: ProfileName,
     /// Absolute.
     pub oci_config: PathBuf,
-    /// The path comes from the manager config, so that oci has to be told.
+    /// True if the path comes from the manager config, which oci does not read: woci passes the path to oci.
     pub oci_config_from_manager: bool,
     home: PathBuf,
     /// `~/.oci/sessions/<profile>`, or the folder of this profile in `sessions_folder`.
     pub session_folder: PathBuf,
     /// The profiles of the manager config, where it has some and this is none of them.
     pub other_profiles: Option<Vec<String>>,
-    /// As set for woci. Where this is none, the OCI config may have one.
+    /// The region that is configured for woci. If `None`, the OCI config may have one.
     pub region: Option<String>,
     pub redirect_port: u16,
     pub log_level: log::Level,
@@ -51,7 +51,7 @@ pub enum SignIn {
     Never,
 }
 
-/// Where a session comes from, each part as configured, if at all.
+/// The endpoints and clients that a session is made with; a value that is not configured is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     pub token_url: Option<String>,

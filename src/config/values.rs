@@ -92,7 +92,8 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// The text that counts, and where it was set. An empty text is an unset value.
+    /// The text of the setting from the first place that sets it, and that place. An empty text means that
+    /// the setting is unset.
     fn find(&self, row: &Opt, key: &str) -> Result<(String, SetBy)> {
         if let Some(given) = self.flags.get(row.name) {
             let given = if row.kind == Kind::Flag { "true" } else { given };

@@ -1,5 +1,5 @@
-//! File locks of the operating system (flock), which the kernel releases when their holder dies. A wait
-//! for one is bounded, and names the holder.
+//! Exclusive file locks (flock). The kernel releases a lock if its holder dies. A wait for a lock has a time
+//! limit, and its messages name the holder.
 
 use std::fs::{File, TryLockError};
 use std::io::Write as _;
@@ -72,7 +72,7 @@ impl Lock {
 
     /// Writes into the file what the holder does now, for those who wait.
     pub fn state(&self, purpose: Purpose) {
-        // Only a hint: with a full disk the lock still holds.
+        // A failure is ignored, for example a full disk: the line is only a hint for the waiting processes.
         let Purpose { word, limit } = purpose;
         let line = format!("{} {word} {}\n", std::process::id(), limit.as_secs());
         let _ = self.file.set_len(0);

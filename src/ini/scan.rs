@@ -65,7 +65,6 @@ pub fn lower(name: &str) -> Cow<'_, str> {
 }
 
 /// The lines of a text. The iteration goes on after a line that is a [`Fault`].
-/// The lines of a text. The iteration goes on after a line that is a [`Fault`].
 pub fn lines(text: &str) -> Lines<'_> {
     Lines { rest: text, number: 0, level: 0, at: At::Start }
 }

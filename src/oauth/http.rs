@@ -111,7 +111,6 @@ impl<'a> Client<'a> {
     }
 
     /// Posts a form and returns the response, whatever its status. Retries as `retry` allows.
-    /// Posts a form and returns the response, whatever its status. Retries as `retry` allows.
     pub fn post_form(
         &self,
         endpoint: &Endpoint<'_>,

@@ -22,8 +22,8 @@ const LOCK: &str = ".woci-config.lock";
 /// A few reads and one write: the limit is for a disk that hangs.
 const WRITING: Purpose = Purpose { word: "write", limit: Duration::from_secs(60) };
 
-/// What the profile's section says. A key of woci's that stands there twice counts as absent: oci refuses
-/// the file, and the next write keeps one of the two.
+/// The values of the profile's section. A path that appears twice counts as absent: oci refuses the file,
+/// and woci's next write removes the duplicate.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Section {
     pub exists: bool,
@@ -31,7 +31,7 @@ pub struct Section {
     pub key_file: Option<PathBuf>,
     /// Absolute.
     pub security_token_file: Option<PathBuf>,
-    /// As oci reads it: from `[DEFAULT]` where the section has none.
+    /// The region that oci uses: that of the section, otherwise that of `[DEFAULT]`.
     pub region: Option<String>,
     api_key: ApiKey,
 }
@@ -81,8 +81,7 @@ impl<'a> ConfigFile<'a> {
         Ok(())
     }
 
-    /// Makes the profile's section name the session of `entry`. Writes nothing where the section does
-    /// already.
+    /// Sets the values of `entry` in the profile's section. Writes nothing if the section already has them.
     pub fn write(self, profile: &ProfileName, entry: &Entry<'_>, replaces_api_key: bool) -> Result<()> {
         let Some(rewrite) = self.rewrite(profile, entry)? else { return Ok(()) };
         self.check_replaced(profile, &rewrite.replaces, replaces_api_key)?;
@@ -112,7 +111,7 @@ impl<'a> ConfigFile<'a> {
         }
         if rewrite.others_inherit {
             log::warning(format_args!(
-                "[DEFAULT] of {} is written: every other profile there inherits what it does not set itself",
+                "woci writes [DEFAULT] of {}: the other profiles there inherit the values they do not set",
                 self.path.display()
             ));
         }
@@ -295,7 +294,8 @@ fn names(host: &Host, value: &str, file: &Path) -> bool {
     (value.is_absolute() || value.starts_with("~")) && host.absolute(value).is_ok_and(|path| path == file)
 }
 
-/// A line break in a value would let whoever chose the value write lines of their own.
+/// Refuses a value that cannot stand on one line: with a line break in it, the value's author could add
+/// lines to the file.
 fn plain<'a>(path: &Path, name: &'static str, value: &'a str) -> Result<&'a str> {
     if value.is_empty() || value.contains(char::is_control) || value.trim() != value {
         let why = "it is empty, begins or ends with a blank, or holds a control character".into();
@@ -315,8 +315,8 @@ fn plain_path<'a>(path: &Path, value: &'a Path) -> Result<&'a str> {
     }
 }
 
-/// The text and its sections. Refuses what oci refuses, apart from the profile's own keys that stand there
-/// twice: the edit removes one of the two.
+/// The text and its sections. Refuses what oci refuses, except duplicates of the keys that woci writes or
+/// removes in the profile's section: the edit removes the duplicates.
 fn checked<'a>(path: &Path, bytes: &'a [u8], profile: &ProfileName) -> Result<(&'a str, Vec<&'a str>)> {
     let is_mended = |section: &str, key: &str| {
         section == profile.as_str() && (KEYS.contains(&key) || KEYS_OF_API_KEY.contains(&key))

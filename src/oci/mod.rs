@@ -18,7 +18,7 @@ pub use upst::{Identity, Upst, is_ocid};
 pub mod fuzz {
     use crate::oci::{PrivateKey, Upst};
 
-    /// What is taken for a token can stand in a header and in a quoted string.
+    /// A text that is accepted as a token needs no escaping in a header or in a quoted string.
     pub fn upst(bytes: &[u8]) {
         let Ok(upst) = Upst::parse(&String::from_utf8_lossy(bytes)) else { return };
         assert!(upst.token().expose().bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\''));

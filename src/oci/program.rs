@@ -12,7 +12,7 @@ use std::process::Command;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::host::{self, Env};
-use crate::sys::{self, Beside as Child};
+use crate::sys::{self, SupervisedChild as Child};
 
 /// Searched if PATH is not set, as shells do.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";

@@ -1,5 +1,5 @@
-//! The last step, a person: whether one may be asked, what is remembered of a sign-in that failed, and
-//! the sign-in itself.
+//! The last step: a person signs in. Decides whether a person may be asked, records a sign-in that
+//! failed, and performs the sign-in.
 
 use std::io::{self, IsTerminal as _};
 use std::thread;
@@ -15,7 +15,8 @@ use crate::signin::{self, Reply, Way, loopback, page};
 use crate::store::record::{FailedSignIn, HowFailed};
 use crate::store::{Locked, Record, refresh_token};
 
-/// For so long, a run that nobody watches opens no further browser after one that was not answered.
+/// After a sign-in that was denied or not answered, a run without a terminal opens no browser for this
+/// long.
 const REMEMBERED_SECONDS: i64 = 600;
 
 /// Sends a person to the provider, makes a session of the answer and tells the person how that ended, in
@@ -57,8 +58,8 @@ fn session_of_a_person<'a>(
     // In an explicit sign-in, and with another provider, the token in the file may still be good.
     let dead_file =
         if is_explicit || is_of_other_provider { None } else { Some(refresh_token::file_hash(&path)?) };
-    // The passphrase, and whether the next refresh token can be stored, before the person is sent
-    // anywhere. The place itself is taken when the answer is in, since a person may well give up.
+    // Asks for the passphrase, and checks that the next refresh token can be stored, before the browser
+    // opens. The disk space is not kept reserved during the sign-in, since the person may give up.
     drop(refresh_token::prepare(&path, &mut engine.passphrase)?);
 
     let way = Way::Loopback(loopback::Plan {
@@ -72,7 +73,7 @@ fn session_of_a_person<'a>(
     let mut stored_key = stored.contents.key.take();
     let mut successor = None;
     let (binding, tokens) = thread::scope(|scope| {
-        // The key is ready before a person could have typed a password.
+        // The key is generated in a thread while the person signs in.
         let binding = thread::Builder::new().spawn_scoped(scope, || Binding::of(stored_key.take())).ok();
         let tokens = signin::ask(engine.host, &way, &needs.provider, &mut engine.client, reply, |client| {
             locked.state(renew::PURPOSE);
@@ -94,7 +95,7 @@ fn session_of_a_person<'a>(
 
     // Where the system gives no thread, the key is made now.
     let binding = binding.unwrap_or_else(|| Binding::of(stored_key.take()));
-    // An answer that is of no use at all leaves the old session whole.
+    // If the response holds neither a usable access token nor a refresh token, the old session is kept.
     let access_token = match tokens {
         Tokens { access_token: Err(e), refresh_token: None } => return Err(e),
         Tokens { access_token, refresh_token: Some(token) } => {
@@ -130,8 +131,8 @@ fn session_of_a_person<'a>(
     establish(engine, locked, &needs.domain, &access_token?, binding?, stored, Source::Authenticated)
 }
 
-/// Refuses where opening a browser is forbidden, and where a background kubectl would open one tab after
-/// another.
+/// Refuses if a browser must not be opened, or if an earlier sign-in failed a short time ago: a kubectl in
+/// the background would otherwise open one tab after another.
 fn may_ask(engine: &Engine<'_>, record: &Record, why: &str) -> Result<()> {
     let profile = engine.settings.profile.to_string();
     if engine.want.person == Person::Nobody {
@@ -142,13 +143,13 @@ fn may_ask(engine: &Engine<'_>, record: &Record, why: &str) -> Result<()> {
         return Err(Error::NobodyToAsk { profile, why });
     }
     match &record.failed_sign_in {
-        Some(failed) if is_remembered(failed) => Err(not_again(profile, failed)),
+        Some(failed) if is_remembered(failed) => Err(failed_recently(profile, failed)),
         _ => Ok(()),
     }
 }
 
-/// The refusal of [`may_ask`] for a remembered sign-in, without the lock and without a passphrase: many
-/// processes in the background need not queue for it.
+/// Refuses for a remembered sign-in as [`may_ask`] does, but before the lock is taken and the passphrase is
+/// asked for, so that many processes in the background do not queue for the lock.
 pub fn refuse_at_once(engine: &Engine<'_>, record: &Record) -> Result<()> {
     let Some(failed) = &record.failed_sign_in else { return Ok(()) };
     if engine.want.person != Person::Nobody
@@ -157,7 +158,7 @@ pub fn refuse_at_once(engine: &Engine<'_>, record: &Record) -> Result<()> {
         && let Some(dead_file) = &failed.dead_file
         && *dead_file == refresh_token::file_hash(&engine.dir.refresh_token_file())?
     {
-        return Err(not_again(engine.settings.profile.to_string(), failed));
+        return Err(failed_recently(engine.settings.profile.to_string(), failed));
     }
     Ok(())
 }
@@ -171,9 +172,9 @@ fn is_remembered(failed: &FailedSignIn) -> bool {
     !has_terminal() && (0..REMEMBERED_SECONDS).contains(&host::now().since(failed.at))
 }
 
-fn not_again(profile: String, FailedSignIn { how, at, .. }: &FailedSignIn) -> Error {
+fn failed_recently(profile: String, FailedSignIn { how, at, .. }: &FailedSignIn) -> Error {
     let why = format!(
-        "the sign-in of {at} was {}, and for {} minutes no run without a terminal opens another browser",
+        "the sign-in at {at} was {}; for {} minutes after it, runs without a terminal open no browser",
         how.word(),
         REMEMBERED_SECONDS / 60
     );

@@ -1,4 +1,5 @@
-//! The four steps to a session: what is stored, the lock and what is stored then, a renewal, a person.
+//! The four steps to a session: use the stored one; take the lock and look at the stored one again; renew
+//! it without a person; ask a person to sign in.
 
 use super::{Engine, Freshness, Named, Session, Snapshot, Source, USABLE_SECONDS, ask, renew};
 use crate::config::Origin;
@@ -55,7 +56,7 @@ fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) 
         return Ok(stored_session(engine, stored));
     }
     if freshness == Freshness::Valid {
-        // For a process that waited behind a sign-in which nobody answered.
+        // While this process waited for the lock, another one's sign-in may have failed.
         ask::refuse_at_once(engine, &stored.contents.record)?;
     }
 
@@ -70,7 +71,8 @@ fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) 
         log::warning(format_args!("{warning}"));
     }
     let needs = engine.settings.provider_needs(&engine.host.env)?;
-    // Before a token is spent or a person is asked for a session that could then not be named there.
+    // Checked first: no token is spent and no person is asked if the session could not be written into the
+    // OCI config afterwards.
     engine.check(&stored.oci_config)?;
     if freshness == Freshness::SignedIn {
         return ask::sign_in(engine, locked, stored, &needs, "you asked for it");
@@ -87,7 +89,7 @@ pub(super) fn unusable(contents: &Contents, origin: &Origin, now: UnixTime) -> O
         return Some("there is no session token, or no key");
     };
     if !upst.is_valid_for(now, USABLE_SECONDS) {
-        Some("the session token has ended or is about to")
+        Some("the session token has expired or is about to expire")
     } else if !upst.is_bound_to(key.public()) {
         Some("the session token is bound to another key")
     } else if contents.record.provider_change(origin).or(contents.record.exchange_change(origin)).is_some() {
@@ -157,12 +159,12 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_usable_while_its_token_is_valid_its_own_and_of_the_configured_origin() {
+    fn a_session_is_usable_if_its_token_is_valid_bound_to_its_key_and_of_the_configured_origin() {
         let good = || contents(upst(r#"{"exp":1061}"#));
         assert_eq!(why(&good()), None);
 
         let ending = contents(upst(r#"{"exp":1060}"#));
-        assert_eq!(why(&ending), Some("the session token has ended or is about to"));
+        assert_eq!(why(&ending), Some("the session token has expired or is about to expire"));
 
         let of_another_key = contents(upst(r#"{"exp":1061,"jwk":"{\"n\":\"-_8\",\"e\":\"AQAB\"}"}"#));
         assert_eq!(why(&of_another_key), Some("the session token is bound to another key"));

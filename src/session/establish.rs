@@ -1,4 +1,4 @@
-//! From an access token to a stored session: every way ends here.
+//! Exchanges an access token for a UPST and stores the session. A renewal and a sign-in both end here.
 
 use super::{Engine, Freshness, Named, Session, Snapshot, Source};
 use crate::config::SetBy;
@@ -30,8 +30,8 @@ impl Binding {
     }
 }
 
-/// Exchanges the access token and stores the session that comes of it. `stored` is what the folder and
-/// the OCI config hold now.
+/// Exchanges the access token for a UPST and stores the session. `stored` is the current content of the
+/// folder and of the OCI config.
 pub fn establish(
     engine: &Engine<'_>,
     locked: &Locked,
@@ -54,7 +54,7 @@ pub fn establish(
         return Err(Error::AnotherIdentity { profile, was: was.to_string(), is: is.to_string() });
     }
 
-    // The key first: a UPST without its key would be of no use to a program that reads in between.
+    // The key is written before the token, so that no program reads a UPST whose key is not there yet.
     if is_stored {
         locked.make_key_private(&contents.key_file);
     } else {
@@ -90,7 +90,8 @@ pub fn establish(
     Ok(session)
 }
 
-/// Refuses a UPST that does not work: it would replace one that does.
+/// Parses a UPST, and refuses one that is expired or bound to another key: it would replace a stored UPST
+/// that may be valid.
 fn checked(token: &Secret, key: &PrivateKey) -> Result<Upst> {
     let upst = Upst::parse(token.expose()).map_err(|why| Error::Upst { why })?;
     let now = host::now();

@@ -1,6 +1,6 @@
-//! Policy: when the stored session serves, when it is renewed, and when a person is asked. It reads from
-//! the top: [`Engine::ensure`] (`ensure`) looks at what is stored, renews without a person (`renew`), or
-//! asks one (`ask`); both end in `establish`, which stores the new session.
+//! Decides whether the stored session is used, renewed, or replaced by a sign-in. To be read from the top:
+//! [`Engine::ensure`] (`ensure`) checks the stored session, renews it without a person (`renew`), or asks a
+//! person to sign in (`ask`). A renewal and a sign-in both end in `establish`, which stores the new session.
 
 mod ask;
 mod ensure;
@@ -27,7 +27,7 @@ pub struct Session {
     pub key: PrivateKey,
     pub key_file: PathBuf,
     pub token_file: PathBuf,
-    /// The region as set for woci, else as the profile's section of the OCI config has it.
+    /// The region that is configured for woci, otherwise that of the profile's section of the OCI config.
     pub region: Option<String>,
     pub named: Named,
     /// The token file is as the SDKs read it, with no white space around the token.
@@ -63,7 +63,7 @@ pub struct Want {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// A UPST that is good for [`USABLE_SECONDS`], made with as little as will do.
+    /// A UPST that is valid for at least [`USABLE_SECONDS`]: the stored one, otherwise a new one.
     Valid,
     /// Another UPST than the one that was stored when the run began.
     Newer,
@@ -73,11 +73,11 @@ pub enum Freshness {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Person {
-    /// May be asked for a passphrase, and sent to the browser.
+    /// woci may ask for a passphrase on the terminal, and open the browser.
     AtTerminal,
-    /// May be sent to the browser. The terminal belongs to another program.
+    /// woci may open the browser. The terminal belongs to another program.
     AtBrowser,
-    /// Nobody: a daemon, or a thread beside a program that has the terminal.
+    /// woci may ask nobody: it is a daemon, or a thread beside a program that has the terminal.
     Nobody,
 }
 
@@ -92,13 +92,15 @@ impl Want {
     }
 }
 
-/// How long a UPST must still be good: enough for a request that is signed now to be checked in time.
+/// A UPST must be valid for at least this long, so that it has not expired when the service checks a
+/// request that is signed now.
 pub const USABLE_SECONDS: i64 = 60;
 
 /// A read and a write: the limit is for a disk that hangs.
 const MENDING: Purpose = Purpose { word: "write", limit: Duration::from_secs(60) };
 
-/// What every step needs: whose session, where it is kept, and what is made once for a run.
+/// What every step needs: the profile's settings, the session folder, and the passphrase and the HTTP
+/// client, which a run makes once.
 pub struct Engine<'a> {
     host: &'a Host,
     settings: &'a Settings,
@@ -108,7 +110,7 @@ pub struct Engine<'a> {
     client: Client<'a>,
 }
 
-/// What is stored, read once for one state of the lock.
+/// The stored session and the OCI config, as read at one time: before the lock is taken, or while it is held.
 struct Snapshot<'a> {
     contents: Contents,
     section: Section,
@@ -129,15 +131,15 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// A session as it is wanted.
+    /// Returns a session that meets the [`Want`].
     ///
     /// # Errors
-    /// Returns what prevented it. The stored session is left as good as it was.
+    /// The reason why there is none. The stored session stays as usable as it was.
     pub fn ensure(&mut self) -> Result<Session> {
         ensure::ensure(self)
     }
 
-    /// The OCI region: as set for woci, else as the profile's section has it.
+    /// The OCI region: the one configured for woci, otherwise that of the profile's section.
     pub fn region(&self) -> Result<Option<String>> {
         match &self.settings.region {
             Some(region) => Ok(Some(region.clone())),
@@ -191,8 +193,8 @@ impl<'a> Engine<'a> {
         self.dir.is_locked()
     }
 
-    /// Makes sure that later renewals need nobody: there is a refresh token, and the passphrase that it
-    /// takes, if any, is returned.
+    /// Checks that later renewals need no person: there is a refresh token, and it can be decrypted.
+    /// Returns the passphrase, `None` if encryption is not configured.
     pub fn unlock(&mut self) -> Result<Option<Secret>> {
         let path = self.dir.refresh_token_file();
         match refresh_token::open(&path, &mut self.passphrase)? {

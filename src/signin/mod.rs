@@ -48,7 +48,7 @@ pub mod fuzz {
     use crate::error::Error;
     use crate::signin::loopback::callback::{self, Callback};
 
-    /// Without the state, which no input holds (nor the vectors, which have another), a request is a stray.
+    /// A request without this sign-in's state is a stray. No input holds the state: the vectors have another.
     pub fn callback(bytes: &[u8]) {
         const STATE: &str = "fuzzed-state-that-is-in-no-vector-0123456789";
         if let Some(target) = callback::target(bytes) {

@@ -61,8 +61,8 @@ impl SessionDir {
     /// Reads the folder. `section` is the profile's section of the OCI config, which may name the key.
     ///
     /// # Errors
-    /// A file that cannot be read, and a key file that holds no key: a new key in its place would
-    /// destroy what somebody may want to restore.
+    /// [`Error::File`] if a file cannot be read. [`Error::Key`] if the key file holds no key: woci does not
+    /// replace such a file, since somebody may want to restore its key.
     pub fn read(&self, section: &Section) -> Result<Contents> {
         let (key_file, key) = self.key(section)?;
         let record = files::read(&self.record_file())?;
@@ -84,7 +84,8 @@ impl SessionDir {
         Ok((upst, is_bare))
     }
 
-    /// The key that the OCI config names, where that key lies in this folder, else `private_key.pem`.
+    /// The key file that the OCI config names, if it lies in this folder and holds a key; otherwise
+    /// `private_key.pem`.
     fn key(&self, section: &Section) -> Result<(PathBuf, Option<PrivateKey>)> {
         let named = section.key_file.as_deref().filter(|path| lies_in(path, &self.path));
         if let Some(path) = named

@@ -23,7 +23,7 @@ pub mod fuzz {
         let _ = legacy::Legacy::parse(text);
     }
 
-    /// What is no damage is written as it was read.
+    /// A record that is not damaged is the same after it is written and parsed again.
     pub fn record(bytes: &[u8]) {
         let record = Record::parse(bytes);
         if !record.damaged {

@@ -137,7 +137,8 @@ fn read(bytes: &[u8]) -> Option<Record> {
         return None;
     }
     let text = |key: &str| document.get(key).and_then(Value::as_str).map(str::to_owned);
-    // All four or none: a refresh token could otherwise go to whatever the missing value is now.
+    // All four values or none. A missing value matches any configuration, so the refresh token could be
+    // sent to another provider.
     let origin = match ORIGIN_KEYS.iter().any(|key| document.contains_key(*key)) {
         false => None,
         true => Some(Origin {

@@ -14,12 +14,12 @@ mod terminal;
 pub use acl::{acl, set_acl};
 pub use disk::{open_without_links, sync, user};
 pub use process::{
-    Beside, Process, begin, command_line, detach, exec, forbid_core_dumps, forget_variable, hold_signals,
-    spawn, spawn_detached, stop_signals, try_descriptors, try_threads,
+    Process, SupervisedChild, begin, command_line, detach, exec, forbid_core_dumps, forget_variable,
+    hold_signals, spawn, spawn_detached, stop_signals, try_descriptors, try_threads,
 };
 pub use terminal::Prompt;
 
-/// Descriptor 1, unbuffered: everything is said in one write. std's own stdout would report success where
+/// Descriptor 1, unbuffered: woci writes its whole output at once. std's own stdout reports success even if
 /// descriptor 1 is not open for writing.
 pub fn stdout() -> ManuallyDrop<File> {
     // SAFETY: Rust's runtime opened descriptor 1 if it was closed, and ManuallyDrop keeps it open.

@@ -22,9 +22,9 @@ use std::thread;
 
 use super::{done, done_thread};
 
-/// Signals that woci ignores, so that a closed pipe (SIGPIPE) and a limit on file sizes (SIGXFSZ) are
-/// errors like a full disk; and whether each was ignored already when woci was started. Programs that
-/// woci runs get them as woci got them.
+/// The signals that woci ignores, each with whether it was ignored when woci was started. Without the
+/// signal, a write to a closed pipe (SIGPIPE) or beyond the limit on file sizes (SIGXFSZ) returns an error,
+/// as on a full disk. Programs that woci runs get the signals' original dispositions.
 static IGNORED: [(libc::c_int, AtomicBool); 2] =
     [(libc::SIGPIPE, AtomicBool::new(false)), (libc::SIGXFSZ, AtomicBool::new(false))];
 
@@ -172,14 +172,14 @@ impl Signals {
 }
 
 /// A child, and the signals that woci waits for while it runs.
-pub struct Beside {
+pub struct SupervisedChild {
     child: Child,
     signals: Signals,
 }
 
 /// Starts a program as a child, with the signal mask and dispositions that woci got. Afterwards this thread
-/// must call [`Beside::wait`], which passes on the signals that do not come from the terminal.
-pub fn spawn(command: &mut Command) -> io::Result<Beside> {
+/// must call [`SupervisedChild::wait`], which passes on the signals that do not come from the terminal.
+pub fn spawn(command: &mut Command) -> io::Result<SupervisedChild> {
     let signals = Signals::of(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT])?;
     let mask = signals.block()?;
     let numbers = signals.numbers.iter();
@@ -201,10 +201,10 @@ pub fn spawn(command: &mut Command) -> io::Result<Beside> {
             done_thread(libc::pthread_sigmask(libc::SIG_SETMASK, &mask, ptr::null_mut()))
         });
     }
-    Ok(Beside { child: command.spawn()?, signals })
+    Ok(SupervisedChild { child: command.spawn()?, signals })
 }
 
-impl Beside {
+impl SupervisedChild {
     /// Waits until the child ends. Returns its exit code, or 128 plus the number of the signal that ended it.
     /// SIGINT and SIGQUIT reach the child from the terminal; SIGTERM and SIGHUP are passed on.
     pub fn wait(mut self) -> io::Result<u8> {
@@ -326,8 +326,8 @@ fn close_on_exec() {
     }
 }
 
-/// Redirects stdin and stdout to /dev/null and stderr to `log`. Prints `word` on stdout just before stdout is
-/// redirected: whoever reads it knows that nothing else still ties this process to the one that started it.
+/// Redirects stdin and stdout to /dev/null and stderr to `log`. Prints `word` on stdout just before it
+/// redirects stdout, as the last step: the reader then knows that nothing else connects it to this process.
 pub fn detach(word: &str, log: &File) -> io::Result<()> {
     let nothing = OpenOptions::new().read(true).write(true).open("/dev/null")?;
     let give = |fd: libc::c_int, file: &File| {
@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn ps_tells_of_a_living_process_and_of_no_other() {
+    fn ps_shows_the_command_line_of_a_running_process_only() {
         if !Path::new("/bin/ps").exists() {
             eprintln!("skipped: there is no /bin/ps here");
             return;

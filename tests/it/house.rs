@@ -1,4 +1,5 @@
-//! Rules of the sources that no lint checks: which room may use which, and that each file says what it owns.
+//! Checks the rules for the sources that no lint can check: which room (module of src/) may use which other
+//! room, and that each file begins with a description of what it owns.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ struct Source {
 }
 
 #[test]
-fn rooms_use_what_stands_behind_them() {
+fn a_room_uses_only_rooms_to_its_right() {
     for source in sources() {
         let own =
             place(source.room()).unwrap_or_else(|| panic!("{} is in no known room", source.path.display()));
@@ -64,7 +65,7 @@ fn super_stays_inside_a_room() {
         // In the mod.rs of a room, and in a room of one file, one `super` is the crate itself.
         let leaves = "super::".repeat(source.depth());
         for (at, line) in source.code_without_tests() {
-            assert!(!line.contains(&leaves), "{at}: another room is named crate::room: {line}");
+            assert!(!line.contains(&leaves), "{at}: write crate::<room> for another room, not super: {line}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! No row of a table is left half-used: what `woci help` lists, woci does. An option that nobody reads, a verb without
-//! a page and a document without a schema fail here.
+//! Everything that `woci help` lists works: woci reads each config key, each other option has an effect, and
+//! each verb has a help page.
 
 use crate::world::World;
 use std::collections::BTreeMap;
@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 const CLUSTER: &str = "ocid1.cluster.oc1.iad.aaaaaaaaaaaexample";
 
 #[test]
-fn every_key_is_asked_for() {
+fn every_config_key_is_read() {
     let world = World::signed_in();
     let keys: Vec<String> = options(&world).into_values().flatten().collect();
     assert!(keys.len() > 15, "{keys:?}");
     for key in keys {
-        // No kind of value may hold a control character, and one that is there and malformed is always refused.
+        // No value may hold a control character, so that woci refuses this value if it reads the key.
         world.manager(&[("DEFAULT", &world.settings_with(&[(&key, Some("a\u{1}b"))]))]);
         let run = world.woci(&["session", "refresh"]).run();
         assert_eq!(run.code(), 2, "nobody reads the key {key}\n{run}");
@@ -20,7 +20,7 @@ fn every_key_is_asked_for() {
     }
 }
 
-/// An option without a key: a command, and what it shows with the option that it does not show without.
+/// An option without a config key. `command` prints the text `shows` with the option, and not without it.
 struct Effect {
     option: &'static str,
     command: &'static str,
@@ -34,7 +34,7 @@ const EFFECTS: &[Effect] = &[
         command: "credential",
         shows: "none.ini: there is no such file",
     },
-    // Nobody is signed in there, and nobody may be asked to.
+    // The profile `new` has no session, and `--sign-in never` forbids a sign-in.
     Effect {
         option: "--auth api_key",
         command: "--profile new --sign-in never os ns get",
@@ -42,7 +42,7 @@ const EFFECTS: &[Effect] = &[
     },
     Effect { option: "--daemon-status", command: "credential", shows: r#""running": false"# },
     Effect { option: "--daemon", command: "credential", shows: r#""running": true"# },
-    // The one before runs.
+    // The daemon that the previous row started is still running.
     Effect { option: "--foreground", command: "--daemon", shows: "one is already running" },
     Effect { option: "--stop-daemon", command: "credential", shows: r#""running": false"# },
     Effect { option: "--shell fish", command: "env", shows: "set -gx OCI_CLI_PROFILE" },
@@ -69,7 +69,7 @@ fn every_option_without_a_key_does_something() {
     for (option, key) in options(&world) {
         assert!(
             key.is_some() || EFFECTS.iter().any(|effect| names(effect) == option),
-            "what {option} does is shown by no line of EFFECTS"
+            "no row of EFFECTS tests {option}"
         );
     }
     for Effect { option, command, shows } in EFFECTS {
@@ -87,7 +87,7 @@ fn every_option_without_a_key_does_something() {
 }
 
 #[test]
-fn every_verb_of_the_first_screen_has_a_page_and_is_wocis() {
+fn every_verb_in_the_help_has_a_page_and_is_not_passed_to_oci() {
     let world = World::signed_in();
     for verb in verbs(&world) {
         let page = page(&world, &verb);

@@ -18,8 +18,8 @@ use crate::store::Locked;
 /// For both requests with all their tries and waits.
 pub const LIMIT: Duration = Duration::from_secs(50);
 
-/// The processes that wait for the lock give up later than the renewal does, since a slow disk comes on
-/// top of the requests.
+/// Longer than [`LIMIT`], since a slow disk adds to the time that the requests take: a process that waits
+/// for the lock must not give up before the renewal does.
 pub const PURPOSE: Purpose = Purpose { word: "refresh", limit: Duration::from_secs(60) };
 
 pub enum Outcome<'a> {

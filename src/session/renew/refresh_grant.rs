@@ -17,11 +17,11 @@ pub enum Spent {
     Stored { access_token: Result<Secret> },
     /// The older tool has just made a session with the same refresh token.
     ByAnother(Box<Session>),
-    /// There is no refresh token, or none that the provider takes.
+    /// There is no refresh token, or the provider does not accept it.
     Nothing { why: String },
 }
 
-/// Spends the stored refresh token. `stored` is kept as the folder is.
+/// Spends the stored refresh token. Updates `stored` when it changes the folder.
 pub fn spend(
     engine: &mut Engine<'_>,
     locked: &Locked,
@@ -43,10 +43,11 @@ pub fn spend(
     loop {
         let dead = match token::refresh(&engine.client, provider, &token) {
             Ok(tokens) => {
-                // Stored again where the token stays the same, so that it is in the configured form.
+                // If the provider issued no new token, the old one is stored again: encryption may have been
+                // configured since.
                 successor.store(tokens.refresh_token.as_ref().unwrap_or(&token))?;
-                // A folder without an origin belongs to the provider that has just taken its token, even
-                // if the exchange fails: the token is never sent to another.
+                // The provider has accepted the token. If no origin is recorded, record it now: even if the
+                // exchange fails, the token must never be sent to another provider.
                 if record.origin.is_none() {
                     record.origin = Some(engine.settings.origin());
                     record.identity = identity;

@@ -29,7 +29,7 @@ use crate::sys;
 /// Long enough to find the second factor, short enough that nobody waits behind a forgotten tab.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5 * 60);
 
-/// The answer, then its redemption and the exchange; the rest is for a slow disk.
+/// Longer than [`ANSWER_LIMIT`], for the redemption, the exchange and a slow disk.
 pub const PURPOSE: Purpose = Purpose { word: "sign-in", limit: Duration::from_secs(7 * 60) };
 
 /// Those of tiny_http, and as many again, since one that has just ended may still be counted.
@@ -46,7 +46,7 @@ pub struct Plan {
     pub port_lock: PathBuf,
     /// The variable that holds the passphrase, which no browser inherits.
     pub passphrase_variable: Option<String>,
-    /// Where no browser opens: wait all the same, since a person sees the URL and may open it by hand.
+    /// If no browser opens, keep waiting: a person sees the URL and may open it by hand.
     pub wait_without_browser: bool,
 }
 
@@ -147,10 +147,11 @@ mod tests {
         host
     }
 
-    /// This test program as the browser.
+    /// A host whose browser is this test program, which then runs the test `plays_the_browser`.
     fn browser(answer: &str) -> Host {
         let program = std::env::current_exe().unwrap();
-        // The name without its path, since a colon would end the command; no other test is called like it.
+        // The test's name without its module path, since `$BROWSER` separates commands by colons. No other
+        // test has this name.
         host(&format!("{} plays_the_browser {answer} %s", program.display()))
     }
 
