@@ -55,7 +55,7 @@ sim:
 	@echo 'building the simulator (a few minutes the first time)'
 	@cargo build --locked --example sim
 
-demo: build sim ## the whole main job against a simulated provider and OCI
+demo: build sim ## sign in, renew and use a session, against a simulated provider and OCI
 	@$(SIM) demo --woci $(WOCI)
 
 test: ## all tests that need nothing but cargo (WOCI_BIN=… tries another binary)
@@ -66,7 +66,7 @@ test-static: build ## the same tests on the binary of `make build`
 	@echo 'running the same tests on $(WOCI)'
 	@WOCI_BIN=$(abspath $(WOCI)) cargo test
 
-test-arm64: ## the main job with woci for Linux on arm64, by qemu-user-static
+test-arm64: ## sign-in, refresh and use with woci for Linux on arm64, in qemu-user-static
 	@$(MAKE) --no-print-directory build TARGET=$(ARM64)
 	@echo 'running woci for arm64 on an emulated processor (a few minutes)'
 	@tests/arm64/run $(TARGET_DIR)/$(ARM64)/release/woci
@@ -133,7 +133,7 @@ dist: ## an archive for other machines, in target/dist: the same bytes wherever 
 	@echo 'packing the archive'
 	@.ci/pack '$(WOCI)' $(TARGET) '$(TARGET_DIR)/dist'
 
-dist-check: ## that the archive is what it should be
+dist-check: ## check the archive: reproducible, hardened, complete
 	@echo 'building the archive twice, in different folders, and checking it (several minutes)'
 	@TARGET=$(TARGET) .ci/dist-check
 

@@ -1,8 +1,10 @@
-//! woci: signs a person in, keeps the session fresh and hands it out. This file is the map of the house, and `main`.
+//! woci: signs a person in, keeps the session fresh and gives it to other programs. This file
+//! describes the modules of the program, and has its main function.
 //!
 //! # Rooms
-//! A room is a folder, or a file of its own; the `mod.rs` of a folder says what the room owns. A room uses only rooms
-//! that stand below it (tests/it/house.rs checks that). `main` is src/main.rs, this is `lib`.
+//! A room is a top-level module: one folder or one file in src/. The `mod.rs` of a folder says what
+//! the room owns. A room uses only rooms below it in this table (tests/it/house.rs checks this).
+//! Above them are `lib`, which is this file, and `main`, which is src/main.rs.
 //!
 //! | room | owns | files |
 //! |---|---|---|
@@ -10,7 +12,7 @@
 //! | `verbs` | THE table of verbs; one file each | mod; credential, env, session, daemon, kube/{credential, config}, passthrough, version |
 //! | `output` | JSON or text: the one writer of stdout | |
 //! | `fresh` | keeping a session fresh in time | schedule, keeper, daemon, beside |
-//! | `session` | when a session is usable, refreshed or signed in for | ensure, ask, establish, renew/refresh_grant |
+//! | `session` | when a session is usable, refreshed or signed in for | ensure, stored, ask, establish, renew/refresh_grant |
 //! | `signin` | a person signs in at the browser | loopback/{listener, callback, peer, page, reply}, opener |
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, envelope, legacy, passphrase |
 //! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, upst, key, signature, exchange, region, environment, program |
@@ -28,14 +30,15 @@
 //! | `testing` | what unit tests share | home, vectors, golden |
 //!
 //! # What to touch
-//! - **An option**: a row of `options`, and a field where its value is used: of `config::Settings` for a setting, of
-//!   the verb's own `Options` for one that a single verb has. An option without a key: a line of `EFFECTS` in
-//!   tests/it/tables.rs.
-//! - **A verb**: a row of the table in `verbs`, and its file there. If it prints a document: schemas/. README.md names
-//!   it.
-//! - **A way to sign in**: a variant of `signin::Way` and its file there, and what it requires in `config/needs`. **A
-//!   way to renew** without a person: the same in `session/renew`.
-//! - **An error**: a variant in `error/mod`; in `error/say` what it says, and an example.
+//! - **A new option**: add a row to `options`. Add a field to `config::Settings` if it is a setting,
+//!   or to the `Options` of its verb if only one verb has it. If it has no key, add a line to
+//!   `EFFECTS` in tests/it/tables.rs.
+//! - **A new verb**: add a row to the table in `verbs`, and a file beside it. If the verb prints a
+//!   document, add a schema to schemas/. Show the verb in README.md.
+//! - **A new way to sign in**: add a variant to `signin::Way`, a file to `signin`, and the required
+//!   settings to `config/needs`. **A new way to renew** without a person: the same in
+//!   `session/renew`.
+//! - **A new error**: add a variant to `error/mod`, and its message and an example to `error/say`.
 //!
 //! `make bless` rewrites the golden files: fixtures/help/ and fixtures/errors.txt.
 //!
@@ -123,7 +126,7 @@ pub fn main(args: Vec<OsString>) -> u8 {
 
 /// Entrances for fuzzers (tests/fuzz): bytes go into each parser, and the results are checked.
 #[cfg(fuzzing)]
-pub mod doors {
+pub mod entry_points {
     pub use crate::config::fuzz::{ini, manager};
     pub use crate::oauth::fuzz::{form, token_answer};
     pub use crate::oci::fuzz::{key, upst};

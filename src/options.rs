@@ -73,10 +73,10 @@ pub struct Opt {
     /// What help calls the value; empty for a flag.
     pub value: &'static str,
     pub group: Group,
-    /// Empty for an option that asks for a verb: the verb's summary says it.
+    /// Empty if the option is itself a verb (`--daemon`): help shows the summary of the verb instead.
     pub help: &'static str,
     pub example: &'static str,
-    /// The verbs that alone have this option; empty if it goes with any.
+    /// The only verbs that accept this option; empty if every verb does.
     pub verbs: &'static [&'static str],
     /// Its verbs do not run without it.
     pub required: bool,
@@ -84,14 +84,15 @@ pub struct Opt {
     pub essential: bool,
     /// Read by woci, and passed on to oci too.
     pub forwarded: bool,
-    /// Some oci commands have an option of this name: after an oci word only a person can say whose it is.
-    /// fixtures/oci-options.txt has all of oci's.
-    pub also_ocis: bool,
-    /// Decides which session it is, so that `kubeconfig` keeps it in the entry. Never a secret.
-    pub carried: bool,
+    /// Some oci commands have an option of the same name, so woci refuses this option after an oci
+    /// word. fixtures/oci-options.txt lists all options of oci.
+    pub clashes_with_oci: bool,
+    /// Affects which session is used, so `woci kubeconfig` writes the option into its entry. Never
+    /// set for a secret.
+    pub kept_in_kubeconfig: bool,
 }
 
-/// Defaults of a row, for the rows to state what is special about them.
+/// The default values of a row, so that each row of the table states only what differs.
 const ROW: Opt = Opt {
     name: "",
     key: None,
@@ -106,11 +107,11 @@ const ROW: Opt = Opt {
     required: false,
     essential: false,
     forwarded: false,
-    also_ocis: false,
-    carried: false,
+    clashes_with_oci: false,
+    kept_in_kubeconfig: false,
 };
 
-/// The word that makes a woci the daemon's process. It is not for people.
+/// The hidden verb that runs the process of the daemon. woci starts this process itself.
 pub const DAEMON_PROCESS: &str = "__daemon";
 
 /// It is woci's with a verb of woci's. An oci command gets its own.
@@ -145,7 +146,7 @@ pub const OPTIONS: &[Opt] = &[
         example: "--config-file ~/team/oci.config",
         essential: true,
         forwarded: true,
-        carried: true,
+        kept_in_kubeconfig: true,
         ..ROW
     },
     Opt {
@@ -160,7 +161,7 @@ pub const OPTIONS: &[Opt] = &[
         example: "--region eu-frankfurt-1",
         essential: true,
         forwarded: true,
-        carried: true,
+        kept_in_kubeconfig: true,
         ..ROW
     },
     Opt {
@@ -184,7 +185,7 @@ pub const OPTIONS: &[Opt] = &[
         help: "woci's own configuration",
         example: "--manager-config ~/team/woci_manager.ini",
         essential: true,
-        carried: true,
+        kept_in_kubeconfig: true,
         ..ROW
     },
     Opt {
@@ -197,7 +198,7 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::Profile,
         help: "the folder of the sessions, for a home without file locks (NFS)",
         example: "--sessions-folder /var/tmp/ada/sessions",
-        carried: true,
+        kept_in_kubeconfig: true,
         ..ROW
     },
     Opt {
@@ -208,7 +209,7 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::Provider,
         help: "the provider's authorization endpoint (required); a query in it is kept",
         example: "--authz-base-url https://idp.example.com/oauth2/v1/authorize",
-        carried: true,
+        kept_in_kubeconfig: true,
         ..ROW
     },
     Opt {
@@ -219,7 +220,7 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::Provider,
         help: "the provider's token endpoint (required)",
         example: "--token-url https://idp.example.com/oauth2/v1/token",
-        carried: true,
+        kept_in_kubeconfig: true,
         ..ROW
     },
     Opt {
@@ -229,7 +230,7 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::Provider,
         help: "ID of the client that is registered at the provider (required)",
         example: "--auth-client-id 0oa1b2c3",
-        carried: true,
+        kept_in_kubeconfig: true,
         ..ROW
     },
     Opt {
@@ -238,7 +239,7 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Secret,
         value: "SECRET",
         group: Group::Provider,
-        help: "that client's secret; a public client has none. Better kept in woci_manager.ini: every user of the machine can read a command line",
+        help: "secret of the client that is registered at the provider; a public client has none. Better kept in woci_manager.ini: every user of the machine can read a command line",
         example: "--auth-client-secret \"$SECRET\"",
         ..ROW
     },
@@ -247,10 +248,10 @@ pub const OPTIONS: &[Opt] = &[
         key: Some("scope"),
         value: "SCOPES",
         group: Group::Provider,
-        help: "the scopes to ask for (required); offline_access is the one that brings a refresh token",
+        help: "the scopes to request (required); offline_access requests a refresh token",
         example: "--scope \"openid offline_access\"",
-        also_ocis: true,
-        carried: true,
+        clashes_with_oci: true,
+        kept_in_kubeconfig: true,
         ..ROW
     },
     Opt {
@@ -262,7 +263,7 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::Exchange,
         help: "the identity domain's token endpoint",
         example: "--token-exchange-url https://idcs-1a2b.example.com/oauth2/v1/token",
-        carried: true,
+        kept_in_kubeconfig: true,
         ..ROW
     },
     Opt {
@@ -272,8 +273,8 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::Exchange,
         help: "ID of the client that is registered in the identity domain (required)",
         example: "--client-id 1a2b3c",
-        also_ocis: true,
-        carried: true,
+        clashes_with_oci: true,
+        kept_in_kubeconfig: true,
         ..ROW
     },
     Opt {
@@ -282,9 +283,9 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Secret,
         value: "SECRET",
         group: Group::Exchange,
-        help: "that client's secret (required). Better kept in woci_manager.ini: every user of the machine can read a command line",
+        help: "secret of the client that is registered in the identity domain (required). Better kept in woci_manager.ini: every user of the machine can read a command line",
         example: "--client-secret \"$SECRET\"",
-        also_ocis: true,
+        clashes_with_oci: true,
         ..ROW
     },
     Opt {
@@ -294,10 +295,10 @@ pub const OPTIONS: &[Opt] = &[
         default: Some("8181"),
         value: "N",
         group: Group::SignIn,
-        help: "the port that the browser comes back to; register the redirect URI http://127.0.0.1:N/callback",
+        help: "the local port that the browser is redirected to; register the redirect URI http://127.0.0.1:N/callback",
         example: "--redirect-port 9191",
         essential: true,
-        carried: true,
+        kept_in_kubeconfig: true,
         ..ROW
     },
     Opt {
@@ -311,7 +312,7 @@ pub const OPTIONS: &[Opt] = &[
         help: "whether a run may open a browser by itself; `session authenticate` always may",
         example: "--sign-in never",
         essential: true,
-        carried: true,
+        kept_in_kubeconfig: true,
         ..ROW
     },
     Opt {
@@ -321,7 +322,7 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::AtRest,
         help: "the variable that holds the passphrase which encrypts the refresh token",
         example: "--refresh-token-passphrase-env WOCI_PASSPHRASE",
-        carried: true,
+        kept_in_kubeconfig: true,
         ..ROW
     },
     Opt {
@@ -330,10 +331,10 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Flag,
         default: Some("off"),
         group: Group::AtRest,
-        help: "ask for the passphrase that encrypts the refresh token; goes before the variable",
+        help: "ask for the passphrase that encrypts the refresh token; takes precedence over the variable",
         example: "--refresh-token-passphrase-prompt",
         essential: true,
-        carried: true,
+        kept_in_kubeconfig: true,
         ..ROW
     },
     Opt {
@@ -354,7 +355,7 @@ pub const OPTIONS: &[Opt] = &[
         default: Some("600"),
         value: "SECONDS",
         group: Group::Fresh,
-        help: "how long before its end a session token is refreshed in the background, but never before half of its life",
+        help: "a session token is refreshed in the background this many seconds before it expires; never before half of its lifetime has passed",
         example: "--refresh-safety-window 300",
         ..ROW
     },
@@ -452,7 +453,7 @@ pub const OPTIONS: &[Opt] = &[
         name: "--profile-name",
         value: "NAME",
         group: Group::Verb,
-        help: "the same as --profile, as oci calls it there",
+        help: "the same as --profile; `oci session authenticate` uses this name",
         example: "session authenticate --profile-name prod",
         verbs: &["session authenticate"],
         ..ROW
@@ -468,8 +469,8 @@ pub const OPTIONS: &[Opt] = &[
     },
 ];
 
-/// The row of an option that may stand anywhere. One that belongs to a verb may if an option asks for the verb,
-/// since options have no order.
+/// Finds an option that may stand anywhere on the command line. This includes an option of one verb
+/// if that verb is itself an option (`--foreground` of `--daemon`), since options have no order.
 pub fn find(name: &str) -> Option<&'static Opt> {
     OPTIONS.iter().find(|opt| opt.name == name && opt.verbs.iter().all(|verb| verb.starts_with("--")))
 }
@@ -555,13 +556,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn which_options_are_also_ocis_is_what_oci_says() {
+    fn options_shared_with_oci_match_its_list() {
         let list = include_str!("../fixtures/oci-options.txt");
         let ocis: Vec<&str> = list.lines().filter(|line| line.starts_with("--")).collect();
         assert!(ocis.len() > 7000, "{}", ocis.len());
         for opt in OPTIONS.iter().filter(|opt| find(opt.name).is_some()) {
             let is_ocis = ocis.contains(&opt.name);
-            assert_eq!(opt.also_ocis || opt.forwarded, is_ocis, "{}", opt.name);
+            assert_eq!(opt.clashes_with_oci || opt.forwarded, is_ocis, "{}", opt.name);
         }
     }
 
@@ -572,8 +573,11 @@ mod tests {
             assert!(OPTIONS[..n].iter().all(|other| other.name != *name), "{name} twice");
             assert!(name.starts_with("--") && opt.example.contains(name), "{name}");
             assert_eq!(opt.value.is_empty(), opt.kind == Kind::Flag, "{name}");
-            assert!(!(opt.carried && opt.kind == Kind::Secret), "{name}: a kubeconfig is shown and copied");
-            assert!(!(opt.also_ocis && opt.forwarded), "{name}");
+            assert!(
+                !(opt.kept_in_kubeconfig && opt.kind == Kind::Secret),
+                "{name}: a kubeconfig is shown and copied"
+            );
+            assert!(!(opt.clashes_with_oci && opt.forwarded), "{name}");
             assert!(opt.key.is_none() || opt.verbs.is_empty(), "{name} is a setting of one verb");
             assert_eq!(opt.group == Group::Verb, find(name).is_none(), "{name}");
         }

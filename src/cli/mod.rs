@@ -1,4 +1,4 @@
-//! What was asked: the command line, read by the tables of options and verbs; and help, written from both.
+//! Reads the command line and writes help, both from the tables of options and verbs.
 
 mod help;
 mod parse;

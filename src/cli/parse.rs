@@ -1,11 +1,12 @@
-//! One pass over the arguments, by the tables of options and verbs: woci's options are taken out, its verb is found,
-//! and what is oci's stays byte for byte and in order.
+//! Parses the command line in one pass, by the tables of options and verbs: removes woci's options,
+//! finds the verb, and leaves the arguments for oci unchanged and in order.
 //!
-//! pico-args turns one option and its value into text, and refuses a value that is not UTF-8. It is shown that pair
-//! alone, after woci has found out that the option is woci's, where its value ends and that it is not empty. On a
-//! whole command line pico-args would do harm: it looks for an option anywhere, also among oci's words and behind
-//! `--`, and what it finds depends on the order of the questions; it strips quotes from `--option="value"`, refuses
-//! `--option=`, and does not see an `--option=value` that is not UTF-8.
+//! pico-args only converts the value of one option to text, and refuses a value that is not UTF-8.
+//! woci first decides that the option is its own and where the value ends, and then gives pico-args
+//! this single pair. pico-args must not see the whole command line: it would also find options among
+//! oci's words and after `--`, and its results depend on the order of the queries. It also strips
+//! quotes from `--option="value"`, refuses `--option=`, and misses an `--option=value` that is not
+//! UTF-8.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -37,15 +38,15 @@ struct Line {
     flags: Flags,
     /// The options that only the verb has.
     own: Flags,
-    /// What oci would get: words, and the options that woci shares with it.
+    /// The arguments for oci: the words, and the options that both programs read.
     for_oci: Vec<OsString>,
-    /// The words alone; the first decides whose command it is.
+    /// The words without those options. The first words decide whether the command is woci's or oci's.
     words: Vec<OsString>,
-    /// How many of them came before a lone `--`: only those can be woci's verb.
+    /// How many of the words came before a lone `--`. Only those can name a verb of woci.
     before_dashes: usize,
     /// An option that could be oci's too and came after an oci word.
     ambiguous: Option<&'static str>,
-    /// By --help or --version.
+    /// The verb that `--help` or `--version` requests: HELP or VERSION.
     asked: Option<&'static str>,
 }
 
@@ -67,7 +68,7 @@ impl Line {
             self.before_dashes = self.words.len();
             return Ok(());
         };
-        if row.also_ocis && !is_wocis {
+        if row.clashes_with_oci && !is_wocis {
             self.ambiguous.get_or_insert(row.name);
         }
         let is_inline = inline.is_some();
@@ -87,7 +88,8 @@ impl Line {
         Ok(())
     }
 
-    /// All of these words are oci's. woci reads the options that it shares with oci here too, since oci follows them.
+    /// All arguments after `--` go to oci. woci also reads the options here that both programs have
+    /// (such as `--profile`), because oci obeys them and the session must match.
     fn take_after_dashes(&mut self, args: Vec<OsString>) {
         let mut rest = args.iter();
         while let Some(arg) = rest.next() {
@@ -149,11 +151,13 @@ impl Line {
     }
 
     fn run(self, verb: &'static Verb, beside: &'static Verb, words: Vec<OsString>) -> Invocation {
-        let bare = verb.form == Form::OciCommand && is_bare(&self.words, self.flags.get("--auth"));
-        Invocation { verb, beside, flags: self.flags, own: self.own, words, bare }
+        let without_session =
+            verb.form == Form::OciCommand && runs_without_session(&self.words, self.flags.get("--auth"));
+        Invocation { verb, beside, flags: self.flags, own: self.own, words, without_session }
     }
 
-    /// What help is asked about: the words after `help`, else the verb that stands beside `--help`.
+    /// The subject of the help request: the words after `help`, otherwise the verb given together
+    /// with `--help`.
     fn topic(&self, named: Option<&Verb>, by_option: Option<&Verb>) -> Vec<OsString> {
         let verb = match named {
             Some(verb) if verb.name == HELP => {
@@ -189,7 +193,7 @@ impl Line {
         }
     }
 
-    /// An option that may stand anywhere can still belong to one verb, and a verb can need one of its own.
+    /// Refuses an option that belongs to another verb, and a missing option that this verb requires.
     fn check_options_of(&self, verb: &Verb) -> Result<()> {
         for row in self.flags.iter().filter_map(|(name, _)| options::find(name)) {
             if !row.verbs.is_empty() && !row.verbs.contains(&verb.name) {
@@ -266,18 +270,18 @@ fn near_verb(given: &[&str]) -> Option<&'static str> {
 
 /// The option that was probably meant, with its verb if only that one has it.
 fn near_option(option: &str) -> Option<String> {
-    let bare = option.strip_prefix("--")?;
+    let without_session = option.strip_prefix("--")?;
     let asked = [("--help", None), (VERSION, None)];
     let rows = OPTIONS.iter().map(|row| (row.name, row.verbs.first().filter(|verb| !verb.starts_with("--"))));
     let near = |(name, verb): (&'static str, Option<&&'static str>)| {
-        options::difference(bare, name.trim_start_matches('-'))
+        options::difference(without_session, name.trim_start_matches('-'))
             .map(|difference| (difference, name, verb.copied()))
     };
     let (_, name, verb) = asked.into_iter().chain(rows).filter_map(near).min()?;
     Some(verb.map_or_else(|| name.to_owned(), |verb| format!("{verb} {name}")))
 }
 
-/// The name of the verb that such an option asks for.
+/// The verb that `--help` or `--version` requests.
 fn help_or_version(arg: &OsStr) -> Option<&'static str> {
     match arg.to_str()? {
         "-h" | "--help" => Some(HELP),
@@ -286,8 +290,9 @@ fn help_or_version(arg: &OsStr) -> Option<&'static str> {
     }
 }
 
-/// Commands that need no session of woci's: those that make one in oci's own way, and oci's help.
-fn is_bare(words: &[OsString], auth: Option<&str>) -> bool {
+/// Whether oci runs without a session from woci: for `session` and `setup`, with another `--auth`,
+/// and for oci's `--help` and `--version`.
+fn runs_without_session(words: &[OsString], auth: Option<&str>) -> bool {
     let first = words.first().and_then(|word| word.to_str());
     let asks = |(n, word): (usize, &OsString)| match word.to_str() {
         Some("-h" | "--help") => true,
@@ -347,13 +352,13 @@ mod tests {
 
     /// What oci gets, and whether it runs without a session.
     fn words(args: &[&str]) -> (Vec<String>, bool) {
-        let Invocation { verb, words, bare, .. } = line(args).unwrap();
+        let Invocation { verb, words, without_session, .. } = line(args).unwrap();
         assert_eq!(verb.name, PASSTHROUGH, "{args:?}");
-        (words.into_iter().map(|word| word.into_string().unwrap()).collect(), bare)
+        (words.into_iter().map(|word| word.into_string().unwrap()).collect(), without_session)
     }
 
     #[test]
-    fn nothing_left_is_the_helper() {
+    fn no_words_mean_the_verb_credential() {
         for args in
             [&[][..], &["--"], &["--profile", "p"], &["--scope=s", "--log-level", "DEBUG"], &["credential"]]
         {
@@ -510,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_asks_for_a_verb_beside_another() {
+    fn an_option_verb_combines_with_a_verb_of_words() {
         for (args, verb, beside) in [
             (&["--daemon"][..], "--daemon", "credential"),
             (&["session", "refresh", "--daemon", "--foreground"], "--daemon", "session refresh"),
@@ -562,12 +567,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_a_command_line_or_an_error(args: Vec<Vec<u8>>) {
+        fn no_input_makes_parse_panic(args: Vec<Vec<u8>>) {
             let _ = parse(args.into_iter().map(OsString::from_vec).collect());
         }
 
         #[test]
-        fn after_the_dashes_every_byte_stays(args: Vec<Vec<u8>>) {
+        fn arguments_after_the_dashes_are_unchanged(args: Vec<Vec<u8>>) {
             let args: Vec<OsString> = args.into_iter().map(OsString::from_vec).collect();
             let line = ["oci".into(), "--".into()].into_iter().chain(args.iter().cloned()).collect();
             let invocation = parse(line).unwrap();

@@ -10,7 +10,7 @@ use super::values::Values;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::host::Host;
-use crate::ini::{self, Is};
+use crate::ini::{self, LineKind};
 use crate::options::{self, Flags};
 
 /// The manager config, if there is one, and the OCI config that was named.
@@ -164,9 +164,9 @@ fn default_of_oci(host: &Host) -> Result<Option<String>> {
     let Ok(text) = ini::text(&bytes) else { return Ok(None) };
     let mut is_settings = false;
     for line in ini::lines(text).map_while(std::result::Result::ok) {
-        match line.is {
-            Is::Section(name) => is_settings = name == "OCI_CLI_SETTINGS",
-            Is::Key { name, value, .. } if is_settings && ini::lower(name) == "default_profile" => {
+        match line.kind {
+            LineKind::Section(name) => is_settings = name == "OCI_CLI_SETTINGS",
+            LineKind::Key { name, value, .. } if is_settings && ini::lower(name) == "default_profile" => {
                 return Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty()));
             }
             _ => {}
@@ -212,7 +212,11 @@ pub mod fuzz {
         let lines: String = ini::lines(text).map(|line| line.expect("it was checked").whole).collect();
         assert_eq!(lines, text);
         let section = sections.first().copied().unwrap_or(DEFAULT);
-        let changes = [("key_file", Change::Set("/a b")), ("region", Change::Once), ("user", Change::Remove)];
+        let changes = [
+            ("key_file", Change::Set("/a b")),
+            ("region", Change::RemoveDuplicates),
+            ("user", Change::Remove),
+        ];
         let edited = ini::edit(text, section, &changes).expect("it was checked");
         let after = ini::check(&edited, Some(DEFAULT), |_, _| false).expect("an edit breaks nothing");
         assert!(after.len() >= sections.len() && after[..sections.len()] == sections);

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use configparser::ini::{Ini, IniDefault};
 
 use super::profile::COMMON;
-use crate::ini::{self, Fault, Is};
+use crate::ini::{self, Fault, LineKind};
 use crate::options;
 
 /// A woci_manager.ini that has been read and checked.
@@ -60,15 +60,15 @@ impl Manager {
         let mut is_known = false;
         let mut blanks = 0;
         for line in ini::lines(&self.text).map_while(Result::ok) {
-            match line.is {
-                Is::Section(name) => {
+            match line.kind {
+                LineKind::Section(name) => {
                     section = [COMMON, profile].into_iter().find(|looked_for| *looked_for == name);
                     is_known = false;
                     if section.is_some() {
                         plain.extend(["\n[", name, "]"]);
                     }
                 }
-                Is::Key { name, value, .. } => {
+                LineKind::Key { name, value, .. } => {
                     is_known = false;
                     blanks = 0;
                     let Some(section) = section else { continue };
@@ -92,16 +92,16 @@ impl Manager {
                         ));
                     }
                 }
-                Is::Blank => blanks += 1,
-                Is::Comment => {}
-                Is::More(more) if is_known => {
+                LineKind::Blank => blanks += 1,
+                LineKind::Comment => {}
+                LineKind::Continuation(more) if is_known => {
                     // A carriage return stands for a line end within a value. No line holds one, since it
                     // ends a line itself.
                     plain.extend(std::iter::repeat_n(LINE_END_IN_VALUE, blanks + 1));
                     plain.push_str(more);
                     blanks = 0;
                 }
-                Is::More(_) => {}
+                LineKind::Continuation(_) => {}
             }
         }
 

@@ -1,7 +1,6 @@
 //! What each way to a session requires, and the error that names every value that is missing.
 
-use super::secret::SecretSource;
-use super::settings::{ManagerState, Settings};
+use super::settings::{ManagerState, ProviderValues, Settings};
 use crate::error::{Error, Result};
 use crate::host::Env;
 use crate::oauth::{Domain, Provider};
@@ -12,38 +11,6 @@ use crate::options;
 pub struct ProviderNeeds {
     pub provider: Provider,
     pub domain: Domain,
-}
-
-/// The endpoints and clients of that way, each as configured, if at all.
-pub(super) struct ProviderValues {
-    pub authz_base_url: Option<String>,
-    pub token_url: Option<String>,
-    pub auth_client_id: Option<String>,
-    pub auth_client_secret: Option<SecretSource>,
-    pub scope: Option<String>,
-    pub token_exchange_url: Option<String>,
-    pub client_id: Option<String>,
-    pub client_secret: Option<SecretSource>,
-}
-
-impl ProviderValues {
-    /// The exchange is at the token endpoint unless another endpoint is configured.
-    pub fn exchange_url(&self) -> Option<&String> {
-        self.token_exchange_url.as_ref().or(self.token_url.as_ref())
-    }
-
-    /// The keys of the required values that are absent.
-    fn missing(&self) -> Vec<&'static str> {
-        let required = [
-            ("authz_base_url", self.authz_base_url.is_some()),
-            ("token_url", self.token_url.is_some()),
-            ("auth_client_id", self.auth_client_id.is_some()),
-            ("client_id", self.client_id.is_some()),
-            ("client_secret", self.client_secret.is_some()),
-            ("scope", self.scope.is_some()),
-        ];
-        required.into_iter().filter(|(_, is_set)| !is_set).map(|(key, _)| key).collect()
-    }
 }
 
 impl Settings {
@@ -71,7 +38,7 @@ impl Settings {
             values.exchange_url(),
         )
         else {
-            return Err(self.missing(&values.missing()));
+            return Err(self.missing(&missing(values)));
         };
         let auth_client_secret = values.auth_client_secret.as_ref();
         Ok(ProviderNeeds {
@@ -108,4 +75,17 @@ impl Settings {
             },
         }
     }
+}
+
+/// The keys of the required values that are absent.
+fn missing(values: &ProviderValues) -> Vec<&'static str> {
+    let required = [
+        ("authz_base_url", values.authz_base_url.is_some()),
+        ("token_url", values.token_url.is_some()),
+        ("auth_client_id", values.auth_client_id.is_some()),
+        ("client_id", values.client_id.is_some()),
+        ("client_secret", values.client_secret.is_some()),
+        ("scope", values.scope.is_some()),
+    ];
+    required.into_iter().filter(|(_, is_set)| !is_set).map(|(key, _)| key).collect()
 }

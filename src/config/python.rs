@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use super::manager::Manager;
-use crate::ini::{self, Change, Is, edit};
+use crate::ini::{self, Change, LineKind, edit};
 
 /// Reads a JSON array of texts from stdin, each as oci reads its config. The default section's name is the
 /// argument. Prints for each text its sections, or the line at which it is refused and whether that number
@@ -62,21 +62,21 @@ fn read(text: &str, defaults: Option<&str>) -> Result<Sections, ini::Fault> {
     let mut sections = Sections::new();
     let (mut section, mut key, mut blanks) = (String::new(), String::new(), 0);
     for line in ini::lines(text) {
-        match line?.is {
-            Is::Section(name) => {
+        match line?.kind {
+            LineKind::Section(name) => {
                 name.clone_into(&mut section);
                 if defaults != Some(name) {
                     sections.entry(section.clone()).or_default();
                 }
             }
-            Is::Key { name, value, .. } => {
+            LineKind::Key { name, value, .. } => {
                 key = ini::lower(name).into_owned();
                 blanks = 0;
                 sections.entry(section.clone()).or_default().insert(key.clone(), value.to_owned());
             }
-            Is::Blank => blanks += 1,
-            Is::Comment => {}
-            Is::More(more) => {
+            LineKind::Blank => blanks += 1,
+            LineKind::Comment => {}
+            LineKind::Continuation(more) => {
                 let value = sections.get_mut(&section).unwrap().get_mut(&key).unwrap();
                 value.push_str(&"\n".repeat(blanks + 1));
                 value.push_str(more);
@@ -187,7 +187,7 @@ impl Dice {
 
 const CHANGES: [(&str, Change<'_>); 4] = [
     ("key_file", Change::Set("/new")),
-    ("region", Change::Once),
+    ("region", Change::RemoveDuplicates),
     ("fingerprint", Change::Set("a:b")),
     ("user", Change::Remove),
 ];
@@ -289,13 +289,13 @@ fn an_edit_changes_no_other_line() {
     let without = |text: &str, section: &str| -> Vec<String> {
         let (mut is_inside, mut goes) = (false, false);
         let kept = ini::lines(text).map(Result::unwrap).filter(|line| {
-            match line.is {
-                Is::Section(name) => (is_inside, goes) = (name == section, false),
-                Is::Key { name, .. } => {
+            match line.kind {
+                LineKind::Section(name) => (is_inside, goes) = (name == section, false),
+                LineKind::Key { name, .. } => {
                     goes = is_inside && CHANGES.iter().any(|(key, _)| *key == ini::lower(name))
                 }
-                Is::More(_) => {}
-                Is::Blank | Is::Comment => return true,
+                LineKind::Continuation(_) => {}
+                LineKind::Blank | LineKind::Comment => return true,
             }
             !goes
         });

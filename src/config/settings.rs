@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::needs::ProviderValues;
 use super::profile::ProfileName;
 use super::secret::{PassphraseSource, SecretSource};
 use super::values::{SetBy, Values};
@@ -43,6 +42,25 @@ pub struct Settings {
 
 /// The keys of secrets in the manager config.
 const SECRETS: [&str; 2] = ["client_secret", "auth_client_secret"];
+
+/// The endpoints and clients of an OpenID provider and its exchange, each as configured, if at all.
+pub(super) struct ProviderValues {
+    pub authz_base_url: Option<String>,
+    pub token_url: Option<String>,
+    pub auth_client_id: Option<String>,
+    pub auth_client_secret: Option<SecretSource>,
+    pub scope: Option<String>,
+    pub token_exchange_url: Option<String>,
+    pub client_id: Option<String>,
+    pub client_secret: Option<SecretSource>,
+}
+
+impl ProviderValues {
+    /// The exchange is at the token endpoint unless another endpoint is configured.
+    pub fn exchange_url(&self) -> Option<&String> {
+        self.token_exchange_url.as_ref().or(self.token_url.as_ref())
+    }
+}
 
 /// Whether a run may open a browser by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

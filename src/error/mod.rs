@@ -18,7 +18,7 @@ pub const EXCHANGE: &str = "token exchange";
 /// The same where no URL is configured for it.
 pub const EXCHANGE_BY_DEFAULT: &str = "token exchange at token_url (token_exchange_url is not set)";
 
-/// What ends a run of woci, or is logged by a part that continues without the thing that failed.
+/// An error ends the run, or is logged if woci can continue without what failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(strum::EnumDiscriminants))]
 #[cfg_attr(test, strum_discriminants(name(Variant), derive(strum::EnumIter)))]

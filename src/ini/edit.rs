@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::scan::{Fault, Is, Line, characters, is_space, lines, lower};
+use super::scan::{Fault, Line, LineKind, characters, is_space, lines, lower};
 
 /// The change of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub enum Change<'a> {
     /// Set to a value of one line without white space around it. Duplicates are removed.
     Set(&'a str),
     /// Keep the first occurrence, remove the duplicates.
-    Once,
+    RemoveDuplicates,
     /// Remove all occurrences.
     Remove,
 }
@@ -31,10 +31,10 @@ pub fn edit(text: &str, section: &str, changes: &[(&str, Change<'_>)]) -> Result
     let mut seen: Vec<&str> = Vec::new();
     let mut dropping = false;
     for (at, line) in lines.iter().enumerate() {
-        match line.is {
-            Is::Blank | Is::Comment => edited.text.push_str(line.whole),
-            Is::Section(name) => edited.section(line, name == section),
-            Is::Key { name, before, value, after } => {
+        match line.kind {
+            LineKind::Blank | LineKind::Comment => edited.text.push_str(line.whole),
+            LineKind::Section(name) => edited.section(line, name == section),
+            LineKind::Key { name, before, value, after } => {
                 let name = lower(name);
                 let change = changes.iter().find(|(key, _)| *key == name && edited.inside != Inside::Other);
                 let action = match change {
@@ -60,8 +60,8 @@ pub fn edit(text: &str, section: &str, changes: &[(&str, Change<'_>)]) -> Result
                 }
                 dropping = !matches!(action, Action::Keep);
             }
-            Is::More(_) if dropping => {}
-            Is::More(_) => edited.continuation(line),
+            LineKind::Continuation(_) if dropping => {}
+            LineKind::Continuation(_) => edited.continuation(line),
         }
     }
 
@@ -89,8 +89,8 @@ fn line_end_of(line: &str) -> &'static str {
 
 /// Whether the lines after a key begin with a continuation of its value.
 fn is_continued(lines: &[Line<'_>]) -> bool {
-    let next = lines.iter().find(|line| !matches!(line.is, Is::Blank | Is::Comment));
-    next.is_some_and(|line| matches!(line.is, Is::More(_)))
+    let next = lines.iter().find(|line| !matches!(line.kind, LineKind::Blank | LineKind::Comment));
+    next.is_some_and(|line| matches!(line.kind, LineKind::Continuation(_)))
 }
 
 /// The new text under construction.

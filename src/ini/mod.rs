@@ -7,4 +7,4 @@ mod scan;
 pub use edit::{Change, edit};
 #[cfg(test)]
 pub use scan::is_space;
-pub use scan::{Fault, Is, check, lines, lower, text};
+pub use scan::{Fault, LineKind, check, lines, lower, text};

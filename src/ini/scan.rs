@@ -25,12 +25,12 @@ pub struct Line<'a> {
     /// The line with its line end.
     pub whole: &'a str,
     pub indent: &'a str,
-    pub is: Is<'a>,
+    pub kind: LineKind<'a>,
 }
 
 /// The kind of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Is<'a> {
+pub enum LineKind<'a> {
     /// White space only. Belongs to a value if a continuation of that value follows.
     Blank,
     Comment,
@@ -43,7 +43,7 @@ pub enum Is<'a> {
         after: &'a str,
     },
     /// A continuation line: a further line of the value above.
-    More(&'a str),
+    Continuation(&'a str),
 }
 
 /// The text of a file. Bytes that are not UTF-8 are refused, as by Python with a UTF-8 locale.
@@ -102,21 +102,21 @@ impl<'a> Lines<'a> {
         self.number
     }
 
-    fn classify(&mut self, whole: &'a str, indent: &'a str, body: &'a str) -> Result<Is<'a>, Fault> {
+    fn classify(&mut self, whole: &'a str, indent: &'a str, body: &'a str) -> Result<LineKind<'a>, Fault> {
         if body.is_empty() {
-            return Ok(Is::Blank);
+            return Ok(LineKind::Blank);
         }
         if body.starts_with(['#', ';']) {
-            return Ok(Is::Comment);
+            return Ok(LineKind::Comment);
         }
         let level = characters(indent);
         if self.at == At::Key && level > self.level {
-            return Ok(Is::More(body));
+            return Ok(LineKind::Continuation(body));
         }
         self.level = level;
         if let Some(name) = section_name(body) {
             self.at = At::Section;
-            return Ok(Is::Section(name));
+            return Ok(LineKind::Section(name));
         }
         if self.at == At::Start {
             let why = match body.starts_with('\u{feff}') {
@@ -139,7 +139,7 @@ impl<'a> Lines<'a> {
         let value = body[delimiter + 1..].trim_start_matches(is_space);
         let value_end = indent.len() + body.len();
         let (before, after) = (&whole[..value_end - value.len()], &whole[value_end..]);
-        Ok(Is::Key { name, before, value, after })
+        Ok(LineKind::Key { name, before, value, after })
     }
 }
 
@@ -150,8 +150,8 @@ impl<'a> Iterator for Lines<'a> {
         let whole = self.next_line()?;
         let unindented = whole.trim_start_matches(is_space);
         let indent = &whole[..whole.len() - unindented.len()];
-        let is = self.classify(whole, indent, unindented.trim_end_matches(is_space));
-        Some(is.map(|is| Line { number: self.number, whole, indent, is }))
+        let kind = self.classify(whole, indent, unindented.trim_end_matches(is_space));
+        Some(kind.map(|kind| Line { number: self.number, whole, indent, kind }))
     }
 }
 
@@ -200,8 +200,8 @@ pub fn check<'a>(
     let mut section = "";
     for line in lines(text) {
         let line = line?;
-        match line.is {
-            Is::Section(name) => {
+        match line.kind {
+            LineKind::Section(name) => {
                 section = name;
                 keys.clear();
                 if seen.insert(name) {
@@ -213,7 +213,7 @@ pub fn check<'a>(
                     ));
                 }
             }
-            Is::Key { name, .. } => {
+            LineKind::Key { name, .. } => {
                 let key = lower(name);
                 let known = if defaults == Some(section) { &mut default_keys } else { &mut keys };
                 let repeated = known.contains(&key);
@@ -223,7 +223,7 @@ pub fn check<'a>(
                 }
                 known.insert(key);
             }
-            Is::Blank | Is::Comment | Is::More(_) => {}
+            LineKind::Blank | LineKind::Comment | LineKind::Continuation(_) => {}
         }
     }
     Ok(sections)

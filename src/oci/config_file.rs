@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::files::lock::{Lock, Purpose};
 use crate::host::Host;
-use crate::ini::{self, Change, Fault, Is, edit};
+use crate::ini::{self, Change, Fault, LineKind, edit};
 use crate::log;
 
 /// In the order in which a new section has them.
@@ -152,8 +152,8 @@ fn find(text: &str, profile: &str) -> std::result::Result<SectionText, Fault> {
     let mut section = "";
     let mut value: Option<&mut String> = None;
     for line in ini::lines(text) {
-        match line?.is {
-            Is::Section(name) => {
+        match line?.kind {
+            LineKind::Section(name) => {
                 if found.is_complete(profile) {
                     break;
                 }
@@ -161,21 +161,21 @@ fn find(text: &str, profile: &str) -> std::result::Result<SectionText, Fault> {
                 found.exists |= name == profile;
                 value = None;
             }
-            Is::Key { name, value: text, .. } if section == profile => {
+            LineKind::Key { name, value: text, .. } if section == profile => {
                 found.keys.push((ini::lower(name).into_owned(), text.to_owned()));
                 value = found.keys.last_mut().map(|(_, value)| value);
             }
-            Is::Key { name, value: text, .. } if section == DEFAULT && ini::lower(name) == "region" => {
+            LineKind::Key { name, value: text, .. } if section == DEFAULT && ini::lower(name) == "region" => {
                 value = Some(found.inherited_region.insert(text.to_owned()));
             }
-            Is::Key { .. } => value = None,
-            Is::More(text) => {
+            LineKind::Key { .. } => value = None,
+            LineKind::Continuation(text) => {
                 if let Some(value) = &mut value {
                     value.push('\n');
                     value.push_str(text);
                 }
             }
-            Is::Blank | Is::Comment => {}
+            LineKind::Blank | LineKind::Comment => {}
         }
     }
     Ok(found)
@@ -260,19 +260,19 @@ impl Entry<'_> {
     ) -> Result<Vec<(&'static str, Change<'_>)>> {
         // A path that names the same file stays as it was written, with `~` for example.
         let file = |key, file| match section.get(key).is_some_and(|value| names(host, value, file)) {
-            true => Ok(Change::Once),
+            true => Ok(Change::RemoveDuplicates),
             false => plain_path(path, file).map(Change::Set),
         };
         let tenancy = match self.tenancy {
             Some(tenancy) => Change::Set(plain(path, "the tenancy", tenancy)?),
-            None => Change::Once,
+            None => Change::RemoveDuplicates,
         };
         let region = match self.region {
             Some(RegionChange::Set(region)) => Change::Set(plain(path, "the region", region)?),
             Some(RegionChange::IfMissing(region)) if section.region().is_none() => {
                 Change::Set(plain(path, "the region", region)?)
             }
-            _ => Change::Once,
+            _ => Change::RemoveDuplicates,
         };
         let [fingerprint, key_file, tenancy_key, region_key, token_file] = KEYS;
         let [user, pass_phrase] = KEYS_OF_API_KEY;

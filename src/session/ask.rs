@@ -5,7 +5,8 @@ use std::io::{self, IsTerminal as _};
 use std::thread;
 
 use super::establish::{Binding, establish};
-use super::{Engine, Freshness, Person, Session, Snapshot, Source, renew};
+use super::stored::Snapshot;
+use super::{Engine, Freshness, Person, Session, Source, renew};
 use crate::config::{ProviderNeeds, Settings, SignIn};
 use crate::error::{Error, Result};
 use crate::host;

@@ -1,6 +1,7 @@
 //! Exchanges an access token for a UPST and stores the session. A renewal and a sign-in both end here.
 
-use super::{Engine, Freshness, Named, Session, Snapshot, Source};
+use super::stored::Snapshot;
+use super::{Engine, Freshness, Named, Session, Source};
 use crate::config::SetBy;
 use crate::error::{Error, Result};
 use crate::host;

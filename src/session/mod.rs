@@ -6,9 +6,12 @@ mod ask;
 mod ensure;
 mod establish;
 mod renew;
+mod stored;
 
 use std::path::PathBuf;
 use std::time::Duration;
+
+use stored::Snapshot;
 
 use crate::config::{NO_REGION, Settings, is_region};
 use crate::error::{Error, Result};
@@ -19,7 +22,7 @@ use crate::oauth::http::Client;
 use crate::oci::config_file::{ConfigFile, Section};
 use crate::oci::{PrivateKey, Upst};
 use crate::secret::Secret;
-use crate::store::{Contents, Passphrase, SessionDir, refresh_token};
+use crate::store::{Passphrase, SessionDir, refresh_token};
 
 /// A session that is good for at least [`USABLE_SECONDS`].
 pub struct Session {
@@ -108,13 +111,6 @@ pub struct Engine<'a> {
     dir: SessionDir,
     passphrase: Passphrase<'a>,
     client: Client<'a>,
-}
-
-/// The stored session and the OCI config, as read at one time: before the lock is taken, or while it is held.
-struct Snapshot<'a> {
-    contents: Contents,
-    section: Section,
-    oci_config: ConfigFile<'a>,
 }
 
 impl<'a> Engine<'a> {

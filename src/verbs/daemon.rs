@@ -19,7 +19,7 @@ use crate::time::UnixTime;
 
 /// Makes the session, then starts the background process and prints its state.
 pub fn start(host: &Host, mut invocation: Invocation) -> Result<Output> {
-    // The session that it begins with is a fact of the verb beside it.
+    // The verb given together with `--daemon` says which session the daemon starts with.
     let Some(want) = invocation.beside.daemon else { return Err(beside_another(&invocation)) };
     take_profile_name(&mut invocation.flags, &invocation.own)?;
     let want = with_own_options(want, &invocation.own);
@@ -39,8 +39,8 @@ pub fn start(host: &Host, mut invocation: Invocation) -> Result<Output> {
     answer(host, flags, &settings, &status, 0)
 }
 
-/// Keeps the session fresh in this process, for systemd and launchd: the document is printed once it is up,
-/// messages go to stderr.
+/// Keeps the session fresh in this process, for systemd and launchd. Prints the status document when
+/// the daemon has started; messages go to stderr.
 fn stay(
     host: &Host,
     invocation: &Invocation,

@@ -28,11 +28,12 @@ pub struct Verb {
     pub words: &'static str,
     /// One line, for `woci --help`.
     pub summary: &'static str,
-    /// What `woci help VERB` says besides. A line that begins with a blank stays as it is.
+    /// Further text for `woci help VERB`. A line that begins with a blank is not wrapped.
     pub about: &'static str,
-    /// The document that it prints is one of schemas/<this>.schema.json.
+    /// The name of the schema of the printed document: schemas/<name>.schema.json.
     pub schema: Option<&'static str>,
-    /// `--daemon` may stand beside this verb, and then begins with this session.
+    /// The session that the daemon starts with if this verb is given together with `--daemon`. `None`
+    /// if the two cannot be combined.
     pub daemon: Option<Want>,
     pub answer: Answer,
 }
@@ -62,8 +63,8 @@ pub enum Answer {
 #[derive(Debug)]
 pub struct Invocation {
     pub verb: &'static Verb,
-    /// The verb that the words ask for. It differs from `verb` if an option asks for that one:
-    /// `woci --daemon session refresh`.
+    /// The verb that the words name. It differs from `verb` if `verb` is an option: in
+    /// `woci --daemon session refresh`, `verb` is `--daemon` and this is `session refresh`.
     pub beside: &'static Verb,
     /// The options that stand anywhere, most of them settings.
     pub flags: Flags,
@@ -71,8 +72,8 @@ pub struct Invocation {
     pub own: Flags,
     /// What follows the verb's name; for oci, all that it gets.
     pub words: Vec<OsString>,
-    /// oci runs with these words as they are: no profile, no session.
-    pub bare: bool,
+    /// oci gets `words` unchanged, and runs without a profile and a session from woci.
+    pub without_session: bool,
 }
 
 /// Plain `woci` is this verb too.
@@ -81,7 +82,7 @@ pub const PASSTHROUGH: &str = "oci";
 pub const HELP: &str = "help";
 pub const VERSION: &str = "--version";
 
-/// Defaults of a row, for the rows to state what is special about them.
+/// The default values of a row, so that each row of the table states only what differs.
 const ROW: Verb = Verb {
     name: "",
     form: Form::Words,
@@ -93,7 +94,8 @@ const ROW: Verb = Verb {
     answer: Answer::Help,
 };
 
-/// A verb of a later version: its name is taken already, so that it never reaches oci.
+/// A verb planned for a later version. Its name is reserved now, so that woci never passes the name
+/// to oci.
 const LATER: Verb =
     Verb { form: Form::HiddenWords, words: "[WORDS]", answer: Answer::By(not_available), ..ROW };
 
@@ -117,8 +119,8 @@ browser if it cannot be refreshed. The document holds the session token: treat i
         name: "env",
         summary: "print shell variables: eval \"$(woci env)\"",
         about: "\
-The variables make oci use the session in this shell. They name files, so they stay right when the session is \
-refreshed. Variables that would make oci another identity are unset.
+The variables make oci use the session in this shell. They name files, so they stay valid when the session \
+is refreshed. Variables that would make oci use another identity are unset.
 
   eval \"$(woci env)\"
   eval \"$(woci env --unset)\"
@@ -131,7 +133,7 @@ refreshed. Variables that would make oci another identity are unset.
         name: "kube-credential",
         summary: "print a token for kubectl (Oracle's Kubernetes, OKE)",
         about: "\
-kubectl runs this command by itself, once `woci kubeconfig` has set it up. The token is good for 4 minutes. \
+kubectl runs this command by itself after `woci kubeconfig` has set it up. The token is valid for 4 minutes. \
 oci is not needed.",
         schema: Some("exec-credential"),
         answer: Answer::By(kube::credential::run),
@@ -141,8 +143,8 @@ oci is not needed.",
         name: "kubeconfig",
         summary: "print or write the kubeconfig entry that runs woci",
         about: "\
-The entry makes kubectl run `woci kube-credential`. Options that decide which session it is (region, files, \
-provider, passphrase source) are kept in the entry if you give them here; secrets are not.
+The entry makes kubectl run `woci kube-credential`. If you give options here that choose the session \
+(region, files, provider, passphrase source), they are kept in the entry; secrets are not.
 
   woci --profile prod kubeconfig --cluster-id ocid1.cluster.oc1.iad.aaaa --write",
         answer: Answer::By(kube::config::run),
@@ -150,7 +152,7 @@ provider, passphrase source) are kept in the entry if you give them here; secret
     },
     Verb {
         name: "session authenticate",
-        summary: "sign in now, whatever session there is",
+        summary: "sign in now, even if the session is valid",
         about: "Opens your browser, makes a new session and prints it as `woci credential` does.",
         schema: Some("credential"),
         daemon: Some(Want::SIGNED_IN),
@@ -173,10 +175,10 @@ missing or no longer accepted.",
         form: Form::Option,
         summary: "keep the session fresh in a background process",
         about: "\
-Makes the session first, then prints the state of the background process and ends. There is one such process \
-for each profile. Its messages are in ~/.oci/sessions/<profile>/woci_refresh.log.
+First makes sure that there is a valid session. Then starts the background process, prints its state and \
+ends. Each profile has at most one such process. It logs to ~/.oci/sessions/<profile>/woci_refresh.log.
 
-  woci --daemon                        with the session that there is
+  woci --daemon                        with the stored session
   woci --daemon session authenticate   with a new sign-in
   woci --daemon session refresh        with a refreshed session
   woci --daemon --foreground           for systemd and launchd",
@@ -187,7 +189,7 @@ for each profile. Its messages are in ~/.oci/sessions/<profile>/woci_refresh.log
     Verb {
         name: "--daemon-status",
         form: Form::Option,
-        summary: "print the state of that process",
+        summary: "print the state of the background process",
         about: "The exit code is 0 if the process runs, and 1 if it does not.",
         schema: Some("daemon-status"),
         answer: Answer::By(daemon::status),
@@ -196,7 +198,7 @@ for each profile. Its messages are in ~/.oci/sessions/<profile>/woci_refresh.log
     Verb {
         name: "--stop-daemon",
         form: Form::Option,
-        summary: "stop that process",
+        summary: "stop the background process",
         about: "The exit code is 0 if the process was stopped, and 1 if none was running.",
         schema: Some("daemon-status"),
         answer: Answer::By(daemon::stop),
@@ -205,7 +207,7 @@ for each profile. Its messages are in ~/.oci/sessions/<profile>/woci_refresh.log
     Verb {
         name: HELP,
         words: "[VERB or topic]",
-        summary: "explain a verb or one of the topics below",
+        summary: "explain a verb or a topic",
         about: "`woci VERB --help` does the same for a verb.",
         answer: Answer::Help,
         ..ROW
@@ -223,13 +225,13 @@ for each profile. Its messages are in ~/.oci/sessions/<profile>/woci_refresh.log
         words: "OCI-COMMAND",
         summary: "run an oci command with a valid session",
         about: "\
-The words are given to oci unchanged and in order. woci adds --profile and --auth security_token if you gave \
-neither. Without --auto-refresh woci replaces itself by oci, so that the terminal, signals and the exit code \
-are oci's own.
+The words are given to oci unchanged and in order. woci adds --profile and --auth security_token unless you \
+give them. Without --auto-refresh, oci replaces the woci process, so that the terminal, the signals and the \
+exit code are oci's own.
 
-What follows a lone `--` is oci's, also if woci has an option of that name. A command with another --auth \
-(--auth api_key), `setup` and the other `session` commands run without a session of woci's. --help and \
---version after an oci word are oci's.
+All arguments after a lone `--` go to oci, even if woci has an option of that name. Commands with another \
+--auth (such as --auth api_key), `setup` and the other `session` commands run without a session from woci. \
+--help and --version after an oci word also go to oci.
 
 oci is looked for in the absolute folders of PATH. It gets the variable WOCI_OCI_PATHS, which names the oci that \
 woci runs: if that is a script that runs woci again, woci goes on to the next oci on PATH.
@@ -290,7 +292,7 @@ mod tests {
     use crate::options::OPTIONS;
 
     #[test]
-    fn each_name_stands_once_and_each_verb_is_told_of() {
+    fn names_are_unique_and_visible_verbs_have_a_summary() {
         for (n, verb) in VERBS.iter().enumerate() {
             assert!(VERBS[..n].iter().all(|other| other.name != verb.name), "{} twice", verb.name);
             assert_eq!(verb.summary.is_empty(), verb.form == Form::HiddenWords, "{}", verb.name);
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn the_verbs_that_options_name_are_there_and_the_options_that_ask_for_verbs_too() {
+    fn options_and_verbs_refer_to_existing_rows() {
         for opt in OPTIONS {
             assert!(opt.verbs.iter().all(|verb| named(verb).is_some()), "{}", opt.name);
         }
@@ -323,7 +325,8 @@ mod tests {
         }
     }
 
-    /// What follows each `woci` of a line, and that without an option and its value at its head.
+    /// For each `woci` in a line: the words after it, and the same words without the first two, which
+    /// may be an option and its value.
     fn commands(line: &str) -> Vec<String> {
         let words: Vec<&str> = line.split(|c: char| c.is_whitespace() || "`\"$()".contains(c)).collect();
         let commands = words.split(|word| *word == "woci").skip(1);

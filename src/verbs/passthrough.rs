@@ -16,10 +16,10 @@ use crate::output::Output;
 use crate::session::{Engine, Named, Session, Want};
 
 pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
-    let Invocation { flags, words, bare, .. } = invocation;
+    let Invocation { flags, words, without_session, .. } = invocation;
     let oci = find_oci(&host.env).map_err(|e| ask_for_verb(e, &words))?;
     let mut program = Program::new(oci, &host.env);
-    if bare {
+    if without_session {
         program.args(words);
         match program.exec()? {};
     }
@@ -46,7 +46,8 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     if !settings.auto_refresh {
         match program.exec()? {}
     }
-    // While oci runs, the terminal is oci's: the passphrase is asked for now if this run was told to refresh, or never.
+    // Once oci runs, woci must not prompt on its terminal. `--auto-refresh` on the command line
+    // therefore asks for the passphrase now; `auto_refresh = true` in the manager config never asks.
     let passphrase = match flags.has("--auto-refresh").then(|| engine.unlock()) {
         None => None,
         Some(Err(e @ Error::NoRefreshToken { .. })) => {
@@ -76,7 +77,7 @@ fn instead_of_section(session: &Session) -> Vec<(&'static str, OsString)> {
     .collect()
 }
 
-/// Without an oci, a first word that is nearly one of woci's verbs was probably meant as that.
+/// If oci is missing and the first word resembles one of woci's verbs, the error suggests that verb.
 fn ask_for_verb(e: Error, words: &[OsString]) -> Error {
     let verbs = VERBS.iter().filter(|verb| verb.form == Form::Words).map(|verb| verb.name);
     let word = words.first().and_then(|word| word.to_str()).unwrap_or_default();

@@ -1,7 +1,8 @@
-//! `sim bench --woci PATH [--glibc PATH]`: what a start of woci costs beside /bin/true and the real oci, how that
-//! grows, and how long a sign-in and a refresh take against the simulator. Prints Markdown tables: each figure, its
-//! bar and whether the bar holds. A figure is the median of runs that alternate with those of /bin/true. A missed bar
-//! is no failure: machines differ.
+//! `sim bench --woci PATH [--glibc PATH]`: compares a start of woci with /bin/true and the real oci,
+//! also with large configs and many processes, and measures a sign-in and a refresh against the
+//! simulator. Prints Markdown tables: each figure, its upper limit (bar), and whether the figure is
+//! within the limit. A figure is the median of runs that alternate with runs of /bin/true. A figure
+//! above its limit is no failure, because machines differ.
 
 use super::sys;
 use serde_json::{Deserializer, Value};
@@ -231,7 +232,7 @@ impl Bench {
             self.woci(&["session", "refresh", "--refresh-token-passphrase-env", "PASSPHRASE"]);
         encrypted.env("PASSPHRASE", "correct horse battery staple");
         for (name, command) in [
-            ("a sign-in, the person quick", self.woci(&["session", "authenticate"])),
+            ("a sign-in, without waiting for a person", self.woci(&["session", "authenticate"])),
             ("a refresh", self.woci(&["session", "refresh"])),
             ("a refresh with a passphrase", encrypted),
         ] {
@@ -308,8 +309,9 @@ fn take_turns(programs: &mut [&mut Program], turns: usize) {
     }
 }
 
-/// Copies a woci into the home as `make install` does. How the bytes lie in the page cache decides how quickly a
-/// program is mapped: page by page as the linker wrote them, in large pieces after a copy.
+/// Copies woci into the home, as `make install` does. A copied file is mapped faster than the
+/// linker's output, because the page cache holds a copy in large pieces and the linker's output in
+/// single pages.
 fn install(woci: &Path, home: &Path, name: &str) -> PathBuf {
     let installed = home.join("bin").join(name);
     fs::copy(woci, &installed).expect("woci can be copied");

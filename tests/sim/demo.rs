@@ -23,7 +23,7 @@ const STAND_IN_FOR_OCI: &str = "#!/bin/sh\n\
     case \" $* \" in *' no-such-service '*) echo 'No such command.' >&2; exit 2 ;; esac\n\
     echo \"oci $*\"\n";
 
-/// The error is what differs from the words of the demo.
+/// The error says which result differs from what the demo announces.
 type Checked = Result<(), String>;
 
 pub fn demo(woci: &Path) -> ExitCode {
@@ -149,7 +149,7 @@ impl Demo {
         Ok(())
     }
 
-    /// The stored session token, as it would be an hour after its end.
+    /// Replaces the stored session token with the same token two hours older, so that it has expired.
     fn expire(&self, token: &str) {
         let mut claims = jwt::claims(token);
         for claim in ["iat", "exp"] {

@@ -126,7 +126,7 @@ oci as it is.
 
 A value comes from the option, else the variable, else the key in the profile's section of woci_manager.ini, else \
 the key in its section [COMMON], else the default. An empty key counts as unset, and hides the one in [COMMON]. \
-The values that are called required are needed for a sign-in or a refresh only.",
+Values marked (required) are needed only for a sign-in or a refresh.",
     );
     for group in Group::ALL {
         text.push_str(&format!("\n{}:\n", group.title()));
@@ -147,8 +147,8 @@ fn described(opt: &Opt, with_verbs: bool) -> String {
     if opt.forwarded {
         text += &wrapped("also given to oci", 6, 6);
     }
-    if opt.also_ocis {
-        text += &wrapped("give it before the oci command: some of those have an option of this name", 6, 6);
+    if opt.clashes_with_oci {
+        text += &wrapped("give it before the oci command: some oci commands have the same option", 6, 6);
     }
     let facts = [("default", opt.default), ("key", opt.key), ("variable", opt.variable)];
     for (name, value) in facts {
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_that_is_not_there_names_those_that_are() {
+    fn an_unknown_topic_lists_the_known_ones() {
         let Err(Error::UnknownTopic { topic, topics }) = help(&["session".into(), "x".into()]) else {
             panic!("there is help for it")
         };

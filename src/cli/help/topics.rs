@@ -68,7 +68,7 @@ const CONFIGURATION: &[File] = &[
     File {
         path: "~/.oci/.woci-config.lock",
         mode: "0600",
-        holds: "the lock under which woci writes the OCI config",
+        holds: "the lock that woci holds while it writes the OCI config",
     },
 ];
 
@@ -97,7 +97,8 @@ const SESSION: &[File] = &[
     File {
         path: "session.lock, woci_refresh.lock",
         mode: "0600",
-        holds: "locks, which stay when nobody holds them. The second also holds the background process's state",
+        holds: "lock files, which remain after the lock is released. The second also contains the state of \
+                the background process",
     },
 ];
 
@@ -110,7 +111,7 @@ fn files() -> String {
     text += &file(&File {
         path: "callback-<port>.lock",
         mode: "0600",
-        holds: "the lock of the port that the browser comes back to",
+        holds: "the lock that woci holds while a sign-in uses the redirect port",
     });
     text + "\n"
         + &paragraphs(
@@ -119,8 +120,8 @@ Every file but the locks, the PID file and the log is replaced as a whole, so th
 private from its first byte.
 
 Which woci_manager.ini: --manager-config, else WOCI_MANAGER_CONFIG, else woci_manager.ini beside the OCI config, \
-else ~/.oci/woci_manager.ini. A file that you named must be readable. If one that was only found cannot be read, \
-woci warns, and goes on while the session is valid.
+else ~/.oci/woci_manager.ini. If you named the file, it must be readable. If woci found the file by \
+itself and cannot read it, woci prints a warning and continues as long as the session is valid.
 
 Which profile: --profile, else OCI_CLI_PROFILE, else default_profile of oci's own ~/.oci/oci_cli_rc \
 (OCI_CLI_RC_FILE), else DEFAULT if woci_manager.ini has a section [DEFAULT], else its \
@@ -146,7 +147,7 @@ key is left alone unless you give --profile DEFAULT, because every other section
 
 In a home without file locks (NFS), put the sessions on a local disk with sessions_folder or WOCI_SESSIONS_FOLDER.
 
-To forget a session, remove its folder. That does not end anything at the provider.",
+To remove a session from this machine, remove its folder. The session at the provider does not end.",
         )
 }
 
@@ -179,8 +180,8 @@ const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         older: "gave the values of [DEFAULT] to every section, as Python's parser does",
-        woci: "treats [DEFAULT] as an ordinary section; [COMMON] is what is shared",
-        why: "its documentation said so, and one profile's secret does not reach another by accident",
+        woci: "treats [DEFAULT] as an ordinary section; only [COMMON] is shared",
+        why: "the older tool documented it so, and one profile's secret cannot reach another by accident",
     },
     Difference {
         older: "treated % in a value as special: it had to be doubled",
@@ -214,7 +215,7 @@ const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         older: "took --scope, --client-id and --client-secret after an oci command",
-        woci: "exits with 2 and asks whose they are",
+        woci: "exits with 2, and says how to give the option to woci or to oci",
         why: "oci commands have options of these names",
     },
     Difference {
@@ -266,12 +267,12 @@ const DIFFERENCES: &[Difference] = &[
         older: "counted the seconds of sleep itself, and tried a dead refresh token every 30 s for ever",
         woci: "goes by the wall clock, waits longer after each failure, and ends with the reason in its log if the \
                refresh token is dead",
-        why: "after a laptop's sleep it was late, and trying a dead token again brings nothing",
+        why: "after a suspend its renewal was late, and a dead token never becomes valid again",
     },
     Difference {
         older: "ignored an oci command beside --daemon",
         woci: "exits with 2",
-        why: "nobody types a command in order not to run it",
+        why: "a command must not be ignored without an error",
     },
 ];
 

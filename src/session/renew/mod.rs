@@ -12,7 +12,8 @@ use crate::error::Result;
 use crate::files::lock::Purpose;
 use crate::log;
 use crate::session::establish::{Binding, establish};
-use crate::session::{Engine, Session, Snapshot, Source};
+use crate::session::stored::Snapshot;
+use crate::session::{Engine, Session, Source};
 use crate::store::Locked;
 
 /// For both requests with all their tries and waits.

@@ -7,8 +7,8 @@ use crate::host;
 use crate::oauth::Provider;
 use crate::oauth::token;
 use crate::secret::Secret;
-use crate::session::ensure::{is_same, stored_session, unusable};
-use crate::session::{Engine, Session, Snapshot};
+use crate::session::stored::{Snapshot, is_same, stored_session, unusable};
+use crate::session::{Engine, Session};
 use crate::store::{Locked, record, refresh_token};
 use crate::sys;
 

@@ -37,7 +37,7 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     let profile = settings.profile.to_string();
     let mut args: Vec<String> =
         ["kube-credential", "--cluster-id", &cluster_id, "--profile", &profile].map(str::to_owned).into();
-    args.extend(carried(host, &invocation.flags)?);
+    args.extend(kept_in_kubeconfig(host, &invocation.flags)?);
     if write {
         let hidden = settings.passphrase.variable.as_deref();
         let user = Kubeconfig::read(hidden)?.user(&cluster_id, user.as_deref())?;
@@ -62,12 +62,12 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     )))
 }
 
-/// The given options that decide which session it is: kubectl has to repeat them. No secret is among them, since a
-/// kubeconfig is shown and copied.
-fn carried(host: &Host, flags: &Flags) -> Result<Vec<String>> {
+/// The given options that choose the session, for the kubeconfig entry: kubectl passes them to every
+/// `woci kube-credential`. Secrets are left out, because people show and copy kubeconfigs.
+fn kept_in_kubeconfig(host: &Host, flags: &Flags) -> Result<Vec<String>> {
     let mut args = Vec::new();
     for (name, value) in flags.iter() {
-        let Some(opt) = options::find(name).filter(|opt| opt.carried) else { continue };
+        let Some(opt) = options::find(name).filter(|opt| opt.kept_in_kubeconfig) else { continue };
         args.push(name.to_owned());
         match opt.kind {
             Kind::Flag => {}

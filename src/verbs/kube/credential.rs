@@ -22,9 +22,9 @@ const GROUP: &str = "client.authentication.k8s.io";
 
 pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     let cluster_id = cluster_id(&invocation)?;
-    let asked = Asked::of(host)?;
+    let exec_info = ExecInfo::of(host)?;
     let settings = settings(host, &invocation.flags)?;
-    let person = if asked.has_terminal { Person::AtTerminal } else { Person::AtBrowser };
+    let person = if exec_info.has_terminal { Person::AtTerminal } else { Person::AtBrowser };
     let mut engine = Engine::new(host, &settings, Want { person, ..Want::VALID }, None);
     let region = region(&engine, &invocation.flags, &cluster_id)?;
     let session = engine.ensure()?;
@@ -37,7 +37,7 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     let query = url::form(&[("authorization", signed.authorization.expose()), ("date", &signed.date)]);
     let expiration = now.plus(LIFE_SECONDS).min(session.upst.exp());
     let document = vec![
-        ("apiVersion", asked.api_version.into()),
+        ("apiVersion", exec_info.api_version.into()),
         ("kind", "ExecCredential".into()),
         (
             "status",
@@ -66,12 +66,12 @@ fn region(engine: &Engine<'_>, flags: &Flags, cluster_id: &str) -> Result<String
 }
 
 /// What kubectl asks for, in the variable KUBERNETES_EXEC_INFO.
-struct Asked {
+struct ExecInfo {
     api_version: String,
     has_terminal: bool,
 }
 
-impl Asked {
+impl ExecInfo {
     fn of(host: &Host) -> Result<Self> {
         let v1beta1 = || format!("{GROUP}/v1beta1");
         let bad =

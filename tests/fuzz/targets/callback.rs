@@ -1,4 +1,4 @@
-//! See `woci::doors::callback`.
+//! See `woci::entry_points::callback`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| woci::doors::callback(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| woci::entry_points::callback(bytes));

@@ -1,4 +1,4 @@
-//! See `woci::doors::envelope`.
+//! See `woci::entry_points::envelope`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| woci::doors::envelope(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| woci::entry_points::envelope(bytes));

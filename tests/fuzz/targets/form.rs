@@ -1,4 +1,4 @@
-//! See `woci::doors::form`.
+//! See `woci::entry_points::form`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| woci::doors::form(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| woci::entry_points::form(bytes));

@@ -1,4 +1,4 @@
-//! See `woci::doors::ini`.
+//! See `woci::entry_points::ini`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| woci::doors::ini(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| woci::entry_points::ini(bytes));

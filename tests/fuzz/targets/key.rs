@@ -1,4 +1,4 @@
-//! See `woci::doors::key`.
+//! See `woci::entry_points::key`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| woci::doors::key(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| woci::entry_points::key(bytes));

@@ -1,4 +1,4 @@
-//! See `woci::doors::manager`.
+//! See `woci::entry_points::manager`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| woci::doors::manager(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| woci::entry_points::manager(bytes));

@@ -1,4 +1,4 @@
-//! See `woci::doors::record`.
+//! See `woci::entry_points::record`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| woci::doors::record(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| woci::entry_points::record(bytes));

@@ -1,4 +1,4 @@
-//! See `woci::doors::token_answer`.
+//! See `woci::entry_points::token_answer`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| woci::doors::token_answer(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| woci::entry_points::token_answer(bytes));

@@ -1,4 +1,4 @@
-//! See `woci::doors::upst`.
+//! See `woci::entry_points::upst`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| woci::doors::upst(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| woci::entry_points::upst(bytes));
