@@ -12,7 +12,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use self::open::{create, create_folder, folder_of, open_folder, open_in_place, open_regular, sync_folder};
+pub use self::open::open_folder;
+use self::open::{create, create_folder, folder_of, open_in_place, open_regular, sync_folder};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::sys;
@@ -213,6 +214,11 @@ pub fn remove_strays(folder: &Path) {
     }
 }
 
+/// A temporary name beside `path`. [`remove_strays`] removes such a file if its process was killed.
+pub fn temporary_beside(path: &Path, suffix: &str) -> PathBuf {
+    path.with_file_name(format!(".{}.{suffix}.woci-tmp", name_of(path)))
+}
+
 fn is_temporary(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(".woci-tmp")
 }
@@ -293,7 +299,7 @@ impl Replacement {
     }
 
     fn begin_as(path: &Path, suffix: &str) -> Result<Self> {
-        let temporary = path.with_file_name(format!(".{}.{suffix}.woci-tmp", name_of(path)));
+        let temporary = temporary_beside(path, suffix);
         let folder = open_folder(folder_of(path)).ok();
         let file = create(&temporary, libc::O_WRONLY).map_err(|e| file_error("write", path, &e))?;
         Ok(Self { file, temporary, path: path.to_owned(), folder, reserved: 0, is_finished: false })

@@ -65,6 +65,7 @@ fn session_of_a_person<'a>(
 
     let way = Way::Loopback(loopback::Plan {
         port: settings.redirect_port,
+        session_folder: engine.dir.path.clone(),
         port_lock: engine.dir.port_lock_file(settings.redirect_port),
         passphrase_variable: settings.passphrase.variable.clone(),
         wait_without_browser: is_explicit || has_terminal(),

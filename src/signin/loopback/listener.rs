@@ -7,13 +7,14 @@
 //! have no timeout. The guard serves all connections on one thread, limits their number, the size of a
 //! request head and the time for it, and accepts only a GET request without a body. The request line
 //! that it has checked is sent to tiny_http over a Unix socket that no other process can reach, and the
-//! response is copied to the browser.
+//! response is copied to the browser. (A pair of connected sockets would need no path, but tiny_http
+//! accepts connections itself.)
 
 use std::collections::VecDeque;
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -57,18 +58,19 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens on 127.0.0.1; port 0 takes any free port.
+    /// Listens on 127.0.0.1; port 0 takes any free port. tiny_http's socket is in `folder`, which belongs to this
+    /// user alone, until both ends of it are open.
     ///
     /// # Errors
     /// [`Error::PortTaken`] if the port cannot be bound.
-    pub fn bind(host: &Host, port: u16) -> Result<Self> {
+    pub fn bind(host: &Host, folder: &Path, port: u16) -> Result<Self> {
         let listen = || {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
             listener.set_nonblocking(true)?;
             Ok(listener)
         };
         let taken = |e: io::Error| Error::PortTaken { port, why: files::io_reason(&e) };
-        Ok(Self { port: listen().map_err(taken)?, http: Http::start(host)?, has_warned: false })
+        Ok(Self { port: listen().map_err(taken)?, http: Http::start(host, folder)?, has_warned: false })
     }
 
     pub fn port(&self) -> u16 {
@@ -256,8 +258,8 @@ impl Connection {
     }
 }
 
-/// tiny_http, serving one connection. No other process can connect: the socket is in a folder of mode
-/// 0700, and is removed from the file system before the first request.
+/// tiny_http, serving one connection. No other user can connect, since the socket is in a folder of mode
+/// 0700; and it is removed from the file system before the first request.
 struct Http {
     connection: UnixStream,
     server: Server,
@@ -266,30 +268,45 @@ struct Http {
 }
 
 impl Http {
-    fn start(host: &Host) -> Result<Self> {
-        let name = format!("woci-{:016x}", u64::from_ne_bytes(host::random()?));
-        let mut failure = None;
-        for parent in socket_folders(host) {
-            match Self::start_in(&parent.join(&name)) {
+    fn start(host: &Host, folder: &Path) -> Result<Self> {
+        let suffix = format!("{:016x}", u64::from_ne_bytes(host::random()?));
+        // In the session folder, where the next run removes what a killed one left.
+        let mut failure = match Self::start_in_folder(folder, &suffix) {
+            Ok(this) => return Ok(this),
+            Err(e) => files::file_error("make a socket in", folder, &e),
+        };
+        for parent in other_folders(host) {
+            match Self::start_in_new_folder(&parent.join(format!("woci-{suffix}"))) {
                 Ok(this) => return Ok(this),
-                Err(e) => failure = Some(files::file_error("make a socket in", &parent, &e)),
+                Err(e) => failure = files::file_error("make a socket in", &parent, &e),
             }
         }
-        Err(failure.expect("/tmp is always tried"))
+        Err(failure)
     }
 
-    fn start_in(folder: &Path) -> io::Result<Self> {
-        // Set again, since a strict umask takes permissions from the owner as well.
-        let private = || fs::Permissions::from_mode(0o700);
+    fn start_in_folder(folder: &Path, suffix: &str) -> io::Result<Self> {
+        let open = files::open_folder(folder)?;
+        // By its descriptor, where the system has such paths: a socket's own may not be longer than 104 bytes.
+        let by_descriptor = PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()));
+        let folder = if by_descriptor.exists() { &by_descriptor } else { folder };
+        Self::start_at(&files::temporary_beside(&folder.join("http"), suffix))
+    }
+
+    fn start_in_new_folder(folder: &Path) -> io::Result<Self> {
         DirBuilder::new().mode(0o700).create(folder)?;
-        fs::set_permissions(folder, private())?;
-        let socket = folder.join("http");
-        let both_ends = UnixListener::bind(&socket).and_then(|listener| {
-            fs::set_permissions(&socket, private())?;
-            Ok((listener, UnixStream::connect(&socket)?))
-        });
-        let _ = fs::remove_file(&socket);
+        // Set again, since a strict umask takes permissions from the owner as well.
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+        let started = Self::start_at(&folder.join("http"));
         let _ = fs::remove_dir(folder);
+        started
+    }
+
+    fn start_at(socket: &Path) -> io::Result<Self> {
+        let both_ends = UnixListener::bind(socket).and_then(|listener| {
+            fs::set_permissions(socket, fs::Permissions::from_mode(0o600))?;
+            Ok((listener, UnixStream::connect(socket)?))
+        });
+        let _ = fs::remove_file(socket);
         let (listener, connection) = both_ends?;
         let listening = UnixStream::from(OwnedFd::from(listener.try_clone()?));
         let server = Server::from_listener(listener, None).map_err(io::Error::other)?;
@@ -325,9 +342,9 @@ impl Drop for Http {
     }
 }
 
-/// Parent folders for the socket's folder, in order of preference. Each may fail, as a socket's path has
-/// to be shorter than 104 bytes (macOS; 108 on Linux).
-fn socket_folders(host: &Host) -> Vec<PathBuf> {
+/// Parent folders for a folder of the socket's own, in order of preference, if the session folder takes no sockets.
+/// Each may fail, as a socket's path has to be shorter than 104 bytes (macOS; 108 on Linux).
+fn other_folders(host: &Host) -> Vec<PathBuf> {
     let variables = ["XDG_RUNTIME_DIR", "TMPDIR"].into_iter().filter_map(|name| host.env.get(name));
     let mut folders: Vec<PathBuf> = variables.map(PathBuf::from).filter(|path| path.is_absolute()).collect();
     folders.push("/tmp".into());
@@ -358,7 +375,7 @@ mod tests {
     }
 
     fn listen() -> (u16, JoinHandle<Result<Secret>>) {
-        let listener = Listener::bind(&host(&[]), 0).unwrap();
+        let listener = Listener::bind(&host(&[]), Home::new().root(), 0).unwrap();
         (listener.port(), thread::spawn(move || wait(listener)))
     }
 
@@ -456,8 +473,8 @@ mod tests {
 
     #[test]
     fn a_port_in_use_is_an_error_with_its_number() {
-        let first = Listener::bind(&host(&[]), 0).unwrap();
-        match Listener::bind(&host(&[]), first.port()).err() {
+        let first = Listener::bind(&host(&[]), Home::new().root(), 0).unwrap();
+        match Listener::bind(&host(&[]), Home::new().root(), first.port()).err() {
             Some(Error::PortTaken { port, .. }) => assert_eq!(port, first.port()),
             other => panic!("{other:?}"),
         }
@@ -465,14 +482,14 @@ mod tests {
 
     #[test]
     fn the_wait_ends_after_its_limit() {
-        let listener = Listener::bind(&host(&[]), 0).unwrap();
+        let listener = Listener::bind(&host(&[]), Home::new().root(), 0).unwrap();
         let ended = listener.wait(STATE, Duration::ZERO, || Ok(())).err();
         assert_eq!(ended, Some(Error::Unanswered { minutes: 0 }));
     }
 
     #[test]
     fn a_failed_check_ends_the_wait() {
-        let listener = Listener::bind(&host(&[]), 0).unwrap();
+        let listener = Listener::bind(&host(&[]), Home::new().root(), 0).unwrap();
         assert_eq!(listener.wait(STATE, LIMIT, || Err(Error::NoBrowser)).err(), Some(Error::NoBrowser));
     }
 
@@ -482,14 +499,16 @@ mod tests {
         let too_long = "x".repeat(100);
         let path = home.make_folder(&too_long);
         let places = [("XDG_RUNTIME_DIR", path.to_str().unwrap()), ("TMPDIR", home.root().to_str().unwrap())];
-        let _listener = Listener::bind(&host(&places), 0).unwrap();
-        assert_eq!((home.names(""), home.names(&too_long)), (vec![too_long], vec![]));
+        for folder in [path.as_path(), Path::new("/no/such/folder")] {
+            let _listener = Listener::bind(&host(&places), folder, 0).unwrap();
+            assert_eq!((home.names(""), home.names(&too_long)), (vec![too_long.clone()], vec![]));
+        }
         assert_eq!(fs::metadata(home.root()).unwrap().permissions().mode() & 0o777, 0o700);
     }
 
     #[test]
     fn slow_heads_and_slow_closes_are_cut_off() {
-        let listener = Listener::bind(&host(&[]), 0).unwrap();
+        let listener = Listener::bind(&host(&[]), Home::new().root(), 0).unwrap();
         let mut peer = connect(listener.port());
         peer.write_all(b"GET /").unwrap();
         let now = Instant::now();
@@ -506,7 +525,7 @@ mod tests {
 
     #[test]
     fn the_oldest_connection_is_closed_if_there_are_too_many() {
-        let listener = Listener::bind(&host(&[]), 0).unwrap();
+        let listener = Listener::bind(&host(&[]), Home::new().root(), 0).unwrap();
         let mut connections = VecDeque::new();
         let mut peers = Vec::new();
         for _ in 0..MOST_CONNECTIONS + 3 {
@@ -524,7 +543,7 @@ mod tests {
     #[test]
     fn listener_under_attack() {
         if Host::of_this_process().env.get("WOCI_TEST_ATTACKED").is_some() {
-            let listener = Listener::bind(&host(&[]), 0).unwrap();
+            let listener = Listener::bind(&host(&[]), Home::new().root(), 0).unwrap();
             eprintln!("port {}", listener.port());
             assert!(wait(listener).is_ok_and(|code| code.expose() == "C0DE"));
         }

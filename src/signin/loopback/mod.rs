@@ -42,6 +42,8 @@ const DESCRIPTORS: usize = 12;
 pub struct Plan {
     /// Of the redirect URI `http://127.0.0.1:<port>/callback`.
     pub port: u16,
+    /// Belongs to this user alone.
+    pub session_folder: PathBuf,
     /// The lock file that the profiles which use this port share.
     pub port_lock: PathBuf,
     /// The variable that holds the passphrase, which no browser inherits.
@@ -68,7 +70,7 @@ pub fn ask<'a>(
         why: files::io_reason(&e),
     })?;
     // The listener is up before the browser opens, so that the answer cannot come too early.
-    let listener = Listener::bind(host, plan.port)?;
+    let listener = Listener::bind(host, &plan.session_folder, plan.port)?;
     // Without them the answer could not be redeemed or stored, and the person would have signed in for nothing.
     sys::try_descriptors(DESCRIPTORS).map_err(|e| Error::Scarce {
         what: "descriptors",
@@ -119,16 +121,19 @@ mod tests {
 
     use super::*;
     use crate::host::Env;
+    use crate::testing::Home;
 
     fn sign_in(host: &Host, provider: &Provider, wait_without_browser: bool) -> Result<Tokens> {
-        let name = format!("woci-loopback-{:016x}.lock", u64::from_ne_bytes(host::random()?));
-        let port_lock = std::env::temp_dir().join(name);
-        let passphrase_variable = None;
-        let plan = Plan { port: 0, port_lock: port_lock.clone(), passphrase_variable, wait_without_browser };
+        let home = Home::new();
+        let plan = Plan {
+            port: 0,
+            session_folder: home.root().to_owned(),
+            port_lock: home.path("port.lock"),
+            passphrase_variable: None,
+            wait_without_browser,
+        };
         let mut reply = Reply::default();
-        let tokens = ask(host, &plan, provider, &mut Client::new(host), &mut reply, |_| Ok(()));
-        let _ = std::fs::remove_file(port_lock);
-        tokens
+        ask(host, &plan, provider, &mut Client::new(host), &mut reply, |_| Ok(()))
     }
 
     fn provider(port: u16) -> Provider {

@@ -60,12 +60,13 @@ mod tests {
     use super::*;
     use crate::host::Host;
     use crate::signin::loopback::page;
+    use crate::testing::Home;
 
     const LONG: Duration = Duration::from_secs(600);
 
     /// An answer to a sign-in, and the person's end of its connection.
     fn answered() -> (OpenPage, TcpStream) {
-        let listener = Listener::bind(&Host::of_this_process(), 0).unwrap();
+        let listener = Listener::bind(&Host::of_this_process(), Home::new().root(), 0).unwrap();
         let mut person = TcpStream::connect(("127.0.0.1", listener.port())).unwrap();
         person.write_all(b"GET /callback?code=C0DE&state=S HTTP/1.1\r\n\r\n").unwrap();
         let Ok(Answered { code, page }) = listener.wait("S", LONG, || Ok(())) else { panic!("no answer") };
