@@ -130,7 +130,7 @@ def encrypted(table, old):
             window.type("typed by hand\n")
             same(window.exit(), 0, "exit code")
         assert "typed by hand" not in window.text, "the passphrase is on the screen"
-        holds(window.text, '"source": "refreshed"')
+        holds(window.text, "renewed just now")
         same((len(home.visits()), old.provider.grants()[grants:]), (tabs, ["refresh_token"]))
 
     with table.proves("… without a passphrase, with an empty and with a wrong one: exit 2, 2 and 1, nothing is sent, the file is unchanged"):

@@ -219,10 +219,11 @@ def screens(table, setup):
 
     with table.proves("on a terminal of 20 columns, the Auth URL is one line, which the terminal wraps"):
         setup.forget()
+        tabs = len(home.visits())
         with setup.window(columns=20) as window:
             same(window.exit(), 0, "exit code")
         (line,) = [line for line in window.text.splitlines() if line.startswith("Auth URL: ")]
-        same(line.removeprefix("Auth URL: ").strip(), home.visits()[-1]["url"])
+        same(line.removeprefix("Auth URL: ").strip(), home.visited(tabs + 1)[-1]["url"])
 
     with table.proves("if stdout is closed early (`woci | head -c 0`), woci does not crash; if it is full, woci exits with 1"):
         for line in ('"$WOCI" --profile prod | head -c 0', '"$WOCI" --help | head -c 1'):
