@@ -1,7 +1,9 @@
 //! `~/.oci/config` after a run: the keys that oci, the SDKs and Terraform read, the content that is kept, and the
 //! content that is never overwritten.
 
-use crate::sim::{domain, sys};
+use crate::sim::domain;
+#[cfg(target_os = "linux")]
+use crate::sim::sys;
 use crate::world::World;
 use crate::world::run::woci_program;
 use crate::world::session::mode;
@@ -337,6 +339,7 @@ fn a_config_that_is_mounted_alone_is_left_and_used() {
 
 /// An ACL as the kernel stores it: version 2, then tag, permissions and id of each entry. It denies the user 4242
 /// what the file's group may.
+#[cfg(target_os = "linux")]
 fn acl_against_4242() -> Vec<u8> {
     let entries: [(u16, u16, u32); 5] = [(1, 6, !0), (2, 0, 4242), (4, 4, !0), (0x10, 4, !0), (0x20, 0, !0)];
     let mut bytes = 2_u32.to_le_bytes().to_vec();
