@@ -113,9 +113,11 @@ impl SessionDir {
     pub fn lock(&self, purpose: Purpose) -> Result<Locked> {
         let mut made = Vec::new();
         for attempt in 1.. {
-            made.extend(files::make_folders(&self.path)?.into_iter().filter(|folder| *folder != self.path));
-            let lock =
-                files::make_private(&self.path).and_then(|()| Lock::acquire(&self.lock_file(), purpose));
+            let lock = files::make_folders(&self.path).and_then(|new| {
+                made.extend(new.into_iter().filter(|folder| *folder != self.path));
+                files::make_private(&self.path)?;
+                Lock::acquire(&self.lock_file(), purpose)
+            });
             match lock {
                 Ok(lock) if lock.is_at(&self.lock_file()) => {
                     return Ok(Locked { lock, dir: Self { path: self.path.clone() }, made });
