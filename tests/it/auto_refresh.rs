@@ -1,6 +1,7 @@
 //! `--auto-refresh`: oci runs as a child process with the signals, masks and exit codes that it has without woci, a
 //! thread refreshes the session in time, and woci ends as soon as oci has ended.
 
+use crate::passthrough::compare_signals_with_and_without_woci;
 use crate::sim::faults::{Fault, Grant};
 use crate::world::World;
 use std::fs;
@@ -98,26 +99,10 @@ fn ctrl_c_reaches_oci_and_does_not_end_woci() {
     woci.finish().exits(7).prints("signal 3");
 }
 
-/// Uses a shell script, since Rust's runtime changes the signal dispositions it inherits.
 #[test]
 fn oci_gets_the_signal_dispositions_it_has_without_woci() {
-    let world = World::signed_in();
-    let script = "#!/bin/sh\nwhile read -r line; do case $line in Sig[BIC]*) echo $line;; esac; done \
-                  < /proc/self/status\n";
-    install(&world, "shell/oci", script);
-    let path = format!("{}:/usr/bin:/bin", world.path("shell").display());
-    for traps in ["", "trap '' HUP INT TERM;", "trap '' PIPE;", "trap '' CHLD QUIT;"] {
-        let [with, without] = ["woci --auto-refresh os", "oci os"].map(|program| {
-            let line = format!("{traps} exec {program}");
-            world
-                .shell(&line)
-                .env("PATH", format!("{path}:{}", world.path("bin").display()))
-                .run()
-                .ok()
-                .stdout
-        });
-        assert_eq!(with, without, "{traps}");
-    }
+    let traps = ["", "trap '' HUP INT TERM;", "trap '' PIPE;", "trap '' CHLD QUIT;"];
+    compare_signals_with_and_without_woci("woci --auto-refresh os", "Sig[BIC]*", &traps);
 }
 
 #[test]
