@@ -1,20 +1,25 @@
 """Oracle's own sign-in: the real oci-cli proves the simulated services, then woci and oci share sessions."""
-import base64
 import configparser
 import contextlib
 import email.utils
 import json
+import re
+import signal
 import socket
 import subprocess
 import sys
+import types
 import urllib.parse
 
 import rsa
 from chromium import Chromium, need_chromium
-from harness import HERE, NODE, VENV, WOCI, Home, Run, Skip, holds, run, same, wait, write
+from harness import HERE, NODE, VENV, Home, Run, Skip, brief, holds, run, same, wait, write
 from network import Proxy, Tls, own_network
-from oci_cloud import Api, claims_of
+from oci import last_line, oci
+from oci_cloud import Api, claims_of, serve
+from pages import CLOSED, FACTS, fit
 from simulator import Sim
+from terminal_window import Window
 
 # A region that no program knows, so that none of them can reach Oracle.
 REGION, REALM = "xx-sim-1", "example.test"
@@ -40,6 +45,10 @@ def rows(table, browser):
             oracle = Oracle()
         if oracle:
             judged(table, oracle, browser)
+            if makes_sessions(table, oracle):
+                made(table, oracle)
+                adopted(table, oracle)
+                pages(table, oracle, browser)
     finally:
         if oracle:
             oracle.stop()
@@ -63,6 +72,8 @@ class Oracle:
         ports = {LOGIN: self.port("console_url"), AUTH: self.port("auth_service_url"), IDENTITY: self.api.port, STORAGE: self.api.port}
         fronts = {f"{name}:443": Tls(certificates / "good.pem", port).port for name, port in ports.items()}
         self.proxy = Proxy(fronts)
+        self.refused = 0  # of the requests before woci's own
+        self.made = None  # the home with a session of woci's
 
     def port(self, name):
         return urllib.parse.urlsplit(self.sim.addresses[name]).port
@@ -91,11 +102,13 @@ class Person(Chromium):
         words = self.command.removesuffix(" %s").replace("--proxy-server=127.0.0.1", proxy)
         # A script, since $BROWSER is split at colons. It is silent, since oci's own output is read to its end.
         script = write(home.bin / "chromium-in-the-region", f'#!/bin/sh\nexec {words} "$@" >/dev/null 2>&1\n', 0o755)
+        self.script, self.env = script, home.env
         self.command = f"{script} %s"
 
-
-def oci(home, *args, **options):
-    return run([VENV / "oci", *args], **{"env": home.env, "cwd": home.path, **options})
+    def start(self):
+        """Opens an empty tab, as a person does who has the browser open before the sign-in."""
+        subprocess.Popen([self.script, "about:blank"], env=self.env, start_new_session=True)
+        self.attach()
 
 
 def section(home, profile):
@@ -186,6 +199,7 @@ def judged(table, oracle, with_chromium):
         oci(home, "session", "refresh", "--profile", "prod").expect(1, "no longer valid and cannot be refreshed")
         same(sim.seen()["refusals"][-1], "the session has ended")
     home.remove()
+    oracle.refused = len(sim.seen()["refusals"])
 
 
 def public_key(pem):
@@ -198,3 +212,357 @@ def ends(claims):
     """The end of the session, which is text in Oracle's form."""
     assert claims["sess_exp"].endswith(" UTC"), claims["sess_exp"]
     return email.utils.parsedate_to_datetime(claims["sess_exp"].replace("UTC", "GMT")).timestamp()
+
+
+# ---- woci signs in, and oci and the SDKs use its session ----
+
+
+def makes_sessions(table, oracle):
+    home = oracle.home()
+    with table.proves("woci session authenticate --region, and nothing else: a session, by the page that a browser without scripts fills in"):
+        done = home.woci("session", "authenticate", "--region", REGION, "--profile", "made")
+        if "Missing required options: --authz-base-url" in done.err:
+            raise Skip("this woci makes no console sessions; neither this nor the rows about such sessions were tried")
+        done.expect(0)
+        same((done.json["source"], done.json["security_token"]), ("authenticated", oracle.sim.issued[-1]))
+        (visit,) = home.visited(1)
+        same([page["status"] for page in visit["pages"]], [302, 200, 200])
+        holds(visit["pages"][-1]["text"], "You are signed in")
+        home.clean("made")
+        oracle.made = home
+    return oracle.made
+
+
+def made(table, oracle):
+    home, sim = oracle.made, oracle.sim
+    token = token_file(home, "made")
+
+    with table.proves("woci wrote the section that oci session authenticate writes, and no request was refused"):
+        same(sorted(section(home, "made")), ["fingerprint", "key_file", "region", "security_token_file", "tenancy"])
+        same((section(home, "made")["region"], sim.seen()["refusals"][oracle.refused:]), (REGION, []))
+
+    with table.proves("oci session validate accepts woci's session, and does not warn about its key"):
+        done = oci(home, "session", "validate", "--profile", "made").expect(0, "Session is valid until")
+        assert "OCI_API_KEY" not in done.err, done.err
+
+    with table.proves("woci session refresh: one signed request, which the services accept, and the key stays"):
+        key, before = section(home, "made")["key_file"], sim.seen()
+        old = private(key)
+        done = home.woci("--profile", "made", "session", "refresh").expect(0)
+        same((done.json["source"], done.json["security_token"], token.read_text()), ("refreshed", sim.issued[-1], sim.issued[-1]))
+        after = sim.seen()
+        same((after["refreshes"] - before["refreshes"], after["refusals"]), (1, before["refusals"]))
+        same((section(home, "made")["key_file"], private(key)), (key, old), "the key")
+        same(len(home.visits()), 1, "tabs")
+
+    with table.proves("oci session refresh renews woci's session, and woci hands out what oci stored"):
+        oci(home, "session", "refresh", "--profile", "made").expect(0, "Successfully refreshed")
+        done = home.woci("--profile", "made").expect(0)
+        same((done.json["source"], done.json["security_token"], done.err), ("cached", sim.issued[-1], ""))
+        same(home.woci("--profile", "made", "session", "refresh").expect(0).json["source"], "refreshed")
+
+    with table.proves("woci runs the real oci with the session"):
+        count = len(oracle.api.signed_by)
+        done = home.woci("--profile", "made", "os", "ns", "get", "--endpoint", oracle.api.url).expect(0)
+        same((done.json["data"], len(oracle.api.signed_by), done.err), ("e2e-namespace", count + 1, ""))
+
+    signs(table, oracle, home, "made", "a session of woci")
+
+    with table.proves("oci session export takes woci's session to another home, where oci and woci renew it"):
+        oci(home, "session", "export", "--profile", "made", "--output-file", home.path / "exported").expect(0)
+        other = oracle.home()
+        try:
+            oci(other, "session", "import", "--session-archive", home.path / "exported.zip").expect(0)
+            oci(other, "session", "refresh", "--profile", "made").expect(0)
+            same(other.woci("--profile", "made").expect(0).json["source"], "cached")
+            same(other.woci("--profile", "made", "session", "refresh").expect(0).json["source"], "refreshed")
+            same(other.visits(), [], "tabs")
+        finally:
+            other.remove()
+
+    with table.proves("oci session terminate ends it: nothing of the profile is left, and woci asks for a sign-in"):
+        oci(home, "session", "terminate", "--profile", "made").expect(0)
+        assert not home.session("made").exists(), "the session folder is still there"
+        assert "[made]" not in (home.oci / "config").read_text(), "the section is still there"
+        done = home.woci("--profile", "made", "--region", REGION, "--sign-in", "never")
+        assert done.code in (1, 2), done.code
+        holds(done.err, "woci session authenticate")
+        same(len(home.visits()), 1, "tabs")
+
+    with table.proves("after the end of the session, a valid token is handed out, a refresh says that the session is over, and no tab opens"):
+        home.woci("session", "authenticate", "--region", REGION, "--profile", "over").expect(0)
+        sim.seen("end")
+        same(home.woci("--profile", "over").expect(0).json["source"], "cached")
+        tabs = len(home.visited(2))
+        home.woci("--profile", "over", "--sign-in", "never", "session", "refresh").expect(1, "woci session authenticate")
+        same(len(home.visits()), tabs, "tabs")
+        oci(home, "session", "refresh", "--profile", "over").expect(1, "no longer valid and cannot be refreshed")
+    home.remove()
+
+
+def private(pem):
+    """The private key of a file, without the line that oci writes after it."""
+    return subprocess.run(["openssl", "pkey", "-in", pem], check=True, capture_output=True).stdout
+
+
+def signs(table, oracle, home, profile, whose):
+    """Programs of other people sign requests with the session."""
+    api = oracle.api
+
+    def signed(argv, out, agent, **options):
+        count = len(api.signed_by)
+        done = run(argv, env=home.env, cwd=options.get("cwd", home.path)).expect(0)
+        same((last_line(done.out), len(api.signed_by) - count, api.refused), (out, 1, []))
+        holds(api.signed_by[-1], agent)
+
+    with table.proves(f"the Python SDK signs with {whose}"):
+        signed([VENV / "python", HERE / "peers/sdk.py", profile, api.url], "e2e-namespace", "Oracle-PythonSDK")
+
+    with table.proves(f"the TypeScript SDK signs with {whose}"):
+        program = write(NODE / "sdk.mjs", (HERE / "peers/sdk.mjs").read_bytes())
+        signed(["node", program, home.oci / "config", profile, api.url], "e2e-namespace", "oci-common region", cwd=NODE)
+
+    with table.proves(f"rclone, which uses the Go SDK, signs with {whose}"):
+        place = f":oracleobjectstorage,provider=user_principal_auth,config_profile={profile},namespace=e2e-namespace,region={REGION},endpoint='{api.url}':e2e-bucket"
+        signed([VENV / "rclone", "lsf", place], "hello.txt", "rclone/")
+
+
+
+# ---- woci takes on what oci session authenticate left ----
+
+
+def adopted(table, oracle):
+    home, sim = oracle.home(), oracle.sim
+    files = {}
+
+    def contents():
+        return {path.name: path.read_bytes() for path in home.session("theirs").glob("oci_api_key*")} | {"config": (home.oci / "config").read_bytes()}
+
+    with table.proves("a session that oci session authenticate made is handed out by woci as it is"):
+        oci(home, *AUTHENTICATE, "theirs").expect(0)
+        files.update(contents())
+        done = home.woci("--profile", "theirs").expect(0)
+        same((done.json["source"], done.json["security_token"]), ("cached", sim.issued[-1]))
+
+    with table.proves("woci renews it with oci's key, opens no tab, and leaves oci's key files and the section as they are"):
+        tabs = len(home.visited(1))
+        done = home.woci("--profile", "theirs", "session", "refresh").expect(0)
+        same((done.json["source"], done.json["security_token"]), ("refreshed", sim.issued[-1]))
+        same((contents(), len(home.visits())), (files, tabs))
+        oci(home, "session", "validate", "--profile", "theirs").expect(0)
+        oci(home, "session", "refresh", "--profile", "theirs").expect(0)
+        same(home.woci("--profile", "theirs").expect(0).json["security_token"], sim.issued[-1])
+
+    signs(table, oracle, home, "theirs", "a session that oci made and woci renewed")
+
+    with table.proves("a session whose key oci encrypted (--use-passphrase) is left alone, with a clear word"):
+        argv = [VENV / "oci", *AUTHENTICATE, "locked", "--use-passphrase"]
+        with Window(argv, home.env, home.path) as window:
+            window.until("passphrase")
+            window.type("a passphrase\n")
+            window.until("again")
+            window.type("a passphrase\n")
+            window.until("Do you want to write your passphrase")
+            window.type("y\n")
+            same(window.exit(), 0)
+        before = {path.name: path.read_bytes() for path in home.session("locked").iterdir()}
+        done = home.woci("--profile", "locked", "--sign-in", "never", "session", "refresh")
+        assert done.code in (1, 2), done.code
+        holds(done.err, "pass")
+        after = {path.name: path.read_bytes() for path in home.session("locked").iterdir() if path.name in before}
+        same(after, before, "oci's files")
+    home.remove()
+
+
+# ---- Chromium at woci's page ----
+
+
+def pages(table, oracle, with_chromium):
+    if not with_chromium:
+        return table.row("Chromium at woci's page", "skipped", "Chromium is not installed")
+    Pages(table, oracle).all()
+
+
+class Pages:
+    ORIGIN = f"http://localhost:{OCI_PORT}"
+
+    def __init__(self, table, oracle):
+        self.table, self.oracle, self.home = table, oracle, oracle.home()
+        self.said = self.home.path / "said"
+
+    def all(self):
+        self.signs_in()
+        self.two_tabs()
+        self.attacked()
+        self.slow()
+        self.starts_again()
+        self.home.remove()
+
+    @contextlib.contextmanager
+    def woci(self, browser="true"):
+        """Starts a sign-in. Without a browser, the test opens the URL itself."""
+        with self.said.open("w+") as said:
+            env = {**self.home.env, "BROWSER": browser}
+            argv = ("session", "authenticate", "--region", REGION, "--profile", "page")
+            woci = self.home.start(*argv, env=env, stdout=subprocess.PIPE, stderr=said, text=True)
+            try:
+                yield woci
+            finally:
+                woci.kill()
+                woci.communicate()
+
+    def auth_url(self):
+        return wait(lambda: re.search(r"Auth URL: (\S+)\n", self.said.read_text()), "the URL")[1]
+
+    def ended(self, woci, code, *parts):
+        out, _ = woci.communicate(timeout=30)
+        return Run(woci.args, woci.returncode, out, self.said.read_text(), 0).expect(code, *parts)
+
+    def waits(self, woci):
+        same(woci.poll(), None, "woci's end")
+
+    def signs_in(self):
+        with Person(self.home, self.oracle) as browser:
+            with self.table.proves("Chromium, opened by woci: the script of woci's page hands the answer over, and the page says who and until when"):
+                with self.woci(browser.command) as woci:
+                    browser.attach()
+                    token = self.ended(woci, 0).json["security_token"]
+                    browser.shows("You are signed in", "page", "Valid until")
+                    same(token, self.oracle.sim.issued[-1])
+
+            with self.table.proves("no page loads anything or complains, and neither address, page nor history shows a token or the nonce"):
+                facts = browser.run(FACTS)
+                asked = [url for url, page in browser.requests() if page.startswith(self.ORIGIN)]
+                same(asked, [f"{self.ORIGIN}/"] * 2, "requests")
+                same(facts["loaded"], [], "what the page loaded")
+                same([entry for entry in browser.complaints() if entry.startswith(self.ORIGIN)], [], "the console")
+                entries = browser.devtools("Page.getNavigationHistory")["entries"]
+                nonce = urllib.parse.parse_qs(urllib.parse.urlsplit(self.auth_url()).query)["nonce"][0]
+                of_woci = [entry["url"] for entry in entries if entry["url"].startswith(self.ORIGIN)]
+                for text in (browser.url, facts["source"], *of_woci):
+                    assert token not in text and nonce not in text and "#" not in text.split("\n")[0], brief(text)
+
+            with self.table.proves("back, forward and reload after the sign-in do not hang and change nothing"):
+                before = token_file(self.home, "page").read_text()
+                for step in (browser.back, browser.forward, browser.reload):
+                    step()
+                same(token_file(self.home, "page").read_text(), before)
+                self.home.clean("page")
+
+    def two_tabs(self):
+        with self.table.proves("two tabs with the same URL: the first one ends the sign-in, the other one finds nobody"):
+            with Person(self.home, self.oracle) as browser, self.woci() as woci:
+                browser.start()
+                first = browser.tabs()[0]
+                browser.new_tab()
+                browser.go(self.auth_url())
+                token = self.ended(woci, 0).json["security_token"]
+                browser.shows("You are signed in")
+                browser.turn_to(first)
+                with contextlib.suppress(AssertionError):  # chromedriver reports the refused connection
+                    browser.go(self.auth_url())
+                browser.shows(CLOSED)
+                same(token_file(self.home, "page").read_text(), token)
+
+    def attacked(self):
+        with Person(self.home, self.oracle) as browser, self.woci() as woci, Attacker(self.ORIGIN) as attacker:
+            url = self.auth_url()
+            browser.start()
+            with self.table.proves("the page without an answer says that woci waits"):
+                browser.go(f"{self.ORIGIN}/")
+                browser.shows("woci waits for your sign-in")
+                self.waits(woci)
+            place = types.SimpleNamespace(origin=f"{self.ORIGIN}/", done_page=f"{self.ORIGIN}/")
+            fit(self.table, place, browser, "waiting", [])
+
+            with self.table.proves("an answer of another sign-in in the fragment is refused, with a page, and woci still waits"):
+                query = urllib.parse.urlsplit(url).query
+                other = urllib.parse.urlencode({**dict(urllib.parse.parse_qsl(query)), "nonce": "of another sign-in"})
+                browser.go(url.replace(query, other))
+                browser.shows("Not the answer woci waits for")
+                self.waits(woci)
+
+            with self.table.proves("a form of another origin with the right names and a guessed value is refused, and woci still waits"):
+                browser.go(f"{attacker.url}/form")
+                browser.shows("Not the answer woci waits for")
+                self.waits(woci)
+
+            with self.table.proves("a page of another origin cannot read woci's page by fetch or in a frame, and its fetch by POST is refused"):
+                browser.go(f"{attacker.url}/fetch")
+                browser.shows("all tried")
+                same(browser.text().splitlines()[:3], ["read: TypeError", "post: sent or refused", "frame: unreadable"])
+                self.waits(woci)
+
+            with self.table.proves("after all this, the real answer ends the sign-in"):
+                browser.go(url)
+                browser.shows("You are signed in")
+                self.ended(woci, 0)
+
+    def slow(self):
+        with self.table.proves("a slow machine on a slow network: the sign-in ends well"):
+            with Person(self.home, self.oracle) as browser, self.woci() as woci:
+                browser.start()
+                browser.devtools("Network.enable")
+                browser.devtools("Network.emulateNetworkConditions", offline=False, latency=1500, downloadThroughput=4000, uploadThroughput=4000)
+                browser.devtools("Emulation.setCPUThrottlingRate", rate=20)
+                browser.go(self.auth_url())
+                self.ended(woci, 0)
+                browser.shows("You are signed in")
+
+    def starts_again(self):
+        with self.table.proves("Ctrl-C, and woci again: the answer to the first URL is refused, with a page; the second one ends the sign-in"):
+            with Person(self.home, self.oracle) as browser:
+                with self.woci() as woci:
+                    url = self.auth_url()
+                    woci.send_signal(signal.SIGINT)
+                    self.ended(woci, -signal.SIGINT)
+                with self.woci() as again:
+                    new = self.auth_url()
+                    browser.start()
+                    browser.go(url)
+                    browser.shows("Not the answer woci waits for", "finish the sign-in in the newest one")
+                    self.waits(again)
+                    browser.go(new)
+                    browser.shows("You are signed in")
+                    self.ended(again, 0)
+
+
+class Attacker:
+    """Pages of another site, which the person has open in the same browser."""
+
+    def __init__(self, target):
+        self.target = target
+        self.port = serve(self.handle)
+        # Another host name than the target's, so that the browser counts it as another site.
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def handle(self, request, _body):
+        return 200, {"Content-Type": "text/html"}, {"/form": FORM, "/fetch": FETCH}[request.path] % {"target": self.target}
+
+
+FORM = """<!doctype html><form method=post action="%(target)s/"><input name=value value=guessed>
+<input name=answer value="error=access_denied"></form><script>document.forms[0].submit()</script>"""
+
+# Writes what each attempt came to.
+FETCH = """<!doctype html><body><script>
+const say = text => document.body.append(text, document.createElement('br'));
+const post = {method: 'POST', mode: 'no-cors', body: new URLSearchParams({value: 'guessed', answer: 'error=access_denied'})};
+(async () => {
+    await fetch('%(target)s/').then(answer => answer.text()).then(text => say('read: ' + text), error => say('read: ' + error.name));
+    await fetch('%(target)s/', post).then(() => 0, () => 0);
+    say('post: sent or refused');
+    const frame = document.createElement('iframe');
+    frame.src = '%(target)s/';
+    await new Promise(loaded => { frame.onload = loaded; document.body.append(frame); });
+    let text = 'unreadable';
+    try { text = frame.contentWindow.document.body.innerText } catch { }
+    say('frame: ' + text);
+    say('all tried');
+})();
+</script>"""
