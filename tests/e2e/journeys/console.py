@@ -2,6 +2,7 @@
 import configparser
 import contextlib
 import email.utils
+import html
 import json
 import re
 import signal
@@ -13,6 +14,7 @@ import urllib.parse
 
 import rsa
 from chromium import Chromium, need_chromium
+from fragment_browser import open_page
 from harness import HERE, NODE, VENV, Home, Run, Skip, brief, holds, run, same, wait, write
 from network import Proxy, Tls, own_network
 from oci import last_line, oci
@@ -60,7 +62,7 @@ class Oracle:
     def __init__(self):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", OCI_PORT)) == 0:
-                raise Skip(f"another program has port {OCI_PORT}, and a network of its own needs root")
+                raise Skip(f"another program has port {OCI_PORT}, and a network of its own needs root; nothing else was tried")
         self.sim = Sim()
         self.api = Api(self.sim)
         self.folder = Home()
@@ -418,6 +420,12 @@ class Pages:
         out, _ = woci.communicate(timeout=30)
         return Run(woci.args, woci.returncode, out, self.said.read_text(), 0).expect(code, *parts)
 
+    def fragment(self, url):
+        """The answer to the URL, taken from the login service itself."""
+        query = urllib.parse.urlsplit(url).query
+        login = open_page(f"{self.oracle.sim.addresses['console_url']}/v1/oauth2/authorize?{query}")
+        return login.headers["Location"].partition("#")[2]
+
     def waits(self, woci):
         same(woci.poll(), None, "woci's end")
 
@@ -465,8 +473,8 @@ class Pages:
                 same(token_file(self.home, "page").read_text(), token)
 
     def attacked(self):
-        with Person(self.home, self.oracle) as browser, self.woci() as woci, Attacker(self.ORIGIN) as attacker:
-            url = self.auth_url()
+        with Person(self.home, self.oracle) as browser, self.woci() as woci:
+            url, attacker = self.auth_url(), Attacker(self.ORIGIN)
             browser.start()
             with self.table.proves("the page without an answer says that woci waits"):
                 browser.go(f"{self.ORIGIN}/")
@@ -482,15 +490,17 @@ class Pages:
                 browser.shows("Not the answer woci waits for")
                 self.waits(woci)
 
-            with self.table.proves("a form of another origin with the right names and a guessed value is refused, and woci still waits"):
+            with self.table.proves("a form of another origin is refused, even with the page's hidden value and the real answer"):
+                browser.go(f"{self.ORIGIN}/")
+                attacker.fields = {"value": browser.run("return document.forms[0].elements.value.value"), "answer": self.fragment(url)}
                 browser.go(f"{attacker.url}/form")
                 browser.shows("Not the answer woci waits for")
                 self.waits(woci)
 
-            with self.table.proves("a page of another origin cannot read woci's page by fetch or in a frame, and its fetch by POST is refused"):
+            with self.table.proves("a page of another origin cannot read woci's page by fetch or in a frame, and what it posts by fetch is refused"):
                 browser.go(f"{attacker.url}/fetch")
                 browser.shows("all tried")
-                same(browser.text().splitlines()[:3], ["read: TypeError", "post: sent or refused", "frame: unreadable"])
+                same(browser.text().splitlines()[:3], ["read: TypeError", "post: sent", "frame: unreadable"])
                 self.waits(woci)
 
             with self.table.proves("after all this, the real answer ends the sign-in"):
@@ -532,37 +542,34 @@ class Attacker:
 
     def __init__(self, target):
         self.target = target
-        self.port = serve(self.handle)
+        self.fields = {}
         # Another host name than the target's, so that the browser counts it as another site.
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
+        self.url = f"http://127.0.0.1:{serve(self.handle)}"
 
     def handle(self, request, _body):
-        return 200, {"Content-Type": "text/html"}, {"/form": FORM, "/fetch": FETCH}[request.path] % {"target": self.target}
+        page = {"/form": FORM, "/fetch": FETCH}[request.path]
+        fields = {name: html.escape(value) for name, value in self.fields.items()}
+        return 200, {"Content-Type": "text/html"}, page.format(target=self.target, **fields)
 
 
-FORM = """<!doctype html><form method=post action="%(target)s/"><input name=value value=guessed>
-<input name=answer value="error=access_denied"></form><script>document.forms[0].submit()</script>"""
+FORM = """<!doctype html>
+<form method="post" action="{target}/"><input name="value" value="{value}"><input name="answer" value="{answer}"></form>
+<script>document.forms[0].submit()</script>"""
 
-# Writes what each attempt came to.
-FETCH = """<!doctype html><body><script>
+# Writes what became of each attempt.
+FETCH = """<!doctype html>
+<form><input name="value" value="{value}" type="hidden"><input name="answer" value="{answer}" type="hidden"></form>
+<script type="module">
 const say = text => document.body.append(text, document.createElement('br'));
-const post = {method: 'POST', mode: 'no-cors', body: new URLSearchParams({value: 'guessed', answer: 'error=access_denied'})};
-(async () => {
-    await fetch('%(target)s/').then(answer => answer.text()).then(text => say('read: ' + text), error => say('read: ' + error.name));
-    await fetch('%(target)s/', post).then(() => 0, () => 0);
-    say('post: sent or refused');
-    const frame = document.createElement('iframe');
-    frame.src = '%(target)s/';
-    await new Promise(loaded => { frame.onload = loaded; document.body.append(frame); });
-    let text = 'unreadable';
-    try { text = frame.contentWindow.document.body.innerText } catch { }
-    say('frame: ' + text);
-    say('all tried');
-})();
+await fetch('{target}/').then(async answer => say('read: ' + await answer.text()), error => say('read: ' + error.name));
+const body = new URLSearchParams(new FormData(document.forms[0]));
+await fetch('{target}/', {{method: 'POST', mode: 'no-cors', body}}).then(() => say('post: sent'), error => say('post: ' + error));
+const frame = document.createElement('iframe');
+frame.src = '{target}/';
+const loaded = new Promise(resolve => frame.onload = resolve);
+document.body.append(frame);
+await loaded;
+const inside = frame.contentDocument;
+say('frame: ' + (inside ? inside.body.innerText : 'unreadable'));
+say('all tried');
 </script>"""
