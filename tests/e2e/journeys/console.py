@@ -47,10 +47,11 @@ def rows(table, browser):
             oracle = Oracle()
         if oracle:
             judged(table, oracle, browser)
-            if makes_sessions(table, oracle):
-                made(table, oracle)
-                adopted(table, oracle)
-                pages(table, oracle, browser)
+            with oracle.home() as home:
+                if makes_a_session(table, oracle, home):
+                    made(table, oracle, home)
+                    adopted(table, oracle)
+                    pages(table, oracle, browser)
     finally:
         if oracle:
             oracle.stop()
@@ -75,11 +76,11 @@ class Oracle:
         fronts = {f"{name}:443": Tls(certificates / "good.pem", port).port for name, port in ports.items()}
         self.proxy = Proxy(fronts)
         self.refused = 0  # of the requests before woci's own
-        self.made = None  # the home with a session of woci's
 
     def port(self, name):
         return urllib.parse.urlsplit(self.sim.addresses[name]).port
 
+    @contextlib.contextmanager
     def home(self):
         home = Home()
         home.env |= {
@@ -88,7 +89,10 @@ class Oracle:
             # In the background, since oci waits for a browser before it listens.
             "BROWSER": f"{sys.executable} {HERE / 'fragment_browser.py'} %s &", "TMPDIR": str(home.path),
         }  # fmt: skip
-        return home
+        try:
+            yield home
+        finally:
+            home.remove()
 
     def stop(self):
         self.sim.stop()
@@ -129,7 +133,13 @@ AUTHENTICATE = ("session", "authenticate", "--region", REGION, "--profile-name")
 
 
 def judged(table, oracle, with_chromium):
-    home, sim = oracle.home(), oracle.sim
+    with oracle.home() as home:
+        judges(table, oracle, home, with_chromium)
+        oracle.refused = len(oracle.sim.seen()["refusals"])
+
+
+def judges(table, oracle, home, with_chromium):
+    sim = oracle.sim
 
     with table.proves("oci session authenticate: Chromium runs the script of oci's own page, and the session is written"):
         if not with_chromium:
@@ -187,21 +197,16 @@ def judged(table, oracle, with_chromium):
 
     with table.proves("oci session export, import in another home, and terminate"):
         oci(home, "session", "export", "--profile", "prod", "--output-file", home.path / "exported").expect(0)
-        other = oracle.home()
-        try:
+        with oracle.home() as other:
             oci(other, "session", "import", "--session-archive", home.path / "exported.zip").expect(0)
             oci(other, "session", "refresh", "--profile", "prod").expect(0)
             oci(other, "session", "terminate", "--profile", "prod").expect(0)
             assert not other.session("prod").exists(), "the session folder is still there"
-        finally:
-            other.remove()
 
     with table.proves("after the end of the session, oci session refresh is refused"):
         sim.seen("end")
         oci(home, "session", "refresh", "--profile", "prod").expect(1, "no longer valid and cannot be refreshed")
         same(sim.seen()["refusals"][-1], "the session has ended")
-    home.remove()
-    oracle.refused = len(sim.seen()["refusals"])
 
 
 def public_key(pem):
@@ -219,8 +224,8 @@ def ends(claims):
 # ---- woci signs in, and oci and the SDKs use its session ----
 
 
-def makes_sessions(table, oracle):
-    home = oracle.home()
+def makes_a_session(table, oracle, home):
+    is_made = False
     with table.proves("woci session authenticate --region, and nothing else: a session, by the page that a browser without scripts fills in"):
         done = home.woci("session", "authenticate", "--region", REGION, "--profile", "made")
         if "Missing required options: --authz-base-url" in done.err:
@@ -231,12 +236,12 @@ def makes_sessions(table, oracle):
         same([page["status"] for page in visit["pages"]], [302, 200, 200])
         holds(visit["pages"][-1]["text"], "You are signed in")
         home.clean("made")
-        oracle.made = home
-    return oracle.made
+        is_made = True
+    return is_made
 
 
-def made(table, oracle):
-    home, sim = oracle.made, oracle.sim
+def made(table, oracle, home):
+    sim = oracle.sim
     token = token_file(home, "made")
 
     with table.proves("woci wrote the section that oci session authenticate writes, and no request was refused"):
@@ -272,15 +277,12 @@ def made(table, oracle):
 
     with table.proves("oci session export takes woci's session to another home, where oci and woci renew it"):
         oci(home, "session", "export", "--profile", "made", "--output-file", home.path / "exported").expect(0)
-        other = oracle.home()
-        try:
+        with oracle.home() as other:
             oci(other, "session", "import", "--session-archive", home.path / "exported.zip").expect(0)
             oci(other, "session", "refresh", "--profile", "made").expect(0)
             same(other.woci("--profile", "made").expect(0).json["source"], "cached")
             same(other.woci("--profile", "made", "session", "refresh").expect(0).json["source"], "refreshed")
             same(other.visits(), [], "tabs")
-        finally:
-            other.remove()
 
     with table.proves("oci session terminate ends it: nothing of the profile is left, and woci asks for a sign-in"):
         oci(home, "session", "terminate", "--profile", "made").expect(0)
@@ -299,7 +301,6 @@ def made(table, oracle):
         home.woci("--profile", "over", "--sign-in", "never", "session", "refresh").expect(1, "woci session authenticate")
         same(len(home.visits()), tabs, "tabs")
         oci(home, "session", "refresh", "--profile", "over").expect(1, "no longer valid and cannot be refreshed")
-    home.remove()
 
 
 def private(pem):
@@ -334,8 +335,12 @@ def signs(table, oracle, home, profile, whose):
 
 
 def adopted(table, oracle):
-    home, sim = oracle.home(), oracle.sim
-    files = {}
+    with oracle.home() as home:
+        adopts(table, oracle, home)
+
+
+def adopts(table, oracle, home):
+    sim, files = oracle.sim, {}
 
     def contents():
         return {path.name: path.read_bytes() for path in home.session("theirs").glob("oci_api_key*")} | {"config": (home.oci / "config").read_bytes()}
@@ -373,7 +378,6 @@ def adopted(table, oracle):
         holds(done.err, "pass")
         after = {path.name: path.read_bytes() for path in home.session("locked").iterdir() if path.name in before}
         same(after, before, "oci's files")
-    home.remove()
 
 
 # ---- Chromium at woci's page ----
@@ -382,14 +386,15 @@ def adopted(table, oracle):
 def pages(table, oracle, with_chromium):
     if not with_chromium:
         return table.row("Chromium at woci's page", "skipped", "Chromium is not installed")
-    Pages(table, oracle).all()
+    with oracle.home() as home:
+        Pages(table, oracle, home).all()
 
 
 class Pages:
     ORIGIN = f"http://localhost:{OCI_PORT}"
 
-    def __init__(self, table, oracle):
-        self.table, self.oracle, self.home = table, oracle, oracle.home()
+    def __init__(self, table, oracle, home):
+        self.table, self.oracle, self.home = table, oracle, home
         self.said = self.home.path / "said"
 
     def all(self):
@@ -398,7 +403,6 @@ class Pages:
         self.attacked()
         self.slow()
         self.starts_again()
-        self.home.remove()
 
     @contextlib.contextmanager
     def woci(self, browser="true"):
