@@ -52,8 +52,19 @@ def visit(url):
     return pages
 
 
+def goes_on_in_the_background():
+    """A window stays when the program ends that the caller waits for: oci listens only after that."""
+    if os.fork():
+        sys.exit()
+    os.setsid()
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(nowhere, descriptor)
+
+
 def main():
     url = sys.argv[-1]
+    goes_on_in_the_background()
     seen = {"url": url, "pages": []}
     try:
         seen["pages"] = visit(url)
