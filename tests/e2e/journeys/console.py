@@ -15,7 +15,7 @@ import urllib.parse
 import rsa
 from chromium import Chromium, need_chromium
 from fragment_browser import open_page
-from harness import HERE, NODE, VENV, Home, Run, Skip, brief, holds, run, same, wait, write
+from harness import HERE, NODE, VENV, WOCI, Home, Run, Skip, brief, holds, run, same, wait, write
 from network import Proxy, Tls, own_network
 from oci import last_line, oci
 from oci_cloud import Api, claims_of, serve
@@ -366,15 +366,16 @@ def adopts(table, oracle, home):
         with Window(argv, home.env, home.path) as window:
             window.until("passphrase")
             window.type("a passphrase\n")
-            window.until("again")
+            window.until("Repeat for confirmation")
             window.type("a passphrase\n")
             window.until("Do you want to write your passphrase")
             window.type("y\n")
             same(window.exit(), 0)
         before = {path.name: path.read_bytes() for path in home.session("locked").iterdir()}
-        done = home.woci("--profile", "locked", "--sign-in", "never", "session", "refresh")
-        assert done.code in (1, 2), done.code
-        holds(done.err, "pass")
+        tabs = len(home.visited(2))
+        for words in ((), ("session", "refresh")):
+            home.woci("--profile", "locked", *words).expect(1, "it is encrypted with a passphrase", "woci leaves such a session alone")
+        same(len(home.visits()), tabs, "tabs")
         after = {path.name: path.read_bytes() for path in home.session("locked").iterdir() if path.name in before}
         same(after, before, "oci's files")
 
@@ -400,6 +401,7 @@ class Pages:
         self.signs_in()
         self.two_tabs()
         self.attacked()
+        self.pasted()
         self.slow()
         self.starts_again()
 
@@ -510,6 +512,18 @@ class Pages:
                 browser.go(url)
                 browser.shows("You are signed in")
                 self.ended(woci, 0)
+
+    def pasted(self):
+        with self.table.proves("without a browser: the address of the page that does not load, pasted in the terminal, ends the sign-in"):
+            argv = [WOCI, "session", "authenticate", "--region", REGION, "--profile", "page"]
+            with Window(argv, {**self.home.env, "BROWSER": "false", "SSH_CONNECTION": "192.0.2.7 50000 192.0.2.9 22"}, self.home.path) as window:
+                window.until(f"ssh -L {OCI_PORT}:localhost:{OCI_PORT}")
+                url = re.search(r"Auth URL: (\S+)", window.text)[1]
+                address = f"{self.ORIGIN}/#{self.fragment(url)}"
+                window.type(address + "\n")
+                same(window.exit(), 0)
+                assert address[-40:] not in window.text, "the address is shown"
+            same(token_file(self.home, "page").read_text(), self.oracle.sim.issued[-1])
 
     def slow(self):
         with self.table.proves("a slow machine on a slow network: the sign-in ends well"):
