@@ -15,7 +15,7 @@
 //! | `session` | when a session is usable, refreshed or signed in for | ensure, stored, ask, establish, renew/refresh_grant |
 //! | `signin` | a person signs in at the browser | loopback/{listener, callback, peer, page, reply}, opener |
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, envelope, legacy, passphrase |
-//! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, upst, key, signature, exchange, region, environment, program |
+//! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, upst, key, signature, exchange, auth_service, region, environment, program |
 //! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret; python compares with Python's parser in tests |
 //! | `oauth` | requests to a token endpoint | http, resolver, tcp, token, reason, pkce, url |
 //! | `ini` | the INI file format | scan, edit |
@@ -23,7 +23,7 @@
 //! | `files` | reading, replacing and locking files | mod, open, exposed, lock, access |
 //! | `log` | messages on stderr | |
 //! | `host` | environment, home, clock, randomness | |
-//! | `error` | every way to fail, and what a person reads then | mod, say |
+//! | `error` | every way to fail, and what a person reads then | mod, say, phrases |
 //! | `sys` | system calls; the only unsafe code | process, terminal, disk, acl |
 //! | `jwt`, `time`, `secret` | a token's claims; Unix time; a text that is never shown | |
 //! | `printable` | the words of other programs, as one printable line | |

@@ -4,12 +4,14 @@
 //! Code branches on the variants, never on the words of a message. `fixtures/errors.txt` shows an
 //! example of every message.
 
+mod phrases;
 mod say;
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::printable;
+use crate::time::UnixTime;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -17,6 +19,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub const EXCHANGE: &str = "token exchange";
 /// The same where no URL is configured for it.
 pub const EXCHANGE_BY_DEFAULT: &str = "token exchange at token_url (token_exchange_url is not set)";
+/// Oracle's service that renews a session.
+pub const AUTH_SERVICE: &str = "authentication service";
 
 /// An error ends the run, or is logged if woci can continue without what failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +96,10 @@ pub enum Error {
     Refused { what: &'static str, url: String, status: u16, error: Option<String>, why: Option<String> },
     // The provider no longer accepts the refresh token, or requires a sign-in first.
     RefreshTokenDead { url: String, error: String, description: Option<String> },
+    // Oracle no longer accepts the token of a session that it has to renew.
+    SessionOver { url: String, error: Option<String>, why: Option<String> },
+    // Oracle refused a signed request, and its clock is far from this machine's.
+    ClockOff { url: String, ours: UnixTime, theirs: UnixTime },
     BadAnswer { what: &'static str, url: String, why: String },
     Untrusted { what: &'static str, url: String, why: String },
     Proxy { proxy: String, why: String },

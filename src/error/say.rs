@@ -3,7 +3,8 @@
 //! A message reads `cannot <do> <what>: <why>; <next step>`. Three texts are kept word for word from
 //! the older tool, because people search for them; two of them are here.
 
-use super::{EXCHANGE, EXCHANGE_BY_DEFAULT, Error, Given, Said};
+use super::phrases::{deviation, oauth_words, refused_advice};
+use super::{AUTH_SERVICE, Error, Given, Said};
 
 impl Error {
     pub fn say(&self) -> Said {
@@ -271,6 +272,26 @@ impl Error {
                 ),
                 format!("run {authenticate}"),
             ),
+            // The middle part is also shown as the reason for a sign-in.
+            Self::SessionOver { url, error, why } => failed(
+                "cannot renew the session",
+                format!(
+                    "the {AUTH_SERVICE} {url} refused the session token ({})",
+                    match (error.as_deref(), why.as_deref()) {
+                        (None, None) => "HTTP 401".to_owned(),
+                        (error, why) => oauth_words(error, why),
+                    }
+                ),
+                format!("run {authenticate}"),
+            ),
+            Self::ClockOff { url, ours, theirs } => failed(
+                "cannot renew the session",
+                format!(
+                    "this machine's clock is {}: it says {ours}, and that of {url} says {theirs}",
+                    deviation(ours.since(*theirs))
+                ),
+                "set the clock, then run woci again; the session is kept",
+            ),
             Self::BadAnswer { what, url, why } => failed(
                 format!("cannot use the answer of the {what} {url}"),
                 why,
@@ -432,76 +453,16 @@ fn row(code: u8, what: impl Into<String>, why: impl Into<String>, next: impl Int
     Said { code, what: what.into(), why: why.into(), next: next.into() }
 }
 
-fn oauth_words(error: Option<&str>, description: Option<&str>) -> String {
-    match (error, description) {
-        (Some(error), Some(description)) => format!("{error}: {description}"),
-        (Some(words), None) | (None, Some(words)) => words.to_owned(),
-        (None, None) => "no reason".to_owned(),
-    }
-}
-
-fn refused_advice(what: &str, status: u16, error: Option<&str>, authenticate: &str) -> String {
-    match (status, error) {
-        (408 | 429 | 500.., _) => "run woci again in a while; the session is kept".into(),
-        (_, Some("invalid_client")) | (401, _) => {
-            "check the client id and the client secret of that endpoint".into()
-        }
-        (_, Some("unauthorized_client")) => "allow the client this grant type where it is registered".into(),
-        (_, Some("invalid_scope")) => "correct the scope".into(),
-        (300..=399, _) => "use the URL that it redirects to, if that one is right".into(),
-        (404, _) => "check the URL".into(),
-        // Some providers answer a dead refresh token with nothing but this status.
-        (400, None) => {
-            format!("run {authenticate}; if that does not help, check how the client is registered there")
-        }
-        _ if what == EXCHANGE => {
-            "check how the client is registered there and what the identity propagation trust allows".into()
-        }
-        _ if what == EXCHANGE_BY_DEFAULT => {
-            "set token_exchange_url to the token endpoint of your OCI identity domain, unless that is the same".into()
-        }
-        _ => "check how the client is registered there".into(),
-    }
-}
-
-impl Given {
-    /// A command of woci in backquotes, with the options that were given. `profile` is the one in use,
-    /// where it may have come from elsewhere.
-    pub fn command(&self, words: &str, profile: Option<&str>) -> String {
-        self.command_with(words, profile, "")
-    }
-
-    /// The same with more at its end.
-    fn command_with(&self, words: &str, profile: Option<&str>, end: &str) -> String {
-        let mut command = format!("`woci {words}");
-        for (option, value) in [
-            ("--profile", profile.or(self.profile.as_deref())),
-            ("--manager-config", self.manager_config.as_deref()),
-            ("--config-file", self.config_file.as_deref()),
-        ] {
-            if let Some(value) = value {
-                command.push_str(&format!(" {option} {}", quoted(value)));
-            }
-        }
-        command + end + "`"
-    }
-}
-
-/// One word for a POSIX shell.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-@~".contains(c);
-    if word.chars().all(is_plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
     use strum::IntoEnumIterator as _;
 
-    use super::super::Variant;
+    use super::super::{EXCHANGE, EXCHANGE_BY_DEFAULT, Variant};
     use super::*;
     use crate::testing::golden;
+    use crate::time::UnixTime;
 
     #[test]
     fn all_that_woci_can_say() {
@@ -558,6 +519,8 @@ mod tests {
         let prod = |name: &str| PathBuf::from("/home/ada/.oci/sessions/prod").join(name);
         let manager = || PathBuf::from("/home/ada/.oci/woci_manager.ini");
         let config = || PathBuf::from("/home/ada/.oci/config");
+        let refresh_url =
+            || String::from("https://auth.us-ashburn-1.oraclecloud.com/v1/authentication/refresh");
         let what = "token endpoint";
         let url = String::from("https://idp.example.com/oauth2/v1/token");
         match variant {
@@ -703,6 +666,13 @@ mod tests {
                     error: error.map(Into::into),
                     why: why.map(Into::into),
                 };
+                let auth = |status, error: Option<&str>, why: Option<&str>| Error::Refused {
+                    what: AUTH_SERVICE,
+                    url: refresh_url(),
+                    status,
+                    error: error.map(Into::into),
+                    why: why.map(Into::into),
+                };
                 let of = |what| Error::Refused {
                     what,
                     url: url.clone(),
@@ -716,17 +686,37 @@ mod tests {
                     refused(400, Some("unauthorized_client"), None),
                     refused(400, Some("invalid_scope"), None),
                     refused(302, None, None),
+                    refused(302, None, Some("a redirect to https://idp.example.com/login")),
                     refused(404, None, None),
                     refused(400, None, None),
                     refused(400, Some("invalid_request"), Some("No rules matched")),
                     refused(403, None, Some("Blocked by the firewall")),
                     of(EXCHANGE),
                     of(EXCHANGE_BY_DEFAULT),
+                    auth(503, None, None),
+                    auth(404, Some("NotAuthorizedOrNotFound"), Some("no such host")),
+                    auth(302, None, Some("a redirect to https://portal.example.com/")),
+                    auth(403, Some("NotAuthorized"), Some("Blocked by a policy")),
                 ]
             }
             Variant::RefreshTokenDead => {
                 vec![Error::RefreshTokenDead { url, error: "invalid_grant".into(), description: None }]
             }
+            Variant::SessionOver => {
+                let over = |error: Option<&str>, why: Option<&str>| Error::SessionOver {
+                    url: refresh_url(),
+                    error: error.map(Into::into),
+                    why: why.map(Into::into),
+                };
+                vec![over(Some("NotAuthenticated"), Some("The token has expired")), over(None, None)]
+            }
+            Variant::ClockOff => [-480, 10_800, 200_000]
+                .map(|by| Error::ClockOff {
+                    url: refresh_url(),
+                    ours: UnixTime(1_795_467_600 + by),
+                    theirs: UnixTime(1_795_467_600),
+                })
+                .into(),
             Variant::BadAnswer => vec![Error::BadAnswer { what, url, why: "it is not JSON".into() }],
             Variant::Untrusted => {
                 let why = "it is from an authority that is not trusted here".into();
