@@ -17,7 +17,9 @@ pub use process::{
     Process, SupervisedChild, begin, command_line, detach, exec, forbid_core_dumps, forget_variable,
     hold_signals, spawn, spawn_detached, stop_signals, try_descriptors, try_threads,
 };
-pub use terminal::Prompt;
+#[cfg(test)]
+pub use terminal::give_terminal;
+pub use terminal::{Paste, Prompt};
 
 /// Descriptor 1, unbuffered: woci writes its whole output at once. std's own stdout reports success even if
 /// descriptor 1 is not open for writing.
