@@ -29,7 +29,7 @@ use crate::sys;
 /// before it needs them.
 const MOST_CONNECTIONS: usize = 64;
 /// Bytes of unfinished requests at a time, of all connections. Above that, the oldest connection is closed.
-const MOST_BYTES: usize = 1 << 20;
+const MOST_BYTES: usize = 512 << 10;
 /// Connections accepted on one address in one round, so that each is read once before newer ones can evict it.
 const MOST_ACCEPTED: usize = MOST_CONNECTIONS / 4;
 /// Polling interval: too short for a person to notice, long enough to save power.
@@ -163,8 +163,8 @@ impl Listener {
         let is_strange = peer::is_strange(&arrived.connection.stream);
         if is_strange && !self.has_warned {
             log::warning(format_args!(
-                "Ignored an answer to this sign-in that came from another user of this machine, \
-                 or from a program that did not wait"
+                "Ignored what another user of this machine, or a program that did not wait for an answer, \
+                 has sent to this sign-in"
             ));
             self.has_warned = true;
         }
@@ -476,12 +476,12 @@ mod tests {
             })
             .collect();
         let size = |listener: &Listener| listener.connections.iter().map(Connection::size).sum::<usize>();
-        // The room for 32 whole requests holds 32 that lack a byte.
-        while listener.connections.len() != 32 || size(&listener) != 32 * unfinished.len() {
+        // The room for 16 whole requests holds 16 that lack a byte.
+        while listener.connections.len() != 16 || size(&listener) != 16 * unfinished.len() {
             assert!(listener.next().is_none());
         }
         let oldest = listener.connections[0].stream.peer_addr().unwrap();
-        assert_eq!(oldest, peers[MOST_CONNECTIONS - 32].local_addr().unwrap());
+        assert_eq!(oldest, peers[MOST_CONNECTIONS - 16].local_addr().unwrap());
     }
 
     /// Run by the next test in a process of its own, which holds only a listener, so that its memory can

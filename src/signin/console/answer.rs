@@ -125,21 +125,5 @@ mod tests {
             prop_assert!(!say(&text, NONCE).starts_with("token"));
             let _ = say(&format!("{before}&{}&{after}", good()), NONCE);
         }
-
-        #[test]
-        fn a_damaged_answer_is_no_token(at in 0_usize..4000, byte in b' '..=b'~') {
-            let good = good();
-            let mut bytes = good.clone().into_bytes();
-            let at = at % bytes.len();
-            bytes[at] = byte;
-            let text = String::from_utf8(bytes).unwrap();
-            // The signatures are not checked: the services that receive the token check them.
-            let payloads = |text: &str| text.split(['.', '&', '=']).map(str::to_owned).collect::<Vec<_>>();
-            if say(&text, NONCE).starts_with("token") && payloads(&text).len() == payloads(&good).len() {
-                let differing: Vec<_> = payloads(&text).into_iter().zip(payloads(&good)).enumerate()
-                    .filter(|(_, (one, other))| one != other).map(|(at, _)| at).collect();
-                prop_assert!(differing.iter().all(|at| [1, 2, 3, 5, 6, 7, 8].contains(at)), "{differing:?}");
-            }
-        }
     }
 }

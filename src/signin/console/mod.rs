@@ -253,6 +253,7 @@ impl Person<'_> {
     /// A whole line that was pasted on the terminal.
     fn pasted(&mut self) -> Option<Line> {
         if !self.plan.reads_terminal || self.browser.uses_terminal() {
+            self.paste = None;
             return None;
         }
         if self.paste.is_none() {
@@ -347,8 +348,10 @@ mod tests {
         assert_eq!(url, format!("{expected}&tenant=my%20tenancy&provider=a%26b"));
     }
 
+    type Waiting = JoinHandle<Option<(Secret, Option<OpenPage>)>>;
+
     /// A sign-in with [`NONCE`] and [`VALUE`] that waits on a port for its answer.
-    fn waiting() -> (u16, JoinHandle<Option<(Secret, Option<OpenPage>)>>) {
+    fn waiting() -> (u16, Waiting) {
         let home = Home::new();
         let host = host("true");
         let port =
@@ -445,6 +448,43 @@ mod tests {
         let page = hand_over(port, &good);
         assert!(wait.join().unwrap().is_some());
         assert!(answer(page).contains("Your answer has arrived"));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn another_user_gets_neither_the_page_nor_an_end_of_the_sign_in() {
+        use std::os::unix::process::CommandExt as _;
+
+        if crate::sys::user() != 0 {
+            eprintln!("skipped: only root can be another user");
+            return;
+        }
+        let (port, wait) = waiting();
+        for ip in ["127.0.0.1", "::1"] {
+            let form = url::form(&[("value", VALUE), ("answer", &fragment("token"))]);
+            let (own, length) = (format!("localhost:{port}"), form.len());
+            for request in [
+                format!("GET / HTTP/1.1\r\nHost: {own}\r\n\r\n"),
+                format!(
+                    "POST / HTTP/1.1\r\nHost: {own}\r\nOrigin: http://{own}\r\nContent-Length: {length}\r\n\r\n{form}"
+                ),
+            ] {
+                let script = "exec 3<>/dev/tcp/$0/$1; printf %s \"$2\" >&3; cat <&3";
+                let mut other = std::process::Command::new("bash");
+                other.args(["-c", script, ip, &port.to_string(), &request]).uid(4242).gid(4242);
+                let said = other.output().unwrap();
+                let (page, error) =
+                    (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+                if ip == "::1" && page.is_empty() {
+                    eprintln!("skipped: this machine has no address ::1 ({error})");
+                    continue;
+                }
+                assert!(page.starts_with("HTTP/1.1 400 ") && !page.contains(VALUE), "{ip}: {page}{error}");
+            }
+        }
+        let page = hand_over(port, &fragment("token"));
+        assert!(wait.join().unwrap().is_some());
+        drop(page);
     }
 
     #[test]

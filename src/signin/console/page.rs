@@ -26,9 +26,9 @@ pub fn hands_over(value: &str) -> Page {
 <input type=\"hidden\" name=\"value\" value=\"{value}\">
 <input type=\"hidden\" name=\"answer\">
 </form>
-<noscript><p><strong>Scripts are turned off in this browser.</strong> Copy the whole address of this page, and paste it \
-in the terminal in which woci waits.</p></noscript>
-<p>After the sign-in, this page hands Oracle's answer over to woci by itself.</p>
+<p>This page hands the answer of Oracle's sign-in over to woci.</p>
+<noscript><p>It cannot do so in this browser, which runs no scripts: copy the whole address of this page, and paste it in \
+the terminal in which woci waits.</p></noscript>
 <p>If you came here in another way, there is nothing to do: finish the sign-in in the window that woci opened.</p>"
     );
     page::page_of(&HANDS_OVER, 200, "", "woci waits for your sign-in", &text)
