@@ -24,10 +24,10 @@
 //! | `log` | messages on stderr | |
 //! | `host` | environment, home, clock, randomness | |
 //! | `error` | every way to fail, and what a person reads then | mod, say |
-//! | `sys` | system calls; the only unsafe code | process, terminal, disk, acl |
+//! | `sys` | system calls; the only unsafe code | process, terminal, disk, acl; screen in tests |
 //! | `jwt`, `time`, `secret` | a token's claims; Unix time; a text that is never shown | |
 //! | `printable` | the words of other programs, as one printable line | |
-//! | `testing` | what unit tests share | home, screen, vectors, golden |
+//! | `testing` | what unit tests share | home, vectors, golden |
 //!
 //! # What to touch
 //! - **A new option**: add a row to `options`. Add a field to `config::Settings` if it is a setting,

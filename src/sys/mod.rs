@@ -9,6 +9,8 @@ use std::os::fd::FromRawFd as _;
 mod acl;
 mod disk;
 mod process;
+#[cfg(test)]
+mod screen;
 mod terminal;
 
 pub use acl::{acl, set_acl};
@@ -18,7 +20,7 @@ pub use process::{
     hold_signals, spawn, spawn_detached, stop_signals, try_descriptors, try_threads,
 };
 #[cfg(test)]
-pub use terminal::give_terminal;
+pub use screen::Screen;
 pub use terminal::{Paste, Prompt};
 
 /// Descriptor 1, unbuffered: woci writes its whole output at once. std's own stdout reports success even if

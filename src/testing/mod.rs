@@ -1,14 +1,12 @@
-//! What unit tests share: a throw-away home folder, a terminal, test vectors, golden files, and `fixtures/`.
+//! What unit tests share: a throw-away home folder, test vectors, golden files, and `fixtures/`.
 
 pub mod golden;
 mod home;
-mod screen;
 pub mod vectors;
 
 use std::path::{Path, PathBuf};
 
 pub use home::Home;
-pub use screen::Screen;
 
 /// A file of `fixtures/`.
 #[expect(clippy::disallowed_methods, reason = "a test's own files")]

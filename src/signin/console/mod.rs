@@ -289,7 +289,8 @@ mod tests {
     use crate::host::Env;
     use crate::oci::PrivateKey;
     use crate::signin::page as pages;
-    use crate::testing::{Home, Screen, fixture, vectors};
+    use crate::sys::Screen;
+    use crate::testing::{Home, fixture, vectors};
 
     const LIMIT: Duration = Duration::from_secs(60);
     /// The nonce of the vectors in `fixtures/console`.
@@ -511,7 +512,7 @@ mod tests {
     /// Run by the next test on a terminal.
     #[test]
     fn asks_at_the_terminal() {
-        if Host::of_this_process().env.get("WOCI_TEST_SCREEN").is_none() {
+        if !Screen::runs_this_test() {
             return;
         }
         let (home, key) = (Home::new(), key());

@@ -1,16 +1,22 @@
-//! A terminal of a test's own, on which a shell runs one test of this test program.
+//! A terminal for unit tests, on which a shell runs one test of this test program.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::FromRawFd as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
+use std::ptr;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use crate::sys;
+use super::done;
 
 /// After this time a test fails instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Set for the test that runs on the terminal.
+const VARIABLE: &str = "WOCI_TEST_SCREEN";
 
 pub struct Screen {
     person: File,
@@ -22,7 +28,13 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Runs the test with WOCI_TEST_SCREEN set. Then says how the test ended, the terminal's settings, and what a
+    /// Whether this process is the one on the terminal. A test that is made for it does nothing elsewhere.
+    #[expect(clippy::disallowed_methods, reason = "a test's own variable")]
+    pub fn runs_this_test() -> bool {
+        std::env::var_os(VARIABLE).is_some()
+    }
+
+    /// Runs the test. Then says how the test ended, the terminal's settings, and what a
     /// program that is run next reads.
     pub fn of_test(name: &str) -> Self {
         Self::of_shell(
@@ -31,16 +43,11 @@ impl Screen {
         )
     }
 
-    /// Runs the test as a job of the shell, which brings the job to the foreground again when it has stopped.
-    pub fn of_job(name: &str) -> Self {
-        Self::of_shell(r#"set -m; "$@"; echo continued >&2; fg"#, name)
-    }
-
     fn of_shell(script: &str, name: &str) -> Self {
         let mut shell = Command::new("bash");
         shell.args(["-c", script, "bash"]).arg(std::env::current_exe().unwrap());
-        shell.args([name, "--exact", "--nocapture"]).env("WOCI_TEST_SCREEN", "1").stdout(Stdio::null());
-        let person = sys::give_terminal(&mut shell).unwrap();
+        shell.args([name, "--exact", "--nocapture"]).env(VARIABLE, "1").stdout(Stdio::null());
+        let person = give_terminal(&mut shell).unwrap();
         let child = shell.spawn().unwrap();
         // The command holds a handle of the terminal. Until it is dropped, reading from the other end does not end.
         drop(shell);
@@ -90,4 +97,25 @@ impl Screen {
         self.shell.wait().unwrap();
         self.said
     }
+}
+
+/// Makes a new terminal the command's own: its stdin, its stderr and /dev/tty. Returns the side where a person reads
+/// and types.
+fn give_terminal(command: &mut Command) -> io::Result<File> {
+    let (mut person, mut program) = (-1, -1);
+    // SAFETY: both pointers are to living integers and the others may be null; the new descriptors are this process's
+    // own; setsid and ioctl are safe after a fork.
+    let (person, program) = unsafe {
+        done(libc::openpty(&mut person, &mut program, ptr::null_mut(), ptr::null_mut(), ptr::null_mut()))?;
+        libc::fcntl(person, libc::F_SETFD, libc::FD_CLOEXEC);
+        libc::fcntl(program, libc::F_SETFD, libc::FD_CLOEXEC);
+        command.pre_exec(|| {
+            libc::setsid();
+            libc::ioctl(0, libc::TIOCSCTTY as _, 0);
+            Ok(())
+        });
+        (File::from_raw_fd(person), File::from_raw_fd(program))
+    };
+    command.stdin(program.try_clone()?).stderr(program);
+    Ok(person)
 }
