@@ -149,12 +149,13 @@ impl SignIn<'_> {
                     },
                 }
             }
-            person.follow_browser()?;
+            // The terminal is read before the person is told to paste there: opening it discards what was typed.
             if let Some(line) = person.pasted()
                 && let Some(token) = self.read_paste(line)
             {
                 return Ok((token, None));
             }
+            person.follow_browser()?;
             if Instant::now() >= end {
                 return Err(Error::Unanswered { minutes: limit.as_secs() / 60 });
             }
