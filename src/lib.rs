@@ -13,7 +13,7 @@
 //! | `output` | JSON or text: the one writer of stdout | |
 //! | `fresh` | keeping a session fresh in time | schedule, keeper, daemon, beside |
 //! | `session` | when a session is usable, refreshed or signed in for | ensure, stored, ask, establish, renew/refresh_grant |
-//! | `signin` | a person signs in at the browser | loopback/{listener, callback, peer, page, reply}, opener |
+//! | `signin` | a person signs in at the browser | loopback/{callback}, console/{answer, form, page, by_hand}; listener, connection, request, responder, peer, page, reply, opener |
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, envelope, legacy, passphrase |
 //! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, upst, key, signature, exchange, auth_service, region, environment, program |
 //! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret; python compares with Python's parser in tests |
@@ -24,7 +24,7 @@
 //! | `log` | messages on stderr | |
 //! | `host` | environment, home, clock, randomness | |
 //! | `error` | every way to fail, and what a person reads then | mod, say, phrases |
-//! | `sys` | system calls; the only unsafe code | process, terminal, disk, acl |
+//! | `sys` | system calls; the only unsafe code | process, terminal, disk, acl; screen in tests |
 //! | `jwt`, `time`, `secret` | a token's claims; Unix time; a text that is never shown | |
 //! | `printable` | the words of other programs, as one printable line | |
 //! | `testing` | what unit tests share | home, vectors, golden |
@@ -130,7 +130,7 @@ pub mod entry_points {
     pub use crate::config::fuzz::{ini, manager};
     pub use crate::oauth::fuzz::{form, token_answer};
     pub use crate::oci::fuzz::{key, upst};
-    pub use crate::signin::fuzz::callback;
+    pub use crate::signin::fuzz::{callback, console_answer};
     pub use crate::store::fuzz::{envelope, record};
 
     /// Arguments with a zero byte between them.

@@ -82,7 +82,7 @@ pub enum Error {
     Locked { path: PathBuf, holder: String, seconds: u64 },
 
     // The person.
-    PortTaken { port: u16, why: String },
+    PortTaken { address: String, why: String, is_the_only_one: bool },
     Denied { error: String, description: Option<String> },
     Unanswered { minutes: u64 },
     // No browser opens, and there is no terminal at which a person could copy the URL.

@@ -219,11 +219,15 @@ impl Error {
             ),
 
             // The person.
-            Self::PortTaken { port, why } => failed(
-                format!("cannot listen on 127.0.0.1:{port} for the sign-in"),
+            Self::PortTaken { address, why, is_the_only_one } => failed(
+                format!("cannot listen on {address} for the sign-in"),
                 why,
-                "end the program that uses the port, \
-                 or choose another with --redirect-port and register its redirect URI at the provider",
+                if *is_the_only_one {
+                    "end the program that uses the port, which is the only one that Oracle's sign-in answers to"
+                } else {
+                    "end the program that uses the port, \
+                     or choose another with --redirect-port and register its redirect URI at the provider"
+                },
             ),
             Self::Denied { error, description } => failed(
                 "cannot sign in",
@@ -641,7 +645,12 @@ mod tests {
                 }]
             }
             Variant::PortTaken => {
-                vec![Error::PortTaken { port: 8181, why: "Address already in use".into() }]
+                let taken = |address: &str, is_the_only_one| Error::PortTaken {
+                    address: address.into(),
+                    why: "Address already in use".into(),
+                    is_the_only_one,
+                };
+                vec![taken("127.0.0.1:8181", false), taken("[::1]:8181", true)]
             }
             Variant::Denied => {
                 let denied = |error: &str, why: Option<&str>| Error::Denied {

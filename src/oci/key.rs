@@ -5,6 +5,7 @@
 
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use getrandom::SysRng;
 use md5::{Digest as _, Md5};
@@ -61,6 +62,12 @@ impl PublicKey {
             );
         }
         name
+    }
+
+    /// The key as a JWK (RFC 7517) in the text that `oci session authenticate` sends, blanks and `kid` included.
+    pub fn to_jwk(&self) -> String {
+        let [n, e] = [&self.n, &self.e].map(|integer| URL_SAFE_NO_PAD.encode(integer));
+        format!(r#"{{"kty": "RSA", "n": "{n}", "e": "{e}", "kid": "Ignored"}}"#)
     }
 
     pub fn matches_jwk(&self, jwk: &Jwk) -> bool {
@@ -220,6 +227,17 @@ mod tests {
         );
         let signature = key.sign_sha256(b"date: Thu, 05 Jan 2014 21:31:40 GMT").unwrap();
         assert_eq!(sha256(&signature), "9e607db5e82c371782fe221e1e6e1e194245e8e2681d897a63fe16a3d0b4abaf");
+    }
+
+    const JWK: &str = "{\"kty\": \"RSA\", \"n\": \"oFOj69y3ftM72QEPGQukmSKctNcip4XHCu2wzzYW1dNPOl0QbPJiW4TGRvsbwoOLkfJfBZPh6ua56nGLz0DazOTeS_LQG81o4W8UAei6HS7b8OmurDp5wZW5YU66RTSlqcSTL5u2psIbQZKKgFnh3A3ubwQa_-2NyqMFMQBkCpmYaDr4oqxZj955a4rwImmltMyoJmBpEfXelkSEIsXk7ejffZbj2cdRPG8tm7K-IuNGeuy3sq9elTr4jmmgRCQeIr2rxZ_sPdPY9PeiHStvlnZmqYKgGlkmoPqw6ehy2Wxc6A0U1ucfBC6EEuF9iMeonY3kYLiSelGFkYcJyVEf9Q\", \"e\": \"AQAB\", \"kid\": \"Ignored\"}";
+
+    /// The expected value is from `cli_util.to_jwk` of oci-cli 3.95.1.
+    #[test]
+    fn a_jwk_is_the_text_that_oci_sends() {
+        let jwk = session().public().to_jwk();
+        assert_eq!(jwk, JWK);
+        let fields: Map<String, Value> = serde_json::from_str(&jwk).unwrap();
+        assert!(session().public().matches_jwk(&Jwk::from_json(&fields).unwrap()));
     }
 
     #[test]

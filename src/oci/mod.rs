@@ -13,7 +13,7 @@ pub mod region;
 pub mod signature;
 mod upst;
 
-pub use key::PrivateKey;
+pub use key::{PrivateKey, PublicKey};
 pub use upst::{Identity, Upst, is_ocid};
 
 #[cfg(fuzzing)]

@@ -124,6 +124,14 @@ impl Upst {
             BoundTo::Unreadable => false,
         }
     }
+
+    /// Whether the key that the token names is this one. `None` if the token names no key.
+    pub fn names(&self, key: &PublicKey) -> Option<bool> {
+        match &self.bound_to {
+            BoundTo::Key(jwk) => Some(key.matches_jwk(jwk)),
+            BoundTo::NoKey | BoundTo::Unreadable => None,
+        }
+    }
 }
 
 /// A NumericDate (RFC 7519 section 2), which may have a fraction, rounded down.

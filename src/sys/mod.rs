@@ -9,6 +9,8 @@ use std::os::fd::FromRawFd as _;
 mod acl;
 mod disk;
 mod process;
+#[cfg(test)]
+mod screen;
 mod terminal;
 
 pub use acl::{acl, set_acl};
@@ -17,7 +19,9 @@ pub use process::{
     Process, SupervisedChild, begin, command_line, detach, exec, forbid_core_dumps, forget_variable,
     hold_signals, spawn, spawn_detached, stop_signals, try_descriptors, try_threads,
 };
-pub use terminal::Prompt;
+#[cfg(test)]
+pub use screen::Screen;
+pub use terminal::{Paste, Prompt};
 
 /// Descriptor 1, unbuffered: woci writes its whole output at once. std's own stdout reports success even if
 /// descriptor 1 is not open for writing.
