@@ -43,8 +43,8 @@
 //! `make bless` rewrites the golden files: fixtures/help/ and fixtures/errors.txt.
 //!
 //! # Tests
-//! A file's own unit tests end it. tests/it runs the program in a throw-away home (`world`) against the provider and
-//! the identity domain of tests/sim (`sim`):
+//! A file's own unit tests end it. tests/it runs the program in a throw-away home (`world`) against the provider, the
+//! identity domain and Oracle's own services of tests/sim (`sim`):
 //!
 //! | room | tests/it |
 //! |---|---|
@@ -58,7 +58,7 @@
 //! | `oauth` | `network` |
 //! | `sys` | `scarcity` |
 //! | `error`, `log` | `errors` |
-//! | the sources, the simulator | `house`, `simulator` |
+//! | the sources, the simulator | `house`, `simulator`, `simulator_console` |
 
 mod cli;
 mod config;

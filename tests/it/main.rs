@@ -24,6 +24,7 @@ mod scarcity; // no abort and no orphan if the system refuses threads, descripto
 mod schemas; // every JSON document conforms to its schema
 mod sign_in; // sign-ins: stray requests and attacks on the port, failures, remembered outcomes
 mod simulator; // the simulator is as strict as the services it stands for
+mod simulator_console; // so are its Oracle services, and its browser treats a fragment as browsers do
 mod tables; // what help lists, woci does: no option, verb or schema is left half-used
 
 #[path = "../sim/main.rs"]

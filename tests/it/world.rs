@@ -187,7 +187,7 @@ impl World {
     fn check(&self) {
         let mut secrets = self.sim.secrets();
         secrets.extend(self.secrets.take());
-        let canaries = Canaries::new(&secrets, &self.sim.domain.issued());
+        let canaries = Canaries::new(&secrets, &self.sim.issued());
         self.runs.borrow().iter().for_each(|run| canaries.check_run(run));
         for session in self.sessions() {
             session.check();

@@ -105,8 +105,21 @@ impl Domain {
     }
 
     fn upst(&self, kind: &Upst, bound_to: &PublicKey, lifetime: i64) -> String {
-        let mut claims = claims(bound_to, lifetime);
-        match kind {
+        let token = kind.token(&self.key, claims(bound_to, lifetime));
+        self.issued.lock().expect("no thread panics with the list").push(token.clone());
+        token
+    }
+
+    /// A UPST with these claims, for example for a test to write into a session folder.
+    pub fn issue(&self, claims: Value) -> String {
+        sign(&self.key, claims)
+    }
+}
+
+impl Upst {
+    /// A token of this kind, made of the claims of a good one.
+    pub fn token(&self, key: &Key, mut claims: Value) -> String {
+        match self {
             Upst::Expired => {
                 claims["iat"] = (jwt::now() - 7200).into();
                 claims["exp"] = (jwt::now() - 3600).into();
@@ -125,23 +138,19 @@ impl Domain {
                 claims["sub"] = (*user).into();
                 claims["tenant"] = (*tenancy).into();
             }
-            Upst::Good | Upst::Text(_) | Upst::Document(_) => {}
+            Upst::Text(text) => return text.clone(),
+            Upst::Good | Upst::Document(_) => {}
         }
-        let token = match kind {
-            Upst::Text(text) => text.clone(),
-            _ => self.issue(claims),
-        };
-        self.issued.lock().expect("no thread panics with the list").push(token.clone());
-        token
+        sign(key, claims)
     }
+}
 
-    /// A UPST with these claims, for example for a test to write into a session folder.
-    pub fn issue(&self, mut claims: Value) -> String {
-        let mut serial = [0; 8];
-        getrandom::fill(&mut serial).expect("the system has randomness");
-        claims["jti"] = format!("{:016x}", u64::from_be_bytes(serial)).into();
-        self.key.sign("JWT", &claims)
-    }
+/// A token with a serial number: no two are equal.
+fn sign(key: &Key, mut claims: Value) -> String {
+    let mut serial = [0; 8];
+    getrandom::fill(&mut serial).expect("the system has randomness");
+    claims["jti"] = format!("{:016x}", u64::from_be_bytes(serial)).into();
+    key.sign("JWT", &claims)
 }
 
 /// The claims of a UPST that ends in this many seconds; if negative, it ended that long ago.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-/// The requests of an OAuth client, in the order in which a first sign-in makes them.
+/// The kinds of requests. Those of an OAuth client are in the order in which a first sign-in makes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Grant {
     /// The person's browser opens the authorization endpoint.
@@ -22,6 +22,10 @@ pub enum Grant {
     Refresh,
     /// The identity domain's token exchange.
     Exchange,
+    /// The person's browser opens Oracle's login service.
+    ConsoleSignIn,
+    /// The signed request for the next token of a console session.
+    ConsoleRefresh,
 }
 
 #[derive(Clone)]
@@ -234,7 +238,8 @@ fn drip(mut stream: TcpStream, bytes: &[u8], pause: Duration) {
 pub struct Recorded {
     pub grant: Grant,
     pub request: Request,
-    /// The form fields of a token request, or the query of an authorization request.
+    /// The form fields of a token request, the query of an authorization request, or the JSON members of a refresh of
+    /// a console session.
     pub fields: http::Pairs,
 }
 

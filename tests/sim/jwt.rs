@@ -6,7 +6,7 @@ use rsa::pkcs1v15::{Signature, SigningKey, VerifyingKey};
 use rsa::pkcs8::{DecodePrivateKey, EncodePublicKey};
 use rsa::signature::{SignatureEncoding, Signer, Verifier};
 use rsa::traits::PublicKeyParts;
-use rsa::{PrivateKey, PublicKey};
+use rsa::{BoxedUint, PrivateKey, PublicKey};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -37,8 +37,7 @@ impl Key {
     pub fn sign(&self, typ: &str, claims: &Value) -> String {
         let header = json!({"alg": "RS256", "typ": typ, "kid": thumbprint(&self.public())});
         let signed = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
-        let signature = SigningKey::<Sha256>::new(self.private.clone()).sign(signed.as_bytes());
-        format!("{signed}.{}", encode(signature.to_bytes()))
+        format!("{signed}.{}", encode(self.sign_text(&signed)))
     }
 
     /// The claims of a token that this key signed, or the reason why it is not valid.
@@ -49,12 +48,21 @@ impl Key {
             return Err("alg is not RS256");
         }
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| "signature is not base64url")?;
-        let signature = Signature::try_from(&signature[..]).map_err(|_| "signature is malformed")?;
-        VerifyingKey::<Sha256>::new(self.public())
-            .verify(signed.as_bytes(), &signature)
-            .map_err(|_| "signature does not match")?;
+        verify(&self.public(), signed, &signature)?;
         decode_json(claims)
     }
+
+    /// A signature of any text: RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 8.2).
+    pub fn sign_text(&self, text: &str) -> Vec<u8> {
+        SigningKey::<Sha256>::new(self.private.clone()).sign(text.as_bytes()).to_vec()
+    }
+}
+
+/// Verifies a signature that `Key::sign_text` or another program has made.
+pub fn verify(key: &PublicKey, text: &str, signature: &[u8]) -> Result<(), &'static str> {
+    let signature = Signature::try_from(signature).map_err(|_| "signature is malformed")?;
+    let verified = VerifyingKey::<Sha256>::new(key.clone()).verify(text.as_bytes(), &signature);
+    verified.map_err(|_| "signature does not match")
 }
 
 /// The claims of any JWT, without verification.
@@ -73,6 +81,19 @@ pub fn jwk(key: &PublicKey) -> Value {
         "alg": "RS256",
         "use": "sig",
     })
+}
+
+/// The RSA key of a JSON Web Key.
+pub fn public_key(jwk: &Value) -> Result<PublicKey, &'static str> {
+    let number = |name: &str| -> Result<BoxedUint, &'static str> {
+        let text = jwk[name].as_str().ok_or("the JWK lacks n or e")?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| "n or e is not base64url without padding")?;
+        BoxedUint::from_be_slice(&bytes, 2048).map_err(|_| "n or e is longer than 2048 bits")
+    };
+    if jwk["kty"] != "RSA" {
+        return Err("kty is not RSA");
+    }
+    PublicKey::new(number("n")?, number("e")?).map_err(|_| "n and e are not an RSA key")
 }
 
 pub fn spki_der(key: &PublicKey) -> Vec<u8> {
@@ -99,11 +120,29 @@ pub fn now() -> i64 {
     i64::try_from(since.as_secs()).expect("the clock is within i64")
 }
 
+/// The seconds since 1970 of an HTTP date: `Sat, 08 Nov 2025 17:19:55 GMT` (RFC 9110 5.6.7).
+pub fn read_http_date(text: &str) -> Option<i64> {
+    let words: Vec<&str> = text.split([' ', ':']).collect();
+    let [_, day, month, year, hour, minute, second, "GMT"] = words[..] else {
+        return None;
+    };
+    let number = |word: &str| word.parse::<i64>().ok();
+    let month = i64::try_from(MONTHS.iter().position(|name| *name == month)?).ok()?;
+    // Years and months from 1 March, so that a leap day is the last day of a year.
+    let (year, month) = (number(year)? - i64::from(month < 2), (month + 10) % 12);
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    let days = 365 * year + leap_days + (153 * month + 2) / 5 + number(day)? - 1 - 719_468;
+    let unix = days * 86_400 + number(hour)? * 3_600 + number(minute)? * 60 + number(second)?;
+    // Written again, it is the same text: the weekday is right, and no number is too large or lacks a zero.
+    (http_date(unix).replace("UTC", "GMT") == text).then_some(unix)
+}
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
 /// The date format of a UPST's `sess_exp`: `Sat, 08 Nov 2025 17:19:55 UTC`.
 pub fn http_date(unix: i64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (days, second) = (unix.div_euclid(86_400), unix.rem_euclid(86_400));
     let weekday = DAYS[usize::try_from(days.rem_euclid(7)).expect("below 7")];
     // From days to a date, in eras of 400 years that begin on 1 March (H. Hinnant's algorithm).

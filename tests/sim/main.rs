@@ -1,7 +1,7 @@
-//! The other side of woci, for its tests and its demo: an OpenID provider, an OCI identity domain, a person with a
-//! browser, and an `oci`. It shares no code with woci: each RFC was read twice.
+//! The other side of woci, for its tests and its demo: an OpenID provider, an OCI identity domain, Oracle's own sign-in
+//! and auth service, a person with a browser, and an `oci`. It shares no code with woci: each RFC was read twice.
 //!
-//! `sim serve` runs both servers until stdin closes, `sim demo` shows woci at work, `sim bench` measures it. Called by
+//! `sim serve` runs all servers until stdin closes, `sim demo` shows woci at work, `sim bench` measures it. Called by
 //! the name `oci` or `browser` it is one.
 
 // tests/it mounts this file too, and each of the two uses a part of it.
@@ -9,8 +9,10 @@
 // woci's bans (.clippy.toml, Cargo.toml) keep each effect in one place; the simulator has no such rule.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
+pub mod auth_service;
 pub mod authorize;
 pub mod bench;
+pub mod console;
 pub mod demo;
 pub mod domain;
 pub mod endpoint;
@@ -19,6 +21,7 @@ pub mod http;
 pub mod jwt;
 pub mod ledger;
 pub mod oci;
+pub mod page;
 pub mod person;
 pub mod provider;
 pub mod simulator;
@@ -58,13 +61,18 @@ fn built(path: &str) -> PathBuf {
 /// One JSON document on stdout, then silence until stdin ends.
 fn serve() -> ExitCode {
     let sim = Sim::start();
-    let section: String =
-        sim.manager_section().iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+    let manager = |section: Vec<(String, String)>| {
+        let lines: String = section.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        format!("[DEFAULT]\n{lines}")
+    };
     let document = serde_json::json!({
         "authz_base_url": sim.authorize_url(),
         "token_url": sim.token_url(),
         "token_exchange_url": sim.exchange_url(),
-        "woci_manager.ini": format!("[DEFAULT]\n{section}"),
+        "console_url": sim.console_url(),
+        "auth_service_url": sim.auth_service_url(),
+        "woci_manager.ini": manager(sim.manager_section()),
+        "woci_manager.ini for a console session": manager(sim.console_section()),
     });
     println!("{document:#}");
     let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());

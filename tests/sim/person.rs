@@ -1,10 +1,10 @@
 //! The person's browser: `browser URL` opens the authorization URL, follows the redirect to woci's listener and reads
-//! the page. Like a real browser, it prints to stdout, starts another process for its window, and returns at once.
+//! the page. If the answer is a URL's fragment, it also does what the script of the page does (see `page`). Like a real browser, it prints to stdout, starts another process for its window, and returns at once.
 //!
 //! `SIM_BROWSER` holds habits, separated by commas (see `Habit`). `SIM_BROWSER_OUT` names a file, to which a line of
 //! JSON is added for each URL that was opened: `{"opened": URL, "pages": […]}`.
 
-use super::{http, sys};
+use super::{http, page, sys};
 use serde_json::{Value, json};
 use std::env;
 use std::fs::OpenOptions;
@@ -31,10 +31,21 @@ pub enum Habit {
     Denies,
     /// Requests /favicon.ico first.
     Favicon,
-    /// First sends a wrong state, once with a code and once with an error. Any page in the browser can do that.
+    /// First sends a wrong state, once with a code and once with an error. Any page in the browser can do that. For an
+    /// answer in a fragment: wrong hidden values, once with tokens and once with an error.
     WrongState,
     /// Loads the callback a second time, as a restored tab does.
     Twice,
+    /// The form of another site comes first. This habit and the next ones concern an answer in a fragment.
+    ForeignOrigin,
+    /// Has the page in two tabs before either of them sends its form.
+    TwoTabs,
+    /// Sends the same form a second time, as a reload of the page after it does.
+    Reload,
+    /// Takes localhost for [::1] first, and for 127.0.0.1 if nothing listens there.
+    Ipv6First,
+    /// Sends its requests byte by byte.
+    Slow,
     /// Sends 9 KiB of cookies, as other programs set them for 127.0.0.1.
     Cookies,
 }
@@ -49,6 +60,11 @@ impl Habit {
             "favicon" => Habit::Favicon,
             "wrong-state" => Habit::WrongState,
             "twice" => Habit::Twice,
+            "foreign-origin" => Habit::ForeignOrigin,
+            "two-tabs" => Habit::TwoTabs,
+            "reload" => Habit::Reload,
+            "ipv6-first" => Habit::Ipv6First,
+            "slow" => Habit::Slow,
             "cookies" => Habit::Cookies,
             other => panic!("{HABITS} names an unknown habit: {other}"),
         }
@@ -107,11 +123,7 @@ impl Page {
 pub fn follow(url: &str, habits: &[Habit]) -> Vec<Page> {
     let has = |habit| habits.contains(&habit);
     let person = if has(Habit::Denies) { "X-Person: denies\r\n" } else { "" };
-    let cookies = if has(Habit::Cookies) {
-        format!("Cookie: other={}\r\n", "c".repeat(9 * 1024))
-    } else {
-        String::new()
-    };
+    let cookies = cookies(habits);
     if has(Habit::Nothing) {
         return Vec::new();
     }
@@ -121,6 +133,9 @@ pub fn follow(url: &str, habits: &[Habit]) -> Vec<Page> {
     let Some(callback) = http::value(&sign_in.headers, "location").map(str::to_owned) else {
         return vec![sign_in];
     };
+    if let Some((page, fragment)) = callback.split_once('#') {
+        return page::hand_over(page, fragment, habits);
+    }
     let mut urls = Vec::new();
     let (listener, _) = callback.rsplit_once('/').expect("a callback has a path");
     if has(Habit::Favicon) {
@@ -137,21 +152,39 @@ pub fn follow(url: &str, habits: &[Habit]) -> Vec<Page> {
     urls.iter().filter_map(|url| get(url, &cookies).ok()).collect()
 }
 
+/// The header with the cookies that other programs have set for this host.
+pub fn cookies(habits: &[Habit]) -> String {
+    if habits.contains(&Habit::Cookies) {
+        format!("Cookie: other={}\r\n", "c".repeat(9 * 1024))
+    } else {
+        String::new()
+    }
+}
+
 /// A GET request that follows no redirect.
 pub fn get(url: &str, headers: &str) -> io::Result<Page> {
     let rest = url.strip_prefix("http://").ok_or(io::Error::other("not http"))?;
     let (host, target) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream = TcpStream::connect(host)?;
-    stream.set_read_timeout(Some(Duration::from_secs(120)))?;
-    let agent = "User-Agent: simulated person\r\nAccept: text/html\r\n";
-    let head = format!("GET /{target} HTTP/1.1\r\nHost: {host}\r\n{agent}{headers}Connection: close\r\n\r\n");
+    let head = head("GET", host, target, headers);
     stream.write_all(head.as_bytes())?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    page(&String::from_utf8_lossy(&answer)).ok_or(io::Error::other("not an HTTP answer"))
+    read_page(stream)
 }
 
-fn page(answer: &str) -> Option<Page> {
+/// The head of a request.
+pub fn head(method: &str, host: &str, target: &str, headers: &str) -> String {
+    let agent = "User-Agent: simulated person\r\nAccept: text/html\r\n";
+    format!("{method} /{target} HTTP/1.1\r\nHost: {host}\r\n{agent}{headers}Connection: close\r\n\r\n")
+}
+
+pub fn read_page(mut stream: TcpStream) -> io::Result<Page> {
+    stream.set_read_timeout(Some(Duration::from_secs(120)))?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    parse_page(&String::from_utf8_lossy(&answer)).ok_or(io::Error::other("not an HTTP answer"))
+}
+
+fn parse_page(answer: &str) -> Option<Page> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let mut lines = head.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;

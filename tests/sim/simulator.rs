@@ -1,21 +1,27 @@
-//! The provider and the identity domain, each on a port of its own, and what a test can set and read there.
+//! The provider, the identity domain and Oracle's own services, each on a port of its own, and what a test can set and
+//! read there.
 
+use super::console::Console;
 use super::domain::Domain;
 use super::faults::{Fault, Faults, Gate, Grant, Recorded};
 use super::http::{self, Request, Response, Server};
 use super::provider::Provider;
+use serde_json::Value;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, OnceLock};
 
 pub struct Sim {
     pub provider: Arc<Provider>,
     pub domain: Arc<Domain>,
+    pub console: Arc<Console>,
     faults: Arc<Faults>,
     journal: Arc<Journal>,
     /// They are opened at the end, so that no request waits longer than its test runs.
     gates: Mutex<Vec<Gate>>,
     provider_server: Server,
     domain_server: Server,
+    console_server: Server,
+    auth_service_server: Server,
 }
 
 impl Sim {
@@ -32,10 +38,30 @@ impl Sim {
         let _ = late_provider.set(Arc::clone(&provider));
         let domain = Arc::new(Domain::new(Arc::clone(&provider)));
         let domain_server = {
-            let domain = Arc::clone(&domain);
+            let (router, domain) = (router.clone(), Arc::clone(&domain));
             Server::start(move |request, stream| router.domain(&domain, request, stream))
         };
-        Sim { provider, domain, faults, journal, gates: Mutex::default(), provider_server, domain_server }
+        let console = Arc::<Console>::default();
+        let console_server = {
+            let (router, console) = (router.clone(), Arc::clone(&console));
+            Server::start(move |request, stream| router.console(&console, request, stream))
+        };
+        let auth_service_server = {
+            let console = Arc::clone(&console);
+            Server::start(move |request, stream| router.auth_service(&console, request, stream))
+        };
+        Sim {
+            provider,
+            domain,
+            console,
+            faults,
+            journal,
+            gates: Mutex::default(),
+            provider_server,
+            domain_server,
+            console_server,
+            auth_service_server,
+        }
     }
 
     pub fn authorize_url(&self) -> String {
@@ -50,7 +76,27 @@ impl Sim {
         self.domain_server.origin() + "/oauth2/v1/token"
     }
 
-    /// A section of `woci_manager.ini` for this simulator.
+    /// Scheme, host and port of Oracle's login service.
+    pub fn console_url(&self) -> String {
+        self.console_server.origin()
+    }
+
+    /// Scheme, host and port of Oracle's auth service.
+    pub fn auth_service_url(&self) -> String {
+        self.auth_service_server.origin()
+    }
+
+    /// A section of `woci_manager.ini` for a console session.
+    pub fn console_section(&self) -> Vec<(String, String)> {
+        let section = [
+            ("console_url", self.console_url()),
+            ("auth_service_url", self.auth_service_url()),
+            ("region", "us-ashburn-1".into()),
+        ];
+        section.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+
+    /// A section of `woci_manager.ini` for a session of the provider.
     pub fn manager_section(&self) -> Vec<(String, String)> {
         let (provider, domain) = (self.provider.rules(), self.domain.rules());
         let mut section = vec![
@@ -117,10 +163,26 @@ impl Sim {
         self.domain_server.close();
     }
 
+    /// From now on, connections to Oracle's login service are refused.
+    pub fn close_console(&mut self) {
+        self.console_server.close();
+    }
+
+    /// From now on, connections to Oracle's auth service are refused.
+    pub fn close_auth_service(&mut self) {
+        self.auth_service_server.close();
+    }
+
+    /// Every UPST of the identity domain and of Oracle's own services. Only a credential may contain one.
+    pub fn issued(&self) -> Vec<String> {
+        [self.domain.issued(), self.console.issued()].concat()
+    }
+
     /// Everything secret in this run. No output of woci may contain it, in any encoding.
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = self.provider.secrets();
         secrets.push(self.domain.rules().client_secret.clone());
+        secrets.extend(self.console.secrets());
         for recorded in self.journal.read(|recorded| recorded.grant != Grant::Authorize) {
             let header = recorded.request.header("authorization").unwrap_or_default();
             secrets.extend(header.strip_prefix("Basic ").map(str::to_owned));
@@ -143,7 +205,11 @@ struct Journal(Mutex<Vec<Recorded>>);
 
 impl Journal {
     fn write(&self, grant: Grant, request: &Request) {
-        let fields = if grant == Grant::Authorize { request.query.clone() } else { form(request) };
+        let fields = match grant {
+            Grant::Authorize | Grant::ConsoleSignIn => request.query.clone(),
+            Grant::Code | Grant::Refresh | Grant::Exchange => form(request),
+            Grant::ConsoleRefresh => json_members(request),
+        };
         let recorded = Recorded { grant, request: request.clone(), fields };
         self.0.lock().expect("no thread panics with the journal").push(recorded);
     }
@@ -156,6 +222,12 @@ impl Journal {
 
 fn form(request: &Request) -> http::Pairs {
     std::str::from_utf8(&request.body).ok().and_then(http::decode_form).unwrap_or_default()
+}
+
+fn json_members(request: &Request) -> http::Pairs {
+    let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let members = body.as_object().into_iter().flatten();
+    members.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
 }
 
 /// Passes each request to its endpoint, with the faults that are due.
@@ -176,7 +248,7 @@ impl Router {
                 let grant = if refresh { Grant::Refresh } else { Grant::Code };
                 self.answer(grant, request, stream, || provider.token(request));
             }
-            _ => http::send(stream, &not_found()),
+            _ => http::send(stream, &not_found().bytes()),
         }
     }
 
@@ -185,7 +257,27 @@ impl Router {
             "/oauth2/v1/token" => {
                 self.answer(Grant::Exchange, request, stream, || domain.exchange(request));
             }
-            _ => http::send(stream, &not_found()),
+            _ => http::send(stream, &not_found().bytes()),
+        }
+    }
+
+    fn console(&self, console: &Console, request: &Request, stream: TcpStream) {
+        match (request.path.as_str(), request.method.as_str()) {
+            ("/v1/oauth2/authorize", "GET") => {
+                let process = || console.dated(console.sign_in(request));
+                self.answer(Grant::ConsoleSignIn, request, stream, process);
+            }
+            _ => http::send(stream, &console.dated(not_found()).bytes()),
+        }
+    }
+
+    fn auth_service(&self, console: &Console, request: &Request, stream: TcpStream) {
+        match request.path.as_str() {
+            "/v1/authentication/refresh" => {
+                let process = || console.dated(console.refresh(request));
+                self.answer(Grant::ConsoleRefresh, request, stream, process);
+            }
+            _ => http::send(stream, &console.dated(not_found()).bytes()),
         }
     }
 
@@ -195,6 +287,6 @@ impl Router {
     }
 }
 
-fn not_found() -> Vec<u8> {
-    Response::new(404, "text/plain", "nothing here").bytes()
+fn not_found() -> Response {
+    Response::new(404, "text/plain", "nothing here")
 }
