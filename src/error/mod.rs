@@ -48,9 +48,13 @@ pub enum Error {
     // Configuration. `name` says which setting, and where it was set: `redirect_port in [prod] of /…`.
     BadValue { name: String, why: String },
     ManagerConfig { path: PathBuf, why: String },
-    // Each name as it is shown to a person: `--token-url (token_url)`.
-    // Without a manager config, `looked_for` has the places where it could be.
-    MissingOptions { names: Vec<String>, profile: String, manager: Option<PathBuf>, looked_for: Vec<PathBuf> },
+    // Each name as it is shown to a person: `--token-url (token_url)`. `console`: Oracle's own sign-in would do without
+    // them, or is what lacks its region.
+    MissingOptions { names: Vec<String>, profile: String, console: bool, manager: Found },
+    // Two keys, each of which says what a session is made from. `chosen_by` is the key that would decide, if any.
+    TwoSources { one: &'static str, other: &'static str, chosen_by: &'static str },
+    // A workload's token.
+    SubjectToken { why: String },
     NoProfile { why: String },
     BadProfileName { name: String },
     // Neither config has it, nor is there a session of it. `known` are the profiles of the manager config.
@@ -79,6 +83,8 @@ pub enum Error {
     // Files. `doing` is a verb, or a verb and its object: `write`, `make the folder`.
     File { doing: &'static str, path: PathBuf, why: String },
     Key { path: PathBuf, why: String },
+    // `oci session authenticate --use-passphrase` made it.
+    KeyEncrypted { path: PathBuf, profile: String },
     Locked { path: PathBuf, holder: String, seconds: u64 },
 
     // The person.
@@ -105,7 +111,8 @@ pub enum Error {
     Proxy { proxy: String, why: String },
     Certificates { why: String },
     OpaqueToken,
-    Upst { why: String },
+    // `exchanged`: the identity domain made it of another token.
+    Upst { why: String, exchanged: bool },
     // A renewal brought the session of another user, or of another tenancy.
     AnotherIdentity { profile: String, was: String, is: String },
     // The UPST had already expired when it was issued.
@@ -141,6 +148,13 @@ pub enum Error {
     OciNotExecutable { path: PathBuf, why: String },
     // The only oci is a script that runs woci.
     OciRunsWoci { path: PathBuf },
+}
+
+/// The manager config, or the places where it could be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    At(PathBuf),
+    NowhereOf(Vec<PathBuf>),
 }
 
 /// The parts of a message, and the exit code.

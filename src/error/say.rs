@@ -4,7 +4,7 @@
 //! the older tool, because people search for them; two of them are here.
 
 use super::phrases::{deviation, oauth_words, refused_advice};
-use super::{AUTH_SERVICE, Error, Given, Said};
+use super::{AUTH_SERVICE, Error, Found, Given, Said};
 
 impl Error {
     pub fn say(&self) -> Said {
@@ -92,20 +92,45 @@ impl Error {
                 why,
                 "correct the file, or name another with --manager-config",
             ),
-            Self::MissingOptions { names, profile, manager, looked_for } => wrong(
-                "Missing required options",
-                names.join(", "),
-                match manager {
-                    Some(path) => format!("set them in [{profile}] or [COMMON] of {}", path.display()),
-                    None => {
+            Self::MissingOptions { names, profile, console, manager } => {
+                let section = match manager {
+                    Found::At(path) => format!("set them in [{profile}] or [COMMON] of {}", path.display()),
+                    Found::NowhereOf(places) => {
                         let places: Vec<String> =
-                            looked_for.iter().map(|path| path.display().to_string()).collect();
+                            places.iter().map(|path| path.display().to_string()).collect();
                         format!(
                             "no manager config was found at {}: set them in [{profile}] of one",
                             places.join(" or ")
                         )
                     }
-                } + ", or give them as options",
+                };
+                let set = format!("{section}, or give them as options");
+                let next = match (console, names.as_slice()) {
+                    (false, _) => set,
+                    (true, [region]) if region.starts_with("--region") => format!(
+                        "run {} with your region, such as eu-frankfurt-1",
+                        given.command("session authenticate --region REGION", Some(profile))
+                    ),
+                    (true, _) => format!(
+                        "run {} to sign in at Oracle's own page, which needs only your region; for another \
+                         provider, {set}",
+                        given.command("session authenticate --region REGION", Some(profile))
+                    ),
+                };
+                wrong("Missing required options", names.join(", "), next)
+            }
+            Self::TwoSources { one, other, chosen_by } => wrong(
+                format!("cannot use both {one} and {other}"),
+                "each of them says what the session is made from",
+                match *chosen_by {
+                    "" => "remove one of them".into(),
+                    key => format!("remove one of them, or choose with {key}"),
+                },
+            ),
+            Self::SubjectToken { why } => failed(
+                "cannot read the workload's token",
+                why,
+                "see that the token is there (subject_token_file, subject_token_env), then run woci again",
             ),
             Self::NoProfile { why } => {
                 wrong("Could not determine profile name", why, "name one with --profile or OCI_CLI_PROFILE")
@@ -207,6 +232,14 @@ impl Error {
             Self::File { doing, path, why } => {
                 failed(format!("cannot {doing} {}", path.display()), why, "correct that, then run woci again")
             }
+            Self::KeyEncrypted { path, profile } => failed(
+                format!("cannot use the session's key {}", path.display()),
+                "it is encrypted with a passphrase (oci session authenticate --use-passphrase), and woci leaves such a session alone",
+                format!(
+                    "use it with oci itself, or run {} for a session that woci keeps",
+                    given.command("session authenticate", Some(profile))
+                ),
+            ),
             Self::Key { path, why } => failed(
                 format!("cannot use the private key {}", path.display()),
                 why,
@@ -324,10 +357,16 @@ impl Error {
                 "configure the provider to issue JWT access tokens; \
                  Okta does so only from a custom authorization server (…/oauth2/default/…)",
             ),
-            Self::Upst { why } => failed(
+            Self::Upst { why, exchanged } => failed(
                 "cannot use the session token that OCI issued",
                 why,
-                "check token_exchange_url and the domain's identity propagation trust",
+                match exchanged {
+                    true => "check token_exchange_url and the domain's identity propagation trust".into(),
+                    false => {
+                        let command = given.command("session authenticate", None);
+                        format!("run {command} if this lasts; the session is kept")
+                    }
+                },
             ),
             Self::AnotherIdentity { profile, was, is } => failed(
                 format!("cannot renew the session of profile {profile}"),
@@ -568,16 +607,31 @@ mod tests {
                     Error::MissingOptions {
                         names: names.clone(),
                         profile: "prod".into(),
-                        manager: Some(manager()),
-                        looked_for: Vec::new(),
+                        console: false,
+                        manager: Found::At(manager()),
                     },
                     Error::MissingOptions {
                         names,
                         profile: "prod".into(),
-                        manager: None,
-                        looked_for: vec![manager()],
+                        console: true,
+                        manager: Found::NowhereOf(vec![manager()]),
+                    },
+                    Error::MissingOptions {
+                        names: vec!["--region (region)".into()],
+                        profile: "prod".into(),
+                        console: true,
+                        manager: Found::NowhereOf(vec![manager()]),
                     },
                 ]
+            }
+            Variant::TwoSources => [
+                ("token_url", "subject_token_file", "session_from"),
+                ("subject_token_file", "subject_token_env", ""),
+            ]
+            .map(|(one, other, chosen_by)| Error::TwoSources { one, other, chosen_by })
+            .into(),
+            Variant::SubjectToken => {
+                vec![Error::SubjectToken { why: "the variable OCI_ID_TOKEN holds no token".into() }]
             }
             Variant::NoProfile => {
                 vec![Error::NoProfile {
@@ -631,6 +685,9 @@ mod tests {
                 path: prod("token"),
                 why: "No space left on device".into(),
             }],
+            Variant::KeyEncrypted => {
+                vec![Error::KeyEncrypted { path: prod("oci_api_key.pem"), profile: "prod".into() }]
+            }
             Variant::Key => {
                 vec![Error::Key {
                     path: prod("private_key.pem"),
@@ -737,7 +794,9 @@ mod tests {
             }],
             Variant::Certificates => vec![Error::Certificates { why: "the system has none".into() }],
             Variant::OpaqueToken => vec![Error::OpaqueToken],
-            Variant::Upst => vec![Error::Upst { why: "it is not a JWT".into() }],
+            Variant::Upst => {
+                [true, false].map(|exchanged| Error::Upst { why: "it is not a JWT".into(), exchanged }).into()
+            }
             Variant::AnotherIdentity => vec![Error::AnotherIdentity {
                 profile: "prod".into(),
                 was: "user ocid1.user.oc1..ada of tenancy ocid1.tenancy.oc1..one".into(),

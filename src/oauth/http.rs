@@ -88,10 +88,12 @@ impl Answer {
     }
 }
 
-/// The statuses after which a request is sent again. A request whose connection was never made is
-/// always sent again.
+/// The statuses after which a request is sent again. Unless that is forbidden, a request whose connection was never
+/// made is sent again too.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
+    /// Whoever waits has what is needed already.
+    Never,
     /// 429 only. For a grant that is spent once the server may have processed it.
     TooManyRequests,
     /// 429 and 503. For a request that spends nothing.
@@ -154,7 +156,8 @@ impl<'a> Client<'a> {
                 Err(e) if failed_to_connect(e) => pause,
                 _ => Duration::MAX,
             };
-            if attempt == TRIES || wait > LONGEST_RETRY_AFTER || wait >= self.remaining() {
+            let is_last = attempt == TRIES || retry == Retry::Never;
+            if is_last || wait > LONGEST_RETRY_AFTER || wait >= self.remaining() {
                 let proxy = route.proxy.as_deref().filter(|_| !self.tcp.has_passed_proxy());
                 return answer.map_err(|e| describe(endpoint, proxy, &e));
             }

@@ -34,6 +34,7 @@ pub fn refresh(
     key: &PrivateKey,
     key_file: &Path,
     upst: &Upst,
+    retry: Retry,
 ) -> Result<Secret> {
     let endpoint = Endpoint { what: AUTH_SERVICE, url };
     let body = Zeroizing::new(json!({ "currentToken": upst.token().expose() }).to_string());
@@ -50,7 +51,7 @@ pub fn refresh(
         ("x-content-sha256", &signed.content_sha256),
     ];
     let post = Post { content_type: JSON, headers: &headers, body: &body };
-    let answer = client.post(&endpoint, &post, Retry::Unavailable)?;
+    let answer = client.post(&endpoint, &post, retry)?;
     client.close_connection();
     if answer.status == 401
         && let Some(theirs) = answer.date
@@ -149,7 +150,7 @@ mod tests {
         client.begin(Duration::from_secs(20));
         let (key, upst) = session();
         let url = format!("http://{server}{REFRESH_PATH}");
-        let answer = refresh(&client, &url, &key, Path::new("/key.pem"), &upst);
+        let answer = refresh(&client, &url, &key, Path::new("/key.pem"), &upst, Retry::Unavailable);
         Asked { answer, requests: serving.join().unwrap(), server }
     }
 

@@ -141,6 +141,13 @@ impl PrivateKey {
         }
     }
 
+    /// Whether the file is an encrypted key: intact, and of no use without its passphrase.
+    pub fn is_encrypted(bytes: &[u8]) -> bool {
+        pem::parse(bytes).is_ok_and(|block| {
+            block.tag() == "ENCRYPTED PRIVATE KEY" || block.headers().get("DEK-Info").is_some()
+        })
+    }
+
     fn from_pkcs8(der: &[u8]) -> std::result::Result<Self, String> {
         let info = PrivateKeyInfoRef::from_der(der).map_err(|e| format!("its PKCS#8 is damaged ({e})"))?;
         if info.algorithm.oid != pkcs1::ALGORITHM_OID {
@@ -262,6 +269,7 @@ mod tests {
         for (name, expected) in odd {
             let why = PrivateKey::parse(&pem(name)).err().unwrap();
             assert!(why.starts_with(expected), "{name}: {why}");
+            assert_eq!(PrivateKey::is_encrypted(&pem(name)), name.starts_with("encrypted"), "{name}");
         }
         let whole = pem("session.pem");
         for garbage in [&b""[..], b"\0\xff", b"OCI_API_KEY\n", &whole[..whole.len() / 2]] {

@@ -1,7 +1,6 @@
 //! Oracle's formats and services: the OCI config, the session token and its key, signed requests, the
 //! token exchange, the renewal of a session, regions, and the `oci` program.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "sessions are not renewed at Oracle's own service yet"))]
 pub mod auth_service;
 pub mod command_line;
 pub mod config_file;

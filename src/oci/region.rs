@@ -161,7 +161,6 @@ pub struct Place {
     pub realm_domain: String,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "sessions are not renewed at Oracle's own service yet"))]
 impl Place {
     /// Oracle's sign-in page, without a path.
     pub fn login_url(&self) -> String {
@@ -181,7 +180,6 @@ impl Place {
 /// The place of a region given by name or key, in any case. For a region that woci does not know, the sources of the
 /// SDKs are read, in their order: the file of regions, the variable with a region, the variable with a realm domain.
 /// One that is malformed is left out with a warning. `None` if the text cannot be part of a host name.
-#[cfg_attr(not(test), expect(dead_code, reason = "sessions are not renewed at Oracle's own service yet"))]
 pub fn place(host: &Host, region: &str) -> Option<Place> {
     let region = region.trim().to_ascii_lowercase();
     if !is_label(&region) {

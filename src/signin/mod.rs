@@ -12,7 +12,6 @@ use crate::oauth::http::Client;
 use crate::oauth::{Provider, Tokens};
 
 mod connection;
-#[cfg_attr(not(test), expect(dead_code, reason = "no session is made by this way yet"))]
 pub mod console;
 mod listener;
 pub mod loopback;

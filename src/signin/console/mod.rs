@@ -149,7 +149,6 @@ impl SignIn<'_> {
                     },
                 }
             }
-            // The terminal is read before the person is told to paste there: opening it discards what was typed.
             if let Some(line) = person.pasted()
                 && let Some(token) = self.read_paste(line)
             {
@@ -246,20 +245,26 @@ impl Person<'_> {
         let is_remote = self.host.env.get("SSH_CONNECTION").is_some();
         if self.plan.reads_terminal && (has_failed || is_remote) && !self.is_instructed {
             self.is_instructed = true;
+            // Before the person is told to paste there: opening the terminal discards what was typed.
+            self.open_terminal();
             log::line(format_args!("{}", by_hand::instructions(&self.host.env, self.port)));
         }
         Ok(())
     }
 
-    /// A whole line that was pasted on the terminal.
+    fn open_terminal(&mut self) {
+        self.paste = match self.browser.uses_terminal() {
+            true => None,
+            false => self.paste.take().or_else(|| Paste::open().ok()),
+        };
+    }
+
+    /// A whole line that was pasted on the terminal. Until the person is told to paste, the terminal is left alone.
     fn pasted(&mut self) -> Option<Line> {
-        if !self.plan.reads_terminal || self.browser.uses_terminal() {
-            self.paste = None;
+        if !self.is_instructed {
             return None;
         }
-        if self.paste.is_none() {
-            self.paste = Paste::open().ok();
-        }
+        self.open_terminal();
         let paste = self.paste.as_mut()?;
         let line = self.typed.take(&paste.read());
         if line.is_some() {
