@@ -1,10 +1,16 @@
 """The network of a company: TLS in front of a service, a proxy that is the only one to resolve its names, a captive
 portal."""
 import base64
+import concurrent.futures
 import contextlib
+import ctypes
+import fcntl
 import socket
 import ssl
+import struct
 import threading
+
+CLONE_NEWNET, SIOCSIFFLAGS, IFF_UP = 0x40000000, 0x8914, 1  # from Linux's headers
 
 
 def listen(handle):
@@ -115,3 +121,20 @@ class Proxy:
         connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         with socket.create_connection(("127.0.0.1", port)) as service:
             pump(connection, service)
+
+
+def own_network(work):
+    """Runs `work` in a thread with a network of its own: a loopback interface and nothing else. The threads and programs
+    that `work` starts are in that network too, so that no other program of this machine holds a port that they need.
+    Returns false, and runs nothing, if this user may not have one."""
+
+    def inside():
+        if not hasattr(socket, "AF_NETLINK") or ctypes.CDLL(None).unshare(CLONE_NEWNET):
+            return False
+        with socket.socket() as probe:
+            fcntl.ioctl(probe, SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", IFF_UP))
+        work()
+        return True
+
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        return thread.submit(inside).result()

@@ -159,6 +159,10 @@ class Api:
             self.hold.wait(60)
         if request.path.rstrip("/") == "/n":
             return 200, {"opc-request-id": "e2e"}, json.dumps("e2e-namespace")
+        if request.path == "/20160918/regions":
+            return 200, {"opc-request-id": "e2e"}, json.dumps([])
+        if request.path.split("?")[0] == "/n/e2e-namespace/b/e2e-bucket/o":
+            return 200, {"opc-request-id": "e2e"}, json.dumps({"objects": [{"name": "hello.txt", "size": 5}]})
         return 404, {"opc-request-id": "e2e"}, json.dumps({"code": "NotAuthorizedOrNotFound", "message": "no such thing"})
 
     def check(self, request):

@@ -136,6 +136,7 @@ impl Console {
                 return answer;
             }
         };
+        self.ledger().secrets.push(asked.nonce.to_owned());
         // Without a change of the rules, a person can refuse (see `person::Habit::Denies`).
         let person = match request.header("x-person") {
             Some("denies") => Person::denies(),
@@ -202,7 +203,7 @@ impl Console {
         let nonce = if wrong_nonce { "0b5f1a6c-nonce-of-another-request" } else { asked.nonce };
         let id_token = self.id_token(nonce, rules.now());
         let mut ledger = self.ledger();
-        ledger.secrets.extend([asked.nonce.to_owned(), id_token.clone()]);
+        ledger.secrets.push(id_token.clone());
         let session = ledger.begin_session(&rules);
         let claims = ledger.claims(session, &asked.key, &rules);
         let upst = ledger.issue(session, rules.upst.token(&self.key, claims));

@@ -1,7 +1,7 @@
 //! The other side of woci, for its tests and its demo: an OpenID provider, an OCI identity domain, Oracle's own sign-in
 //! and auth service, a person with a browser, and an `oci`. It shares no code with woci: each RFC was read twice.
 //!
-//! `sim serve` runs all servers until stdin closes, `sim demo` shows woci at work, `sim bench` measures it. Called by
+//! `sim serve` runs all servers until stdin closes; a line on stdin asks what they have seen. `sim demo` shows woci at work, `sim bench` measures it. Called by
 //! the name `oci` or `browser` it is one.
 
 // tests/it mounts this file too, and each of the two uses a part of it.
@@ -27,6 +27,8 @@ pub mod provider;
 pub mod simulator;
 pub mod sys;
 
+use faults::Grant;
+use serde_json::json;
 use simulator::Sim;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -58,14 +60,15 @@ fn built(path: &str) -> PathBuf {
     std::fs::canonicalize(path).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-/// One JSON document on stdout, then silence until stdin ends.
+/// One JSON document on stdout, then one in a line of its own for each line of stdin, until stdin ends. The line `end`
+/// also ends all console sessions.
 fn serve() -> ExitCode {
     let sim = Sim::start();
     let manager = |section: Vec<(String, String)>| {
         let lines: String = section.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
         format!("[DEFAULT]\n{lines}")
     };
-    let document = serde_json::json!({
+    let document = json!({
         "authz_base_url": sim.authorize_url(),
         "token_url": sim.token_url(),
         "token_exchange_url": sim.exchange_url(),
@@ -75,6 +78,17 @@ fn serve() -> ExitCode {
         "woci_manager.ini for a console session": manager(sim.console_section()),
     });
     println!("{document:#}");
-    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    for line in std::io::stdin().lines().map_while(Result::ok) {
+        if line == "end" {
+            sim.console.end_all();
+        }
+        let seen = json!({
+            "sign_ins": sim.count(Grant::ConsoleSignIn),
+            "refreshes": sim.count(Grant::ConsoleRefresh),
+            "issued": sim.console.issued(),
+            "refusals": sim.console.refusals(),
+        });
+        println!("{seen}");
+    }
     ExitCode::SUCCESS
 }

@@ -21,9 +21,9 @@ import tempfile
 import time
 
 from harness import ROOT, WOCI, Home, Skip, holds, run, same, wait, write
+from simulator import Sim
 from syscalls import Trace
 
-SIM = ROOT / "target/debug/examples/sim"
 # From the provider's answer, which spends the refresh token, to the moment when the next one is in its place. A crash at
 # the first two loses the token.
 WINDOW = ["recvfrom", "write", "fsync", "rename"]
@@ -42,30 +42,6 @@ def journey(table):
         with table.proves("if the process with the lock is stopped, others wait 60 s and then name it"):
             took = stopped.result()
             assert 59 <= took <= 75, f"{took:.0f} s"
-
-
-class Sim:
-    """The simulated provider and identity domain, in a process of their own."""
-
-    def __init__(self, env=None):
-        if not SIM.exists():
-            raise Skip(f"{SIM} is not built (cargo build --example sim)")
-        self.process = subprocess.Popen([SIM, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
-        lines = b""
-        while not lines.endswith(b"\n}\n"):
-            lines += self.process.stdout.readline()
-        self.manager = json.loads(lines)["woci_manager.ini"]
-
-    def home(self):
-        home = Home()
-        (home.bin / "browser").symlink_to(SIM)
-        home.env["BROWSER"] = "browser"
-        write(home.oci / "woci_manager.ini", f"{self.manager}redirect_port = {home.redirect_port}\n")
-        return home
-
-    def stop(self):
-        self.process.stdin.close()
-        self.process.wait(10)
 
 
 # ---- kill -9 at every call ----

@@ -1,8 +1,12 @@
-"""Makes a company's certificate authority, and good and bad certificates of servers. argv: folder.
+"""Makes a company's certificate authority, and good and bad certificates of servers. argv: folder, and more
+names of the servers.
 
-Each NAME.pem holds a key and the chain that a server sends; ca.pem is what a client has to trust.
+Each NAME.pem holds a key and the chain that a server sends; ca.pem is what a client has to trust. Prints the hash by
+which Chromium can be told to trust good.pem.
 """
+import base64
 import datetime
+import hashlib
 import ipaddress
 import pathlib
 import sys
@@ -15,7 +19,7 @@ from cryptography.x509.oid import NameOID
 FOLDER = pathlib.Path(sys.argv[1])
 NOW = datetime.datetime.now(datetime.timezone.utc)
 DAY = datetime.timedelta(days=1)
-HOSTS = ("idp.example.test", "domain.example.test", "localhost")
+HOSTS = ("idp.example.test", "domain.example.test", "localhost", *sys.argv[2:])
 
 
 def certificate(name, issuer=None, hosts=(), ends=NOW + 30 * DAY, begins=NOW - 60 * DAY):
@@ -57,3 +61,6 @@ for name, text in {
     "self-signed": pem(certificate("idp.example.test", None, HOSTS)),
 }.items():
     (FOLDER / f"{name}.pem").write_bytes(text)
+
+spki = good[1].public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+print(base64.b64encode(hashlib.sha256(spki).digest()).decode())
