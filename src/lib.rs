@@ -24,7 +24,7 @@
 //! | `log` | messages on stderr | |
 //! | `host` | environment, home, clock, randomness | |
 //! | `error` | every way to fail, and what a person reads then | mod, say, phrases |
-//! | `sys` | system calls; the only unsafe code | process, terminal, disk, acl; screen in tests |
+//! | `sys` | system calls; the only unsafe code | process, terminal, disk, acl, memory; screen in tests |
 //! | `jwt`, `time`, `secret` | a token's claims; Unix time; a text that is never shown | |
 //! | `printable` | the words of other programs, as one printable line | |
 //! | `testing` | what unit tests share | home, vectors, golden |
@@ -92,9 +92,8 @@ use host::Host;
 use output::{Format, Output};
 use verbs::Answer;
 
-#[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: sys::Allocator = sys::Allocator;
 
 /// One run of woci, from the arguments to the exit code.
 pub fn main(args: Vec<OsString>) -> u8 {

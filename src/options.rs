@@ -172,6 +172,18 @@ pub const OPTIONS: &[Opt] = &[
         ..ROW
     },
     Opt {
+        name: "--cli-rc-file",
+        variable: Some("OCI_CLI_RC_FILE"),
+        kind: Kind::Path,
+        default: Some("~/.oci/oci_cli_rc"),
+        value: "PATH",
+        group: Group::Profile,
+        help: "oci's own settings; their default_profile is the profile if none is named",
+        example: "--cli-rc-file ~/team/oci_cli_rc",
+        forwarded: true,
+        ..ROW
+    },
+    Opt {
         name: "--auth",
         default: Some("security_token"),
         value: "TYPE",

@@ -111,7 +111,7 @@ impl Config {
         if let Some(name) = flag_or_variable(host, flags, "--profile") {
             return ProfileName::new(&name.to_string_lossy());
         }
-        if let Some(name) = default_of_oci(host)? {
+        if let Some(name) = default_of_oci(host, flags)? {
             return ProfileName::new(&name);
         }
         match &self.manager {
@@ -153,14 +153,14 @@ fn named(host: &Host, flags: &Flags, option: &str) -> Result<Option<PathBuf>> {
 }
 
 /// The profile that oci takes if none is named: `default_profile` of its own settings file. woci reads nothing else
-/// there; a file that cannot be read is left to oci to report.
-fn default_of_oci(host: &Host) -> Result<Option<String>> {
-    let named = host.env.get("OCI_CLI_RC_FILE").map(|path| host.absolute(Path::new(path))).transpose()?;
-    let bytes = match named.map(|path| files::read(&path)) {
-        None | Some(Ok(None)) => files::read(&host.home()?.join(".oci/oci_cli_rc")),
-        Some(read) => read,
-    };
-    let Ok(Some(bytes)) = bytes else { return Ok(None) };
+/// there; a file that cannot be read is left to oci to report. A named file that does not exist does not count, in oci
+/// either.
+fn default_of_oci(host: &Host, flags: &Flags) -> Result<Option<String>> {
+    let named = [flags.get("--cli-rc-file").map(OsStr::new), host.env.get("OCI_CLI_RC_FILE")];
+    let places = named.into_iter().flatten().chain([OsStr::new("~/.oci/oci_cli_rc")]);
+    let paths = places.map(|path| host.absolute(Path::new(path))).collect::<Result<Vec<_>>>()?;
+    let found = paths.iter().map(|path| files::read(path)).find(|read| !matches!(read, Ok(None)));
+    let Some(Ok(Some(bytes))) = found else { return Ok(None) };
     let Ok(text) = ini::text(&bytes) else { return Ok(None) };
     let mut is_settings = false;
     for line in ini::lines(text).map_while(std::result::Result::ok) {

@@ -59,8 +59,8 @@ impl<'a> Keeper<'a> {
     /// the session and `publish` after it, and ends if one of them fails.
     ///
     /// # Errors
-    /// [`Error::NobodyToAsk`] if the session can only be renewed by a person, and the errors of `check` and
-    /// `publish`.
+    /// [`Error::NobodyToAsk`] and [`Error::AnotherIdentity`] if only a person can renew the session, and the errors of
+    /// `check` and `publish`.
     pub fn keep(
         &mut self,
         stop: &Receiver<()>,
@@ -89,7 +89,8 @@ impl<'a> Keeper<'a> {
     fn wake_up(&mut self) -> Result<UnixTime> {
         let e = match self.refresh_if_due() {
             Ok(next) => return Ok(next),
-            Err(e @ Error::NobodyToAsk { .. }) => return Err(e),
+            // Another try would spend a refresh token to end in the same way.
+            Err(e @ (Error::NobodyToAsk { .. } | Error::AnotherIdentity { .. })) => return Err(e),
             Err(e) => e,
         };
         let now = host::now();

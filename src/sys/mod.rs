@@ -8,6 +8,7 @@ use std::os::fd::FromRawFd as _;
 
 mod acl;
 mod disk;
+mod memory;
 mod process;
 #[cfg(test)]
 mod screen;
@@ -15,6 +16,7 @@ mod terminal;
 
 pub use acl::{acl, set_acl};
 pub use disk::{open_without_links, sync, user};
+pub use memory::Allocator;
 pub use process::{
     Process, SupervisedChild, begin, command_line, detach, exec, forbid_core_dumps, forget_variable,
     hold_signals, spawn, spawn_detached, stop_signals, try_descriptors, try_threads,

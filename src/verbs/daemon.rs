@@ -67,6 +67,10 @@ fn stay(
 fn needs_person(e: Error) -> Error {
     match e {
         Error::NobodyToAsk { profile, why } => Error::DaemonNeedsPerson { profile, why },
+        Error::AnotherIdentity { profile, was, is } => {
+            let why = format!("the session is of {was}, and the new one would be of {is}");
+            Error::DaemonNeedsPerson { profile, why }
+        }
         other => other,
     }
 }
