@@ -12,10 +12,10 @@
 //! | `verbs` | THE table of verbs; one file each | mod; credential, env, session, daemon, kube/{credential, config}, passthrough, version |
 //! | `output` | JSON or text: the one writer of stdout | |
 //! | `fresh` | keeping a session fresh in time | schedule, keeper, daemon, beside |
-//! | `session` | when a session is usable, refreshed or signed in for | ensure, stored, ask, establish, renew/refresh_grant |
-//! | `signin` | a person signs in at the browser | loopback/{listener, callback, peer, page, reply}, opener |
+//! | `session` | when a session is usable, refreshed or signed in for | ensure, stored, ask/{provider, console}, establish, renew/{refresh_grant, subject_token, console} |
+//! | `signin` | a person signs in at the browser | loopback/{callback}, console/{answer, form, page, by_hand}; listener, connection, request, responder, peer, page, reply, opener |
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, envelope, legacy, passphrase |
-//! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, upst, key, signature, exchange, region, environment, program |
+//! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, upst, key, signature, exchange, auth_service, region, environment, program |
 //! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret; python compares with Python's parser in tests |
 //! | `oauth` | requests to a token endpoint | http, resolver, tcp, token, reason, pkce, url |
 //! | `ini` | the INI file format | scan, edit |
@@ -23,8 +23,8 @@
 //! | `files` | reading, replacing and locking files | mod, open, exposed, lock, access |
 //! | `log` | messages on stderr | |
 //! | `host` | environment, home, clock, randomness | |
-//! | `error` | every way to fail, and what a person reads then | mod, say |
-//! | `sys` | system calls; the only unsafe code | process, terminal, disk, acl |
+//! | `error` | every way to fail, and what a person reads then | mod, say, phrases |
+//! | `sys` | system calls; the only unsafe code | process, terminal, disk, acl, memory; screen in tests |
 //! | `jwt`, `time`, `secret` | a token's claims; Unix time; a text that is never shown | |
 //! | `printable` | the words of other programs, as one printable line | |
 //! | `testing` | what unit tests share | home, vectors, golden |
@@ -35,9 +35,10 @@
 //!   `EFFECTS` in tests/it/tables.rs.
 //! - **A new verb**: add a row to the table in `verbs`, and a file beside it. If the verb prints a
 //!   document, add a schema to schemas/. Show the verb in README.md.
-//! - **A new way to sign in**: add a variant to `signin::Way`, a file to `signin`, and the required
-//!   settings to `config/needs`. **A new way to renew** without a person: the same in
-//!   `session/renew`.
+//! - **A new way to sign in at a provider**: add a variant to `signin::Way` and a folder to `signin`. **A new way to
+//!   renew** without a person: add a file to `session/renew`. **A new source of sessions** beside providers, workloads
+//!   and Oracle's own sign-in: add a variant to `config::SessionFrom` and its required settings to `config/needs`; the
+//!   compiler then names what to decide in `session`.
 //! - **A new error**: add a variant to `error/mod`, and its message and an example to `error/say`.
 //!
 //! `make bless` rewrites the golden files: fixtures/help/ and fixtures/errors.txt.
@@ -50,7 +51,7 @@
 //! |---|---|
 //! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `passthrough`, `kube`, `readme` |
 //! | `fresh` | `daemon`, `auto_refresh` |
-//! | `session` | `life`, `crowd`, `origin` |
+//! | `session` | `life`, `crowd`, `origin`, `console` |
 //! | `signin` | `sign_in` |
 //! | `store`, `files` | `at_rest`, `disk`, `owners` |
 //! | `oci` | `oci_config`, `passthrough` |
@@ -91,9 +92,8 @@ use host::Host;
 use output::{Format, Output};
 use verbs::Answer;
 
-#[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: sys::Allocator = sys::Allocator;
 
 /// One run of woci, from the arguments to the exit code.
 pub fn main(args: Vec<OsString>) -> u8 {
@@ -130,7 +130,7 @@ pub mod entry_points {
     pub use crate::config::fuzz::{ini, manager};
     pub use crate::oauth::fuzz::{form, token_answer};
     pub use crate::oci::fuzz::{key, upst};
-    pub use crate::signin::fuzz::callback;
+    pub use crate::signin::fuzz::{callback, console_answer};
     pub use crate::store::fuzz::{envelope, record};
 
     /// Arguments with a zero byte between them.

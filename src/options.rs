@@ -25,6 +25,8 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
     Profile,
+    Source,
+    Console,
     Provider,
     Exchange,
     SignIn,
@@ -35,8 +37,10 @@ pub enum Group {
 }
 
 impl Group {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Profile,
+        Self::Source,
+        Self::Console,
         Self::Provider,
         Self::Exchange,
         Self::SignIn,
@@ -49,6 +53,8 @@ impl Group {
     pub fn title(self) -> &'static str {
         match self {
             Self::Profile => "Profile and files",
+            Self::Source => "Where the session comes from",
+            Self::Console => "Oracle's own sign-in, which needs no registration",
             Self::Provider => "The identity provider, where a person signs in",
             Self::Exchange => "The OCI identity domain, which exchanges the sign-in for a session token",
             Self::SignIn => "Signing in",
@@ -117,6 +123,7 @@ pub const DAEMON_PROCESS: &str = "__daemon";
 /// It is woci's with a verb of woci's. An oci command gets its own.
 pub const OUTPUT: &str = "--output";
 
+pub const SESSION_FROM: &[&str] = &["provider", "workload", "console"];
 pub const SHELLS: &[&str] = &["sh", "bash", "zsh", "fish", "powershell", "pwsh"];
 pub const LOG_LEVELS: &[&str] = &["DEBUG", "INFO", "WARNING", "ERROR"];
 const SECONDS_OF_A_DAY: u32 = 86_400;
@@ -165,6 +172,18 @@ pub const OPTIONS: &[Opt] = &[
         ..ROW
     },
     Opt {
+        name: "--cli-rc-file",
+        variable: Some("OCI_CLI_RC_FILE"),
+        kind: Kind::Path,
+        default: Some("~/.oci/oci_cli_rc"),
+        value: "PATH",
+        group: Group::Profile,
+        help: "oci's own settings; their default_profile is the profile if none is named",
+        example: "--cli-rc-file ~/team/oci_cli_rc",
+        forwarded: true,
+        ..ROW
+    },
+    Opt {
         name: "--auth",
         default: Some("security_token"),
         value: "TYPE",
@@ -198,6 +217,63 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::Profile,
         help: "the folder of the sessions, for a home without file locks (NFS)",
         example: "--sessions-folder /var/tmp/ada/sessions",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--session-from",
+        key: Some("session_from"),
+        kind: Kind::OneOf(SESSION_FROM),
+        default: Some("provider or workload if one of their settings is set, else console"),
+        value: "SOURCE",
+        group: Group::Source,
+        help: "console: Oracle's own sign-in; provider: a sign-in at an OpenID provider; workload: a token that this machine already has",
+        example: "--session-from console",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--subject-token-file",
+        key: Some("subject_token_file"),
+        kind: Kind::Path,
+        value: "PATH",
+        group: Group::Source,
+        help: "the file that holds a workload's token, read again at each renewal",
+        example: "--subject-token-file /var/run/secrets/tokens/oci",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--subject-token-env",
+        key: Some("subject_token_env"),
+        value: "VAR",
+        group: Group::Source,
+        help: "the variable that holds a workload's token",
+        example: "--subject-token-env OCI_ID_TOKEN",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--console-url",
+        key: Some("console_url"),
+        kind: Kind::Url,
+        default: Some("https://login.REGION.oraclecloud.com, in each realm its own domain"),
+        value: "URL",
+        group: Group::Console,
+        help: "scheme and host of Oracle's sign-in",
+        example: "--console-url https://login.eu-frankfurt-1.oraclecloud.com",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--auth-service-url",
+        key: Some("auth_service_url"),
+        kind: Kind::Url,
+        default: Some("https://auth.REGION.oraclecloud.com, in each realm its own domain"),
+        value: "URL",
+        group: Group::Console,
+        help: "scheme and host of the service that renews a console session",
+        example: "--auth-service-url https://auth.eu-frankfurt-1.oraclecloud.com",
         kept_in_kubeconfig: true,
         ..ROW
     },
@@ -455,6 +531,24 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::Verb,
         help: "the same as --profile; `oci session authenticate` uses this name",
         example: "session authenticate --profile-name prod",
+        verbs: &["session authenticate"],
+        ..ROW
+    },
+    Opt {
+        name: "--tenancy-name",
+        value: "NAME",
+        group: Group::Verb,
+        help: "the tenancy to sign in to, for a console session",
+        example: "session authenticate --tenancy-name acme",
+        verbs: &["session authenticate"],
+        ..ROW
+    },
+    Opt {
+        name: "--identity-provider-name",
+        value: "NAME",
+        group: Group::Verb,
+        help: "the tenancy's identity provider to sign in at, for a console session",
+        example: "session authenticate --identity-provider-name OracleIdentityCloudService",
         verbs: &["session authenticate"],
         ..ROW
     },

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
 /// Seconds since 1970-01-01T00:00:00Z, as in a JWT's `exp` (RFC 7519 section 2, NumericDate).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixTime(pub i64);
@@ -19,8 +22,6 @@ impl UnixTime {
     /// The form of an HTTP `Date` header (RFC 9110 section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
     pub fn http_date(self) -> String {
         const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-        const MONTHS: [&str; 12] =
-            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
         let c = Civil::from(self);
         let weekday = DAYS[self.0.div_euclid(86_400).rem_euclid(7) as usize];
         let month = MONTHS[c.month as usize - 1];
@@ -28,6 +29,22 @@ impl UnixTime {
             "{weekday}, {:02} {month} {:04} {:02}:{:02}:{:02} GMT",
             c.day, c.year, c.hour, c.minute, c.second
         )
+    }
+
+    /// The moment of an HTTP `Date` header in the form that [`http_date`](Self::http_date) writes, the only one that
+    /// servers may send. `None` for any other text, and for a date that no calendar has.
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        let number = |from: usize, to: usize| text.get(from..to)?.parse().ok();
+        let month = MONTHS.iter().position(|name| text.get(8..11) == Some(name))?;
+        let moment = Self::from(&Civil {
+            year: number(12, 16)?,
+            month: month as i64 + 1,
+            day: number(5, 7)?,
+            hour: number(17, 19)?,
+            minute: number(20, 22)?,
+            second: number(23, 25)?,
+        });
+        (moment.http_date() == text).then_some(moment)
     }
 }
 
@@ -73,8 +90,24 @@ impl From<UnixTime> for Civil {
     }
 }
 
+impl From<&Civil> for UnixTime {
+    /// The inverse calculation, in years that start in March too.
+    fn from(c: &Civil) -> Self {
+        let year = c.year - i64::from(c.month <= 2);
+        let era = year.div_euclid(400);
+        let year_of_era = year.rem_euclid(400);
+        let march_month = (c.month + 9) % 12;
+        let day_of_year = (153 * march_month + 2) / 5 + c.day - 1;
+        let day_of_era = 365 * year_of_era + year_of_era / 4 - year_of_era / 100 + day_of_year;
+        let days = era * 146_097 + day_of_era - 719_468;
+        Self(days * 86_400 + c.hour * 3_600 + c.minute * 60 + c.second)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::UnixTime;
 
     #[test]
@@ -95,6 +128,39 @@ mod tests {
     #[test]
     fn http_date_matches_the_example_of_the_rfc() {
         assert_eq!(UnixTime(784_111_777).http_date(), "Sun, 06 Nov 1994 08:49:37 GMT");
+    }
+
+    #[test]
+    fn an_http_date_of_another_form_or_of_no_calendar_is_not_read() {
+        for text in [
+            "",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "Mon, 06 Nov 1994 08:49:37 GMT",
+            "Sun, 06 nov 1994 08:49:37 GMT",
+            "Sun, 6 Nov 1994 08:49:37 GMT",
+            "Sun, +6 Nov 1994 08:49:37 GMT",
+            "Wed, 31 Apr 2026 00:00:00 GMT",
+            "Thu, 01 Jan 1970 24:00:00 GMT",
+            "Sun, 06 Nov 1994 08:49:37 CET",
+            "Sun, 06 Nov 1994 08:49:37 GMT ",
+            "Sun, 06 Növ 1994 08:49:37 GMT",
+        ] {
+            assert_eq!(UnixTime::from_http_date(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_http_date_that_is_written_is_read_again(seconds in -62_167_219_200_i64..253_402_300_800) {
+            let text = UnixTime(seconds).http_date();
+            prop_assert_eq!(UnixTime::from_http_date(&text), Some(UnixTime(seconds)), "{}", text);
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_of_dates_panic(text in ".*|\\PC{5}, [0-9+-]{2} Nov [0-9-]{4} [0-9:]{8} GMT") {
+            let _ = UnixTime::from_http_date(&text);
+        }
     }
 
     #[test]

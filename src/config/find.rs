@@ -111,7 +111,7 @@ impl Config {
         if let Some(name) = flag_or_variable(host, flags, "--profile") {
             return ProfileName::new(&name.to_string_lossy());
         }
-        if let Some(name) = default_of_oci(host)? {
+        if let Some(name) = default_of_oci(host, flags)? {
             return ProfileName::new(&name);
         }
         match &self.manager {
@@ -153,14 +153,14 @@ fn named(host: &Host, flags: &Flags, option: &str) -> Result<Option<PathBuf>> {
 }
 
 /// The profile that oci takes if none is named: `default_profile` of its own settings file. woci reads nothing else
-/// there; a file that cannot be read is left to oci to report.
-fn default_of_oci(host: &Host) -> Result<Option<String>> {
-    let named = host.env.get("OCI_CLI_RC_FILE").map(|path| host.absolute(Path::new(path))).transpose()?;
-    let bytes = match named.map(|path| files::read(&path)) {
-        None | Some(Ok(None)) => files::read(&host.home()?.join(".oci/oci_cli_rc")),
-        Some(read) => read,
-    };
-    let Ok(Some(bytes)) = bytes else { return Ok(None) };
+/// there; a file that cannot be read is left to oci to report. A named file that does not exist does not count, in oci
+/// either.
+fn default_of_oci(host: &Host, flags: &Flags) -> Result<Option<String>> {
+    let named = [flags.get("--cli-rc-file").map(OsStr::new), host.env.get("OCI_CLI_RC_FILE")];
+    let places = named.into_iter().flatten().chain([OsStr::new("~/.oci/oci_cli_rc")]);
+    let paths = places.map(|path| host.absolute(Path::new(path))).collect::<Result<Vec<_>>>()?;
+    let found = paths.iter().map(|path| files::read(path)).find(|read| !matches!(read, Ok(None)));
+    let Some(Ok(Some(bytes))) = found else { return Ok(None) };
     let Ok(text) = ini::text(&bytes) else { return Ok(None) };
     let mut is_settings = false;
     for line in ini::lines(text).map_while(std::result::Result::ok) {
@@ -236,7 +236,8 @@ pub mod fuzz {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{SetBy, SignIn};
+    use crate::config::{Origin, SessionFrom, SetBy, SignIn};
+    use crate::error::Found;
     use crate::host::Env;
     use crate::log::Level;
     use crate::testing::{Home, fixture_path};
@@ -316,7 +317,7 @@ mod tests {
         let missing = settings.provider_needs(&Env::of(&[])).err().unwrap();
         let Error::MissingOptions { names, profile, manager, .. } = missing else { panic!("{missing}") };
         assert_eq!(names, ["--client-id (client_id)"], "an empty value hides that of COMMON");
-        assert_eq!((profile.as_str(), manager), ("prod", Some(sample("odd-secrets").into())));
+        assert_eq!((profile.as_str(), manager), ("prod", Found::At(sample("odd-secrets").into())));
 
         let renewal = home
             .settings(&[&named[..], &[("--client-id", "c")]].concat(), &[])
@@ -521,8 +522,73 @@ mod tests {
             "--client-secret (client_secret)",
         ];
         assert_eq!(names, all);
-        let origin = settings.origin();
-        assert_eq!(origin.token_url, origin.token_exchange_url);
-        assert_eq!((origin.auth_client_id, origin.client_id), (None, None));
+        let Some(Origin::Provider { token_url, token_exchange_url, auth_client_id, client_id }) =
+            settings.origin()
+        else {
+            panic!()
+        };
+        assert_eq!(token_url, token_exchange_url);
+        assert_eq!((auth_client_id, client_id), (None, None));
+    }
+
+    #[test]
+    fn what_a_session_is_made_from_is_read_off_the_settings() {
+        let from = |lines: &str| {
+            let home = Home::with(&format!("[prod]\nscope = openid\n{lines}"));
+            home.settings(&[], &[]).map(|settings| settings.session_from)
+        };
+        for (lines, expected) in [
+            ("client_id = c\nclient_secret = s\n", None),
+            ("token_url = https://idp.example.com/token\n", Some(SessionFrom::Provider)),
+            ("auth_client_id = a\n", Some(SessionFrom::Provider)),
+            ("subject_token_file = /t\n", Some(SessionFrom::Workload)),
+            ("subject_token_env = T\n", Some(SessionFrom::Workload)),
+            ("console_url = https://login.example.com\n", Some(SessionFrom::Console)),
+            ("session_from = Console\nauth_client_id = a\n", Some(SessionFrom::Console)),
+            (
+                "session_from = workload\nauth_client_id = a\nsubject_token_env = T\n",
+                Some(SessionFrom::Workload),
+            ),
+        ] {
+            assert_eq!(from(lines), Ok(expected), "{lines}");
+        }
+        for (lines, one, other) in [
+            ("auth_client_id = a\nsubject_token_env = T\n", "auth_client_id", "subject_token_env"),
+            ("subject_token_file = /t\nsubject_token_env = T\n", "subject_token_file", "subject_token_env"),
+        ] {
+            let e = from(lines).err();
+            assert!(
+                matches!(e, Some(Error::TwoSources { one: o, other: p, .. }) if (o, p) == (one, other)),
+                "{lines}: {e:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_way_says_what_it_lacks() {
+        let lacks = |lines: &str, region: Option<&str>, is_console: bool| {
+            let settings = Home::with(&format!("[prod]\n{lines}")).settings(&[], &[]).unwrap();
+            match settings.needs(&Env::of(&[]), region, is_console).err() {
+                Some(Error::MissingOptions { names, console, .. }) => (names.join(" "), console),
+                other => panic!("{lines}: {other:?}"),
+            }
+        };
+        let names = |keys: &[&str]| {
+            let name = |key: &&str| format!("--{} ({key})", key.replace('_', "-"));
+            keys.iter().map(name).collect::<Vec<_>>().join(" ")
+        };
+        let of_provider = ["token_url", "auth_client_id", "client_id", "client_secret", "scope"];
+        assert_eq!(
+            lacks("authz_base_url = https://a.example.com\n", None, false),
+            (names(&of_provider), false)
+        );
+        let of_workload = ["token_exchange_url", "client_id", "client_secret"];
+        assert_eq!(lacks("subject_token_env = T\n", None, false), (names(&of_workload), false));
+        assert_eq!(lacks("session_from = console\n", None, false), (names(&["region"]), true));
+        assert_eq!(lacks("", None, true), (names(&["region"]), true));
+        let nothing = lacks("", Some("eu-frankfurt-1"), false);
+        assert_eq!(nothing, (names(&[&["authz_base_url"], &of_provider[..]].concat()), true));
+        let settings = Home::with("[prod]\n").settings(&[], &[]).unwrap();
+        assert!(settings.needs(&Env::of(&[]), Some("eu-frankfurt-1"), true).is_ok());
     }
 }

@@ -12,10 +12,10 @@ mod settings;
 mod values;
 
 pub use find::Config;
-pub use needs::ProviderNeeds;
+pub use needs::{ConsoleNeeds, Needs, ProviderNeeds, WorkloadNeeds};
 pub use profile::{DEFAULT, ProfileName};
 pub use secret::PassphraseSource;
-pub use settings::{Origin, Settings, SignIn};
+pub use settings::{Origin, SessionFrom, Settings, SignIn};
 pub use values::{NO_REGION, SetBy, is_region};
 
 #[cfg(fuzzing)]

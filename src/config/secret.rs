@@ -1,8 +1,11 @@
 //! Where a secret comes from, resolved when the secret is needed and not before: a run with a valid
 //! session needs none of them.
 
+use std::path::Path;
+
 use crate::error::{Error, Result};
-use crate::host::Env;
+use crate::files;
+use crate::host::{Env, Host};
 use crate::secret::Secret;
 
 #[derive(Clone)]
@@ -38,5 +41,36 @@ impl PassphraseSource {
     /// The source to use where nobody can be asked.
     pub fn without_prompt(&self) -> Option<SecretSource> {
         self.variable.clone().map(SecretSource::Variable)
+    }
+}
+
+/// Where a workload's token comes from. Such a token is valid for minutes, so that it is read at each renewal.
+#[derive(Clone, Debug)]
+pub enum SubjectTokenSource {
+    /// The path as it is configured.
+    File(String),
+    /// The name of the variable.
+    Variable(String),
+}
+
+impl SubjectTokenSource {
+    /// # Errors
+    /// [`Error::SubjectToken`] if there is none.
+    pub fn read(&self, host: &Host) -> Result<Secret> {
+        let (name, text) = match self {
+            Self::File(path) => {
+                let path = host.absolute(Path::new(path))?;
+                let bytes = files::read(&path)?.unwrap_or_default();
+                (format!("the file {}", path.display()), String::from_utf8(bytes).ok())
+            }
+            Self::Variable(name) => {
+                let value = host.env.get(name).and_then(|value| value.to_str()).map(str::to_owned);
+                (format!("the variable {name}"), value)
+            }
+        };
+        match text.as_deref().map(str::trim) {
+            Some(token) if !token.is_empty() => Ok(Secret::new(token.to_owned())),
+            _ => Err(Error::SubjectToken { why: format!("{name} holds no token") }),
+        }
     }
 }

@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use super::profile::ProfileName;
-use super::secret::{PassphraseSource, SecretSource};
+use super::secret::{PassphraseSource, SecretSource, SubjectTokenSource};
 use super::values::{SetBy, Values};
-use crate::error::{Given, Result};
+use crate::error::{Error, Given, Result};
 use crate::files::exposed;
 use crate::log;
 use crate::secret::Secret;
@@ -35,8 +35,12 @@ pub struct Settings {
     pub given: Given,
     /// About the configuration, for a run that renews or signs in.
     pub warnings: Vec<String>,
+    /// `None` if nothing says so: then it is a console session, made only if a person asks for it.
+    pub session_from: Option<SessionFrom>,
+    pub console: ConsoleValues,
     pub(super) manager: ManagerState,
     pub(super) provider: ProviderValues,
+    pub(super) subject_token: Option<SubjectTokenSource>,
     set_by: Vec<(&'static str, SetBy)>,
 }
 
@@ -69,13 +73,50 @@ pub enum SignIn {
     Never,
 }
 
+/// What a session is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionFrom {
+    /// A person signs in at an OpenID provider; the access token is exchanged.
+    Provider,
+    /// A token that this machine already has is exchanged.
+    Workload,
+    /// A person signs in at Oracle's own page.
+    Console,
+}
+
+impl SessionFrom {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Workload => "workload",
+            Self::Console => "console",
+        }
+    }
+}
+
+/// Scheme and host of Oracle's services for a console session, where they are not those of the region.
+pub struct ConsoleValues {
+    pub url: Option<String>,
+    pub auth_service_url: Option<String>,
+}
+
 /// The endpoints and clients that a session is made with; a value that is not configured is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    pub token_url: Option<String>,
-    pub auth_client_id: Option<String>,
-    pub token_exchange_url: Option<String>,
-    pub client_id: Option<String>,
+pub enum Origin {
+    Provider {
+        token_url: Option<String>,
+        auth_client_id: Option<String>,
+        token_exchange_url: Option<String>,
+        client_id: Option<String>,
+    },
+    Workload {
+        token_exchange_url: Option<String>,
+        client_id: Option<String>,
+    },
+    Console {
+        console_url: Option<String>,
+        auth_service_url: Option<String>,
+    },
 }
 
 /// What became of woci_manager.ini, for the messages about what it lacks.
@@ -111,6 +152,30 @@ impl Settings {
             client_id: values.text("client_id")?,
             client_secret: secret("client_secret")?,
         };
+        // Paths are added to them.
+        let base = |key| Ok(values.text(key)?.map(|url| url.trim_end_matches('/').to_owned()));
+        let console =
+            ConsoleValues { url: base("console_url")?, auth_service_url: base("auth_service_url")? };
+        let (file, variable) = (values.text("subject_token_file")?, values.text("subject_token_env")?);
+        let session_from = session_from(
+            values,
+            &[
+                ("authz_base_url", provider.authz_base_url.is_some()),
+                ("token_url", provider.token_url.is_some()),
+                ("auth_client_id", provider.auth_client_id.is_some()),
+            ],
+            &[("subject_token_file", file.is_some()), ("subject_token_env", variable.is_some())],
+            &console,
+        )?;
+        let subject_token = match (file, variable) {
+            (Some(_), Some(_)) => {
+                let (one, other) = ("subject_token_file", "subject_token_env");
+                return Err(Error::TwoSources { one, other, chosen_by: "" });
+            }
+            (Some(path), None) => Some(SubjectTokenSource::File(path)),
+            (None, Some(name)) => Some(SubjectTokenSource::Variable(name)),
+            (None, None) => None,
+        };
         if provider.scope.as_ref().is_some_and(|scope| scope.split(' ').all(|word| word != "offline_access"))
         {
             warnings.push(
@@ -143,8 +208,11 @@ impl Settings {
             },
             given: values.given(),
             warnings,
+            session_from,
+            console,
             manager: places.manager,
             provider,
+            subject_token,
             set_by: values.set_by(),
         })
     }
@@ -170,15 +238,25 @@ impl Settings {
         warnings
     }
 
-    /// What the session must have come from, as far as it is configured.
-    pub fn origin(&self) -> Origin {
+    /// What the session must have come from, as far as it is configured. `None` if nothing is: then any stored
+    /// session is good.
+    pub fn origin(&self) -> Option<Origin> {
         let values = &self.provider;
-        Origin {
-            token_url: values.token_url.clone(),
-            auth_client_id: values.auth_client_id.clone(),
-            token_exchange_url: values.exchange_url().cloned(),
-            client_id: values.client_id.clone(),
-        }
+        let token_exchange_url = values.exchange_url().cloned();
+        let client_id = values.client_id.clone();
+        Some(match self.session_from? {
+            SessionFrom::Provider => Origin::Provider {
+                token_url: values.token_url.clone(),
+                auth_client_id: values.auth_client_id.clone(),
+                token_exchange_url,
+                client_id,
+            },
+            SessionFrom::Workload => Origin::Workload { token_exchange_url, client_id },
+            SessionFrom::Console => Origin::Console {
+                console_url: self.console.url.clone(),
+                auth_service_url: self.console.auth_service_url.clone(),
+            },
+        })
     }
 
     /// Which profile and files were chosen, for a message.
@@ -205,5 +283,30 @@ impl Settings {
     pub fn set_by(&self, key: &str) -> SetBy {
         let read = self.set_by.iter().find(|(read, _)| *read == key);
         read.map_or(SetBy::Default, |(_, set_by)| *set_by)
+    }
+}
+
+/// What the session is made from: as `session_from` says, else as the settings do that only one kind has. Each pair is a
+/// key and whether it is set.
+fn session_from(
+    values: &Values<'_>,
+    provider: &[(&'static str, bool)],
+    workload: &[(&'static str, bool)],
+    console: &ConsoleValues,
+) -> Result<Option<SessionFrom>> {
+    if let Some(word) = values.text("session_from")? {
+        let all = [SessionFrom::Provider, SessionFrom::Workload, SessionFrom::Console];
+        let named = all.into_iter().find(|from| from.word().eq_ignore_ascii_case(&word));
+        return Ok(Some(named.expect("the row lists them")));
+    }
+    let first = |keys: &[(&'static str, bool)]| keys.iter().find(|(_, is_set)| *is_set).map(|(key, _)| *key);
+    match (first(provider), first(workload)) {
+        (Some(one), Some(other)) => Err(Error::TwoSources { one, other, chosen_by: "session_from" }),
+        (Some(_), None) => Ok(Some(SessionFrom::Provider)),
+        (None, Some(_)) => Ok(Some(SessionFrom::Workload)),
+        (None, None) if console.url.is_some() || console.auth_service_url.is_some() => {
+            Ok(Some(SessionFrom::Console))
+        }
+        (None, None) => Ok(None),
     }
 }

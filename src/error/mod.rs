@@ -4,12 +4,14 @@
 //! Code branches on the variants, never on the words of a message. `fixtures/errors.txt` shows an
 //! example of every message.
 
+mod phrases;
 mod say;
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::printable;
+use crate::time::UnixTime;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -17,6 +19,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub const EXCHANGE: &str = "token exchange";
 /// The same where no URL is configured for it.
 pub const EXCHANGE_BY_DEFAULT: &str = "token exchange at token_url (token_exchange_url is not set)";
+/// Oracle's service that renews a session.
+pub const AUTH_SERVICE: &str = "authentication service";
 
 /// An error ends the run, or is logged if woci can continue without what failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,9 +48,13 @@ pub enum Error {
     // Configuration. `name` says which setting, and where it was set: `redirect_port in [prod] of /…`.
     BadValue { name: String, why: String },
     ManagerConfig { path: PathBuf, why: String },
-    // Each name as it is shown to a person: `--token-url (token_url)`.
-    // Without a manager config, `looked_for` has the places where it could be.
-    MissingOptions { names: Vec<String>, profile: String, manager: Option<PathBuf>, looked_for: Vec<PathBuf> },
+    // Each name as it is shown to a person: `--token-url (token_url)`. `console`: Oracle's own sign-in would do without
+    // them, or is what lacks its region.
+    MissingOptions { names: Vec<String>, profile: String, console: bool, manager: Found },
+    // Two keys, each of which says what a session is made from. `chosen_by` is the key that would decide, if any.
+    TwoSources { one: &'static str, other: &'static str, chosen_by: &'static str },
+    // A workload's token.
+    SubjectToken { why: String },
     NoProfile { why: String },
     BadProfileName { name: String },
     // Neither config has it, nor is there a session of it. `known` are the profiles of the manager config.
@@ -75,10 +83,12 @@ pub enum Error {
     // Files. `doing` is a verb, or a verb and its object: `write`, `make the folder`.
     File { doing: &'static str, path: PathBuf, why: String },
     Key { path: PathBuf, why: String },
+    // `oci session authenticate --use-passphrase` made it.
+    KeyEncrypted { path: PathBuf, profile: String },
     Locked { path: PathBuf, holder: String, seconds: u64 },
 
     // The person.
-    PortTaken { port: u16, why: String },
+    PortTaken { address: String, why: String, is_the_only_one: bool },
     Denied { error: String, description: Option<String> },
     Unanswered { minutes: u64 },
     // No browser opens, and there is no terminal at which a person could copy the URL.
@@ -92,12 +102,17 @@ pub enum Error {
     Refused { what: &'static str, url: String, status: u16, error: Option<String>, why: Option<String> },
     // The provider no longer accepts the refresh token, or requires a sign-in first.
     RefreshTokenDead { url: String, error: String, description: Option<String> },
+    // Oracle no longer accepts the token of a session that it has to renew.
+    SessionOver { url: String, error: Option<String>, why: Option<String> },
+    // Oracle refused a signed request, and its clock is far from this machine's.
+    ClockOff { url: String, ours: UnixTime, theirs: UnixTime },
     BadAnswer { what: &'static str, url: String, why: String },
     Untrusted { what: &'static str, url: String, why: String },
     Proxy { proxy: String, why: String },
     Certificates { why: String },
     OpaqueToken,
-    Upst { why: String },
+    // `exchanged`: the identity domain made it of another token.
+    Upst { why: String, exchanged: bool },
     // A renewal brought the session of another user, or of another tenancy.
     AnotherIdentity { profile: String, was: String, is: String },
     // The UPST had already expired when it was issued.
@@ -133,6 +148,13 @@ pub enum Error {
     OciNotExecutable { path: PathBuf, why: String },
     // The only oci is a script that runs woci.
     OciRunsWoci { path: PathBuf },
+}
+
+/// The manager config, or the places where it could be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    At(PathBuf),
+    NowhereOf(Vec<PathBuf>),
 }
 
 /// The parts of a message, and the exit code.

@@ -3,7 +3,8 @@
 //! A message reads `cannot <do> <what>: <why>; <next step>`. Three texts are kept word for word from
 //! the older tool, because people search for them; two of them are here.
 
-use super::{EXCHANGE, EXCHANGE_BY_DEFAULT, Error, Given, Said};
+use super::phrases::{deviation, oauth_words, refused_advice};
+use super::{AUTH_SERVICE, Error, Found, Given, Said};
 
 impl Error {
     pub fn say(&self) -> Said {
@@ -91,20 +92,45 @@ impl Error {
                 why,
                 "correct the file, or name another with --manager-config",
             ),
-            Self::MissingOptions { names, profile, manager, looked_for } => wrong(
-                "Missing required options",
-                names.join(", "),
-                match manager {
-                    Some(path) => format!("set them in [{profile}] or [COMMON] of {}", path.display()),
-                    None => {
+            Self::MissingOptions { names, profile, console, manager } => {
+                let section = match manager {
+                    Found::At(path) => format!("set them in [{profile}] or [COMMON] of {}", path.display()),
+                    Found::NowhereOf(places) => {
                         let places: Vec<String> =
-                            looked_for.iter().map(|path| path.display().to_string()).collect();
+                            places.iter().map(|path| path.display().to_string()).collect();
                         format!(
                             "no manager config was found at {}: set them in [{profile}] of one",
                             places.join(" or ")
                         )
                     }
-                } + ", or give them as options",
+                };
+                let set = format!("{section}, or give them as options");
+                let next = match (console, names.as_slice()) {
+                    (false, _) => set,
+                    (true, [region]) if region.starts_with("--region") => format!(
+                        "run {} with your region, such as eu-frankfurt-1",
+                        given.command("session authenticate --region REGION", Some(profile))
+                    ),
+                    (true, _) => format!(
+                        "run {} to sign in at Oracle's own page, which needs only your region; for another \
+                         provider, {set}",
+                        given.command("session authenticate --region REGION", Some(profile))
+                    ),
+                };
+                wrong("Missing required options", names.join(", "), next)
+            }
+            Self::TwoSources { one, other, chosen_by } => wrong(
+                format!("cannot use both {one} and {other}"),
+                "each of them says what the session is made from",
+                match *chosen_by {
+                    "" => "remove one of them".into(),
+                    key => format!("remove one of them, or choose with {key}"),
+                },
+            ),
+            Self::SubjectToken { why } => failed(
+                "cannot read the workload's token",
+                why,
+                "see that the token is there (subject_token_file, subject_token_env), then run woci again",
             ),
             Self::NoProfile { why } => {
                 wrong("Could not determine profile name", why, "name one with --profile or OCI_CLI_PROFILE")
@@ -206,6 +232,14 @@ impl Error {
             Self::File { doing, path, why } => {
                 failed(format!("cannot {doing} {}", path.display()), why, "correct that, then run woci again")
             }
+            Self::KeyEncrypted { path, profile } => failed(
+                format!("cannot use the session's key {}", path.display()),
+                "it is encrypted with a passphrase (oci session authenticate --use-passphrase), and woci leaves such a session alone",
+                format!(
+                    "use it with oci itself, or run {} for a session that woci keeps",
+                    given.command("session authenticate", Some(profile))
+                ),
+            ),
             Self::Key { path, why } => failed(
                 format!("cannot use the private key {}", path.display()),
                 why,
@@ -218,11 +252,15 @@ impl Error {
             ),
 
             // The person.
-            Self::PortTaken { port, why } => failed(
-                format!("cannot listen on 127.0.0.1:{port} for the sign-in"),
+            Self::PortTaken { address, why, is_the_only_one } => failed(
+                format!("cannot listen on {address} for the sign-in"),
                 why,
-                "end the program that uses the port, \
-                 or choose another with --redirect-port and register its redirect URI at the provider",
+                if *is_the_only_one {
+                    "end the program that uses the port, which is the only one that Oracle's sign-in answers to"
+                } else {
+                    "end the program that uses the port, \
+                     or choose another with --redirect-port and register its redirect URI at the provider"
+                },
             ),
             Self::Denied { error, description } => failed(
                 "cannot sign in",
@@ -271,6 +309,26 @@ impl Error {
                 ),
                 format!("run {authenticate}"),
             ),
+            // The middle part is also shown as the reason for a sign-in.
+            Self::SessionOver { url, error, why } => failed(
+                "cannot renew the session",
+                format!(
+                    "the {AUTH_SERVICE} {url} refused the session token ({})",
+                    match (error.as_deref(), why.as_deref()) {
+                        (None, None) => "HTTP 401".to_owned(),
+                        (error, why) => oauth_words(error, why),
+                    }
+                ),
+                format!("run {authenticate}"),
+            ),
+            Self::ClockOff { url, ours, theirs } => failed(
+                "cannot renew the session",
+                format!(
+                    "this machine's clock is {}: it says {ours}, and that of {url} says {theirs}",
+                    deviation(ours.since(*theirs))
+                ),
+                "set the clock, then run woci again; the session is kept",
+            ),
             Self::BadAnswer { what, url, why } => failed(
                 format!("cannot use the answer of the {what} {url}"),
                 why,
@@ -299,10 +357,16 @@ impl Error {
                 "configure the provider to issue JWT access tokens; \
                  Okta does so only from a custom authorization server (…/oauth2/default/…)",
             ),
-            Self::Upst { why } => failed(
+            Self::Upst { why, exchanged } => failed(
                 "cannot use the session token that OCI issued",
                 why,
-                "check token_exchange_url and the domain's identity propagation trust",
+                match exchanged {
+                    true => "check token_exchange_url and the domain's identity propagation trust".into(),
+                    false => {
+                        let command = given.command("session authenticate", None);
+                        format!("run {command} if this lasts; the session is kept")
+                    }
+                },
             ),
             Self::AnotherIdentity { profile, was, is } => failed(
                 format!("cannot renew the session of profile {profile}"),
@@ -432,76 +496,16 @@ fn row(code: u8, what: impl Into<String>, why: impl Into<String>, next: impl Int
     Said { code, what: what.into(), why: why.into(), next: next.into() }
 }
 
-fn oauth_words(error: Option<&str>, description: Option<&str>) -> String {
-    match (error, description) {
-        (Some(error), Some(description)) => format!("{error}: {description}"),
-        (Some(words), None) | (None, Some(words)) => words.to_owned(),
-        (None, None) => "no reason".to_owned(),
-    }
-}
-
-fn refused_advice(what: &str, status: u16, error: Option<&str>, authenticate: &str) -> String {
-    match (status, error) {
-        (408 | 429 | 500.., _) => "run woci again in a while; the session is kept".into(),
-        (_, Some("invalid_client")) | (401, _) => {
-            "check the client id and the client secret of that endpoint".into()
-        }
-        (_, Some("unauthorized_client")) => "allow the client this grant type where it is registered".into(),
-        (_, Some("invalid_scope")) => "correct the scope".into(),
-        (300..=399, _) => "use the URL that it redirects to, if that one is right".into(),
-        (404, _) => "check the URL".into(),
-        // Some providers answer a dead refresh token with nothing but this status.
-        (400, None) => {
-            format!("run {authenticate}; if that does not help, check how the client is registered there")
-        }
-        _ if what == EXCHANGE => {
-            "check how the client is registered there and what the identity propagation trust allows".into()
-        }
-        _ if what == EXCHANGE_BY_DEFAULT => {
-            "set token_exchange_url to the token endpoint of your OCI identity domain, unless that is the same".into()
-        }
-        _ => "check how the client is registered there".into(),
-    }
-}
-
-impl Given {
-    /// A command of woci in backquotes, with the options that were given. `profile` is the one in use,
-    /// where it may have come from elsewhere.
-    pub fn command(&self, words: &str, profile: Option<&str>) -> String {
-        self.command_with(words, profile, "")
-    }
-
-    /// The same with more at its end.
-    fn command_with(&self, words: &str, profile: Option<&str>, end: &str) -> String {
-        let mut command = format!("`woci {words}");
-        for (option, value) in [
-            ("--profile", profile.or(self.profile.as_deref())),
-            ("--manager-config", self.manager_config.as_deref()),
-            ("--config-file", self.config_file.as_deref()),
-        ] {
-            if let Some(value) = value {
-                command.push_str(&format!(" {option} {}", quoted(value)));
-            }
-        }
-        command + end + "`"
-    }
-}
-
-/// One word for a POSIX shell.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-@~".contains(c);
-    if word.chars().all(is_plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
     use strum::IntoEnumIterator as _;
 
-    use super::super::Variant;
+    use super::super::{EXCHANGE, EXCHANGE_BY_DEFAULT, Variant};
     use super::*;
     use crate::testing::golden;
+    use crate::time::UnixTime;
 
     #[test]
     fn all_that_woci_can_say() {
@@ -558,6 +562,8 @@ mod tests {
         let prod = |name: &str| PathBuf::from("/home/ada/.oci/sessions/prod").join(name);
         let manager = || PathBuf::from("/home/ada/.oci/woci_manager.ini");
         let config = || PathBuf::from("/home/ada/.oci/config");
+        let refresh_url =
+            || String::from("https://auth.us-ashburn-1.oraclecloud.com/v1/authentication/refresh");
         let what = "token endpoint";
         let url = String::from("https://idp.example.com/oauth2/v1/token");
         match variant {
@@ -601,16 +607,31 @@ mod tests {
                     Error::MissingOptions {
                         names: names.clone(),
                         profile: "prod".into(),
-                        manager: Some(manager()),
-                        looked_for: Vec::new(),
+                        console: false,
+                        manager: Found::At(manager()),
                     },
                     Error::MissingOptions {
                         names,
                         profile: "prod".into(),
-                        manager: None,
-                        looked_for: vec![manager()],
+                        console: true,
+                        manager: Found::NowhereOf(vec![manager()]),
+                    },
+                    Error::MissingOptions {
+                        names: vec!["--region (region)".into()],
+                        profile: "prod".into(),
+                        console: true,
+                        manager: Found::NowhereOf(vec![manager()]),
                     },
                 ]
+            }
+            Variant::TwoSources => [
+                ("token_url", "subject_token_file", "session_from"),
+                ("subject_token_file", "subject_token_env", ""),
+            ]
+            .map(|(one, other, chosen_by)| Error::TwoSources { one, other, chosen_by })
+            .into(),
+            Variant::SubjectToken => {
+                vec![Error::SubjectToken { why: "the variable OCI_ID_TOKEN holds no token".into() }]
             }
             Variant::NoProfile => {
                 vec![Error::NoProfile {
@@ -664,6 +685,9 @@ mod tests {
                 path: prod("token"),
                 why: "No space left on device".into(),
             }],
+            Variant::KeyEncrypted => {
+                vec![Error::KeyEncrypted { path: prod("oci_api_key.pem"), profile: "prod".into() }]
+            }
             Variant::Key => {
                 vec![Error::Key {
                     path: prod("private_key.pem"),
@@ -678,7 +702,12 @@ mod tests {
                 }]
             }
             Variant::PortTaken => {
-                vec![Error::PortTaken { port: 8181, why: "Address already in use".into() }]
+                let taken = |address: &str, is_the_only_one| Error::PortTaken {
+                    address: address.into(),
+                    why: "Address already in use".into(),
+                    is_the_only_one,
+                };
+                vec![taken("127.0.0.1:8181", false), taken("[::1]:8181", true)]
             }
             Variant::Denied => {
                 let denied = |error: &str, why: Option<&str>| Error::Denied {
@@ -703,6 +732,13 @@ mod tests {
                     error: error.map(Into::into),
                     why: why.map(Into::into),
                 };
+                let auth = |status, error: Option<&str>, why: Option<&str>| Error::Refused {
+                    what: AUTH_SERVICE,
+                    url: refresh_url(),
+                    status,
+                    error: error.map(Into::into),
+                    why: why.map(Into::into),
+                };
                 let of = |what| Error::Refused {
                     what,
                     url: url.clone(),
@@ -716,17 +752,37 @@ mod tests {
                     refused(400, Some("unauthorized_client"), None),
                     refused(400, Some("invalid_scope"), None),
                     refused(302, None, None),
+                    refused(302, None, Some("a redirect to https://idp.example.com/login")),
                     refused(404, None, None),
                     refused(400, None, None),
                     refused(400, Some("invalid_request"), Some("No rules matched")),
                     refused(403, None, Some("Blocked by the firewall")),
                     of(EXCHANGE),
                     of(EXCHANGE_BY_DEFAULT),
+                    auth(503, None, None),
+                    auth(404, Some("NotAuthorizedOrNotFound"), Some("no such host")),
+                    auth(302, None, Some("a redirect to https://portal.example.com/")),
+                    auth(403, Some("NotAuthorized"), Some("Blocked by a policy")),
                 ]
             }
             Variant::RefreshTokenDead => {
                 vec![Error::RefreshTokenDead { url, error: "invalid_grant".into(), description: None }]
             }
+            Variant::SessionOver => {
+                let over = |error: Option<&str>, why: Option<&str>| Error::SessionOver {
+                    url: refresh_url(),
+                    error: error.map(Into::into),
+                    why: why.map(Into::into),
+                };
+                vec![over(Some("NotAuthenticated"), Some("The token has expired")), over(None, None)]
+            }
+            Variant::ClockOff => [-480, 10_800, 200_000]
+                .map(|by| Error::ClockOff {
+                    url: refresh_url(),
+                    ours: UnixTime(1_795_467_600 + by),
+                    theirs: UnixTime(1_795_467_600),
+                })
+                .into(),
             Variant::BadAnswer => vec![Error::BadAnswer { what, url, why: "it is not JSON".into() }],
             Variant::Untrusted => {
                 let why = "it is from an authority that is not trusted here".into();
@@ -738,7 +794,9 @@ mod tests {
             }],
             Variant::Certificates => vec![Error::Certificates { why: "the system has none".into() }],
             Variant::OpaqueToken => vec![Error::OpaqueToken],
-            Variant::Upst => vec![Error::Upst { why: "it is not a JWT".into() }],
+            Variant::Upst => {
+                [true, false].map(|exchanged| Error::Upst { why: "it is not a JWT".into(), exchanged }).into()
+            }
             Variant::AnotherIdentity => vec![Error::AnotherIdentity {
                 profile: "prod".into(),
                 was: "user ocid1.user.oc1..ada of tenancy ocid1.tenancy.oc1..one".into(),

@@ -40,6 +40,11 @@ impl Lock {
     /// # Errors
     /// [`Error::Locked`], naming the holder, after the limit of the holder's purpose.
     pub fn acquire(path: &Path, purpose: Purpose) -> Result<Self> {
+        Self::acquire_within(path, purpose, LONGEST_LIMIT)
+    }
+
+    /// The same for a process that waits no longer than `most`, whatever the holder's purpose is.
+    pub fn acquire_within(path: &Path, purpose: Purpose, most: Duration) -> Result<Self> {
         let file = files::open_lock(path).map_err(|e| files::file_error("open", path, &e))?;
         let started = Instant::now();
         let mut said = false;
@@ -50,6 +55,7 @@ impl Lock {
                 Err(TryLockError::Error(e)) => return Err(files::file_error("lock", path, &e)),
             }
             let (holder, limit) = holder(path);
+            let limit = limit.min(most);
             if started.elapsed() >= limit {
                 return Err(Error::Locked { path: path.to_owned(), holder, seconds: limit.as_secs() });
             }

@@ -59,8 +59,8 @@ impl<'a> Keeper<'a> {
     /// the session and `publish` after it, and ends if one of them fails.
     ///
     /// # Errors
-    /// [`Error::NobodyToAsk`] if the session can only be renewed by a person, and the errors of `check` and
-    /// `publish`.
+    /// [`Error::NobodyToAsk`] and [`Error::AnotherIdentity`] if only a person can renew the session, and the errors of
+    /// `check` and `publish`.
     pub fn keep(
         &mut self,
         stop: &Receiver<()>,
@@ -89,7 +89,8 @@ impl<'a> Keeper<'a> {
     fn wake_up(&mut self) -> Result<UnixTime> {
         let e = match self.refresh_if_due() {
             Ok(next) => return Ok(next),
-            Err(e @ Error::NobodyToAsk { .. }) => return Err(e),
+            // Another try would spend a refresh token to end in the same way.
+            Err(e @ (Error::NobodyToAsk { .. } | Error::AnotherIdentity { .. })) => return Err(e),
             Err(e) => e,
         };
         let now = host::now();
@@ -111,8 +112,12 @@ impl<'a> Keeper<'a> {
         let mut engine =
             Engine::new(self.host, &settings, Want::NEWER_WITHOUT_PERSON, self.passphrase.clone());
         let due = |engine: &Engine<'_>| {
-            let upst = engine.stored_upst()?;
-            Ok(upst.map(|upst| schedule::due(upst.exp(), upst.iat(), window)))
+            let Some(upst) = engine.stored_upst()? else { return Ok(None) };
+            let due = schedule::due(upst.exp(), upst.iat(), window);
+            // Any other run renews such a session then, and makes whoever asks for it wait.
+            let half_of_life =
+                upst.half_of_life().filter(|_| engine.renews_at_half_of_life().is_ok_and(|is_so| is_so));
+            Ok(Some(half_of_life.map_or(due, |half| half.min(due))))
         };
         let now = host::now();
         let next = self.pace.next_try(due(&engine)?, now);

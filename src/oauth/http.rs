@@ -1,4 +1,4 @@
-//! The HTTP client: form posts with TLS roots, proxies, limits, and the few retries that cannot spend
+//! The HTTP client: posts with TLS roots, proxies, limits, and the few retries that cannot spend
 //! a token twice.
 
 use std::cell::OnceCell;
@@ -24,6 +24,7 @@ use crate::files;
 use crate::host::{Env, Host};
 use crate::log;
 use crate::secret::Secret;
+use crate::time::UnixTime;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -60,24 +61,39 @@ impl Basic<'_> {
     }
 }
 
+/// What is posted.
+pub struct Post<'a> {
+    pub content_type: &'a str,
+    /// The headers that this request needs besides those of every request.
+    pub headers: &'a [(&'a str, &'a str)],
+    pub body: &'a str,
+}
+
 /// An HTTP response of any status.
 pub struct Answer {
     pub status: u16,
     pub body: Zeroizing<Vec<u8>>,
+    /// The server's clock.
+    pub date: Option<UnixTime>,
+    /// Where a redirect leads.
+    pub location: Option<String>,
     retry_after: Option<Duration>,
 }
 
 #[cfg(fuzzing)]
 impl Answer {
     pub fn of(status: u16, body: &[u8]) -> Self {
-        Self { status, body: Zeroizing::new(body.to_vec()), retry_after: None }
+        let body = Zeroizing::new(body.to_vec());
+        Self { status, body, date: None, location: None, retry_after: None }
     }
 }
 
-/// The statuses after which a request is sent again. A request whose connection was never made is
-/// always sent again.
+/// The statuses after which a request is sent again. Unless that is forbidden, a request whose connection was never
+/// made is sent again too.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
+    /// Whoever waits has what is needed already.
+    Never,
     /// 429 only. For a grant that is spent once the server may have processed it.
     TooManyRequests,
     /// 429 and 503. For a request that spends nothing.
@@ -118,11 +134,19 @@ impl<'a> Client<'a> {
         fields: &[(&str, &str)],
         retry: Retry,
     ) -> Result<Answer> {
-        let route = self.route(endpoint)?;
         let body = Zeroizing::new(url::form(fields));
+        let authorization = basic.map(|basic| Zeroizing::new(format!("Basic {}", basic.encoded().expose())));
+        let headers: Vec<_> = authorization.iter().map(|value| ("authorization", value.as_str())).collect();
+        let content_type = "application/x-www-form-urlencoded";
+        self.post(endpoint, &Post { content_type, headers: &headers, body: &body }, retry)
+    }
+
+    /// Posts a body and returns the response, whatever its status. Retries as `retry` allows.
+    pub fn post(&self, endpoint: &Endpoint<'_>, post: &Post<'_>, retry: Retry) -> Result<Answer> {
+        let route = self.route(endpoint)?;
         let mut pause = Duration::from_millis(500);
         for attempt in 1.. {
-            let answer = self.post(&route.agent, endpoint, basic, &body);
+            let answer = self.send(&route.agent, endpoint, post);
             let wait = match &answer {
                 Ok(answer)
                     if answer.status == 429 || (answer.status == 503 && retry == Retry::Unavailable) =>
@@ -132,7 +156,8 @@ impl<'a> Client<'a> {
                 Err(e) if failed_to_connect(e) => pause,
                 _ => Duration::MAX,
             };
-            if attempt == TRIES || wait > LONGEST_RETRY_AFTER || wait >= self.remaining() {
+            let is_last = attempt == TRIES || retry == Retry::Never;
+            if is_last || wait > LONGEST_RETRY_AFTER || wait >= self.remaining() {
                 let proxy = route.proxy.as_deref().filter(|_| !self.tcp.has_passed_proxy());
                 return answer.map_err(|e| describe(endpoint, proxy, &e));
             }
@@ -152,12 +177,11 @@ impl<'a> Client<'a> {
         self.tcp.close();
     }
 
-    fn post(
+    fn send(
         &self,
         agent: &Agent,
         endpoint: &Endpoint<'_>,
-        basic: Option<&Basic<'_>>,
-        body: &str,
+        post: &Post<'_>,
     ) -> std::result::Result<Answer, ureq::Error> {
         self.tcp.begin();
         let mut request = agent
@@ -165,19 +189,23 @@ impl<'a> Client<'a> {
             .config()
             .timeout_global(Some(self.remaining().min(REQUEST_TIMEOUT)))
             .build()
-            .header("content-type", "application/x-www-form-urlencoded")
+            .header("content-type", post.content_type)
             .header("accept", "application/json");
-        if let Some(basic) = basic {
-            let value = Zeroizing::new(format!("Basic {}", basic.encoded().expose()));
-            request = request.header("authorization", &*value);
+        for (name, value) in post.headers {
+            request = request.header(*name, *value);
         }
-        let mut response = request.send(body)?;
-        let retry_after =
-            response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        let mut response = request.send(post.body)?;
+        let header =
+            |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let retry_after = header("retry-after").and_then(|seconds| seconds.parse().ok());
+        let date = header("date").and_then(|date| UnixTime::from_http_date(&date));
+        let location = header("location");
         let body = response.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec()?;
         Ok(Answer {
             status: response.status().as_u16(),
             body: Zeroizing::new(body),
+            date,
+            location,
             retry_after: retry_after.map(Duration::from_secs),
         })
     }

@@ -93,6 +93,10 @@ pub fn success_document(
         None if answer.status == 200 => Reason::default(),
         None => reason::of_text(&answer.body),
     };
+    let reason = match redirect(answer) {
+        Some(why) => Reason { error: None, why: Some(why) },
+        None => reason,
+    };
     if answer.status == 200 && reason == Reason::default() {
         return document.ok_or_else(|| bad_answer(endpoint, "it is not a JSON object"));
     }
@@ -106,6 +110,17 @@ pub fn success_document(
         error: shown(reason.error),
         why: shown(reason.why),
     })
+}
+
+/// Where a redirect leads, without the query, which may hold what the server keeps of a session. No redirect is
+/// followed: the request holds secrets.
+fn redirect(answer: &Answer) -> Option<String> {
+    let target = answer.location.as_ref().filter(|_| (300..400).contains(&answer.status))?;
+    target
+        .split(['?', '#'])
+        .next()
+        .filter(|target| !target.is_empty())
+        .map(|target| format!("a redirect to {target}"))
 }
 
 /// Replaces each secret in a text, plain or form-encoded, with `[removed]`.

@@ -39,8 +39,21 @@ pub fn check(url: &str) -> Result<(), String> {
 
 /// The host of a URL that passed [`check`]. An IPv6 address keeps its brackets.
 pub fn host(url: &str) -> &str {
+    split_port(split_authority(url).0).0
+}
+
+/// The value of the `Host` header of a request to a URL that passed [`check`], and its target: the path with the
+/// query. Both are part of what a signature covers.
+pub fn host_and_target(url: &str) -> (&str, String) {
+    let (authority, rest) = split_authority(url);
+    let slash = if rest.starts_with('/') { "" } else { "/" };
+    (authority, format!("{slash}{rest}"))
+}
+
+/// The host with its port, and what comes after them.
+fn split_authority(url: &str) -> (&str, &str) {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    split_port(rest.split(['/', '?', '#']).next().unwrap_or_default()).0
+    rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
 }
 
 /// Whether a host is this machine: `localhost`, or an address of the loopback range.
@@ -191,6 +204,18 @@ mod tests {
             with_query("https://a/b?prompt=consent&x=old&", &[("x", "n"), ("y", "+")]),
             "https://a/b?prompt=consent&x=n&y=%2B"
         );
+    }
+
+    #[test]
+    fn the_host_and_the_target_of_a_request_are_found() {
+        for (url, host, target) in [
+            ("https://a.example/v1/x?y=/z", "a.example", "/v1/x?y=/z"),
+            ("http://[::1]:8080/", "[::1]:8080", "/"),
+            ("https://a.example:443", "a.example:443", "/"),
+            ("https://a.example?x", "a.example", "/?x"),
+        ] {
+            assert_eq!(host_and_target(url), (host, target.to_owned()), "{url}");
+        }
     }
 
     #[test]

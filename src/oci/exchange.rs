@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::{EXCHANGE, EXCHANGE_BY_DEFAULT, Error, Result};
 use crate::oauth::Domain;
@@ -36,8 +36,13 @@ pub fn upst(
     client.close_connection();
     let document =
         success_document(&endpoint, &answer, &[access_token, &domain.client_secret, &basic.encoded()])?;
+    issued_token(&endpoint, &document)
+}
+
+/// The session token of an answer.
+pub fn issued_token(endpoint: &Endpoint<'_>, document: &Map<String, Value>) -> Result<Secret> {
     match document.get("token").and_then(Value::as_str) {
         Some(token) if !token.is_empty() && is_token(token) => Ok(Secret::new(token.to_owned())),
-        _ => Err(bad_answer(&endpoint, "it holds no token")),
+        _ => Err(bad_answer(endpoint, "it holds no token")),
     }
 }

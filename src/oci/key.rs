@@ -5,6 +5,7 @@
 
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use getrandom::SysRng;
 use md5::{Digest as _, Md5};
@@ -61,6 +62,12 @@ impl PublicKey {
             );
         }
         name
+    }
+
+    /// The key as a JWK (RFC 7517) in the text that `oci session authenticate` sends, blanks and `kid` included.
+    pub fn to_jwk(&self) -> String {
+        let [n, e] = [&self.n, &self.e].map(|integer| URL_SAFE_NO_PAD.encode(integer));
+        format!(r#"{{"kty": "RSA", "n": "{n}", "e": "{e}", "kid": "Ignored"}}"#)
     }
 
     pub fn matches_jwk(&self, jwk: &Jwk) -> bool {
@@ -132,6 +139,13 @@ impl PrivateKey {
             "PRIVATE KEY" => Self::from_pkcs8(&der),
             _ => Err(format!("it holds a {}, not an RSA private key", printable(&label))),
         }
+    }
+
+    /// Whether the file is an encrypted key: intact, and of no use without its passphrase.
+    pub fn is_encrypted(bytes: &[u8]) -> bool {
+        pem::parse(bytes).is_ok_and(|block| {
+            block.tag() == "ENCRYPTED PRIVATE KEY" || block.headers().get("DEK-Info").is_some()
+        })
     }
 
     fn from_pkcs8(der: &[u8]) -> std::result::Result<Self, String> {
@@ -222,6 +236,17 @@ mod tests {
         assert_eq!(sha256(&signature), "9e607db5e82c371782fe221e1e6e1e194245e8e2681d897a63fe16a3d0b4abaf");
     }
 
+    const JWK: &str = "{\"kty\": \"RSA\", \"n\": \"oFOj69y3ftM72QEPGQukmSKctNcip4XHCu2wzzYW1dNPOl0QbPJiW4TGRvsbwoOLkfJfBZPh6ua56nGLz0DazOTeS_LQG81o4W8UAei6HS7b8OmurDp5wZW5YU66RTSlqcSTL5u2psIbQZKKgFnh3A3ubwQa_-2NyqMFMQBkCpmYaDr4oqxZj955a4rwImmltMyoJmBpEfXelkSEIsXk7ejffZbj2cdRPG8tm7K-IuNGeuy3sq9elTr4jmmgRCQeIr2rxZ_sPdPY9PeiHStvlnZmqYKgGlkmoPqw6ehy2Wxc6A0U1ucfBC6EEuF9iMeonY3kYLiSelGFkYcJyVEf9Q\", \"e\": \"AQAB\", \"kid\": \"Ignored\"}";
+
+    /// The expected value is from `cli_util.to_jwk` of oci-cli 3.95.1.
+    #[test]
+    fn a_jwk_is_the_text_that_oci_sends() {
+        let jwk = session().public().to_jwk();
+        assert_eq!(jwk, JWK);
+        let fields: Map<String, Value> = serde_json::from_str(&jwk).unwrap();
+        assert!(session().public().matches_jwk(&Jwk::from_json(&fields).unwrap()));
+    }
+
     #[test]
     fn every_form_of_a_key_is_read_as_the_same_key() {
         for name in ["session-pkcs1.pem", "session-oci.pem", "session-crlf.pem"] {
@@ -244,6 +269,7 @@ mod tests {
         for (name, expected) in odd {
             let why = PrivateKey::parse(&pem(name)).err().unwrap();
             assert!(why.starts_with(expected), "{name}: {why}");
+            assert_eq!(PrivateKey::is_encrypted(&pem(name)), name.starts_with("encrypted"), "{name}");
         }
         let whole = pem("session.pem");
         for garbage in [&b""[..], b"\0\xff", b"OCI_API_KEY\n", &whole[..whole.len() / 2]] {

@@ -1,6 +1,7 @@
 //! Oracle's formats and services: the OCI config, the session token and its key, signed requests, the
-//! token exchange, regions, and the `oci` program.
+//! token exchange, the renewal of a session, regions, and the `oci` program.
 
+pub mod auth_service;
 pub mod command_line;
 pub mod config_file;
 pub mod environment;
@@ -11,7 +12,7 @@ pub mod region;
 pub mod signature;
 mod upst;
 
-pub use key::PrivateKey;
+pub use key::{PrivateKey, PublicKey};
 pub use upst::{Identity, Upst, is_ocid};
 
 #[cfg(fuzzing)]

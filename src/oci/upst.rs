@@ -16,6 +16,7 @@ pub struct Upst {
     token: Secret,
     exp: UnixTime,
     iat: Option<UnixTime>,
+    sess_exp: Option<UnixTime>,
     sub: Option<String>,
     tenant: Option<String>,
     bound_to: BoundTo,
@@ -78,6 +79,7 @@ impl Upst {
             exp,
             // `iat` serves to calculate the token's lifetime, which has to be positive.
             iat: claims.get("iat").and_then(moment).filter(|iat| *iat < exp),
+            sess_exp: claims.get("sess_exp").and_then(end_of_session),
             sub: ocid(&claims, "sub"),
             tenant: ocid(&claims, "tenant"),
             bound_to: claims.get("jwk").map_or(BoundTo::NoKey, bound_to),
@@ -99,6 +101,16 @@ impl Upst {
 
     pub fn iat(&self) -> Option<UnixTime> {
         self.iat
+    }
+
+    /// When the session ends for good, however often its token is renewed.
+    pub fn sess_exp(&self) -> Option<UnixTime> {
+        self.sess_exp
+    }
+
+    /// The middle of the token's life; none if it does not say when it was issued.
+    pub fn half_of_life(&self) -> Option<UnixTime> {
+        self.iat.map(|iat| iat.plus(self.exp.since(iat) / 2))
     }
 
     /// The user's OCID.
@@ -124,6 +136,14 @@ impl Upst {
             BoundTo::Unreadable => false,
         }
     }
+
+    /// Whether the key that the token names is this one. `None` if the token names no key.
+    pub fn names(&self, key: &PublicKey) -> Option<bool> {
+        match &self.bound_to {
+            BoundTo::Key(jwk) => Some(key.matches_jwk(jwk)),
+            BoundTo::NoKey | BoundTo::Unreadable => None,
+        }
+    }
 }
 
 /// A NumericDate (RFC 7519 section 2), which may have a fraction, rounded down.
@@ -133,6 +153,14 @@ fn moment(claim: &Value) -> Option<UnixTime> {
         None => claim.as_f64().filter(|seconds| seconds.abs() <= LAST_MOMENT as f64)?.floor() as i64,
     };
     (0..=LAST_MOMENT).contains(&seconds).then_some(UnixTime(seconds))
+}
+
+/// The claim `sess_exp`, which OCI writes as a text: `Sat, 08 Nov 2025 17:19:55 UTC`. Any other form counts as none.
+fn end_of_session(claim: &Value) -> Option<UnixTime> {
+    match claim.as_str() {
+        Some(text) => UnixTime::from_http_date(&text.replace("UTC", "GMT")),
+        None => moment(claim),
+    }
 }
 
 /// A claim that holds an OCID. OCIDs are written into the OCI config, where a line break would add a
@@ -201,6 +229,20 @@ mod tests {
         assert!(!upst.is_valid_for(UnixTime(940), 60));
         assert!(!upst.is_valid_for(UnixTime(i64::MAX), 60));
         assert!(upst.is_valid_for(UnixTime(i64::MIN), 60));
+    }
+
+    #[test]
+    fn the_end_of_the_session_is_read_from_ocis_text() {
+        for (text, expected) in [
+            (r#""Sat, 08 Nov 2025 17:19:55 UTC""#, Some(1_762_622_395)),
+            (r#""Sat, 08 Nov 2025 17:19:55 GMT""#, Some(1_762_622_395)),
+            ("1762622395", Some(1_762_622_395)),
+            (r#""tomorrow""#, None),
+            ("null", None),
+        ] {
+            let claim = serde_json::from_str(text).unwrap();
+            assert_eq!(end_of_session(&claim), expected.map(UnixTime), "{text}");
+        }
     }
 
     #[test]

@@ -1,13 +1,18 @@
 //! The four steps to a session: use the stored one; take the lock and look at the stored one again; renew
 //! it without a person; ask a person to sign in.
 
-use super::stored::{is_same, stored_session, unusable};
+use super::stored::{Snapshot, is_same, stored_session, unusable};
 use super::{Engine, Freshness, Session, ask, renew};
+use crate::config::Needs;
 use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
+use crate::oauth::http::Retry;
 use crate::oci::Upst;
 use crate::store::Locked;
+
+/// A session that ends earlier than this and cannot be renewed is worth a warning.
+const ENDS_SOON_SECONDS: i64 = 5 * 60;
 
 pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
     let freshness = engine.want.freshness;
@@ -15,7 +20,11 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
     match freshness {
         Freshness::Valid => {
             let stored = engine.snapshot()?;
-            match unusable(&stored.contents, &engine.settings.origin(), host::now()) {
+            refuse_encrypted_key(engine, &stored)?;
+            match unusable(&stored.contents, engine.settings.origin().as_ref(), host::now()) {
+                None if renew::console::is_due(engine, &stored.contents, host::now()) => {
+                    return Ok(renew_in_time(engine, stored));
+                }
                 None => {
                     let session = stored_session(engine, stored);
                     log::debug(format_args!(
@@ -42,15 +51,66 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
     }
 }
 
+/// Renews a console session of which less than half is left. The stored session is valid, so that a renewal that
+/// fails costs nobody anything yet.
+fn renew_in_time(engine: &mut Engine<'_>, stored: Snapshot<'_>) -> Session {
+    let e = match try_to_renew(engine) {
+        Ok(session) => return session,
+        Err(e) => e,
+    };
+    let session = stored_session(engine, stored);
+    let (profile, exp) = (&engine.settings.profile, session.upst.exp());
+    let said = e.say_to(&engine.settings.given);
+    match exp.since(host::now()) < ENDS_SOON_SECONDS {
+        true => log::warning(format_args!("The session of profile {profile} ends at {exp}: {said}")),
+        false => log::debug(format_args!("The session of profile {profile} was not renewed: {said}")),
+    }
+    session
+}
+
+fn try_to_renew(engine: &mut Engine<'_>) -> Result<Session> {
+    let locked = engine.dir.lock_within(renew::PURPOSE, renew::console::LIMIT)?;
+    let stored = engine.snapshot()?;
+    let origin = engine.settings.origin();
+    if unusable(&stored.contents, origin.as_ref(), host::now()).is_none()
+        && !renew::console::is_due(engine, &stored.contents, host::now())
+    {
+        log::debug(format_args!("Another process has just renewed the session"));
+        return Ok(stored_session(engine, stored));
+    }
+    // Whoever waits has a session that works: no second try.
+    match renew::console::renew(engine, &locked, stored, Retry::Never)? {
+        renew::Outcome::Renewed(session) => Ok(*session),
+        renew::Outcome::NeedsPerson { why, .. } => {
+            Err(Error::NobodyToAsk { profile: engine.settings.profile.to_string(), why })
+        }
+    }
+}
+
+/// A session whose key needs a passphrase is left as it is, unless a person asks for a new one.
+fn refuse_encrypted_key(engine: &Engine<'_>, stored: &Snapshot<'_>) -> Result<()> {
+    match &stored.section.key_file {
+        Some(path) if stored.contents.key_is_encrypted => {
+            let profile = engine.settings.profile.to_string();
+            Err(Error::KeyEncrypted { path: path.clone(), profile })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) -> Result<Session> {
     let freshness = engine.want.freshness;
     let stored = engine.snapshot()?;
+    if freshness != Freshness::SignedIn {
+        refuse_encrypted_key(engine, &stored)?;
+    }
     let may_be_used = match freshness {
         Freshness::Valid => true,
         Freshness::Newer => !is_same(seen, stored.contents.upst.as_ref()),
         Freshness::SignedIn => false,
     };
-    if may_be_used && unusable(&stored.contents, &engine.settings.origin(), host::now()).is_none() {
+    let origin = engine.settings.origin();
+    if may_be_used && unusable(&stored.contents, origin.as_ref(), host::now()).is_none() {
         log::debug(format_args!("Another process has just made a session"));
         return Ok(stored_session(engine, stored));
     }
@@ -69,15 +129,22 @@ fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) 
     for warning in engine.settings.warnings.iter().chain(&engine.settings.exposed()) {
         log::warning(format_args!("{warning}"));
     }
-    let needs = engine.settings.provider_needs(&engine.host.env)?;
+    let is_asked_for = freshness == Freshness::SignedIn;
+    let is_console = is_asked_for || engine.is_console(&stored.contents);
+    let region = engine.settings.region.as_ref().or(stored.section.region.as_ref());
+    let needs = engine.settings.needs(&engine.host.env, region.map(String::as_str), is_console)?;
     // Checked first: no token is spent and no person is asked if the session could not be written into the
     // OCI config afterwards.
     engine.check(&stored.oci_config)?;
-    if freshness == Freshness::SignedIn {
+    if is_asked_for && !matches!(needs, Needs::Workload(_)) {
         return ask::sign_in(engine, locked, stored, &needs, "you asked for it");
     }
     match renew::renew(engine, locked, stored, &needs)? {
         renew::Outcome::Renewed(session) => Ok(*session),
+        renew::Outcome::NeedsPerson { why, .. } if matches!(needs, Needs::Console(_)) && !is_console => {
+            let why = format!("{why}, and Oracle's own sign-in starts only when you ask for it");
+            Err(Error::NobodyToAsk { profile: engine.settings.profile.to_string(), why })
+        }
         renew::Outcome::NeedsPerson { stored, why } => ask::sign_in(engine, locked, *stored, &needs, &why),
     }
 }

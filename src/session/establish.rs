@@ -1,15 +1,15 @@
-//! Exchanges an access token for a UPST and stores the session. A renewal and a sign-in both end here.
+//! Checks a new UPST and stores the session. Every renewal and every sign-in ends here.
 
 use super::stored::Snapshot;
 use super::{Engine, Freshness, Named, Session, Source};
-use crate::config::SetBy;
+use crate::config::{Origin, SetBy};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
-use crate::oauth::Domain;
 use crate::oci::config_file::{ConfigFile, Entry, RegionChange};
-use crate::oci::{PrivateKey, Upst, exchange};
+use crate::oci::{PrivateKey, PublicKey, Upst};
 use crate::secret::Secret;
+use crate::store::record::ConsoleRecord;
 use crate::store::{Locked, Record};
 
 /// The key that the new UPST is bound to.
@@ -25,28 +25,37 @@ impl Binding {
         Ok(Self { key: stored.map_or_else(PrivateKey::generate, Ok)?, is_stored })
     }
 
+    /// The public key as the token exchange takes it.
+    pub fn spki_der(&self) -> Vec<u8> {
+        self.key.public().spki_der()
+    }
+
+    pub fn public_key(&self) -> &PublicKey {
+        self.key.public()
+    }
+
     /// The key, if it is on disk already.
     pub fn into_stored(self) -> Option<PrivateKey> {
         self.is_stored.then_some(self.key)
     }
 }
 
-/// Exchanges the access token for a UPST and stores the session. `stored` is the current content of the
-/// folder and of the OCI config.
-pub fn establish(
-    engine: &Engine<'_>,
-    locked: &Locked,
-    domain: &Domain,
-    access_token: &Secret,
-    binding: Binding,
-    stored: Snapshot<'_>,
-    source: Source,
-) -> Result<Session> {
+/// What a renewal or a sign-in brought.
+pub struct Made {
+    /// The UPST.
+    pub token: Secret,
+    pub binding: Binding,
+    /// What it was made from.
+    pub origin: Option<Origin>,
+    pub console: Option<ConsoleRecord>,
+    pub source: Source,
+}
+
+/// Stores the session. `stored` is the current content of the folder and of the OCI config.
+pub fn establish(engine: &Engine<'_>, locked: &Locked, made: Made, stored: Snapshot<'_>) -> Result<Session> {
     let Snapshot { contents, section, oci_config } = stored;
-    let Binding { key, is_stored } = binding;
-    let public_key = key.public().spki_der();
-    let token = exchange::upst(&engine.client, domain, access_token, &public_key)?;
-    let upst = checked(&token, &key)?;
+    let Made { token, binding: Binding { key, is_stored }, origin, console, source } = made;
+    let upst = checked(&token, &key, console.is_none())?;
     let (was, is) = (contents.identity(), upst.identity());
     let is_another = is.differs_from(&was);
     let may_change = source == Source::Authenticated || contents.record.identity_may_change;
@@ -63,7 +72,7 @@ pub fn establish(
     }
     locked.store_token(&upst)?;
     let identity = if may_change { is.clone() } else { is.clone().or(&was) };
-    let record = Record { origin: Some(engine.settings.origin()), identity, ..Record::default() };
+    let record = Record { origin, identity, console, ..Record::default() };
     if contents.record != record {
         locked.store_record(&record)?;
     }
@@ -93,14 +102,15 @@ pub fn establish(
 
 /// Parses a UPST, and refuses one that is expired or bound to another key: it would replace a stored UPST
 /// that may be valid.
-fn checked(token: &Secret, key: &PrivateKey) -> Result<Upst> {
-    let upst = Upst::parse(token.expose()).map_err(|why| Error::Upst { why })?;
+fn checked(token: &Secret, key: &PrivateKey, exchanged: bool) -> Result<Upst> {
+    let upst = Upst::parse(token.expose()).map_err(|why| Error::Upst { why, exchanged })?;
     let now = host::now();
     if !upst.is_valid_for(now, 0) {
         return Err(Error::ClockWrong { expiration: upst.exp().to_string(), now: now.to_string() });
     }
     if !upst.is_bound_to(key.public()) {
-        return Err(Error::Upst { why: "it is bound to another key than the one it was asked for".into() });
+        let why = "it is bound to another key than the one it was asked for".into();
+        return Err(Error::Upst { why, exchanged });
     }
     Ok(upst)
 }

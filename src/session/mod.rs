@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use stored::Snapshot;
 
-use crate::config::{NO_REGION, Settings, is_region};
+use crate::config::{NO_REGION, Origin, SessionFrom, Settings, is_region};
 use crate::error::{Error, Result};
 use crate::files::lock::Purpose;
 use crate::host::Host;
@@ -22,7 +22,8 @@ use crate::oauth::http::Client;
 use crate::oci::config_file::{ConfigFile, Section};
 use crate::oci::{PrivateKey, Upst};
 use crate::secret::Secret;
-use crate::store::{Passphrase, SessionDir, refresh_token};
+pub use crate::store::record::Login;
+use crate::store::{Contents, Passphrase, SessionDir, refresh_token};
 
 /// A session that is good for at least [`USABLE_SECONDS`].
 pub struct Session {
@@ -56,10 +57,12 @@ pub enum Source {
 }
 
 /// Which session the caller needs, and which person woci may turn to for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Want {
     pub freshness: Freshness,
     pub person: Person,
+    /// What the person named for Oracle's own sign-in.
+    pub login: Login,
     /// An API key in the profile's section of the OCI config may be replaced: that was asked for by name.
     pub replaces_api_key: bool,
 }
@@ -91,7 +94,8 @@ impl Want {
     pub const NEWER_WITHOUT_PERSON: Self = Self::of(Freshness::Newer, Person::Nobody);
 
     const fn of(freshness: Freshness, person: Person) -> Self {
-        Self { freshness, person, replaces_api_key: false }
+        let login = Login { tenancy_name: None, identity_provider_name: None };
+        Self { freshness, person, login, replaces_api_key: false }
     }
 }
 
@@ -189,9 +193,32 @@ impl<'a> Engine<'a> {
         self.dir.is_locked()
     }
 
-    /// Checks that later renewals need no person: there is a refresh token, and it can be decrypted.
-    /// Returns the passphrase, `None` if encryption is not configured.
+    /// Whether the stored session is renewed from half of its token's life on, as [`Engine::ensure`] does it for a
+    /// console session.
+    pub fn renews_at_half_of_life(&self) -> Result<bool> {
+        Ok(self.is_console(&self.snapshot()?.contents))
+    }
+
+    /// Whether the stored session is a console session: woci made it so, or oci did and nothing configured says
+    /// otherwise.
+    fn is_console(&self, contents: &Contents) -> bool {
+        match (self.settings.session_from, &contents.record.origin) {
+            (Some(SessionFrom::Provider | SessionFrom::Workload), _) => false,
+            (_, Some(origin)) => matches!(origin, Origin::Console { .. }),
+            (_, None) => {
+                let is_there = contents.upst.is_some() && contents.key.is_some();
+                is_there && !contents.record.damaged && !self.dir.has_refresh_token()
+            }
+        }
+    }
+
+    /// Checks that later renewals need no person: the session needs no refresh token, or there is one and it can be
+    /// decrypted. Returns the passphrase, `None` if none is needed.
     pub fn unlock(&mut self) -> Result<Option<Secret>> {
+        let is_workload = self.settings.session_from == Some(SessionFrom::Workload);
+        if is_workload || self.is_console(&self.snapshot()?.contents) {
+            return Ok(None);
+        }
         let path = self.dir.refresh_token_file();
         match refresh_token::open(&path, &mut self.passphrase)? {
             Some(_) => self.passphrase.hand_on(&path),

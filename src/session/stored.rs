@@ -15,7 +15,7 @@ pub struct Snapshot<'a> {
 }
 
 /// Why the stored session cannot be used; none where it can. `origin` is the configured one.
-pub fn unusable(contents: &Contents, origin: &Origin, now: UnixTime) -> Option<&'static str> {
+pub fn unusable(contents: &Contents, origin: Option<&Origin>, now: UnixTime) -> Option<&'static str> {
     let (Some(upst), Some(key)) = (&contents.upst, &contents.key) else {
         return Some("there is no session token, or no key");
     };
@@ -75,6 +75,7 @@ mod tests {
             upst,
             token_is_bare: true,
             key: Some(key),
+            key_is_encrypted: false,
             key_file: "/k".into(),
             record: Record::default(),
         }
@@ -82,11 +83,11 @@ mod tests {
 
     fn origin(client_id: &str) -> Origin {
         let client_id = Some(client_id.to_owned());
-        Origin { token_url: None, auth_client_id: None, token_exchange_url: None, client_id }
+        Origin::Provider { token_url: None, auth_client_id: None, token_exchange_url: None, client_id }
     }
 
     fn why(contents: &Contents) -> Option<&'static str> {
-        unusable(contents, &origin("configured"), NOW)
+        unusable(contents, Some(&origin("configured")), NOW)
     }
 
     #[test]

@@ -1,5 +1,9 @@
-//! Ways to tokens through a person, each a file of its own. A way does its own waiting and redeems the
-//! answer. The page that ends a sign-in is sent by who knows how it ended; whether a person may be asked at all is for `session/ask` to decide.
+//! Ways to tokens through a person, each a folder of its own: `loopback` at an OpenID provider, `console` at Oracle's own
+//! sign-in. A way does its own waiting and redeems the answer; the port that receives the answer, its pages and the
+//! browser are shared. The page that ends a sign-in is sent by who knows how it ended; whether a person may be asked at
+//! all is for `session/ask` to decide.
+
+use std::time::Duration;
 
 use crate::error::Result;
 use crate::files::lock::Purpose;
@@ -7,10 +11,24 @@ use crate::host::Host;
 use crate::oauth::http::Client;
 use crate::oauth::{Provider, Tokens};
 
+mod connection;
+pub mod console;
+mod listener;
 pub mod loopback;
 mod opener;
+pub mod page;
+mod peer;
+mod reply;
+mod request;
+mod responder;
 
-pub use loopback::{Reply, page};
+pub use reply::Reply;
+
+/// Long enough to find the second factor, short enough that nobody waits behind a forgotten tab.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5 * 60);
+
+/// Longer than [`ANSWER_LIMIT`], for what follows the answer and a slow disk.
+const SIGN_IN: Purpose = Purpose { word: "sign-in", limit: Duration::from_secs(7 * 60) };
 
 /// How the person is reached.
 pub enum Way {
@@ -46,12 +64,16 @@ pub fn ask<'a>(
 #[cfg(fuzzing)]
 pub mod fuzz {
     use crate::error::Error;
+    use crate::oci::PrivateKey;
+    use crate::signin::console::answer::{self, Answer};
     use crate::signin::loopback::callback::{self, Callback};
+    use crate::signin::request::{Accepts, Request};
 
     /// A request without this sign-in's state is a stray. No input holds the state: the vectors have another.
     pub fn callback(bytes: &[u8]) {
         const STATE: &str = "fuzzed-state-that-is-in-no-vector-0123456789";
-        if let Some(target) = callback::target(bytes) {
+        if let Some(request) = Request::parse(bytes.to_vec(), Accepts::Gets) {
+            let target = &request.target;
             assert!(matches!(callback::read(target, STATE), Callback::Stray(_)));
             if let Callback::Denied { error, description } =
                 callback::read(&format!("{target}&state={STATE}"), STATE)
@@ -59,5 +81,13 @@ pub mod fuzz {
                 let _ = crate::signin::page::failed(&Error::Denied { error, description }.say());
             }
         }
+    }
+    /// A fragment without this sign-in's nonce is not its answer. No input holds the nonce: the vectors have another.
+    pub fn console_answer(bytes: &[u8]) {
+        const NONCE: &str = "fuzzed-nonce-that-is-in-no-vector-0123456789";
+        let key = PrivateKey::parse(include_bytes!("../../fixtures/keys/session.pem")).expect("it is a key");
+        let fragment = String::from_utf8_lossy(bytes);
+        assert!(!matches!(answer::read(&fragment, NONCE, key.public()), Answer::Token(_)));
+        let _ = Request::parse(bytes.to_vec(), Accepts::GetsAndForms);
     }
 }

@@ -32,6 +32,8 @@ pub struct Attempts {
     hidden: Option<String>,
     /// The command that was started last, and when.
     started: Option<(Child, Instant)>,
+    /// That command is a browser in the terminal.
+    is_in_terminal: bool,
     /// A browser has opened, or all have failed.
     is_over: bool,
 }
@@ -57,9 +59,16 @@ impl Attempts {
                 return true;
             };
             log::debug(format_args!("Opening the browser {}", command[0].display()));
+            self.is_in_terminal = is_terminal_browser(&command);
             self.started = start(&command, self.hidden.as_deref()).ok().map(|child| (child, Instant::now()));
         }
         false
+    }
+
+    /// Whether a browser runs in the terminal, so that what is typed there is for the browser.
+    pub fn uses_terminal(&mut self) -> bool {
+        let started = self.started.as_mut().filter(|_| self.is_in_terminal);
+        started.is_some_and(|(child, _)| matches!(child.try_wait(), Ok(None)))
     }
 }
 
@@ -82,6 +91,7 @@ pub fn open(env: &Env, url: &str, hidden: Option<&str>) -> Attempts {
         commands: commands(env, url).into_iter(),
         hidden: hidden.map(str::to_owned),
         started: None,
+        is_in_terminal: false,
         is_over: false,
     }
 }
@@ -208,6 +218,11 @@ fn platform_commands(env: &Env, platform: Platform) -> Vec<&'static [&'static st
     openers
 }
 
+fn is_terminal_browser(words: &[OsString]) -> bool {
+    let name = Path::new(&words[0]).file_name().and_then(OsStr::to_str).unwrap_or_default();
+    TERMINAL_BROWSERS.contains(&name)
+}
+
 /// A browser inherits none of woci's streams: its output would mix with woci's, and while it runs, it
 /// would hold open a pipe that another program reads to the end.
 #[expect(clippy::disallowed_methods, reason = "opens the terminal, not a file of woci")]
@@ -217,8 +232,7 @@ fn start(words: &[OsString], hidden: Option<&str>) -> io::Result<Child> {
     if let Some(hidden) = hidden {
         command.env_remove(hidden);
     }
-    let name = Path::new(&words[0]).file_name().and_then(OsStr::to_str).unwrap_or_default();
-    if TERMINAL_BROWSERS.contains(&name) {
+    if is_terminal_browser(words) {
         let terminal = File::options().read(true).write(true).open("/dev/tty")?;
         command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(terminal);
     } else {
@@ -329,8 +343,13 @@ mod tests {
     #[test]
     fn a_command_that_runs_is_waited_for_and_then_counts_as_opened() {
         let commands = vec![vec!["sleep".into(), "600".into()], vec!["false".into()]];
-        let mut attempts =
-            Attempts { commands: commands.into_iter(), hidden: None, started: None, is_over: false };
+        let mut attempts = Attempts {
+            commands: commands.into_iter(),
+            hidden: None,
+            started: None,
+            is_in_terminal: false,
+            is_over: false,
+        };
         assert!(!attempts.has_failed() && !attempts.is_over);
         attempts.started.as_mut().unwrap().1 -= FAILS_WITHIN;
         assert!(!attempts.has_failed() && attempts.is_over);

@@ -2,6 +2,7 @@
 //! [`Locked`], writes.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::record::Record;
 use super::refresh_token;
@@ -29,9 +30,19 @@ pub struct Contents {
     /// Nothing stands around the token in its file. Some SDKs do not remove white space there.
     pub token_is_bare: bool,
     pub key: Option<PrivateKey>,
+    /// The OCI config names a key in this folder that is encrypted, as `oci session authenticate --use-passphrase`
+    /// makes it.
+    pub key_is_encrypted: bool,
     /// Where the key is, or would be.
     pub key_file: PathBuf,
     pub record: Record,
+}
+
+/// The session's key, if there is one, and where it is or would be.
+struct Key {
+    file: PathBuf,
+    key: Option<PrivateKey>,
+    is_encrypted: bool,
 }
 
 impl Contents {
@@ -64,11 +75,11 @@ impl SessionDir {
     /// [`Error::File`] if a file cannot be read. [`Error::Key`] if the key file holds no key: woci does not
     /// replace such a file, since somebody may want to restore its key.
     pub fn read(&self, section: &Section) -> Result<Contents> {
-        let (key_file, key) = self.key(section)?;
+        let Key { file: key_file, key, is_encrypted } = self.key(section)?;
         let record = files::read(&self.record_file())?;
         let record = record.map_or_else(Record::default, |bytes| Record::parse(&bytes));
         let (upst, token_is_bare) = self.token()?;
-        Ok(Contents { upst, token_is_bare, key, key_file, record })
+        Ok(Contents { upst, token_is_bare, key, key_is_encrypted: is_encrypted, key_file, record })
     }
 
     /// The UPST in the folder, valid or not. Reads nothing else.
@@ -84,24 +95,34 @@ impl SessionDir {
         Ok((upst, is_bare))
     }
 
+    /// Whether there is a refresh token, in any form.
+    pub fn has_refresh_token(&self) -> bool {
+        self.refresh_token_file().symlink_metadata().is_ok()
+    }
+
     /// The key file that the OCI config names, if it lies in this folder and holds a key; otherwise
-    /// `private_key.pem`.
-    fn key(&self, section: &Section) -> Result<(PathBuf, Option<PrivateKey>)> {
+    /// `private_key.pem`, otherwise the key that `oci session authenticate` makes.
+    fn key(&self, section: &Section) -> Result<Key> {
         let named = section.key_file.as_deref().filter(|path| lies_in(path, &self.path));
+        let own = self.path.join("private_key.pem");
+        let mut is_encrypted = false;
         if let Some(path) = named
             && let Some(bytes) = files::read(path)?
-            && let Ok(key) = PrivateKey::parse(&bytes)
         {
-            return Ok((path.to_owned(), Some(key)));
-        }
-        let own = self.path.join("private_key.pem");
-        let key = match files::read(&own)? {
-            None => None,
-            Some(bytes) => {
-                Some(PrivateKey::parse(&bytes).map_err(|why| Error::Key { path: own.clone(), why })?)
+            if let Ok(key) = PrivateKey::parse(&bytes) {
+                return Ok(Key { file: path.to_owned(), key: Some(key), is_encrypted });
             }
-        };
-        Ok((own, key))
+            is_encrypted = PrivateKey::is_encrypted(&bytes);
+        }
+        if let Some(bytes) = files::read(&own)? {
+            let key = PrivateKey::parse(&bytes).map_err(|why| Error::Key { path: own.clone(), why })?;
+            return Ok(Key { file: own, key: Some(key), is_encrypted });
+        }
+        let ocis = self.path.join("oci_api_key.pem");
+        match files::read(&ocis)?.and_then(|bytes| PrivateKey::parse(&bytes).ok()) {
+            Some(key) => Ok(Key { file: ocis, key: Some(key), is_encrypted }),
+            None => Ok(Key { file: own, key: None, is_encrypted }),
+        }
     }
 
     /// Whether another process holds the profile's lock, to renew the session or to sign in.
@@ -111,12 +132,21 @@ impl SessionDir {
 
     /// Takes the profile's lock. Makes the folder first, if there is none.
     pub fn lock(&self, purpose: Purpose) -> Result<Locked> {
+        self.take_lock(|path| Lock::acquire(path, purpose))
+    }
+
+    /// The same for a process that waits no longer than `most`.
+    pub fn lock_within(&self, purpose: Purpose, most: Duration) -> Result<Locked> {
+        self.take_lock(|path| Lock::acquire_within(path, purpose, most))
+    }
+
+    fn take_lock(&self, acquire: impl Fn(&Path) -> Result<Lock>) -> Result<Locked> {
         let mut made = Vec::new();
         for attempt in 1.. {
             let lock = files::make_folders(&self.path).and_then(|new| {
                 made.extend(new.into_iter().filter(|folder| *folder != self.path));
                 files::make_private(&self.path)?;
-                Lock::acquire(&self.lock_file(), purpose)
+                acquire(&self.lock_file())
             });
             match lock {
                 Ok(lock) if lock.is_at(&self.lock_file()) => {

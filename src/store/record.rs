@@ -4,7 +4,8 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::config::Origin;
+use crate::config::{Origin, SessionFrom};
+use crate::oauth::url;
 use crate::oci::{Identity, is_ocid};
 use crate::time::UnixTime;
 
@@ -17,6 +18,8 @@ pub struct Record {
     /// A person has signed in, and the session of that sign-in is not stored yet: it may be another
     /// person's than the one before.
     pub identity_may_change: bool,
+    /// Of a console session.
+    pub console: Option<ConsoleRecord>,
     /// The last sign-in, if a person left it unfinished.
     pub failed_sign_in: Option<FailedSignIn>,
     /// SHA-256, in hex, of the refresh token that the provider refused.
@@ -24,6 +27,26 @@ pub struct Record {
     /// The file exists, and is not one that woci wrote: the refresh token may be any provider's. A failed
     /// sign-in is recorded beside that.
     pub damaged: bool,
+}
+
+/// What is known of a console session beside its token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConsoleRecord {
+    /// Since when the session has been renewed, without a sign-in in between.
+    pub since: Option<UnixTime>,
+    /// What the person named at the last sign-in: the next one asks for the same.
+    pub login: Login,
+    /// When the last renewal failed, if none has succeeded since.
+    pub failed_renewal: Option<UnixTime>,
+    /// SHA-256, in hex, of the session token that Oracle no longer renews.
+    pub over: Option<String>,
+}
+
+/// The tenancy and its identity provider at Oracle's sign-in, each if the person named it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Login {
+    pub tenancy_name: Option<String>,
+    pub identity_provider_name: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,11 +73,14 @@ impl HowFailed {
     }
 }
 
-const ORIGIN_KEYS: [&str; 4] = ["token_url", "auth_client_id", "token_exchange_url", "client_id"];
-/// The half that a refresh token belongs to.
-const PROVIDER_KEYS: [&str; 2] = ["token_url", "auth_client_id"];
-/// The half that a UPST belongs to.
-const EXCHANGE_KEYS: [&str; 2] = ["token_exchange_url", "client_id"];
+/// The half of an origin that a value belongs to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Half {
+    /// Where a person signs in, and what a refresh token may be sent to.
+    Provider,
+    /// What issued the UPST.
+    Exchange,
+}
 
 impl Record {
     pub fn parse(bytes: &[u8]) -> Self {
@@ -64,7 +90,8 @@ impl Record {
     pub fn to_json(&self) -> String {
         let mut document = json!({ "version": 1 });
         if let Some(origin) = &self.origin {
-            for (key, value) in ORIGIN_KEYS.iter().zip(values(origin)) {
+            document["session_from"] = json!(kind(origin).word());
+            for (key, _, value) in values(origin) {
                 document[key] = json!(value);
             }
         }
@@ -76,6 +103,9 @@ impl Record {
         }
         if self.identity_may_change {
             document["identity_may_change"] = json!(true);
+        }
+        if let Some(console) = &self.console {
+            document["console"] = console.to_json();
         }
         if let Some(failed) = &self.failed_sign_in {
             document["failed_sign_in"] = json!({ "outcome": failed.how.word(), "at": failed.at.0 });
@@ -94,27 +124,79 @@ impl Record {
 
     /// What changed between the provider that the refresh token belongs to and the configured one; none if
     /// nothing did. A value that is absent on either side counts as unchanged.
-    pub fn provider_change(&self, configured: &Origin) -> Option<String> {
+    pub fn provider_change(&self, configured: Option<&Origin>) -> Option<String> {
         if self.damaged {
             return Some("session.json is damaged, so that nothing says where the session came from".into());
         }
-        self.change(configured, &PROVIDER_KEYS)
+        self.change(configured, Half::Provider)
     }
 
     /// The same for the exchange that the UPST came from. The refresh token is not concerned.
-    pub fn exchange_change(&self, configured: &Origin) -> Option<String> {
-        self.change(configured, &EXCHANGE_KEYS)
+    pub fn exchange_change(&self, configured: Option<&Origin>) -> Option<String> {
+        self.change(configured, Half::Exchange)
     }
 
-    fn change(&self, configured: &Origin, keys: &[&str]) -> Option<String> {
-        let recorded = values(self.origin.as_ref()?);
-        let changed = ORIGIN_KEYS.iter().zip(recorded.iter().zip(values(configured)));
-        let changed = changed.filter(|(key, _)| keys.contains(key));
-        let changed = changed.filter(|(_, (was, is))| was.is_some() && is.is_some() && *was != is);
-        let changed: Vec<String> = changed
-            .map(|(key, (was, is))| format!("{key} changed from {} to {}", text(was), text(&is)))
+    fn change(&self, configured: Option<&Origin>, half: Half) -> Option<String> {
+        let (recorded, configured) = (self.origin.as_ref()?, configured?);
+        let (was, is) = (kind(recorded), kind(configured));
+        if was != is {
+            return Some(format!("session_from changed from {} to {}", was.word(), is.word()));
+        }
+        let changed: Vec<String> = values(recorded)
+            .into_iter()
+            .zip(values(configured))
+            .filter(|((_, of, _), _)| *of == half)
+            .filter_map(|((key, _, was), (_, _, is))| Some((key, was?, is?)))
+            .filter(|(_, was, is)| was != is)
+            .map(|(key, was, is)| format!("{key} changed from {was} to {is}"))
             .collect();
         (!changed.is_empty()).then(|| changed.join(", "))
+    }
+}
+
+impl Login {
+    /// These names, completed by others.
+    pub fn or(self, other: &Self) -> Self {
+        let Self { tenancy_name, identity_provider_name } = other.clone();
+        Self {
+            tenancy_name: self.tenancy_name.or(tenancy_name),
+            identity_provider_name: self.identity_provider_name.or(identity_provider_name),
+        }
+    }
+}
+
+impl ConsoleRecord {
+    fn to_json(&self) -> Value {
+        let Self { since, login, failed_renewal, over } = self;
+        let mut document = json!({});
+        let moment = |time: &Option<UnixTime>| time.map(|time| json!(time.0));
+        let text = |text: &Option<String>| text.as_ref().map(|text| json!(text));
+        for (key, value) in [
+            ("since", moment(since)),
+            ("tenancy_name", text(&login.tenancy_name)),
+            ("identity_provider_name", text(&login.identity_provider_name)),
+            ("failed_renewal", moment(failed_renewal)),
+            ("refused_session_token_sha256", text(over)),
+        ] {
+            if let Some(value) = value {
+                document[key] = value;
+            }
+        }
+        document
+    }
+
+    fn read(document: &Value) -> Self {
+        let moment = |key: &str| document.get(key).and_then(Value::as_i64).map(UnixTime);
+        let text = |key: &str| document.get(key).and_then(Value::as_str).map(str::to_owned);
+        Self {
+            since: moment("since"),
+            login: Login {
+                tenancy_name: text("tenancy_name"),
+                identity_provider_name: text("identity_provider_name"),
+            },
+            failed_renewal: moment("failed_renewal"),
+            over: text("refused_session_token_sha256"),
+        }
     }
 }
 
@@ -122,13 +204,32 @@ pub fn hash(bytes: impl AsRef<[u8]>) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn values(origin: &Origin) -> [Option<String>; 4] {
-    let Origin { token_url, auth_client_id, token_exchange_url, client_id } = origin.clone();
-    [token_url, auth_client_id, token_exchange_url, client_id]
+fn kind(origin: &Origin) -> SessionFrom {
+    match origin {
+        Origin::Provider { .. } => SessionFrom::Provider,
+        Origin::Workload { .. } => SessionFrom::Workload,
+        Origin::Console { .. } => SessionFrom::Console,
+    }
 }
 
-fn text(value: &Option<String>) -> &str {
-    value.as_deref().unwrap_or_default()
+/// The keys of an origin with their values.
+fn values(origin: &Origin) -> Vec<(&'static str, Half, Option<String>)> {
+    match origin.clone() {
+        Origin::Provider { token_url, auth_client_id, token_exchange_url, client_id } => vec![
+            ("token_url", Half::Provider, token_url),
+            ("auth_client_id", Half::Provider, auth_client_id),
+            ("token_exchange_url", Half::Exchange, token_exchange_url),
+            ("client_id", Half::Exchange, client_id),
+        ],
+        Origin::Workload { token_exchange_url, client_id } => vec![
+            ("token_exchange_url", Half::Exchange, token_exchange_url),
+            ("client_id", Half::Exchange, client_id),
+        ],
+        Origin::Console { console_url, auth_service_url } => vec![
+            ("console_url", Half::Provider, console_url),
+            ("auth_service_url", Half::Provider, auth_service_url),
+        ],
+    }
 }
 
 fn read(bytes: &[u8]) -> Option<Record> {
@@ -137,16 +238,32 @@ fn read(bytes: &[u8]) -> Option<Record> {
         return None;
     }
     let text = |key: &str| document.get(key).and_then(Value::as_str).map(str::to_owned);
-    // All four values or none. A missing value matches any configuration, so the refresh token could be
+    // All values or none. A missing value matches any configuration, so the refresh token could be
     // sent to another provider.
-    let origin = match ORIGIN_KEYS.iter().any(|key| document.contains_key(*key)) {
-        false => None,
-        true => Some(Origin {
+    let origin = match document.get("session_from").map(Value::as_str) {
+        // Older versions knew one kind and did not name it.
+        None if !["token_url", "auth_client_id", "token_exchange_url", "client_id"]
+            .iter()
+            .any(|key| document.contains_key(*key)) =>
+        {
+            None
+        }
+        None | Some(Some("provider")) => Some(Origin::Provider {
             token_url: Some(text("token_url")?),
             auth_client_id: Some(text("auth_client_id")?),
             token_exchange_url: Some(text("token_exchange_url")?),
             client_id: Some(text("client_id")?),
         }),
+        Some(Some("workload")) => Some(Origin::Workload {
+            token_exchange_url: Some(text("token_exchange_url")?),
+            client_id: Some(text("client_id")?),
+        }),
+        Some(Some("console")) => Some(Origin::Console {
+            // The session's token is sent to the second one.
+            console_url: Some(text("console_url").filter(|url| url::check(url).is_ok())?),
+            auth_service_url: Some(text("auth_service_url").filter(|url| url::check(url).is_ok())?),
+        }),
+        Some(_) => return None,
     };
     // A name that is there and cannot be read is not the same as none: anybody could take its place.
     let name = |key: &str| match document.get(key) {
@@ -168,6 +285,7 @@ fn read(bytes: &[u8]) -> Option<Record> {
     Some(Record {
         origin,
         identity,
+        console: document.get("console").map(ConsoleRecord::read),
         identity_may_change: document.get("identity_may_change").is_some_and(|may| may == true),
         failed_sign_in,
         refused: text("refused_refresh_token_sha256"),
@@ -181,21 +299,27 @@ mod tests {
 
     use super::*;
 
-    fn origin(token_url: Option<&str>) -> Origin {
-        Origin {
+    fn provider(token_url: Option<&str>, client_id: &str) -> Origin {
+        Origin::Provider {
             token_url: token_url.map(str::to_owned),
             auth_client_id: Some("a".into()),
             token_exchange_url: Some("x".into()),
-            client_id: Some("c".into()),
+            client_id: Some(client_id.into()),
         }
+    }
+
+    fn console(console_url: Option<&str>) -> Origin {
+        let auth_service_url = Some("https://auth.xx-one-1.example.com".into());
+        Origin::Console { console_url: console_url.map(str::to_owned), auth_service_url }
     }
 
     #[test]
     fn comes_back_as_written() {
         let full = Record {
-            origin: Some(origin(Some("https://idp.example.com/token"))),
+            origin: Some(provider(Some("https://idp.example.com/token"), "c")),
             identity: Identity { user: Some("ocid1.user.oc1..a".into()), tenancy: None },
             identity_may_change: true,
+            console: None,
             failed_sign_in: Some(FailedSignIn {
                 how: HowFailed::Unanswered,
                 at: UnixTime(1_795_467_599),
@@ -206,26 +330,62 @@ mod tests {
         };
         let damaged =
             Record { damaged: true, failed_sign_in: full.failed_sign_in.clone(), ..Record::default() };
-        for record in [full, damaged, Record::default()] {
+        let workload = Origin::Workload { token_exchange_url: Some("x".into()), client_id: Some("c".into()) };
+        let of_console = Record {
+            origin: Some(console(Some("https://login.xx-one-1.example.com"))),
+            console: Some(ConsoleRecord {
+                since: Some(UnixTime(1_795_467_599)),
+                login: Login {
+                    tenancy_name: Some("acme".into()),
+                    identity_provider_name: Some("idp".into()),
+                },
+                failed_renewal: Some(UnixTime(1_795_467_600)),
+                over: Some(hash("t")),
+            }),
+            ..Record::default()
+        };
+        let of_workload = Record { origin: Some(workload), ..Record::default() };
+        for record in [full, damaged, of_console, of_workload, Record::default()] {
             assert_eq!(Record::parse(record.to_json().as_bytes()), record);
         }
     }
 
     #[test]
     fn names_what_changed() {
-        let record = Record { origin: Some(origin(Some("https://old"))), ..Record::default() };
-        assert_eq!(record.provider_change(&origin(Some("https://old"))), None);
-        assert_eq!(record.provider_change(&origin(None)), None);
-        let changed = record.provider_change(&origin(Some("https://new")));
+        let of = |origin: Origin| Record { origin: Some(origin), ..Record::default() };
+        let record = of(provider(Some("https://old"), "c"));
+        let new = provider(Some("https://new"), "c");
+        assert_eq!(record.provider_change(Some(&provider(Some("https://old"), "c"))), None);
+        assert_eq!(record.provider_change(Some(&provider(None, "c"))), None);
+        assert_eq!(record.provider_change(None), None, "nothing is configured");
+        let changed = record.provider_change(Some(&new));
         assert_eq!(changed.as_deref(), Some("token_url changed from https://old to https://new"));
-        assert_eq!(record.exchange_change(&origin(Some("https://new"))), None);
-        assert_eq!(Record::default().provider_change(&origin(Some("https://new"))), None);
-        assert!(Record::parse(b"{").provider_change(&origin(None)).is_some());
+        assert_eq!(record.exchange_change(Some(&new)), None);
+        assert_eq!(Record::default().provider_change(Some(&new)), None);
+        assert!(Record::parse(b"{").provider_change(Some(&new)).is_some());
 
-        let of_another_client = Origin { client_id: Some("d".into()), ..origin(None) };
-        assert_eq!(record.provider_change(&of_another_client), None);
-        let changed = record.exchange_change(&of_another_client);
+        let of_another_client = provider(None, "d");
+        assert_eq!(record.provider_change(Some(&of_another_client)), None);
+        let changed = record.exchange_change(Some(&of_another_client));
         assert_eq!(changed.as_deref(), Some("client_id changed from c to d"));
+
+        let changed = record.provider_change(Some(&console(None)));
+        assert_eq!(changed.as_deref(), Some("session_from changed from provider to console"));
+        let record = of(console(Some("https://one")));
+        assert_eq!(record.provider_change(Some(&console(None))), None);
+        let changed = record.provider_change(Some(&console(Some("https://two"))));
+        assert_eq!(changed.as_deref(), Some("console_url changed from https://one to https://two"));
+    }
+
+    #[test]
+    fn a_record_without_a_kind_is_that_of_a_provider() {
+        let text =
+            r#"{"version":1,"token_url":"t","auth_client_id":"a","token_exchange_url":"x","client_id":"c"}"#;
+        assert_eq!(Record::parse(text.as_bytes()).origin, Some(provider(Some("t"), "c")));
+        for other in ["5", "null", "\"nonsense\"", "\"console\""] {
+            let text = format!(r#"{{"version":1,"session_from":{other}}}"#);
+            assert!(Record::parse(text.as_bytes()).damaged, "{text}");
+        }
     }
 
     #[test]

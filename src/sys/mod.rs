@@ -8,16 +8,22 @@ use std::os::fd::FromRawFd as _;
 
 mod acl;
 mod disk;
+mod memory;
 mod process;
+#[cfg(test)]
+mod screen;
 mod terminal;
 
 pub use acl::{acl, set_acl};
 pub use disk::{open_without_links, sync, user};
+pub use memory::Allocator;
 pub use process::{
     Process, SupervisedChild, begin, command_line, detach, exec, forbid_core_dumps, forget_variable,
     hold_signals, spawn, spawn_detached, stop_signals, try_descriptors, try_threads,
 };
-pub use terminal::Prompt;
+#[cfg(test)]
+pub use screen::Screen;
+pub use terminal::{Paste, Prompt};
 
 /// Descriptor 1, unbuffered: woci writes its whole output at once. std's own stdout reports success even if
 /// descriptor 1 is not open for writing.

@@ -15,7 +15,7 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -28,23 +28,41 @@ use super::{done, done_thread};
 static IGNORED: [(libc::c_int, AtomicBool); 2] =
     [(libc::SIGPIPE, AtomicBool::new(false)), (libc::SIGXFSZ, AtomicBool::new(false))];
 
-/// Runs `record_ignored_signals` before Rust's runtime starts: the runtime ignores SIGPIPE, so that `main`
-/// cannot tell any more whether SIGPIPE was ignored before. The system's loader (on musl the C library) calls
-/// the functions in this section; std reads the arguments in the same way on Linux.
+/// The signals of a stack overflow, each with whether it had its default action when woci was started. Rust's runtime
+/// leaves a signal alone that has another action. For its own handlers, which only print a line, it makes a second
+/// stack for each thread, and aborts where there is no memory for that. So the signals are ignored until `main`
+/// starts; the kernel ends the process at a real fault all the same.
+static OF_FAULTS: [(libc::c_int, AtomicBool); 2] =
+    [(libc::SIGSEGV, AtomicBool::new(false)), (libc::SIGBUS, AtomicBool::new(false))];
+
+/// Runs `before_main` before Rust's runtime starts: the runtime ignores SIGPIPE, so that `main` cannot tell any more
+/// whether SIGPIPE was ignored before. The system's loader (on musl the C library) calls the functions in this
+/// section; std reads the arguments in the same way on Linux.
 #[used]
 #[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_init_func,mod_init_funcs"))]
 #[cfg_attr(not(target_os = "macos"), unsafe(link_section = ".init_array"))]
-static BEFORE_MAIN: extern "C" fn() = record_ignored_signals;
+static BEFORE_MAIN: extern "C" fn() = before_main;
 
-extern "C" fn record_ignored_signals() {
+extern "C" fn before_main() {
     for (signal, was_ignored) in &IGNORED {
         was_ignored.store(is_ignored(*signal), Ordering::Relaxed);
+    }
+    for (signal, was_default) in &OF_FAULTS {
+        // SAFETY: the number is a signal, and both are valid actions.
+        was_default
+            .store(unsafe { libc::signal(*signal, libc::SIG_IGN) } == libc::SIG_DFL, Ordering::Relaxed);
     }
 }
 
 /// Prepares the process. Must be called before woci reads a secret or writes a file. Rust's runtime has already
 /// ignored SIGPIPE and opened /dev/null in place of a closed stdin, stdout or stderr.
 pub fn begin() {
+    for (signal, was_default) in &OF_FAULTS {
+        if was_default.load(Ordering::Relaxed) {
+            // SAFETY: the number is a signal, and SIG_DFL a valid action.
+            unsafe { libc::signal(*signal, libc::SIG_DFL) };
+        }
+    }
     // SAFETY: the number is a signal and SIG_IGN a valid action; prctl accepts these numbers.
     unsafe {
         libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
@@ -171,6 +189,17 @@ impl Signals {
     }
 }
 
+/// The PID of the program that runs beside woci; 0 if none runs.
+static CHILD: AtomicU32 = AtomicU32::new(0);
+
+/// Asks the program that runs beside woci to end, by SIGTERM. May be called by any thread, and allocates nothing.
+pub(super) fn terminate_child() {
+    match CHILD.load(Ordering::Relaxed) {
+        0 => {}
+        pid => send(pid, libc::SIGTERM),
+    }
+}
+
 /// A child, and the signals that woci waits for while it runs.
 pub struct SupervisedChild {
     child: Child,
@@ -201,7 +230,9 @@ pub fn spawn(command: &mut Command) -> io::Result<SupervisedChild> {
             done_thread(libc::pthread_sigmask(libc::SIG_SETMASK, &mask, ptr::null_mut()))
         });
     }
-    Ok(SupervisedChild { child: command.spawn()?, signals })
+    let child = command.spawn()?;
+    CHILD.store(child.id(), Ordering::Relaxed);
+    Ok(SupervisedChild { child, signals })
 }
 
 impl SupervisedChild {
@@ -212,10 +243,13 @@ impl SupervisedChild {
             let signal = self.signals.wait()?;
             match signal {
                 libc::SIGCHLD => {
+                    // Once the system has been asked for the child's status, its PID may be another process's.
+                    CHILD.store(0, Ordering::Relaxed);
                     if let Some(status) = self.child.try_wait()? {
                         let code = status.code().or(status.signal().map(|signal| 128 + signal));
                         return Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX));
                     }
+                    CHILD.store(self.child.id(), Ordering::Relaxed);
                 }
                 libc::SIGTERM | libc::SIGHUP => send(self.child.id(), signal),
                 _ => {}

@@ -20,7 +20,7 @@ use crate::time::UnixTime;
 /// Makes the session, then starts the background process and prints its state.
 pub fn start(host: &Host, mut invocation: Invocation) -> Result<Output> {
     // The verb given together with `--daemon` says which session the daemon starts with.
-    let Some(want) = invocation.beside.daemon else { return Err(beside_another(&invocation)) };
+    let Some(want) = invocation.beside.daemon.clone() else { return Err(beside_another(&invocation)) };
     take_profile_name(&mut invocation.flags, &invocation.own)?;
     let want = with_own_options(want, &invocation.own);
     let flags = &invocation.flags;
@@ -67,6 +67,10 @@ fn stay(
 fn needs_person(e: Error) -> Error {
     match e {
         Error::NobodyToAsk { profile, why } => Error::DaemonNeedsPerson { profile, why },
+        Error::AnotherIdentity { profile, was, is } => {
+            let why = format!("the session is of {was}, and the new one would be of {is}");
+            Error::DaemonNeedsPerson { profile, why }
+        }
         other => other,
     }
 }

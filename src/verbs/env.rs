@@ -7,10 +7,10 @@ use crate::log;
 use crate::oci::environment::OVERRIDING;
 use crate::options::{Flags, SHELLS};
 use crate::output::Output;
-use crate::session::{Engine, Want};
+use crate::session::{Engine, Named, Want};
 
 /// The variables that may be set.
-const SET: [&str; 9] = [
+const SET: [&str; 11] = [
     "OCI_CLI_AUTH",
     "OCI_CLI_PROFILE",
     "OCI_CLI_CONFIG_FILE",
@@ -21,6 +21,10 @@ const SET: [&str; 9] = [
     "OCI_CLI_KEY_FILE",
     "OCI_CLI_TENANCY",
     "OCI_CLI_REGION",
+    // Only where the profile's section cannot name the session: with these two and those above, oci 3.95 does not open
+    // its config file at all. It wants a user then, and does not use it with a session token.
+    "OCI_CLI_USER",
+    "OCI_CLI_FINGERPRINT",
 ];
 
 /// The verb's own options.
@@ -67,6 +71,7 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     engine.hand_out(&mut session)?;
     let profile = Some(settings.profile.to_string());
     let config_file = Some(settings.oci_config.to_string_lossy().into_owned());
+    let instead_of_section = session.named == Named::Impossible;
     let values = [
         Some("security_token".into()),
         profile.clone(),
@@ -77,6 +82,8 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
         Some(session.key_file.to_string_lossy().into_owned()),
         session.upst.tenant().map(str::to_owned),
         session.region,
+        session.upst.sub().filter(|_| instead_of_section).map(str::to_owned),
+        instead_of_section.then(|| session.key.public().fingerprint()),
     ];
     let set: Vec<(&str, String)> =
         SET.into_iter().zip(values).filter_map(|(name, value)| Some((name, value?))).collect();

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::options::Flags;
 use crate::output::Output;
-use crate::session::Want;
+use crate::session::{Login, Want};
 
 pub fn authenticate(host: &Host, mut invocation: Invocation) -> Result<Output> {
     take_profile_name(&mut invocation.flags, &invocation.own)?;
@@ -19,7 +19,12 @@ pub fn refresh(host: &Host, invocation: Invocation) -> Result<Output> {
 
 /// The session that a verb begins with, as its own options have it.
 pub fn with_own_options(want: Want, own: &Flags) -> Want {
-    Want { replaces_api_key: own.has("--replace-api-key"), ..want }
+    let text = |name| own.get(name).map(str::to_owned);
+    let login = Login {
+        tenancy_name: text("--tenancy-name"),
+        identity_provider_name: text("--identity-provider-name"),
+    };
+    Want { login, replaces_api_key: own.has("--replace-api-key"), ..want }
 }
 
 /// `oci session authenticate` has an option of its own for the profile; here it means `--profile`.

@@ -2,6 +2,7 @@
 //! thread refreshes the session in time, and woci ends as soon as oci has ended.
 
 use crate::passthrough::compare_signals_with_and_without_woci;
+use crate::sim::domain::{self, Upst};
 use crate::sim::faults::{Fault, Grant};
 use crate::world::World;
 use std::fs;
@@ -168,6 +169,19 @@ fn a_dead_refresh_token_is_a_warning_and_opens_no_browser() {
     woci.signal(libc::SIGTERM);
     woci.finish().ok();
     assert_eq!(world.sign_ins(), 0);
+}
+
+#[test]
+fn the_session_of_another_person_is_a_warning_and_is_not_asked_for_again() {
+    const EVE: &str = "ocid1.user.oc1..eve";
+    let world = World::signed_in();
+    world.session().due_in(-1);
+    world.sim.domain.rules().upst = Upst::Of(EVE, domain::TENANCY);
+    let woci = world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "1").start();
+    woci.prints("ready");
+    woci.says("WARNING The session is no longer kept fresh");
+    woci.signal(libc::SIGTERM);
+    woci.finish().ok().says(domain::USER).says(EVE);
 }
 
 #[test]

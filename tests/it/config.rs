@@ -3,7 +3,7 @@
 
 use crate::world::World;
 use crate::world::run::Woci;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
@@ -504,6 +504,19 @@ fn without_a_named_profile_ocis_default_profile_is_taken() {
     assert_eq!(by("OCI_CLI_RC_FILE", "~/rc"), "c");
     assert_eq!(by("OCI_CLI_RC_FILE", ""), "a");
     assert_eq!(by("OCI_CLI_RC_FILE", "~/none"), "a");
+    // The option names a file as the variable does, and comes before it.
+    assert_eq!(profile(&world, &["--cli-rc-file", "~/rc"]), "c");
+    world.write("other-rc", "[OCI_CLI_SETTINGS]\ndefault_profile = b\n");
+    let both = |file: &str| {
+        let woci = world.woci(&["--cli-rc-file", file, "os", "ns", "get"]).env("OCI_CLI_RC_FILE", "~/rc");
+        woci.run().ok().json()["argv"].clone()
+    };
+    let oci = |profile: &str, file: &str| {
+        let added = ["oci", "--profile", profile, "--auth", "security_token"];
+        json!([&added[..], &["--cli-rc-file", file, "os", "ns", "get"]].concat())
+    };
+    assert_eq!(both("~/other-rc"), oci("b", "~/other-rc"));
+    assert_eq!(both("~/none"), oci("c", "~/none"), "oci then takes the variable's");
     // A damaged file is for oci to report.
     world.write(".oci/oci_cli_rc", "default_profile = b\n\u{7}[");
     world.woci(&[]).run().fails(2).says("Could not determine profile name");

@@ -1,6 +1,7 @@
 //! The daemon: it is ready before the command that starts it ends, detached, one for each profile, and recognized by
 //! its lock. It refreshes in time, retries after failures, and ends if it is stopped or the refresh token is dead.
 
+use crate::sim::domain::{self, Upst};
 use crate::sim::faults::{Fault, Grant};
 use crate::sim::{jwt, sys};
 use crate::world::World;
@@ -12,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
+
+const EVE: &str = "ocid1.user.oc1..eve";
 
 #[test]
 fn the_status_needs_no_key() {
@@ -235,6 +238,23 @@ fn a_daemon_ends_with_the_reason_if_the_refresh_token_is_dead() {
     let status = world.woci(&["--daemon-status"]).run().exits(1).document(false);
     assert!(status["last_error"].as_str().is_some_and(|text| text.contains("was revoked")), "{status}");
     assert_eq!(world.sign_ins(), 0);
+}
+
+#[test]
+fn a_daemon_ends_with_the_reason_if_a_renewal_brings_another_person() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    world.session().due_in(3);
+    world.woci(&["--daemon"]).run().ok();
+    world.sim.domain.rules().upst = Upst::Of(EVE, domain::TENANCY);
+    eventually("its end and the reason", || daemon.is_gone() && daemon.log().contains("woci: "));
+    let log = daemon.log();
+    let last = log.lines().next_back().unwrap_or_default();
+    assert!(last.contains(domain::USER) && last.contains(EVE), "{log}");
+    assert!(last.contains("woci session authenticate"), "{log}");
+    let status = world.woci(&["--daemon-status"]).run().exits(1).document(false);
+    assert!(status["last_error"].as_str().is_some_and(|text| text.contains(EVE)), "{status}");
+    assert_eq!(world.sim.count(Grant::Refresh), 1);
 }
 
 #[test]
@@ -482,6 +502,19 @@ fn with_foreground_a_dead_refresh_token_has_an_exit_code_of_its_own() {
     let unit =
         include_str!("../../README.md").lines().find(|line| line.starts_with("RestartPreventExitStatus="));
     assert!(unit.is_some_and(|line| line.ends_with(" 3")));
+}
+
+/// Each further try would spend a refresh token to hear the same.
+#[test]
+fn with_foreground_the_session_of_another_person_ends_it_with_the_same_code() {
+    let world = World::signed_in();
+    world.session().due_in(2);
+    let front = world.woci(&["--daemon", "--foreground"]).start();
+    front.prints("}");
+    world.sim.domain.rules().upst = Upst::Of(EVE, domain::TENANCY);
+    front.finish().exits(3).says(domain::USER).says(EVE).says("woci session authenticate").document(true);
+    world.woci(&["--daemon", "--foreground", "session", "refresh"]).run().fails(3).says(EVE);
+    assert_eq!(world.sim.count(Grant::Refresh), 2);
 }
 
 #[test]

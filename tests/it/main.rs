@@ -7,6 +7,7 @@
 mod at_rest; // the refresh token on disk: encryption, passphrases, and the prompt on the terminal
 mod auto_refresh; // --auto-refresh: oci as a child process, and a thread that refreshes the session
 mod config; // how both config files, the profile and each value are found, and the errors if they are wrong
+mod console; // console sessions: the sign-in at Oracle's own page, the renewal, and the sessions that oci has made
 mod crowd; // many processes at once: one refresh, one sign-in, and what follows if the one that does it is killed
 mod daemon; // the daemon: start, lock, refreshes, stop
 mod disk; // a refresh token is not spent if its successor cannot be stored

@@ -87,7 +87,7 @@ fn a_redirect_is_not_followed() {
         let url = format!("http://{}/token", elsewhere.local_addr().expect("a bound socket"));
         for status in [301, 302, 303, 307, 308] {
             let fault = Fault::status_with(status, &[("Location", &url)], "");
-            answered(grant, fault, &format!("HTTP {status}"));
+            answered(grant, fault, &format!("a redirect to {url} (HTTP {status})"));
         }
         assert!(elsewhere.accept().is_err(), "{grant:?}: the redirect was followed");
     }

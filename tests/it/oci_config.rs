@@ -300,6 +300,7 @@ fn without_its_section_oci_gets_the_session_by_variables() {
     let world = World::signed_in();
     let session = world.session();
     with_unwritable_config(&world, || {
+        let of_env = world.shell("eval \"$(woci env)\"; exec oci os").run().ok().says("WARNING").json();
         let heard = world.woci(&["os"]).run().ok().says("WARNING").json();
         let path = |name: &str| session.path(name).to_str().expect("UTF-8").to_owned();
         let (fingerprint, region) = ("fd:0c:c6:50:58:0f:07:ac:cf:8a:96:3c:db:b6:ad:86", "us-ashburn-1");
@@ -312,10 +313,16 @@ fn without_its_section_oci_gets_the_session_by_variables() {
             ("REGION", region.into()),
         ] {
             assert_eq!(heard["env"][format!("OCI_CLI_{name}")], value, "{name}");
+            assert_eq!(of_env["env"][format!("OCI_CLI_{name}")], value, "{name} by `woci env`");
         }
     });
     let heard = world.woci(&["os"]).run().ok().silent().json();
     assert_eq!(heard["env"]["OCI_CLI_KEY_FILE"], serde_json::Value::Null);
+    let undone = "eval \"$(woci env)\"; eval \"$(woci env --unset)\"; exec oci os";
+    for line in ["eval \"$(woci env)\"; exec oci os", undone] {
+        let heard = world.shell(line).env("OCI_CLI_USER", "another").run().ok().json();
+        assert_eq!(heard["env"]["OCI_CLI_USER"], serde_json::Value::Null, "{line}");
+    }
 }
 
 /// A file that is mounted alone cannot be replaced, but read.

@@ -220,6 +220,7 @@ fn session_json_holds_no_secret_and_has_a_version() {
     let world = signed_in_long_ago();
     let expected = json!({
         "version": 1,
+        "session_from": "provider",
         "token_url": world.sim.token_url(),
         "auth_client_id": "woci-desktop",
         "token_exchange_url": world.sim.exchange_url(),

@@ -438,7 +438,7 @@ fn env_sets_the_names_of_the_sdks_too_in_each_shell() {
         }
         let unset = world.woci(&["env", "--unset", "--shell", shell]).run().ok().says("do not restore");
         assert!(
-            unset.stdout.contains("OCI_CONFIG_PROFILE") && !unset.stdout.contains("OCI_CLI_USER"),
+            unset.stdout.contains("OCI_CONFIG_PROFILE") && !unset.stdout.contains("OCI_CLI_PASSPHRASE"),
             "{unset}"
         );
     }

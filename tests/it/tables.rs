@@ -34,6 +34,11 @@ const EFFECTS: &[Effect] = &[
         command: "credential",
         shows: "none.ini: there is no such file",
     },
+    Effect {
+        option: "--cli-rc-file rc",
+        command: "--sign-in never credential",
+        shows: r#""profile": "work""#,
+    },
     // The profile `new` has no session, and `--sign-in never` forbids a sign-in.
     Effect {
         option: "--auth api_key",
@@ -55,6 +60,16 @@ const EFFECTS: &[Effect] = &[
         command: "session authenticate --profile keyed",
         shows: "the file as it was is kept as",
     },
+    Effect {
+        option: "--tenancy-name acme",
+        command: "session authenticate --profile quick",
+        shows: "tenant=acme",
+    },
+    Effect {
+        option: "--identity-provider-name corporate",
+        command: "session authenticate --profile quick",
+        shows: "provider=corporate",
+    },
     Effect { option: "--output text", command: "credential", shows: "Next: `woci os ns get`" },
     Effect { option: "--profile-name work", command: "session authenticate", shows: r#""profile": "work""# },
 ];
@@ -63,7 +78,10 @@ const EFFECTS: &[Effect] = &[
 fn every_option_without_a_key_does_something() {
     let world = World::signed_in();
     world.session_of("work").seed(3600);
-    world.manager(&["DEFAULT", "work", "new", "keyed"].map(|name| (name, &*world.settings().leak())));
+    let (settings, console) = (world.settings(), world.console_settings());
+    let sections = ["DEFAULT", "work", "new", "keyed"].map(|name| (name, &*settings));
+    world.manager(&[&sections[..], &[("quick", &*console)]].concat());
+    world.write("rc", "[OCI_CLI_SETTINGS]\ndefault_profile = work\n");
     world.write(".oci/config", "[keyed]\nuser = ocid1.user.oc1..ada\n");
     let names = |effect: &Effect| effect.option.split(' ').next().unwrap_or_default().to_owned();
     for (option, key) in options(&world) {

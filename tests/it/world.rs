@@ -66,6 +66,20 @@ impl World {
         world
     }
 
+    /// A World without a session, whose `[DEFAULT]` is set up for a console session.
+    pub fn console() -> World {
+        let world = World::new();
+        world.manager(&[("DEFAULT", &world.console_settings())]);
+        world
+    }
+
+    /// The keys of a section for a console session of this World's simulator.
+    pub fn console_settings(&self) -> Vec<(String, String)> {
+        let mut settings = self.sim.console_section();
+        settings.push(("redirect_port".into(), self.redirect_port.to_string()));
+        settings
+    }
+
     pub fn home(&self) -> &Path {
         &self.home
     }

@@ -164,7 +164,7 @@ fn signed_text(request: &Request) -> Result<String, Refused> {
 }
 
 /// The key that a token names in its claim `jwk`, which is JSON in a string.
-fn bound_to(claims: &Value) -> Result<PublicKey, &'static str> {
+pub fn bound_to(claims: &Value) -> Result<PublicKey, &'static str> {
     let text = claims["jwk"].as_str().ok_or("none")?;
     jwt::public_key(&serde_json::from_str(text).map_err(|_| "not JSON")?)
 }

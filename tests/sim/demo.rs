@@ -1,6 +1,7 @@
 //! `sim demo --woci PATH`: the main job in a throw-away home, step by step. Each line after a `$` is run by a shell
 //! as it is shown. If a result is not what the demo says, the demo prints what differs and ends with exit code 1.
 
+use super::auth_service;
 use super::faults::Grant;
 use super::jwt;
 use super::simulator::Sim;
@@ -72,10 +73,13 @@ impl Demo {
     }
 
     fn run(&self) -> Checked {
-        self.write_manager_config();
         self.introduce();
-        self.sign_in()?;
+        self.write_manager_config("mine", self.sim.console_section());
+        self.console_sign_in()?;
         self.credential()?;
+        self.console_renewal()?;
+        self.write_manager_config("prod", self.sim.manager_section());
+        self.sign_in()?;
         self.renewal()?;
         self.shell()?;
         self.kubectl()?;
@@ -85,10 +89,10 @@ impl Demo {
         Ok(())
     }
 
-    /// What a person has in `~/.oci/woci_manager.ini` after the set-up.
-    fn write_manager_config(&self) {
-        let mut text = "[prod]\n".to_owned();
-        for (key, value) in self.sim.manager_section() {
+    /// Writes `~/.oci/woci_manager.ini` with one profile.
+    fn write_manager_config(&self, profile: &str, section: Vec<(String, String)>) {
+        let mut text = format!("[{profile}]\n");
+        for (key, value) in section {
             text += &format!("{key} = {value}\n");
         }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("127.0.0.1 has a free port");
@@ -98,26 +102,25 @@ impl Demo {
     }
 
     fn introduce(&self) {
-        self.heading("woci, shown in seven steps");
+        self.heading("woci, shown in nine steps");
         self.say(
-            "This takes a few seconds. Provider, OCI and the person at the browser are\n\
-             simulated: nothing leaves this machine. The demo has a home folder of its\n\
-             own, with a ~/.oci/woci_manager.ini for the simulated provider. Long lines\n\
-             of output are cut.",
+            "This takes a few seconds. Oracle, the provider and the person at the browser\n\
+             are simulated: nothing leaves this machine. The demo has a home folder of its\n\
+             own. Its ~/.oci/woci_manager.ini says where the simulated services are; for\n\
+             Oracle's own sign-in you need no such file. Long lines of output are cut.",
         );
     }
 
-    fn sign_in(&self) -> Checked {
-        self.heading("1. Sign in once");
-        let ran = self.command("woci session authenticate >/dev/null");
+    fn console_sign_in(&self) -> Checked {
+        self.heading("1. Sign in once, with nothing registered");
+        let ran = self.command("woci session authenticate --region us-ashburn-1 >/dev/null");
         let url = ran.stderr.lines().find(|line| line.contains("Auth URL: ")).unwrap_or_default();
         self.quote(url);
         must(ran.code == 0, "the sign-in failed", &ran)?;
-        must(self.sim.count(Grant::Authorize) == 1, "no browser came to the provider", &ran)?;
+        must(self.sim.count(Grant::ConsoleSignIn) == 1, "no browser came to Oracle's sign-in", &ran)?;
         self.say(
-            "The browser opened that page, the person signed in, and the provider sent\n\
-             the browser back to woci with a code. woci exchanged the code for tokens,\n\
-             and those for an OCI session token that is bound to a new key.",
+            "The browser opened Oracle's page, the person signed in, and the page sent the\n\
+             browser back to woci with a session token that is bound to woci's new key.",
         );
         Ok(())
     }
@@ -128,22 +131,55 @@ impl Demo {
         self.quote(&self.with_tilde(&ran.stdout));
         must(ran.code == 0 && ran.stdout.contains("\"cached\""), "the stored session was not used", &ran)?;
         must(ran.stderr.is_empty(), "a run with a valid session wrote to stderr", &ran)?;
-        must(self.sim.count(Grant::Refresh) == 0, "a valid session was renewed", &ran)?;
+        must(self.sim.count(Grant::ConsoleRefresh) == 0, "a fresh session was renewed", &ran)?;
         self.say("This is the stored session. woci did not use the network.");
         Ok(())
     }
 
+    fn console_renewal(&self) -> Checked {
+        self.heading("3. Let it stay fresh");
+        let old = self.read_session("mine", "token");
+        let key = auth_service::bound_to(&jwt::claims(&old)).expect("woci stores only a token of its key");
+        let token = self.sim.console.issue(&key, 20 * 60);
+        write(&self.home.join(".oci/sessions/mine/token"), &token, 0o600);
+        self.say("Instead of waiting, the demo has stored a token with 20 minutes left.");
+        let ran = self.command("woci | grep -E 'expires_in|source'");
+        self.quote(&ran.stdout);
+        must(ran.stdout.contains("\"refreshed\""), "the session was not renewed", &ran)?;
+        must(self.sim.count(Grant::ConsoleSignIn) == 1, "a browser was opened again", &ran)?;
+        self.say(
+            "Less than half of the hour was left, so woci renewed the session by a request\n\
+             that the session's key signs. This goes on for as long as Oracle allows it.",
+        );
+        Ok(())
+    }
+
+    fn sign_in(&self) -> Checked {
+        self.heading("4. Or sign in at a provider of your own");
+        self.say("The demo has replaced woci_manager.ini by one for a simulated provider.");
+        let ran = self.command("woci session authenticate >/dev/null");
+        let url = ran.stderr.lines().find(|line| line.contains("Auth URL: ")).unwrap_or_default();
+        self.quote(url);
+        must(ran.code == 0, "the sign-in failed", &ran)?;
+        must(self.sim.count(Grant::Authorize) == 1, "no browser came to the provider", &ran)?;
+        self.say(
+            "The provider sent the browser back to woci with a code. woci exchanged the\n\
+             code for tokens, and those for an OCI session token.",
+        );
+        Ok(())
+    }
+
     fn renewal(&self) -> Checked {
-        self.heading("3. Use it again when the session has expired");
-        let key = self.read_session("private_key.pem");
-        let old = self.read_session("token");
+        self.heading("5. Use it again when the session has expired");
+        let key = self.read_session("prod", "private_key.pem");
+        let old = self.read_session("prod", "token");
         self.expire(&old);
         self.say("Instead of waiting, the demo has made the stored token two hours older.");
         let ran = self.command("woci | grep -E 'expires_in|source'");
         self.quote(&ran.stdout);
         must(ran.stdout.contains("\"refreshed\""), "the session was not refreshed", &ran)?;
-        must(self.read_session("token") != old, "the session token is the old one", &ran)?;
-        must(self.read_session("private_key.pem") == key, "the key has changed", &ran)?;
+        must(self.read_session("prod", "token") != old, "the session token is the old one", &ran)?;
+        must(self.read_session("prod", "private_key.pem") == key, "the key has changed", &ran)?;
         must(self.sim.count(Grant::Authorize) == 1, "a browser was opened again", &ran)?;
         self.say("woci renewed the session with its refresh token. No browser opened.");
         Ok(())
@@ -160,7 +196,7 @@ impl Demo {
     }
 
     fn shell(&self) -> Checked {
-        self.heading("4. Use it in a shell, in scripts and SDKs");
+        self.heading("6. Use it in a shell, in scripts and SDKs");
         let ran = self.command("eval \"$(woci env)\"; env | grep ^OCI_CLI_ | sort");
         self.quote(&self.with_tilde(&ran.stdout));
         for variable in ["OCI_CLI_AUTH=security_token", "OCI_CLI_KEY_FILE=", "OCI_CLI_SECURITY_TOKEN_FILE="] {
@@ -171,7 +207,7 @@ impl Demo {
     }
 
     fn kubectl(&self) -> Checked {
-        self.heading("5. Use it with kubectl");
+        self.heading("7. Use it with kubectl");
         let ran = self.command("woci kube-credential --cluster-id ocid1.cluster.oc1.iad.example");
         self.quote(&ran.stdout);
         let document: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
@@ -185,7 +221,7 @@ impl Demo {
     }
 
     fn oci(&self) -> Checked {
-        self.heading("6. Run oci with it");
+        self.heading("8. Run oci with it");
         let ran = self.command("woci os ns get --output table");
         self.quote(&ran.stdout);
         let expected = "oci --profile prod --auth security_token os ns get --output table\n";
@@ -198,7 +234,7 @@ impl Demo {
     }
 
     fn exit_code(&self) -> Checked {
-        self.heading("7. Rely on oci's exit code");
+        self.heading("9. Rely on oci's exit code");
         let ran = self.command("woci no-such-service; echo \"exit code $?\"");
         self.quote(&format!("{}{}", ran.stderr, ran.stdout));
         must(ran.stdout == "exit code 2\n", "the exit code was changed", &ran)?;
@@ -210,8 +246,8 @@ impl Demo {
         self.heading("What to do next");
         self.say(
             "1. Run `make install`. It installs woci as ~/.local/bin/woci.\n\
-             2. Connect woci to your own provider and identity domain: README.md,\n\
-             \x20  section \"Set up\", has five steps.",
+             2. Run `woci session authenticate --region REGION` with your region.\n\
+             3. For a provider of your own, README.md has five steps.",
         );
     }
 
@@ -266,8 +302,8 @@ impl Demo {
         }
     }
 
-    fn read_session(&self, name: &str) -> String {
-        let path = self.home.join(".oci/sessions/prod").join(name);
+    fn read_session(&self, profile: &str, name: &str) -> String {
+        let path = self.home.join(".oci/sessions").join(profile).join(name);
         fs::read_to_string(path).unwrap_or_default().trim_end().to_owned()
     }
 }

@@ -234,6 +234,16 @@ impl Provider {
         Ok(self.tokens(&mut ledger, &scope, successor))
     }
 
+    /// A JWT as a workload of this provider has it, valid for these seconds.
+    pub fn workload_token(&self, lifetime: i64) -> String {
+        let now = jwt::now();
+        let claims =
+            json!({"iss": self.origin, "sub": SUBJECT, "aud": "oci", "iat": now, "exp": now + lifetime});
+        let token = self.key.sign("JWT", &claims);
+        self.ledger().secrets.push(token.clone());
+        token
+    }
+
     fn tokens(&self, ledger: &mut Ledger, scope: &str, refresh_token: Option<Value>) -> Value {
         let rules = self.rules();
         let (now, serial) = (jwt::now(), ledger.serial());

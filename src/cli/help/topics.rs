@@ -124,7 +124,7 @@ else ~/.oci/woci_manager.ini. If you named the file, it must be readable. If woc
 itself and cannot read it, woci prints a warning and continues as long as the session is valid.
 
 Which profile: --profile, else OCI_CLI_PROFILE, else default_profile of oci's own ~/.oci/oci_cli_rc \
-(OCI_CLI_RC_FILE), else DEFAULT if woci_manager.ini has a section [DEFAULT], else its \
+(--cli-rc-file, OCI_CLI_RC_FILE), else DEFAULT if woci_manager.ini has a section [DEFAULT], else its \
 only section besides [COMMON]. With several sections, woci asks you to name one. A name has letters, digits \
 and . _ - @ only, which is oci's own rule. A name that neither config nor sessions/ knows is refused at a sign-in, if \
 woci_manager.ini has other sections.

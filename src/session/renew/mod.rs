@@ -1,19 +1,19 @@
-//! Renewing a session without a person. Each way is a file of its own; the refresh token grant is the
-//! one that a session of an OpenID provider has.
+//! Renewing a session without a person. Each way is a file of its own: the refresh token grant for a session of an
+//! OpenID provider, the token of a workload, and the signed call for a console session.
 
+pub mod console;
 mod refresh_grant;
+mod subject_token;
 
 use std::time::Duration;
 
-use refresh_grant::Spent;
-
-use crate::config::ProviderNeeds;
+use crate::config::Needs;
 use crate::error::Result;
 use crate::files::lock::Purpose;
 use crate::log;
-use crate::session::establish::{Binding, establish};
+use crate::oauth::http::Retry;
 use crate::session::stored::Snapshot;
-use crate::session::{Engine, Session, Source};
+use crate::session::{Engine, Session};
 use crate::store::Locked;
 
 /// For both requests with all their tries and waits.
@@ -35,30 +35,18 @@ pub enum Outcome<'a> {
 pub fn renew<'a>(
     engine: &mut Engine<'a>,
     locked: &Locked,
-    mut stored: Snapshot<'a>,
-    needs: &ProviderNeeds,
+    stored: Snapshot<'a>,
+    needs: &Needs,
 ) -> Result<Outcome<'a>> {
-    // A refresh token belongs to its provider. Another exchange gets the access token that comes of it.
-    if let Some(why) = stored.contents.record.provider_change(&engine.settings.origin()) {
-        return Ok(Outcome::NeedsPerson { stored: Box::new(stored), why });
-    }
     log::debug(format_args!("Refreshing the session of profile {}", engine.settings.profile));
-    let binding = Binding::of(stored.contents.key.take())?;
-    engine.client.begin(LIMIT);
-    let access_token = match refresh_grant::spend(engine, locked, &mut stored, &needs.provider)? {
-        Spent::Stored { access_token } => access_token?,
-        Spent::ByAnother(session) => return Ok(Outcome::Renewed(session)),
-        Spent::Nothing { why } => {
-            stored.contents.key = binding.into_stored();
-            let change = stored.contents.record.exchange_change(&engine.settings.origin());
-            let why = match change {
-                Some(change) => format!("{change}, and {why}"),
-                None => why,
-            };
-            return Ok(Outcome::NeedsPerson { stored: Box::new(stored), why });
-        }
-    };
-    let session =
-        establish(engine, locked, &needs.domain, &access_token, binding, stored, Source::Refreshed)?;
-    Ok(Outcome::Renewed(Box::new(session)))
+    let origin = engine.settings.origin();
+    let change = stored.contents.record.provider_change(origin.as_ref());
+    match (needs, change) {
+        (Needs::Workload(needs), _) => subject_token::renew(engine, locked, stored, needs),
+        // A refresh token belongs to its provider, and a console session's token to Oracle's service. Another
+        // exchange gets the access token that comes of a refresh token.
+        (_, Some(why)) => Ok(Outcome::NeedsPerson { stored: Box::new(stored), why }),
+        (Needs::Provider(needs), None) => refresh_grant::renew(engine, locked, stored, needs),
+        (Needs::Console(_), None) => console::renew(engine, locked, stored, Retry::Unavailable),
+    }
 }

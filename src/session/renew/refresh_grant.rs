@@ -2,17 +2,53 @@
 //! request the successor's place on disk is proved and filled, its rename tried and the encryption key derived;
 //! after the answer only a write, an fsync, a rename and the folder's fsync remain.
 
+use super::{LIMIT, Outcome};
+use crate::config::ProviderNeeds;
 use crate::error::{Error, Result};
 use crate::host;
 use crate::oauth::Provider;
 use crate::oauth::token;
+use crate::oci::exchange;
 use crate::secret::Secret;
+use crate::session::establish::{Binding, Made, establish};
 use crate::session::stored::{Snapshot, is_same, stored_session, unusable};
-use crate::session::{Engine, Session};
+use crate::session::{Engine, Session, Source};
 use crate::store::{Locked, record, refresh_token};
 use crate::sys;
 
-pub enum Spent {
+/// Spends the refresh token, exchanges the access token, and stores the session.
+pub fn renew<'a>(
+    engine: &mut Engine<'a>,
+    locked: &Locked,
+    mut stored: Snapshot<'a>,
+    needs: &ProviderNeeds,
+) -> Result<Outcome<'a>> {
+    let binding = Binding::of(stored.contents.key.take())?;
+    engine.client.begin(LIMIT);
+    let access_token = match spend(engine, locked, &mut stored, &needs.provider)? {
+        Spent::Stored { access_token } => access_token?,
+        Spent::ByAnother(session) => return Ok(Outcome::Renewed(session)),
+        Spent::Nothing { why } => {
+            stored.contents.key = binding.into_stored();
+            let change = stored.contents.record.exchange_change(engine.settings.origin().as_ref());
+            let why = match change {
+                Some(change) => format!("{change}, and {why}"),
+                None => why,
+            };
+            return Ok(Outcome::NeedsPerson { stored: Box::new(stored), why });
+        }
+    };
+    let made = Made {
+        token: exchange::upst(&engine.client, &needs.domain, &access_token, &binding.spki_der())?,
+        binding,
+        origin: engine.settings.origin(),
+        console: None,
+        source: Source::Refreshed,
+    };
+    establish(engine, locked, made, stored).map(|session| Outcome::Renewed(Box::new(session)))
+}
+
+enum Spent {
     /// The successor is stored. The access token may still have been unusable.
     Stored { access_token: Result<Secret> },
     /// The older tool has just made a session with the same refresh token.
@@ -22,7 +58,7 @@ pub enum Spent {
 }
 
 /// Spends the stored refresh token. Updates `stored` when it changes the folder.
-pub fn spend(
+fn spend(
     engine: &mut Engine<'_>,
     locked: &Locked,
     stored: &mut Snapshot<'_>,
@@ -49,7 +85,7 @@ pub fn spend(
                 // The provider has accepted the token. If no origin is recorded, record it now: even if the
                 // exchange fails, the token must never be sent to another provider.
                 if record.origin.is_none() {
-                    record.origin = Some(engine.settings.origin());
+                    record.origin = engine.settings.origin();
                     record.identity = identity;
                     locked.store_record(record)?;
                 }
@@ -69,7 +105,7 @@ pub fn spend(
         }
         let now = engine.snapshot()?;
         let is_new = !is_same(now.contents.upst.as_ref(), stored.contents.upst.as_ref());
-        if is_new && unusable(&now.contents, &engine.settings.origin(), host::now()).is_none() {
+        if is_new && unusable(&now.contents, engine.settings.origin().as_ref(), host::now()).is_none() {
             return Ok(Spent::ByAnother(Box::new(stored_session(engine, now))));
         }
     }

@@ -1,13 +1,11 @@
-//! Parses a request on the callback port: a request head becomes a [`Callback`]. Pure.
+//! Interprets a request on the callback port: its target becomes a [`Callback`]. Pure.
 //!
 //! Any local program can send requests to the port, and any web page can make the browser send one.
 //! Only a request with the `state` of this sign-in can end it; any other is answered and ignored.
 
-use std::hint::black_box;
-
 use crate::oauth::url;
 use crate::printable;
-use crate::secret::Secret;
+use crate::secret::{self, Secret};
 
 /// The meaning of a request on the callback port.
 pub enum Callback {
@@ -17,30 +15,6 @@ pub enum Callback {
     Denied { error: String, description: Option<String> },
     /// Not a response to this sign-in. Holds the HTTP status to answer with.
     Stray(u16),
-}
-
-/// The request target (RFC 9112 section 3.2) of a GET request without a body, in visible ASCII.
-/// `None` for any other request.
-pub fn target(head: &[u8]) -> Option<&str> {
-    let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
-    let mut words = lines.next()?.split(|byte| *byte == b' ');
-    let (method, target, version) = (words.next()?, words.next()?, words.next()?);
-    let is_plain = method == b"GET"
-        && target.starts_with(b"/")
-        && target.iter().all(u8::is_ascii_graphic)
-        && matches!(version, b"HTTP/1.1" | b"HTTP/1.0")
-        && words.next().is_none()
-        && !lines.any(announces_body);
-    if is_plain { str::from_utf8(target).ok() } else { None }
-}
-
-fn announces_body(line: &[u8]) -> bool {
-    let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
-    let (name, value) = line.split_at(colon);
-    match name.trim_ascii() {
-        name if name.eq_ignore_ascii_case(b"content-length") => value.trim_ascii_end() != b": 0",
-        name => name.eq_ignore_ascii_case(b"transfer-encoding"),
-    }
 }
 
 /// Interprets a request target for the sign-in with this `state`.
@@ -56,7 +30,7 @@ fn answer(query: &str, state: &str) -> Option<Callback> {
     let parameters = url::parse_form(query.as_bytes())?;
     let one = |name: &str| parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
     // Checked first, for error responses too: a stray request must never end a sign-in.
-    if !one("state").is_some_and(|given| is_same(given, state)) {
+    if !one("state").is_some_and(|given| secret::is_same(given, state)) {
         return None;
     }
     // A repeated parameter is refused (RFC 6749 section 3.1): of two values, one may be an attacker's.
@@ -76,25 +50,19 @@ fn answer(query: &str, state: &str) -> Option<Callback> {
     }
 }
 
-/// Compares in constant time, so that a timing attack does not reveal how much of a guess is right.
-fn is_same(given: &str, expected: &str) -> bool {
-    let pairs = given.bytes().zip(expected.bytes());
-    let difference = pairs.fold(0, |difference, (a, b)| black_box(difference | (a ^ b)));
-    given.len() == expected.len() && difference == 0
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::signin::request::{Accepts, Request};
     use crate::testing::vectors;
 
     /// The state that every vector in `fixtures/callback` uses.
     const STATE: &str = "S8lCrJ1mU0aJb0eYq1xZ3vQf7nGdWkTtPpHhLlMmNn4";
 
     fn say(head: &[u8]) -> String {
-        match target(head).map(|target| read(target, STATE)) {
+        match Request::parse(head.to_vec(), Accepts::Gets).map(|request| read(&request.target, STATE)) {
             None => "refused".into(),
             Some(Callback::Stray(status)) => format!("stray {status}"),
             Some(Callback::Code(code)) => format!("code {}", code.expose()),
@@ -142,20 +110,6 @@ mod tests {
         fn any_encoded_code_is_read_unchanged(code in ".{1,200}") {
             let target = format!("/callback?{}", url::form(&[("code", &code), ("state", STATE)]));
             prop_assert!(matches!(read(&target, STATE), Callback::Code(read) if read.expose() == code));
-        }
-
-        #[test]
-        fn a_state_matches_only_itself(given in ".*") {
-            prop_assert!(!is_same(&given, STATE));
-            prop_assert!(is_same(&given, &given));
-        }
-
-        #[test]
-        fn a_target_holds_only_visible_ascii(head: Vec<u8>, tail in "[!-~]{0,40}") {
-            let line = [b"GET /".as_slice(), &head, tail.as_bytes(), b" HTTP/1.1\r\n\r\n"].concat();
-            if let Some(target) = target(&line) {
-                prop_assert!(target.bytes().all(|byte| byte.is_ascii_graphic()));
-            }
         }
     }
 }

@@ -2,42 +2,28 @@
 //! RFC 8252 section 7.3), from the URL to the tokens.
 
 pub mod callback;
-mod listener;
-pub mod page;
-mod peer;
-mod reply;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use listener::{Answered, Listener};
-pub use reply::Reply;
+use callback::Callback;
 
 use crate::error::{Error, Result};
-use crate::files;
 use crate::files::lock::{Lock, Purpose};
 use crate::host::{self, Host};
 use crate::log;
 use crate::oauth::http::Client;
 use crate::oauth::{Provider, Tokens, pkce, token, url};
-use crate::signin::opener;
-use crate::sys;
+use crate::secret::Secret;
+use crate::signin::listener::{Listener, OpenPage, Port};
+use crate::signin::request::Accepts;
+use crate::signin::{ANSWER_LIMIT, Reply, SIGN_IN, opener};
 
-/// Long enough to find the second factor, short enough that nobody waits behind a forgotten tab.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5 * 60);
-
-/// Longer than [`ANSWER_LIMIT`], for the redemption, the exchange and a slow disk.
-pub const PURPOSE: Purpose = Purpose { word: "sign-in", limit: Duration::from_secs(7 * 60) };
-
-/// Those of tiny_http, and as many again, since one that has just ended may still be counted.
-const THREADS: usize = 12;
-
-/// At a time, after the port is open: the browser's connection, a pipe to start the browser, the next refresh token's
-/// file, the connection to the provider, a name server's, the list of certificate authorities; and some to spare.
-const DESCRIPTORS: usize = 12;
+/// What the holder of the profile's lock does.
+pub const PURPOSE: Purpose = SIGN_IN;
 
 pub struct Plan {
     /// Of the redirect URI `http://127.0.0.1:<port>/callback`.
@@ -63,27 +49,15 @@ pub fn ask<'a>(
     let _lock = Lock::acquire(&plan.port_lock, PURPOSE)?;
     let verifier = pkce::verifier(host::random()?);
     let state = URL_SAFE_NO_PAD.encode(host::random::<32>()?);
-    // tiny_http starts threads, and panics if it cannot.
-    sys::try_threads(THREADS).map_err(|e| Error::Scarce {
-        what: "threads",
-        limit: "-u",
-        why: files::io_reason(&e),
-    })?;
     // The listener is up before the browser opens, so that the answer cannot come too early.
-    let listener = Listener::bind(host, &plan.session_folder, plan.port)?;
-    // Without them the answer could not be redeemed or stored, and the person would have signed in for nothing.
-    sys::try_descriptors(DESCRIPTORS).map_err(|e| Error::Scarce {
-        what: "descriptors",
-        limit: "-n",
-        why: files::io_reason(&e),
-    })?;
+    let listener = Listener::bind(host, &plan.session_folder, &port(plan.port))?;
     let redirect_uri = format!("http://127.0.0.1:{}/callback", listener.port());
     let url = authorization_url(provider, &redirect_uri, &state, &pkce::challenge(&verifier));
 
     log::line(format_args!("Auth URL: {url}"));
     log::info(format_args!("Waiting for you to sign in, {} minutes at most", ANSWER_LIMIT.as_secs() / 60));
     let mut browser = opener::open(&host.env, &url, plan.passphrase_variable.as_deref());
-    let Answered { code, page } = listener.wait(&state, ANSWER_LIMIT, || match browser.has_failed() {
+    let (code, page) = wait(listener, &state, ANSWER_LIMIT, || match browser.has_failed() {
         true if plan.wait_without_browser => {
             log::warning(format_args!("No browser could be opened; open the URL above yourself"));
             Ok(())
@@ -96,6 +70,40 @@ pub fn ask<'a>(
 
     before_redeeming(client)?;
     token::authorization_code(client, provider, &code, &verifier, &redirect_uri)
+}
+
+fn port(number: u16) -> Port {
+    Port { number, is_localhost: false, accepts: Accepts::Gets, is_the_only_one: false }
+}
+
+/// Waits for the provider's answer to the sign-in with this `state`: a code, or [`Error::Denied`]. Stops waiting if
+/// `check` returns an error. The port is closed on return.
+///
+/// # Errors
+/// [`Error::Unanswered`] after `limit`, and the errors of `check`.
+fn wait(
+    mut listener: Listener,
+    state: &str,
+    limit: Duration,
+    mut check: impl FnMut() -> Result<()>,
+) -> Result<(Result<Secret>, OpenPage)> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(arrived) = listener.next() {
+            match callback::read(&arrived.request.target, state) {
+                Callback::Stray(status) => listener.answer_stray(arrived, status),
+                _ if listener.is_from_stranger(&arrived) => listener.answer_stray(arrived, 400),
+                Callback::Code(code) => return Ok((Ok(code), listener.close(arrived))),
+                Callback::Denied { error, description } => {
+                    return Ok((Err(Error::Denied { error, description }), listener.close(arrived)));
+                }
+            }
+        }
+        check()?;
+        if Instant::now() >= end {
+            return Err(Error::Unanswered { minutes: limit.as_secs() / 60 });
+        }
+    }
 }
 
 fn authorization_url(provider: &Provider, redirect_uri: &str, state: &str, challenge: &str) -> String {
@@ -117,10 +125,11 @@ fn authorization_url(provider: &Provider, redirect_uri: &str, state: &str, chall
 mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{TcpListener, TcpStream};
-    use std::thread;
+    use std::thread::{self, JoinHandle};
 
     use super::*;
     use crate::host::Env;
+    use crate::signin::page;
     use crate::testing::Home;
 
     fn sign_in(host: &Host, provider: &Provider, wait_without_browser: bool) -> Result<Tokens> {
@@ -212,6 +221,82 @@ mod tests {
     fn a_denied_sign_in_asks_for_no_token() {
         let denied = sign_in(&browser("error=access_denied"), &provider(9), true).err();
         assert_eq!(denied, Some(Error::Denied { error: "access_denied".into(), description: None }));
+    }
+
+    const STATE: &str = "S8lCrJ1mU0aJb0eYq1xZ3vQf7nGdWkTtPpHhLlMmNn4";
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    fn bind() -> Listener {
+        Listener::bind(&Host::of_this_process(), Home::new().root(), &port(0)).unwrap()
+    }
+
+    fn listen() -> (u16, JoinHandle<Result<Secret>>) {
+        let listener = bind();
+        let number = listener.port();
+        (number, thread::spawn(move || wait(listener, STATE, LIMIT, || Ok(()))?.0))
+    }
+
+    fn request(port: u16, text: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn get(port: u16, target: &str) -> String {
+        request(port, &format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"))
+    }
+
+    #[test]
+    fn a_code_ends_the_wait_and_a_page_is_sent_and_the_port_is_closed() {
+        let (port, wait) = listen();
+        let answer = get(port, &format!("/callback?code=C0DE&state={STATE}"));
+        assert!(wait.join().unwrap().is_ok_and(|code| code.expose() == "C0DE"));
+        let (head, html) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        for (name, value) in page::continues().headers() {
+            assert_eq!(head.matches(&format!("\r\n{name}: {value}")).count(), 1, "{name} in {head}");
+        }
+        assert!(head.contains(&format!("\r\nContent-Length: {}", html.len())), "{head}");
+        assert!(html.starts_with("<!doctype html>") && html.ends_with("</html>\n"));
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+    }
+
+    #[test]
+    fn stray_requests_are_answered_and_do_not_end_the_wait() {
+        let (port, wait) = listen();
+        for _ in 0..3 {
+            for (target, status) in [
+                ("/favicon.ico", "404 Not Found"),
+                ("/callback", "400 Bad Request"),
+                ("/callback?code=1&state=x", "400 Bad Request"),
+                ("/callback?error=access_denied", "400 Bad Request"),
+            ] {
+                let answer = get(port, target);
+                assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{target}: {answer}");
+            }
+            let form = "POST /callback HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+            assert!(request(port, form).starts_with("HTTP/1.1 400 "));
+        }
+        let answer =
+            get(port, &format!("/callback?error=access_denied&error_description=%3Cb%3E&state={STATE}"));
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        let denied = Error::Denied { error: "access_denied".into(), description: Some("<b>".into()) };
+        assert_eq!(wait.join().unwrap().err(), Some(denied));
+    }
+
+    #[test]
+    fn the_wait_ends_after_its_limit() {
+        let ended = wait(bind(), STATE, Duration::ZERO, || Ok(())).err();
+        assert_eq!(ended, Some(Error::Unanswered { minutes: 0 }));
+    }
+
+    #[test]
+    fn a_failed_check_ends_the_wait() {
+        let ended = wait(bind(), STATE, LIMIT, || Err(Error::NoBrowser)).err();
+        assert_eq!(ended, Some(Error::NoBrowser));
     }
 
     #[test]

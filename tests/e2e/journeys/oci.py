@@ -53,6 +53,23 @@ def signs(table, home, domain, api):
         same((done.json["data"], token.read_text()), ("e2e-namespace", domain.issued[-1]))
         oci(home, "session", "validate", "--local", "--profile", "prod").expect(0)
 
+    with table.proves("with an OCI config that cannot be written, oci signs by the variables of `woci env` and in passthrough; a stale section is corrected"):
+        config = home.oci / "config"
+        good = config.read_bytes()
+        # The first can be written, so that woci corrects the section; nobody can make a file in the folder of the second.
+        stale = write(home.path / "stale", b"[prod]\nkey_file=/gone\nsecurity_token_file=/gone\nfingerprint=11:22\ntenancy=old\nregion=us-ashburn-1\n")
+        for target in (stale, "/proc/self/no-such-config"):
+            config.unlink()
+            config.symlink_to(target)
+            count = len(api.signed_by)
+            line = 'eval "$("$0" --profile prod env)" && exec "$@"'
+            by_env = run(["sh", "-c", line, WOCI, VENV / "oci", *namespace], env=home.env, cwd=home.path).expect(0)
+            same(by_env.json["data"], "e2e-namespace")
+            same(home.woci("--profile", "prod", *namespace).expect(0).json["data"], "e2e-namespace")
+            same(len(api.signed_by), count + 2)
+        config.unlink()
+        write(config, good)
+
     with table.proves("the Python SDK signs a request, as its documentation describes it"):
         count = len(api.signed_by)
         done = run([VENV / "python", HERE / "peers/sdk.py", "prod", api.url], env=home.env, cwd=home.path).expect(0)

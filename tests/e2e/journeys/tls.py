@@ -96,6 +96,19 @@ def good(table, company):
         shutil.copy(ca, folder / f"{name}.0")
         company.refresh(SSL_CERT_FILE=None, SSL_CERT_DIR=str(folder)).expect(0)
 
+    for variable in ("OCI_CLI_CERT_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        with table.proves(f"a private CA in {variable}, as oci is given it, through a proxy: it is trusted beside the system's store"):
+            count = len(company.proxy.asked)
+            bundle = {variable: str(company.certificates / "ca.pem")}
+            same(company.refresh(SSL_CERT_FILE=None, **bundle).expect(0).json["source"], "refreshed")
+            same(company.proxy.asked[count:], [f"CONNECT {IDP}:443", f"CONNECT {DOMAIN}:443"])
+            # An empty variable is unset, and a bundle that cannot be read is named.
+            company.refused(("SSL_CERT_FILE", IDP), SSL_CERT_FILE=None, **{variable: ""})
+            company.refused((variable, "/no/such.pem"), SSL_CERT_FILE=None, **{variable: "/no/such.pem"})
+            # SSL_CERT_FILE does not hide the bundle.
+            other = write(company.home.path / "other-ca.pem", (company.certificates / "self-signed.pem").read_bytes())
+            company.refresh(SSL_CERT_FILE=str(other), **bundle).expect(0)
+
     with table.proves("a private CA in the system's store (in a mount namespace)"):
         store = home.path / "store"
         store.mkdir()

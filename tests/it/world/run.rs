@@ -6,10 +6,10 @@ use serde_json::Value;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -125,7 +125,7 @@ impl<'w> Woci<'w> {
             self.command.stdin(stdin).stderr(Stdio::piped());
             None
         };
-        let mut child = self.command.spawn().expect("woci can be started");
+        let mut child = spawn(&mut self.command);
         // The command holds a handle of the terminal. Until it is dropped, reading from the other end does not end.
         drop(self.command);
         let id = child.id();
@@ -143,6 +143,17 @@ impl<'w> Woci<'w> {
         let (tell, ended) = mpsc::channel();
         thread::spawn(move || tell.send(child.wait().expect("a child can be waited for")));
         Running { world: self.world, words: self.words, id, out, err, keyboard, ended }
+    }
+}
+
+/// A test that has just written a program cannot start it while another test's child, forked at that moment and not yet
+/// another program, still holds the file open for writing.
+fn spawn(command: &mut Command) -> Child {
+    loop {
+        match command.spawn() {
+            Err(e) if e.kind() == ErrorKind::ExecutableFileBusy => thread::sleep(Duration::from_millis(5)),
+            spawned => return spawned.expect("the program can be started"),
+        }
     }
 }
 

@@ -9,6 +9,9 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+/// Of `jwt::SESSION_PEM`.
+const FINGERPRINT: &str = "fd:0c:c6:50:58:0f:07:ac:cf:8a:96:3c:db:b6:ad:86";
+
 pub struct Session<'w> {
     world: &'w World,
     pub folder: PathBuf,
@@ -76,6 +79,31 @@ impl<'w> Session<'w> {
         self.put_token(domain::claims(&key, upst_lifetime));
     }
 
+    /// Writes a key and the UPST of a console session that is valid for these seconds, and nothing else.
+    pub fn seed_console(&self, seconds_left: i64) {
+        super::make_private(&self.folder);
+        self.write("private_key.pem", jwt::SESSION_PEM);
+        let key = Key::from_pem(jwt::SESSION_PEM).public();
+        self.write("token", self.world.sim.console.issue(&key, seconds_left));
+    }
+
+    /// Writes what `oci session authenticate` leaves: token, both halves of the key, and the section `[DEFAULT]`.
+    pub fn seed_of_oci(&self, key_file: &str, seconds_left: i64) {
+        super::make_private(&self.folder);
+        self.write(key_file, format!("{}OCI_API_KEY", jwt::SESSION_PEM));
+        self.write("oci_api_key_public.pem", "-----BEGIN PUBLIC KEY-----\n");
+        let key = Key::from_pem(jwt::SESSION_PEM).public();
+        self.write("token", self.world.sim.console.issue(&key, seconds_left));
+        let text = format!(
+            "[DEFAULT]\nfingerprint={}\nkey_file={}\ntenancy={}\nregion=us-ashburn-1\nsecurity_token_file={}\n",
+            FINGERPRINT,
+            self.path(key_file).display(),
+            domain::TENANCY,
+            self.path("token").display(),
+        );
+        self.world.write(".oci/config", text);
+    }
+
     /// Replaces the UPST with one that expired a minute ago.
     pub fn expire(&self) {
         self.age(-60);
@@ -109,7 +137,9 @@ impl<'w> Session<'w> {
         for name in self.files() {
             let known = ["token", "private_key.pem", "refresh_token", "session.json"];
             let daemon = ["woci_refresh.pid", "woci_refresh.log"];
-            let expected = known.contains(&&*name) || daemon.contains(&&*name) || is_lock(&name);
+            let ocis = ["oci_api_key.pem", "oci_api_key_public.pem"];
+            let all = [&known[..], &daemon, &ocis].concat();
+            let expected = all.contains(&&*name) || is_lock(&name);
             assert!(expected, "a stray in the session folder: {name}");
             assert_eq!(mode(&self.path(&name)), 0o600, "{name}");
         }

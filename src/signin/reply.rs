@@ -56,22 +56,26 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpStream;
 
-    use super::super::listener::{Answered, Listener};
+    use super::super::listener::{Listener, Port};
+    use super::super::page;
+    use super::super::request::Accepts;
     use super::*;
     use crate::host::Host;
-    use crate::signin::loopback::page;
     use crate::testing::Home;
 
     const LONG: Duration = Duration::from_secs(600);
 
     /// An answer to a sign-in, and the person's end of its connection.
     fn answered() -> (OpenPage, TcpStream) {
-        let listener = Listener::bind(&Host::of_this_process(), Home::new().root(), 0).unwrap();
+        let port = Port { number: 0, is_localhost: false, accepts: Accepts::Gets, is_the_only_one: false };
+        let mut listener = Listener::bind(&Host::of_this_process(), Home::new().root(), &port).unwrap();
         let mut person = TcpStream::connect(("127.0.0.1", listener.port())).unwrap();
         person.write_all(b"GET /callback?code=C0DE&state=S HTTP/1.1\r\n\r\n").unwrap();
-        let Ok(Answered { code, page }) = listener.wait("S", LONG, || Ok(())) else { panic!("no answer") };
-        assert!(code.is_ok());
-        (page, person)
+        loop {
+            if let Some(arrived) = listener.next() {
+                return (listener.close(arrived), person);
+            }
+        }
     }
 
     fn text(mut person: TcpStream) -> String {

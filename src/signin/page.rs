@@ -1,5 +1,5 @@
-//! The HTML page that ends a sign-in in the browser. It loads nothing, and escapes every text that is not
-//! its own. Its one script takes the code out of the address bar.
+//! The HTML pages of a sign-in in the browser: one calm card each. A page loads nothing, and escapes every text that is
+//! not its own. It has one script, which is constant and takes the answer out of the address bar.
 
 use crate::error::Said;
 use crate::printable;
@@ -7,24 +7,37 @@ use crate::printable;
 pub struct Page {
     pub status: u16,
     pub html: String,
+    kind: &'static Kind,
 }
 
-/// Without it, the address and the browser's history would show the code and the state.
-const SCRIPT: &str = "history.replaceState(null, '', '/done')";
+/// What a page may do in the browser.
+pub struct Kind {
+    pub script: &'static str,
+    /// The page may load nothing and run only `script`, which is named by its hash.
+    pub policy: &'static str,
+    pub referrer: &'static str,
+}
 
-/// Headers of each page: it is not cached, its URL (which holds the code) is not sent as a referrer, and
-/// it may load nothing and run only [`SCRIPT`], which is named by its hash.
-pub const HEADERS: [(&str, &str); 5] = [
-    ("Content-Type", "text/html; charset=utf-8"),
-    ("Cache-Control", "no-store"),
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; style-src 'unsafe-inline'; \
-         script-src 'sha256-pLXOrwzPVL6UwY53m39cy78VN9fF7FsUEl/LgDq2jF0='",
-    ),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-];
+/// A page that a person only reads. Its URL, which may hold a code, is not sent as a referrer.
+const TO_READ: Kind = Kind {
+    // Without it, the address and the browser's history would show the code and the state.
+    script: "history.replaceState(null, '', '/done')",
+    policy: "default-src 'none'; style-src 'unsafe-inline'; \
+             script-src 'sha256-pLXOrwzPVL6UwY53m39cy78VN9fF7FsUEl/LgDq2jF0='",
+    referrer: "no-referrer",
+};
+
+impl Page {
+    pub fn headers(&self) -> [(&'static str, &'static str); 5] {
+        [
+            ("Content-Type", "text/html; charset=utf-8"),
+            ("Cache-Control", "no-store"),
+            ("Content-Security-Policy", self.kind.policy),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", self.kind.referrer),
+        ]
+    }
+}
 
 /// The session is stored.
 pub fn signed_in(profile: &str, user: Option<&str>, until: &str) -> Page {
@@ -75,7 +88,13 @@ pub fn stray(status: u16) -> Page {
     }
 }
 
-fn page(status: u16, mood: &str, title: &str, text: &str) -> Page {
+/// A page to read. `text` is markup.
+pub fn page(status: u16, mood: &str, title: &str, text: &str) -> Page {
+    page_of(&TO_READ, status, mood, title, text)
+}
+
+pub fn page_of(kind: &'static Kind, status: u16, mood: &str, title: &str, text: &str) -> Page {
+    let script = kind.script;
     let html = format!(
         "<!doctype html>
 <html lang=\"en\">
@@ -105,16 +124,16 @@ p:last-child {{ margin-bottom: 0 }}
 <h1>{title}</h1>
 {text}
 </main>
-<script>{SCRIPT}</script>
+<script>{script}</script>
 </body>
 </html>
 "
     );
-    Page { status, html }
+    Page { status, html, kind }
 }
 
 /// A text that is not the page's own, in at most this many characters.
-fn shown(text: &str, most: usize) -> String {
+pub fn shown(text: &str, most: usize) -> String {
     let cut: String = text.chars().take(most).collect();
     escape(&printable::text(&cut))
 }
@@ -179,9 +198,9 @@ mod tests {
 
     #[test]
     fn the_policy_names_the_script_by_its_hash() {
-        let hash = STANDARD.encode(Sha256::digest(SCRIPT.as_bytes()));
-        assert!(HEADERS[2].1.ends_with(&format!("script-src 'sha256-{hash}'")), "{hash}");
-        assert_eq!(continues().html.matches(&format!("<script>{SCRIPT}</script>")).count(), 1);
+        let hash = STANDARD.encode(Sha256::digest(TO_READ.script.as_bytes()));
+        assert!(TO_READ.policy.ends_with(&format!("script-src 'sha256-{hash}'")), "{hash}");
+        assert_eq!(continues().html.matches(&format!("<script>{}</script>", TO_READ.script)).count(), 1);
         for loads in ["src=", "href=", "url(", "@import"] {
             assert!(!continues().html.contains(loads), "{loads}");
         }
@@ -192,7 +211,8 @@ mod tests {
     #[test]
     fn the_longest_response_fits_a_socket_buffer() {
         let longest = "'".repeat(9_000);
-        let headers: usize = HEADERS.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+        let headers: usize =
+            continues().headers().iter().map(|(name, value)| name.len() + value.len() + 4).sum();
         let length = denied(&longest, &longest, &longest).len() + headers;
         assert!(length < 15 << 9, "{length}");
     }

@@ -3,7 +3,7 @@
 //! The authorization URL with its `state` stands in the browser's command line, where every user of the
 //! machine can read it. What it cannot give away is the user who owns the browser's socket.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::Path;
 
 use crate::files;
@@ -28,15 +28,12 @@ enum Owner {
 
 /// True if the connection was made by another user than ours and root, or its other end is gone.
 pub fn is_strange(stream: &TcpStream) -> bool {
-    let (Ok(SocketAddr::V4(peer)), Ok(SocketAddr::V4(own))) = (stream.peer_addr(), stream.local_addr())
-    else {
-        return true;
-    };
+    let (Ok(peer), Ok(own)) = (stream.peer_addr(), stream.local_addr()) else { return true };
     let mut found = Owner::Unknown;
     for _ in 0..LOOKS {
         let read = |path: &&str| String::from_utf8(files::read(Path::new(path)).ok()??).ok();
         let tables: Vec<String> = TABLES.iter().filter_map(read).collect();
-        found = owner(&tables, (*peer.ip(), peer.port()), (*own.ip(), own.port()));
+        found = owner(&tables, peer, own);
         if let Owner::User(id) = found {
             return id != 0 && id != sys::user();
         }
@@ -44,7 +41,7 @@ pub fn is_strange(stream: &TcpStream) -> bool {
     found == Owner::Gone
 }
 
-fn owner(tables: &[String], peer: (Ipv4Addr, u16), own: (Ipv4Addr, u16)) -> Owner {
+fn owner(tables: &[String], peer: SocketAddr, own: SocketAddr) -> Owner {
     let (peer, own) = (forms(peer), forms(own));
     let mut is_known = false;
     let mut own_end = false;
@@ -52,7 +49,7 @@ fn owner(tables: &[String], peer: (Ipv4Addr, u16), own: (Ipv4Addr, u16)) -> Owne
         let words: Vec<&str> = row.split_whitespace().collect();
         let [_, local, remote, _, _, _, _, user, _, inode, ..] = words.as_slice() else { continue };
         is_known = true;
-        let is = |forms: &[String; 2], word: &str| forms.iter().any(|form| form == word);
+        let is = |forms: &[String], word: &str| forms.iter().any(|form| form == word);
         if is(&peer, local) && is(&own, remote) {
             return match user.parse() {
                 Ok(user) if *inode != "0" => Owner::User(user),
@@ -66,15 +63,24 @@ fn owner(tables: &[String], peer: (Ipv4Addr, u16), own: (Ipv4Addr, u16)) -> Owne
 }
 
 /// An address as the tables write it: in hexadecimal, the bytes of each 32 bits in the machine's order.
-fn forms((ip, port): (Ipv4Addr, u16)) -> [String; 2] {
-    let ip = u32::from_ne_bytes(ip.octets());
-    let mapped = u32::from_ne_bytes([0, 0, 0xff, 0xff]);
-    [format!("{ip:08X}:{port:04X}"), format!("{:016X}{mapped:08X}{ip:08X}:{port:04X}", 0)]
+/// An IPv4 address has a second form, in the table of IPv6.
+fn forms(address: SocketAddr) -> Vec<String> {
+    let form = |octets: &[u8]| {
+        let word = |four: &[u8; 4]| format!("{:08X}", u32::from_ne_bytes(*four));
+        let words: String = octets.as_chunks().0.iter().map(word).collect();
+        format!("{words}:{:04X}", address.port())
+    };
+    match address.ip() {
+        IpAddr::V4(ip) => vec![form(&ip.octets()), form(&ip.to_ipv6_mapped().octets())],
+        IpAddr::V6(ip) => vec![form(&ip.octets())],
+    }
 }
 
 #[cfg(test)]
 #[cfg(target_endian = "little")]
 mod tests {
+    use std::net::{Ipv6Addr, TcpListener};
+
     use super::*;
 
     const HEAD: &str =
@@ -83,7 +89,7 @@ mod tests {
 
     fn of(tables: &[&str]) -> Owner {
         let tables: Vec<String> = tables.iter().map(|rows| format!("{HEAD}{rows}")).collect();
-        owner(&tables, (Ipv4Addr::LOCALHOST, 50_000), (Ipv4Addr::LOCALHOST, 8181))
+        owner(&tables, "127.0.0.1:50000".parse().unwrap(), "127.0.0.1:8181".parse().unwrap())
     }
 
     fn row(local: &str, remote: &str, user: u32, inode: u32) -> String {
@@ -100,6 +106,31 @@ mod tests {
         let mapped = "0000000000000000FFFF00000100007F";
         let peer = row(&format!("{mapped}:C350"), &format!("{mapped}:1FF5"), 4242, 7);
         assert_eq!(of(&[OWN_END, &peer]), Owner::User(4242));
+    }
+
+    #[test]
+    fn an_ipv6_peer_is_in_the_second_table() {
+        let loopback = "00000000000000000000000001000000";
+        let rows = row(&format!("{loopback}:C350"), &format!("{loopback}:1FF5"), 4242, 7);
+        let tables = [format!("{HEAD}{OWN_END}"), format!("{HEAD}{rows}")];
+        let found = owner(&tables, "[::1]:50000".parse().unwrap(), "[::1]:8181".parse().unwrap());
+        assert_eq!(found, Owner::User(4242));
+        assert_eq!(of(&[OWN_END, &rows]), Owner::Unknown, "it is no peer on 127.0.0.1");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_tables_of_this_machine_show_our_own_sockets() {
+        for ip in [IpAddr::from([127, 0, 0, 1]), Ipv6Addr::LOCALHOST.into()] {
+            let Ok(port) = TcpListener::bind((ip, 0)) else {
+                eprintln!("skipped: this machine has no address {ip}");
+                continue;
+            };
+            let peer = TcpStream::connect(port.local_addr().unwrap()).unwrap();
+            let (stream, _) = port.accept().unwrap();
+            assert!(!is_strange(&stream), "{ip}");
+            drop(peer);
+        }
     }
 
     #[test]

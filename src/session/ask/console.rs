@@ -1,0 +1,78 @@
+//! A sign-in at Oracle's own page, which answers with the session's token itself.
+
+use super::{dead_file, has_terminal, remember, waits_without_browser, without_browser};
+use crate::config::{ConsoleNeeds, Origin};
+use crate::error::Result;
+use crate::host;
+use crate::log;
+use crate::session::establish::{Binding, Made, establish};
+use crate::session::renew::console::services;
+use crate::session::stored::Snapshot;
+use crate::session::{Engine, Person, Session, Source, renew};
+use crate::signin::{Reply, console};
+use crate::store::record::ConsoleRecord;
+use crate::store::{Locked, Record};
+
+pub fn sign_in<'a>(
+    engine: &mut Engine<'a>,
+    locked: &Locked,
+    mut stored: Snapshot<'a>,
+    needs: &ConsoleNeeds,
+    why: &str,
+    reply: &mut Reply,
+) -> Result<Session> {
+    let settings = engine.settings;
+    let record = &stored.contents.record;
+    let dead_file = dead_file(engine, record)?;
+    let services = services(engine, None, Some(&needs.region))?;
+    let mut login = engine.want.login.clone();
+    if let Some(known) = &record.console {
+        login = login.or(&known.login);
+    }
+    // The URL holds the public key, so that the key is made before the browser opens.
+    let binding = Binding::of(stored.contents.key.take())?;
+    let plan = console::Plan {
+        authorize_url: format!("{}/v1/oauth2/authorize", services.console_url),
+        tenancy_name: login.tenancy_name.clone(),
+        identity_provider_name: login.identity_provider_name.clone(),
+        port: settings.redirect_port,
+        session_folder: engine.dir.path.clone(),
+        port_lock: engine.dir.port_lock_file(settings.redirect_port),
+        passphrase_variable: settings.passphrase.variable.clone(),
+        wait_without_browser: waits_without_browser(engine),
+        reads_terminal: engine.want.person == Person::AtTerminal && has_terminal(),
+    };
+    locked.state(console::PURPOSE);
+    log::info(format_args!("Signing in for profile {}: {why}", settings.profile));
+    let token = console::ask(engine.host, &plan, binding.public_key(), reply)
+        .inspect_err(|e| remember(locked, record, e, dead_file))
+        .map_err(|e| without_browser(engine, why, e))?;
+
+    locked.state(renew::PURPOSE);
+    let origin = Some(Origin::Console {
+        console_url: Some(services.console_url),
+        auth_service_url: Some(services.auth_service_url),
+    });
+    // What a session of a provider left belongs to nobody any more. The record goes first: should this run be killed in
+    // between, the refresh token is another origin's and sent nowhere.
+    stored.contents.record = Record {
+        origin: origin.clone(),
+        identity: stored.contents.identity(),
+        identity_may_change: true,
+        ..Record::default()
+    };
+    locked.store_record(&stored.contents.record)?;
+    locked.remove_refresh_token()?;
+
+    // Minutes may have passed since the OCI config was read.
+    stored.oci_config = engine.oci_config()?;
+    stored.section = stored.oci_config.section(&settings.profile)?;
+    let made = Made {
+        token,
+        binding,
+        origin,
+        console: Some(ConsoleRecord { since: Some(host::now()), login, ..ConsoleRecord::default() }),
+        source: Source::Authenticated,
+    };
+    establish(engine, locked, made, stored)
+}

@@ -1,0 +1,105 @@
+//! A sign-in at an OpenID provider, whose tokens are exchanged for a session.
+
+use std::thread;
+
+use super::{dead_file, remember, waits_without_browser, without_browser};
+use crate::config::{Origin, ProviderNeeds};
+use crate::error::Result;
+use crate::log;
+use crate::oauth::Tokens;
+use crate::oci::exchange;
+use crate::session::establish::{Binding, Made, establish};
+use crate::session::stored::Snapshot;
+use crate::session::{Engine, Session, Source, renew};
+use crate::signin::{self, Reply, Way, loopback};
+use crate::store::{Locked, Record, refresh_token};
+
+pub fn sign_in<'a>(
+    engine: &mut Engine<'a>,
+    locked: &Locked,
+    mut stored: Snapshot<'a>,
+    needs: &ProviderNeeds,
+    why: &str,
+    reply: &mut Reply,
+) -> Result<Session> {
+    let settings = engine.settings;
+    let origin: Option<Origin> = settings.origin();
+    let is_of_other_provider = stored.contents.record.provider_change(origin.as_ref()).is_some();
+    let is_of_other_exchange = stored.contents.record.exchange_change(origin.as_ref()).is_some();
+    let path = engine.dir.refresh_token_file();
+    let dead_file = dead_file(engine, &stored.contents.record)?;
+    // Asks for the passphrase, and checks that the next refresh token can be stored, before the browser
+    // opens. The disk space is not kept reserved during the sign-in, since the person may give up.
+    drop(refresh_token::prepare(&path, &mut engine.passphrase)?);
+
+    let way = Way::Loopback(loopback::Plan {
+        port: settings.redirect_port,
+        session_folder: engine.dir.path.clone(),
+        port_lock: engine.dir.port_lock_file(settings.redirect_port),
+        passphrase_variable: settings.passphrase.variable.clone(),
+        wait_without_browser: waits_without_browser(engine),
+    });
+    locked.state(way.purpose());
+    log::info(format_args!("Signing in for profile {}: {why}", settings.profile));
+    let mut stored_key = stored.contents.key.take();
+    let mut successor = None;
+    let (binding, tokens) = thread::scope(|scope| {
+        // The key is generated in a thread while the person signs in.
+        let binding = thread::Builder::new().spawn_scoped(scope, || Binding::of(stored_key.take())).ok();
+        let tokens = signin::ask(engine.host, &way, &needs.provider, &mut engine.client, reply, |client| {
+            locked.state(renew::PURPOSE);
+            client.begin(renew::LIMIT);
+            successor = Some(refresh_token::prepare(&path, &mut engine.passphrase)?);
+            Ok(())
+        });
+        (binding.map(|thread| thread.join().expect("making a key does not panic")), tokens)
+    });
+    let tokens = tokens
+        .inspect_err(|e| remember(locked, &stored.contents.record, e, dead_file))
+        .map_err(|e| without_browser(engine, why, e))?;
+
+    // Where the system gives no thread, the key is made now.
+    let binding = binding.unwrap_or_else(|| Binding::of(stored_key.take()));
+    // If the response holds neither a usable access token nor a refresh token, the old session is kept.
+    let access_token = match tokens {
+        Tokens { access_token: Err(e), refresh_token: None } => return Err(e),
+        Tokens { access_token, refresh_token: Some(token) } => {
+            successor.expect("it was prepared before the answer was redeemed").store(&token)?;
+            access_token
+        }
+        Tokens { access_token, refresh_token: None } => {
+            // The stored token may be another person's.
+            locked.remove_refresh_token()?;
+            log::warning(format_args!(
+                "The provider gave no refresh token: this session ends when its token does; ask for \
+                 offline_access in the scope, see that the client may have it, and add prompt=consent to \
+                 authz_base_url (https://…?prompt=consent) where the provider wants to ask for consent"
+            ));
+            access_token
+        }
+    };
+    // From here on the folder belongs to the configured origin, even if the exchange fails.
+    if is_of_other_provider || is_of_other_exchange {
+        locked.remove_token()?;
+    }
+    stored.contents.record = Record {
+        origin: origin.clone(),
+        identity: stored.contents.identity(),
+        identity_may_change: true,
+        ..Record::default()
+    };
+    locked.store_record(&stored.contents.record)?;
+
+    // Minutes may have passed since the OCI config was read.
+    stored.oci_config = engine.oci_config()?;
+    stored.section = stored.oci_config.section(&settings.profile)?;
+    let (access_token, binding) = (access_token?, binding?);
+    let made = Made {
+        token: exchange::upst(&engine.client, &needs.domain, &access_token, &binding.spki_der())?,
+        binding,
+        origin,
+        console: None,
+        source: Source::Authenticated,
+    };
+    establish(engine, locked, made, stored)
+}

@@ -1,0 +1,146 @@
+//! A console session is renewed by a call that its own key signs, while its token is valid. The old token stays valid
+//! when it is renewed, so that nothing is spent: a renewal that fails is tried again later.
+
+use std::time::Duration;
+
+use super::Outcome;
+use crate::config::{NO_REGION, Origin};
+use crate::error::{Error, Result};
+use crate::host;
+use crate::log;
+use crate::oauth::http::Retry;
+use crate::oci::auth_service::{self, REFRESH_PATH};
+use crate::oci::region;
+use crate::session::establish::{Binding, Made, establish};
+use crate::session::stored::Snapshot;
+use crate::session::{Engine, Source};
+use crate::store::record::ConsoleRecord;
+use crate::store::{Contents, Locked, Record, record};
+use crate::time::UnixTime;
+
+/// For the wait for the lock, and for the request with all its tries: the session is valid meanwhile, and whoever
+/// asks for it should not wait.
+pub const LIMIT: Duration = Duration::from_secs(10);
+
+/// After a renewal that failed, no run tries again for this long.
+const LEAST_PAUSE_SECONDS: i64 = 30;
+
+/// The life of a token that does not say when it was issued.
+const USUAL_LIFE_SECONDS: i64 = 60 * 60;
+
+/// Whether less than half of the token's life is left, and a renewal can be expected to succeed.
+pub fn is_due(engine: &Engine<'_>, contents: &Contents, now: UnixTime) -> bool {
+    let Some(upst) = &contents.upst else { return false };
+    let half_of_life = upst.half_of_life().unwrap_or(upst.exp().plus(-USUAL_LIFE_SECONDS / 2));
+    if half_of_life > now || !engine.is_console(contents) || cannot_be_renewed(contents, now).is_some() {
+        return false;
+    }
+    let failed = contents.record.console.as_ref().and_then(|console| console.failed_renewal);
+    !failed.is_some_and(|failed| (0..LEAST_PAUSE_SECONDS).contains(&now.since(failed)))
+}
+
+/// Why only a person can help.
+fn cannot_be_renewed(contents: &Contents, now: UnixTime) -> Option<String> {
+    let Some(upst) = &contents.upst else { return Some("there is no session token".into()) };
+    let is_bound = contents.key.as_ref().is_some_and(|key| upst.is_bound_to(key.public()));
+    let over = contents.record.console.as_ref().and_then(|console| console.over.as_ref());
+    if !is_bound {
+        Some("there is no key that the session token is bound to".into())
+    } else if !upst.is_valid_for(now, 0) {
+        Some("the session token has expired, and a console session can be renewed only before that".into())
+    } else if upst.sess_exp().is_some_and(|end| end <= now) {
+        Some("the session has reached its end, and a console session is not renewed beyond that".into())
+    } else if over == Some(&record::hash(upst.token().expose())) {
+        Some("Oracle no longer renews the session".into())
+    } else {
+        None
+    }
+}
+
+pub fn renew<'a>(
+    engine: &mut Engine<'a>,
+    locked: &Locked,
+    mut stored: Snapshot<'a>,
+    retry: Retry,
+) -> Result<Outcome<'a>> {
+    let now = host::now();
+    if let Some(why) = cannot_be_renewed(&stored.contents, now) {
+        return Ok(Outcome::NeedsPerson { stored: Box::new(stored), why });
+    }
+    // A `--region` for one command does not move the session to another region's service.
+    let region = stored.section.region.as_deref().or(engine.settings.region.as_deref());
+    let services = services(engine, stored.contents.record.origin.as_ref(), region)?;
+    let (Some(upst), Some(key)) = (&stored.contents.upst, &stored.contents.key) else {
+        unreachable!("a session that can be renewed has a token and a key")
+    };
+    let record = stored.contents.record.clone();
+    let known = record.console.clone().unwrap_or_default();
+    let since = known.since.or(upst.iat());
+    let url = format!("{}{REFRESH_PATH}", services.auth_service_url);
+    engine.client.begin(LIMIT);
+    let key_file = &stored.contents.key_file;
+    let token = match auth_service::refresh(&engine.client, &url, key, key_file, upst, retry) {
+        Ok(token) => token,
+        Err(e @ Error::SessionOver { .. }) => {
+            let over = Some(record::hash(upst.token().expose()));
+            stored.contents.record.console = Some(ConsoleRecord { over, ..known });
+            locked.store_record(&stored.contents.record)?;
+            return Ok(Outcome::NeedsPerson { stored: Box::new(stored), why: e.say().why });
+        }
+        Err(e) => return Err(remember(locked, record, now, e)),
+    };
+    let made = Made {
+        token,
+        binding: Binding::of(stored.contents.key.take())?,
+        origin: Some(Origin::Console {
+            console_url: Some(services.console_url),
+            auth_service_url: Some(services.auth_service_url),
+        }),
+        console: Some(ConsoleRecord { since, login: known.login, ..ConsoleRecord::default() }),
+        source: Source::Refreshed,
+    };
+    match establish(engine, locked, made, stored) {
+        Ok(session) => Ok(Outcome::Renewed(Box::new(session))),
+        Err(e) => Err(remember(locked, record, now, e)),
+    }
+}
+
+/// Records that a renewal failed, so that not every run tries again.
+fn remember(locked: &Locked, record: Record, now: UnixTime, e: Error) -> Error {
+    let console = ConsoleRecord { failed_renewal: Some(now), ..record.console.clone().unwrap_or_default() };
+    if let Err(e) = locked.store_record(&Record { console: Some(console), ..record }) {
+        log::warning(format_args!("{e}"));
+    }
+    e
+}
+
+/// Scheme and host of Oracle's services for a session.
+pub struct Services {
+    pub console_url: String,
+    pub auth_service_url: String,
+}
+
+/// The configured ones, else those that the stored session came from, else those of the region.
+pub fn services(engine: &Engine<'_>, recorded: Option<&Origin>, region: Option<&str>) -> Result<Services> {
+    let configured = &engine.settings.console;
+    let (console_url, auth_service_url) = match recorded {
+        Some(Origin::Console { console_url, auth_service_url }) => {
+            (console_url.as_ref(), auth_service_url.as_ref())
+        }
+        _ => (None, None),
+    };
+    let console_url = configured.url.as_ref().or(console_url);
+    let auth_service_url = configured.auth_service_url.as_ref().or(auth_service_url);
+    if let (Some(console_url), Some(auth_service_url)) = (console_url, auth_service_url) {
+        return Ok(Services { console_url: console_url.clone(), auth_service_url: auth_service_url.clone() });
+    }
+    let needs = engine.settings.console_needs(region)?;
+    let place = region::place(engine.host, &needs.region).ok_or_else(|| Error::BadValue {
+        name: format!("the region {}", needs.region),
+        why: NO_REGION.into(),
+    })?;
+    Ok(Services {
+        console_url: console_url.cloned().unwrap_or_else(|| place.login_url()),
+        auth_service_url: auth_service_url.cloned().unwrap_or_else(|| place.auth_url()),
+    })
+}
