@@ -28,12 +28,15 @@ class Sim:
     def issued(self):
         return self.seen()["issued"]
 
-    def home(self):
+    def home(self, manager=None):
         home = Home()
         (home.bin / "browser").symlink_to(SIM)
         home.env["BROWSER"] = "browser"
-        write(home.oci / "woci_manager.ini", f"{self.manager}redirect_port = {home.redirect_port}\n")
+        write(home.oci / "woci_manager.ini", f"{manager or self.manager}redirect_port = {home.redirect_port}\n")
         return home
+
+    def console_home(self):
+        return self.home(self.addresses["woci_manager.ini for a console session"])
 
     def stop(self):
         self.process.stdin.close()

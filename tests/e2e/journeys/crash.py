@@ -1,4 +1,4 @@
-"""woci is killed at each system call of a refresh and of a sign-in; it dies or hangs with the lock; the clock jumps.
+"""woci is killed at each system call of a refresh, of a sign-in and of a console session's renewal; it dies or hangs with the lock; the clock jumps.
 
 For each system call of a good run, as strace counts them, there is one run that is killed with SIGKILL at that call. Then
 each file must be old or new, and private, and the next run must work without a person. A refresh token can be lost at
@@ -63,6 +63,7 @@ def killed(table):
             same(Trace(home, refresh, "!%memory").names_in_window(), WINDOW)
         every_call_of_a_refresh(table, home, good)
         every_call_of_a_sign_in(table, home)
+        every_call_of_a_renewal(table, sim)
     finally:
         sim.stop()
         home.remove()
@@ -106,6 +107,33 @@ def every_call_of_a_sign_in(table, home):
             home.clean()
         # Not all: threads do not make the same calls in every run.
         assert kills > 0.9 * len(points), f"{kills} kills"
+
+
+def every_call_of_a_renewal(table, sim):
+    """No token of a console session is spent, so that the old one serves until the next one is in its place."""
+    home = sim.console_home()
+    try:
+        home.woci("session", "authenticate", umask=0).expect(0)
+        token, key = home.session() / "token", (home.session() / "private_key.pem").read_bytes()
+        points, kills = Trace(home, renewal).points(), 0
+        with table.proves(f"the renewal of a console session killed at each of {len(points)} calls: the old token or the next one serves, without a person"):
+            for point in points:
+                before, old = snapshot(home), token.read_text()
+                kills += renewal(home, kill_at(point)) == -signal.SIGKILL
+                whole(home, before)
+                assert token.read_text() in (old, sim.issued[-1]), f"another token after {point}"
+                same(home.woci("--sign-in", "never").expect(0).json["security_token"], token.read_text())
+                home.woci("--sign-in", "never", "session", "refresh").expect(0)
+                same((token.read_text(), (home.session() / "private_key.pem").read_bytes()), (sim.issued[-1], key), "token and key")
+                home.clean()
+            same(kills, len(points), "kills")
+    finally:
+        home.remove()
+
+
+def renewal(home, strace):
+    argv = ["strace", "-f", "-qq", *strace, WOCI, "--sign-in", "never", "session", "refresh"]
+    return run(argv, env=home.env, cwd=home.path, umask=0).code
 
 
 def refresh(home, strace):
