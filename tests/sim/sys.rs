@@ -105,6 +105,20 @@ pub fn with_umask(command: &mut Command, bits: libc::mode_t) {
     }
 }
 
+/// Gives the signals of a terminal their default action: under `nohup`, or in the background of a script, the tests
+/// inherit them ignored.
+pub fn with_signals_of_a_terminal(command: &mut Command) {
+    // SAFETY: signal is async-signal-safe, and SIG_DFL a valid action.
+    unsafe {
+        command.pre_exec(|| {
+            for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            Ok(())
+        });
+    }
+}
+
 /// Limits what the system gives the program: `RLIMIT_NPROC`, `RLIMIT_NOFILE`, `RLIMIT_AS` and the like.
 pub fn with_limit(command: &mut Command, resource: Resource, most: u64) {
     let limit = libc::rlimit { rlim_cur: most, rlim_max: most };

@@ -166,7 +166,7 @@ mod tests {
         let program = std::env::current_exe().unwrap();
         // The test's name without its module path, since `$BROWSER` separates commands by colons. No other
         // test has this name.
-        host(&format!("{} plays_the_browser {answer} %s", program.display()))
+        host(&format!("'{}' plays_the_browser {answer} %s", program.display()))
     }
 
     fn value(query: &str, name: &str) -> String {

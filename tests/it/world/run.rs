@@ -43,6 +43,7 @@ impl<'w> Woci<'w> {
         command.env("SIM_BROWSER_OUT", world.path("browsers.jsonl"));
         // The most permissive umask: woci's files must not depend on a stricter one.
         sys::with_umask(&mut command, 0);
+        sys::with_signals_of_a_terminal(&mut command);
         let words = words.iter().map(OsString::from).collect();
         Woci { world, command, words, stdin: None, terminal: false, screen: false }
     }
