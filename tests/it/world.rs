@@ -37,6 +37,10 @@ impl World {
     /// A World without a session. `[DEFAULT]` of the manager config is set up for the simulator.
     pub fn new() -> World {
         static WORLDS: AtomicU16 = AtomicU16::new(0);
+        // Before the first child, so that all have the same limits. The usual soft limit, 1024, is that of all tests
+        // together, and one of them opens 600 connections.
+        static MANY: Once = Once::new();
+        MANY.call_once(crate::sim::sys::allow_many_descriptors);
         let serial = WORLDS.fetch_add(1, Ordering::SeqCst);
         let home = std::env::temp_dir().join(format!("woci-it-{}-{serial}", process::id()));
         let world = World {

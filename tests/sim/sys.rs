@@ -130,6 +130,17 @@ pub fn with_limit(command: &mut Command, resource: Resource, most: u64) {
     }
 }
 
+/// Lets this process and its children open up to 4096 files, or as many as its hard limit allows.
+pub fn allow_many_descriptors() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is fully initialised, and both calls are given the address of a living one.
+    unsafe {
+        libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
+        limit.rlim_cur = limit.rlim_max.min(4096).max(limit.rlim_cur);
+        libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
+    }
+}
+
 #[cfg(target_env = "gnu")]
 pub type Resource = libc::__rlimit_resource_t;
 #[cfg(not(target_env = "gnu"))]
