@@ -153,7 +153,11 @@ The entry makes kubectl run `woci kube-credential`. If you give options here tha
     Verb {
         name: "session authenticate",
         summary: "sign in now, even if the session is valid",
-        about: "Opens your browser, makes a new session and prints it as `woci credential` does.",
+        about: "\
+Opens your browser, makes a new session and prints it as `woci credential` does. If no provider is configured, you \
+sign in at Oracle's own page, which needs no registration:
+
+  woci session authenticate --region eu-frankfurt-1",
         schema: Some("credential"),
         daemon: Some(Want::SIGNED_IN),
         answer: Answer::By(session::authenticate),
@@ -163,8 +167,8 @@ The entry makes kubectl run `woci kube-credential`. If you give options here tha
         name: "session refresh",
         summary: "refresh the session now, even if it is still valid",
         about: "\
-Prints the session as `woci credential` does. A person is asked to sign in only if the refresh token is \
-missing or no longer accepted.",
+Prints the session as `woci credential` does. A person is asked to sign in only if the session cannot be \
+renewed: the refresh token is missing or no longer accepted, or a console session has expired or reached its end.",
         schema: Some("credential"),
         daemon: Some(Want::NEWER),
         answer: Answer::By(session::refresh),

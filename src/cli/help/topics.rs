@@ -20,7 +20,7 @@ const EXIT_CODES: &[(&str, &str)] = &[
     ("0", "done, and oci (if it ran) exited with 0"),
     ("1", "something failed at run time: the sign-in, a refresh, the exchange, writing a file"),
     ("2", "wrong arguments or configuration, or no source for a passphrase that is needed"),
-    ("3", "woci --daemon --foreground: only a sign-in helps, since the refresh token is no longer valid"),
+    ("3", "woci --daemon --foreground: only a sign-in helps, since the session can no longer be renewed"),
     ("126", "oci was found and cannot be executed"),
     ("127", "there is no oci on PATH"),
     ("128+N", "ended by signal N: 130 after Ctrl-C, 143 after SIGTERM"),
@@ -75,7 +75,12 @@ const CONFIGURATION: &[File] = &[
 /// In `~/.oci/sessions/<profile>/`.
 const SESSION: &[File] = &[
     File { path: "token", mode: "0600", holds: "the session token" },
-    File { path: "private_key.pem", mode: "0600", holds: "the RSA key that the session token is bound to" },
+    File {
+        path: "private_key.pem",
+        mode: "0600",
+        holds: "the RSA key that the session token is bound to; oci_api_key.pem if `oci session authenticate` made \
+                the session",
+    },
     File {
         path: "refresh_token",
         mode: "0600",
@@ -84,8 +89,8 @@ const SESSION: &[File] = &[
     File {
         path: "session.json",
         mode: "0600",
-        holds: "nothing secret: where the session came from, how the last sign-in went, the SHA-256 of a refresh \
-                token that was refused",
+        holds: "nothing secret: where the session came from, since when a console session has been renewed, how \
+                the last sign-in went, the SHA-256 of a token that was refused",
     },
     File {
         path: "woci_refresh.pid",
