@@ -269,6 +269,7 @@ fn has_no_ipv6(e: &io::Error) -> bool {
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "a test reads /proc")]
 mod tests {
+    #[cfg(target_os = "linux")]
     use std::fs;
     use std::io::{Read as _, Write as _};
     use std::net::TcpStream;

@@ -79,6 +79,7 @@ fn forms(address: SocketAddr) -> Vec<String> {
 #[cfg(test)]
 #[cfg(target_endian = "little")]
 mod tests {
+    #[cfg(target_os = "linux")]
     use std::net::{Ipv6Addr, TcpListener};
 
     use super::*;

@@ -337,13 +337,7 @@ impl World {
         if !sys::is_root() {
             return None;
         }
-        // The folder that holds the programs may be one that only root can enter.
-        for name in ["woci", "oci"] {
-            let link = self.path("bin").join(name);
-            let program = fs::canonicalize(&link).expect("a World's programs are there");
-            fs::remove_file(&link).expect("it is a link of ours");
-            fs::copy(program, &link).expect("there is room for a program");
-        }
+        self.copy_programs();
         give(self.home(), NOBODY);
         Some(NOBODY)
     }

@@ -232,6 +232,7 @@ fn no_umask_makes_a_folder_or_file_unusable() {
     assert_eq!(mode(&world.path(".oci/.woci-config.lock")), 0o600);
     if sys::is_root() {
         fs::remove_dir_all(world.path(".oci/sessions")).expect("it is ours");
+        world.copy_programs();
         give(world.home(), OWNER);
         world.shell("umask 0777; exec woci session authenticate").user(OWNER).run().ok();
     }
@@ -244,7 +245,10 @@ fn users_who_share_an_oci_config_both_write_it() {
     }
     const TEAM: u32 = 4300;
     let world = World::new();
-    fs::set_permissions(world.home(), Permissions::from_mode(0o755)).expect("it is ours");
+    world.copy_programs();
+    for folder in [world.home(), &world.path("bin")] {
+        fs::set_permissions(folder, Permissions::from_mode(0o755)).expect("it is ours");
+    }
     world.write("team-config", "");
     fs::create_dir(world.path("team")).expect("a new folder");
     fs::rename(world.path("team-config"), world.path("team/config")).expect("the same file system");
@@ -263,7 +267,7 @@ fn users_who_share_an_oci_config_both_write_it() {
         give(&home, user);
         let config = world.path("team/config");
         let run = world
-            .woci(&["--profile", profile, "session", "refresh", "--config-file"])
+            .program(&world.path("bin/woci"), &["--profile", profile, "session", "refresh", "--config-file"])
             .arg(&config)
             .env("HOME", &home)
             .user(user)

@@ -183,12 +183,7 @@ impl<'w> Crowded<'w> {
     fn new(world: &'w World) -> Self {
         let crowded = Self { world, program: world.path("bin/woci") };
         if sys::is_root() {
-            for name in ["oci", "browser", "woci"] {
-                let path = world.path("bin").join(name);
-                let program = fs::canonicalize(&path).expect("a link to a program");
-                fs::remove_file(&path).expect("a link");
-                run(Command::new("cp").arg(program).arg(&path));
-            }
+            world.copy_programs();
             run(Command::new("chown").args(["-R", &format!("{USER}:{USER}")]).arg(world.home()));
         }
         crowded

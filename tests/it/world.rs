@@ -88,6 +88,19 @@ impl World {
         &self.home
     }
 
+    /// Puts copies in place of the links to `woci`, `oci` and `browser`, for another user: the folder that holds the
+    /// programs may be one that only root can enter. Another process copies, so that no child of another test inherits
+    /// a program that is open for writing.
+    pub fn copy_programs(&self) {
+        for name in ["woci", "oci", "browser"] {
+            let link = self.path("bin").join(name);
+            let program = fs::canonicalize(&link).expect("a World's programs are there");
+            fs::remove_file(&link).expect("it is a link of ours");
+            let copied = Command::new("cp").arg(program).arg(&link).status().expect("there is cp");
+            assert!(copied.success(), "cp failed");
+        }
+    }
+
     /// A path inside the home.
     pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
         self.home.join(relative)
