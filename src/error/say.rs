@@ -247,7 +247,10 @@ impl Error {
             ),
             Self::Locked { path, holder, seconds } => failed(
                 format!("cannot lock {}", path.display()),
-                format!("{holder} still holds it after {seconds} s"),
+                match seconds {
+                    0 => format!("{holder} holds it"),
+                    seconds => format!("{holder} still holds it after {seconds} s"),
+                },
                 "wait for that process or end it, then run woci again",
             ),
 
@@ -695,11 +698,12 @@ mod tests {
                 }]
             }
             Variant::Locked => {
-                vec![Error::Locked {
+                let held = |holder: &str, seconds| Error::Locked {
                     path: prod("session.lock"),
-                    holder: "process 4711 (refresh)".into(),
-                    seconds: 60,
-                }]
+                    holder: holder.into(),
+                    seconds,
+                };
+                vec![held("process 4711 (refresh)", 60), held("process 4711 (sign-in)", 0)]
             }
             Variant::PortTaken => {
                 let taken = |address: &str, is_the_only_one| Error::PortTaken {

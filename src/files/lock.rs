@@ -40,11 +40,16 @@ impl Lock {
     /// # Errors
     /// [`Error::Locked`], naming the holder, after the limit of the holder's purpose.
     pub fn acquire(path: &Path, purpose: Purpose) -> Result<Self> {
-        Self::acquire_within(path, purpose, LONGEST_LIMIT)
+        Self::acquire_within(path, purpose, LONGEST_LIMIT, None)
     }
 
-    /// The same for a process that waits no longer than `most`, whatever the holder's purpose is.
-    pub fn acquire_within(path: &Path, purpose: Purpose, most: Duration) -> Result<Self> {
+    /// The same for a process that waits no longer than `most`, and not at all for a holder whose purpose is `not_for`.
+    pub fn acquire_within(
+        path: &Path,
+        purpose: Purpose,
+        most: Duration,
+        not_for: Option<Purpose>,
+    ) -> Result<Self> {
         let file = files::open_lock(path).map_err(|e| files::file_error("open", path, &e))?;
         let started = Instant::now();
         let mut said = false;
@@ -54,8 +59,9 @@ impl Lock {
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(e)) => return Err(files::file_error("lock", path, &e)),
             }
-            let (holder, limit) = holder(path);
-            let limit = limit.min(most);
+            let (holder, word, limit) = holder(path);
+            let is_excepted = not_for.is_some_and(|purpose| purpose.word == word);
+            let limit = if is_excepted { Duration::ZERO } else { limit.min(most) };
             if started.elapsed() >= limit {
                 return Err(Error::Locked { path: path.to_owned(), holder, seconds: limit.as_secs() });
             }
@@ -86,8 +92,8 @@ impl Lock {
     }
 }
 
-/// Who holds the lock, in words, and for how long to wait for them.
-fn holder(path: &Path) -> (String, Duration) {
+/// Who holds the lock, in words; the word of the holder's purpose; and for how long to wait for them.
+fn holder(path: &Path) -> (String, String, Duration) {
     let text = files::read(path).ok().flatten().unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let mut words = text.split_whitespace();
@@ -96,5 +102,6 @@ fn holder(path: &Path) -> (String, Duration) {
         words.next().filter(|word| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'));
     let limit = words.next().and_then(|limit| limit.parse().ok()).map_or(DEFAULT_LIMIT, Duration::from_secs);
     let who = pid.map_or("another process".into(), |pid| format!("process {pid}"));
-    (format!("{who} ({})", purpose.unwrap_or("busy")), limit.min(LONGEST_LIMIT))
+    let word = purpose.unwrap_or("busy").to_owned();
+    (format!("{who} ({word})"), word, limit.min(LONGEST_LIMIT))
 }

@@ -8,11 +8,9 @@ use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
 use crate::oauth::http::Retry;
-use crate::oci::Upst;
-use crate::store::Locked;
-
-/// A session that ends earlier than this and cannot be renewed is worth a warning.
-const ENDS_SOON_SECONDS: i64 = 5 * 60;
+use crate::oci::{PrivateKey, Upst};
+use crate::signin::console;
+use crate::store::{Contents, Locked};
 
 pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
     let freshness = engine.want.freshness;
@@ -26,7 +24,11 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
                     return Ok(renew_in_time(engine, stored));
                 }
                 None => {
+                    let warning = renew::console::ends_soon(engine, &stored.contents, host::now());
                     let session = stored_session(engine, stored);
+                    if let Some(why) = warning {
+                        not_renewed(engine, &session, &nobody_to_ask(engine, why));
+                    }
                     log::debug(format_args!(
                         "No refresh: the stored session token is valid until {}",
                         session.upst.exp()
@@ -59,17 +61,26 @@ fn renew_in_time(engine: &mut Engine<'_>, stored: Snapshot<'_>) -> Session {
         Err(e) => e,
     };
     let session = stored_session(engine, stored);
-    let (profile, exp) = (&engine.settings.profile, session.upst.exp());
-    let said = e.say_to(&engine.settings.given);
-    match exp.since(host::now()) < ENDS_SOON_SECONDS {
-        true => log::warning(format_args!("The session of profile {profile} ends at {exp}: {said}")),
-        false => log::debug(format_args!("The session of profile {profile} was not renewed: {said}")),
-    }
+    not_renewed(engine, &session, &e);
     session
 }
 
+/// Tells the person why a session that is handed out was not renewed, if it ends soon.
+fn not_renewed(engine: &Engine<'_>, session: &Session, e: &Error) {
+    let (profile, upst) = (&engine.settings.profile, &session.upst);
+    let (exp, said) = (upst.exp(), e.say_to(&engine.settings.given));
+    match upst.is_valid_for(host::now(), renew::console::ENDS_SOON_SECONDS) {
+        true => log::debug(format_args!("The session of profile {profile} was not renewed: {said}")),
+        false => log::warning(format_args!("The session of profile {profile} ends at {exp}: {said}")),
+    }
+}
+
+fn nobody_to_ask(engine: &Engine<'_>, why: String) -> Error {
+    Error::NobodyToAsk { profile: engine.settings.profile.to_string(), why }
+}
+
 fn try_to_renew(engine: &mut Engine<'_>) -> Result<Session> {
-    let locked = engine.dir.lock_within(renew::PURPOSE, renew::console::LIMIT)?;
+    let locked = engine.dir.lock_within(renew::PURPOSE, renew::console::LIMIT, console::PURPOSE)?;
     let stored = engine.snapshot()?;
     let origin = engine.settings.origin();
     if unusable(&stored.contents, origin.as_ref(), host::now()).is_none()
@@ -81,16 +92,17 @@ fn try_to_renew(engine: &mut Engine<'_>) -> Result<Session> {
     // Whoever waits has a session that works: no second try.
     match renew::console::renew(engine, &locked, stored, Retry::Never)? {
         renew::Outcome::Renewed(session) => Ok(*session),
-        renew::Outcome::NeedsPerson { why, .. } => {
-            Err(Error::NobodyToAsk { profile: engine.settings.profile.to_string(), why })
-        }
+        renew::Outcome::NeedsPerson { why, .. } => Err(nobody_to_ask(engine, why)),
     }
 }
 
-/// A session whose key needs a passphrase is left as it is, unless a person asks for a new one.
+/// A session whose key needs a passphrase is left as it is, unless a person asks for a new one. Where another key is that
+/// of the token, the encrypted one is of an earlier session.
 fn refuse_encrypted_key(engine: &Engine<'_>, stored: &Snapshot<'_>) -> Result<()> {
+    let Contents { upst, key, key_is_encrypted, .. } = &stored.contents;
+    let is_of_token = |key: &PrivateKey| upst.as_ref().is_some_and(|upst| upst.is_bound_to(key.public()));
     match &stored.section.key_file {
-        Some(path) if stored.contents.key_is_encrypted => {
+        Some(path) if *key_is_encrypted && !key.as_ref().is_some_and(is_of_token) => {
             let profile = engine.settings.profile.to_string();
             Err(Error::KeyEncrypted { path: path.clone(), profile })
         }
@@ -131,7 +143,13 @@ fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) 
     }
     let is_asked_for = freshness == Freshness::SignedIn;
     let is_console = is_asked_for || engine.is_console(&stored.contents);
-    let region = engine.settings.region.as_ref().or(stored.section.region.as_ref());
+    // A `--region` for one command does not move the session to another region.
+    let (set, of_section) = (&engine.settings.region, &stored.section.region);
+    let region = if is_asked_for {
+        set.as_ref().or(of_section.as_ref())
+    } else {
+        of_section.as_ref().or(set.as_ref())
+    };
     let needs = engine.settings.needs(&engine.host.env, region.map(String::as_str), is_console)?;
     // Checked first: no token is spent and no person is asked if the session could not be written into the
     // OCI config afterwards.
@@ -143,7 +161,7 @@ fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) 
         renew::Outcome::Renewed(session) => Ok(*session),
         renew::Outcome::NeedsPerson { why, .. } if matches!(needs, Needs::Console(_)) && !is_console => {
             let why = format!("{why}, and Oracle's own sign-in starts only when you ask for it");
-            Err(Error::NobodyToAsk { profile: engine.settings.profile.to_string(), why })
+            Err(nobody_to_ask(engine, why))
         }
         renew::Outcome::NeedsPerson { stored, why } => ask::sign_in(engine, locked, *stored, &needs, &why),
     }

@@ -135,9 +135,9 @@ impl SessionDir {
         self.take_lock(|path| Lock::acquire(path, purpose))
     }
 
-    /// The same for a process that waits no longer than `most`.
-    pub fn lock_within(&self, purpose: Purpose, most: Duration) -> Result<Locked> {
-        self.take_lock(|path| Lock::acquire_within(path, purpose, most))
+    /// The same for a process that waits no longer than `most`, and not at all for a holder with the purpose `person`.
+    pub fn lock_within(&self, purpose: Purpose, most: Duration, person: Purpose) -> Result<Locked> {
+        self.take_lock(|path| Lock::acquire_within(path, purpose, most, Some(person)))
     }
 
     fn take_lock(&self, acquire: impl Fn(&Path) -> Result<Lock>) -> Result<Locked> {

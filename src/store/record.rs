@@ -155,9 +155,13 @@ impl Record {
 }
 
 impl Login {
-    /// These names, completed by others.
+    /// These names, completed by those of an earlier sign-in. An identity provider belongs to a tenancy: it is of no use
+    /// in another one.
     pub fn or(self, other: &Self) -> Self {
         let Self { tenancy_name, identity_provider_name } = other.clone();
+        if self.tenancy_name.is_some() && self.tenancy_name != tenancy_name {
+            return self;
+        }
         Self {
             tenancy_name: self.tenancy_name.or(tenancy_name),
             identity_provider_name: self.identity_provider_name.or(identity_provider_name),

@@ -99,6 +99,32 @@ fn the_tenancy_that_was_named_is_asked_for_again() {
 }
 
 #[test]
+fn an_identity_provider_belongs_to_the_tenancy_that_it_was_named_with() {
+    let world = World::console();
+    let names = ["--tenancy-name", "acme", "--identity-provider-name", "Corporate IdP"];
+    world.woci(&["session", "authenticate"]).args(&names).run().ok();
+    world.woci(&["session", "authenticate", "--tenancy-name", "other"]).run().ok();
+    let second = &world.sim.requests(Grant::ConsoleSignIn)[1];
+    assert_eq!((second.field("tenant"), second.field("provider")), (Some("other"), None));
+}
+
+#[test]
+fn a_sign_in_that_nobody_asked_for_is_where_the_last_one_was() {
+    let world = World::console();
+    world.woci(&["session", "authenticate"]).run().ok();
+    let port = world.redirect_port().to_string();
+    world.manager(&[("DEFAULT", &[("redirect_port".into(), port)])]);
+    world.session().expire();
+    for region in [&[][..], &["--region", "us-gov-phoenix-1"]] {
+        let woci = world.woci(region).browser("nothing").start();
+        let url = woci.auth_url();
+        assert!(url.starts_with(&world.sim.console_url()), "{url}");
+        woci.signal(libc::SIGTERM);
+        woci.finish().exits(143);
+    }
+}
+
+#[test]
 fn an_answer_that_is_not_for_this_sign_in_ends_nothing() {
     for (fragment, upst) in [
         (Fragment::WrongNonce, Upst::Good),
@@ -134,6 +160,21 @@ fn a_session_that_has_already_ended_says_to_check_the_clock() {
     world.sim.console.rules().upst = Upst::Expired;
     world.woci(&["session", "authenticate"]).run().fails(1).says("clock");
     assert!(!world.session().path("token").exists());
+}
+
+#[test]
+fn a_sign_in_whose_session_is_of_no_use_leaves_the_stored_one_as_it_was() {
+    let of_provider = World::new();
+    of_provider.woci(&["session", "authenticate"]).run().ok();
+    of_provider.manager(&[("DEFAULT", &of_provider.console_settings())]);
+    let of_console = World::console();
+    of_console.woci(&["session", "authenticate"]).run().ok();
+    for world in [of_provider, of_console] {
+        let before = world.session().snapshot();
+        world.sim.console.rules().upst = Upst::Expired;
+        world.woci(&["session", "authenticate"]).run().fails(1).says("clock");
+        assert!(world.session().snapshot() == before, "{}", world.session().record());
+    }
 }
 
 #[test]
@@ -290,6 +331,43 @@ fn a_renewed_token_that_is_of_no_use_replaces_nothing() {
 }
 
 #[test]
+fn a_renewed_token_that_ends_earlier_replaces_nothing() {
+    let world = World::console();
+    world.session().seed_console(DUE);
+    let before = world.session().token();
+    world.sim.console.rules().upst_lifetime = DUE / 2;
+    assert_eq!(world.woci(&[]).run().ok().silent().json()["source"], "cached");
+    world.woci(&["session", "refresh"]).run().fails(1).says("before the one that it would replace");
+    assert_eq!((world.session().token(), renewals(&world)), (before, 2));
+}
+
+#[test]
+fn a_renewal_that_brings_the_same_token_is_not_repeated_at_once() {
+    let world = World::console();
+    world.session().seed_console(DUE);
+    let document = serde_json::json!({"token": world.session().token()});
+    world.sim.console.rules().refreshed = Upst::Document(document);
+    for _ in 0..3 {
+        world.woci(&["--log-level", "WARNING"]).run().ok().silent();
+    }
+    assert_eq!(renewals(&world), 1);
+}
+
+#[test]
+fn a_valid_session_does_not_wait_for_a_person_who_signs_in() {
+    let world = World::console();
+    world.session().seed_console(DUE);
+    let sign_in = world.woci(&["session", "authenticate"]).browser("nothing").start();
+    sign_in.auth_url();
+    // A run that waited would say so after a second.
+    assert_eq!(world.woci(&[]).run().ok().silent().json()["source"], "cached");
+    world.session().seed_console(ENDING);
+    world.woci(&[]).run().ok().says("WARNING The session of profile DEFAULT ends at ").says("(sign-in)");
+    sign_in.signal(libc::SIGTERM);
+    sign_in.finish().exits(143);
+}
+
+#[test]
 fn a_session_that_ends_soon_and_cannot_be_renewed_is_a_warning() {
     let mut world = World::console();
     world.session().seed_console(ENDING);
@@ -316,6 +394,28 @@ fn what_oracle_no_longer_renews_serves_until_its_end_and_then_a_person_is_asked(
     assert_eq!(world.woci(&[]).run().ok().json()["source"], "authenticated");
     assert_eq!((renewals(&world), world.sim.count(Grant::ConsoleSignIn)), (1, 1));
     assert_eq!(world.woci(&[]).run().ok().silent().json()["source"], "cached");
+}
+
+#[test]
+fn the_last_minutes_of_a_session_that_only_a_person_can_renew_are_a_warning() {
+    let world = World::console();
+    world.session().seed_console(ENDING);
+    world.sim.console.end_all();
+    for _ in 0..2 {
+        let run = world.woci(&["--sign-in", "never"]).run().ok();
+        let run = run.says("WARNING The session of profile DEFAULT ends at ");
+        run.says("run `woci session authenticate --profile DEFAULT`");
+    }
+    assert_eq!(renewals(&world), 1);
+
+    // The token ends together with the session.
+    let mut claims = domain::claims(&Key::from_pem(jwt::SESSION_PEM).public(), ENDING);
+    claims["sess_exp"] = jwt::http_date(claims["exp"].as_i64().expect("a time")).into();
+    claims["iat"] = (jwt::now() - 10).into();
+    world.session().put_token(claims);
+    let run = world.woci(&[]).run().ok();
+    run.says("WARNING The session of profile DEFAULT ends at ").says("session authenticate");
+    assert_eq!(renewals(&world), 1);
 }
 
 #[test]
@@ -438,6 +538,16 @@ fn a_session_with_an_encrypted_key_is_left_alone() {
     assert!(!world.read(".oci/config").contains("pass_phrase"));
     // The encrypted key stays for whoever has its passphrase.
     assert!(world.session().path("oci_api_key.pem").exists());
+}
+
+#[test]
+fn an_encrypted_key_of_oci_beside_a_session_with_another_key_is_not_in_the_way() {
+    let world = World::console();
+    world.session().seed_of_oci("oci_api_key.pem", FRESH);
+    world.session().write("oci_api_key.pem", fs::read("fixtures/keys/encrypted.pem").expect("a fixture"));
+    // As a sign-in leaves it where the OCI config cannot be written.
+    world.session().seed_console(FRESH);
+    assert_eq!(world.woci(&[]).run().ok().silent().json()["source"], "cached");
 }
 
 // The choice.

@@ -8,7 +8,7 @@ use crate::log;
 use crate::session::establish::{Binding, Made, establish};
 use crate::session::renew::console::services;
 use crate::session::stored::Snapshot;
-use crate::session::{Engine, Person, Session, Source, renew};
+use crate::session::{Engine, Freshness, Person, Session, Source, renew};
 use crate::signin::{Reply, console};
 use crate::store::record::ConsoleRecord;
 use crate::store::{Locked, Record};
@@ -24,7 +24,9 @@ pub fn sign_in<'a>(
     let settings = engine.settings;
     let record = &stored.contents.record;
     let dead_file = dead_file(engine, record)?;
-    let services = services(engine, None, Some(&needs.region))?;
+    // A person who did not ask for a sign-in signs in where the last one was.
+    let origin = record.origin.as_ref().filter(|_| engine.want.freshness != Freshness::SignedIn);
+    let services = services(engine, origin, Some(&needs.region))?;
     let mut login = engine.want.login.clone();
     if let Some(known) = &record.console {
         login = login.or(&known.login);
@@ -49,12 +51,19 @@ pub fn sign_in<'a>(
         .map_err(|e| without_browser(engine, why, e))?;
 
     locked.state(renew::PURPOSE);
+    let upst = binding.accept(&token, false)?;
+    // Minutes may have passed since the OCI config was read.
+    stored.oci_config = engine.oci_config()?;
+    stored.section = stored.oci_config.section(&settings.profile)?;
     let origin = Some(Origin::Console {
         console_url: Some(services.console_url),
         auth_service_url: Some(services.auth_service_url),
     });
-    // What a session of a provider left belongs to nobody any more. The record goes first: should this run be killed in
-    // between, the refresh token is another origin's and sent nowhere.
+    // Should this run be killed in the lines that follow, nothing of the former session is sent to the new origin: its
+    // token goes before the record changes, and its refresh token is by then another origin's.
+    if stored.contents.record.provider_change(origin.as_ref()).is_some() {
+        locked.remove_token()?;
+    }
     stored.contents.record = Record {
         origin: origin.clone(),
         identity: stored.contents.identity(),
@@ -63,12 +72,8 @@ pub fn sign_in<'a>(
     };
     locked.store_record(&stored.contents.record)?;
     locked.remove_refresh_token()?;
-
-    // Minutes may have passed since the OCI config was read.
-    stored.oci_config = engine.oci_config()?;
-    stored.section = stored.oci_config.section(&settings.profile)?;
     let made = Made {
-        token,
+        upst,
         binding,
         origin,
         console: Some(ConsoleRecord { since: Some(host::now()), login, ..ConsoleRecord::default() }),

@@ -94,8 +94,9 @@ pub fn sign_in<'a>(
     stored.oci_config = engine.oci_config()?;
     stored.section = stored.oci_config.section(&settings.profile)?;
     let (access_token, binding) = (access_token?, binding?);
+    let token = exchange::upst(&engine.client, &needs.domain, &access_token, &binding.spki_der())?;
     let made = Made {
-        token: exchange::upst(&engine.client, &needs.domain, &access_token, &binding.spki_der())?,
+        upst: binding.accept(&token, true)?,
         binding,
         origin,
         console: None,

@@ -10,7 +10,8 @@ use crate::host;
 use crate::log;
 use crate::oauth::http::Retry;
 use crate::oci::auth_service::{self, REFRESH_PATH};
-use crate::oci::region;
+use crate::oci::{Upst, region};
+use crate::secret::Secret;
 use crate::session::establish::{Binding, Made, establish};
 use crate::session::stored::Snapshot;
 use crate::session::{Engine, Source};
@@ -22,6 +23,9 @@ use crate::time::UnixTime;
 /// asks for it should not wait.
 pub const LIMIT: Duration = Duration::from_secs(10);
 
+/// A session that ends earlier than this and was not renewed is worth a warning.
+pub const ENDS_SOON_SECONDS: i64 = 5 * 60;
+
 /// After a renewal that failed, no run tries again for this long.
 const LEAST_PAUSE_SECONDS: i64 = 30;
 
@@ -31,12 +35,29 @@ const USUAL_LIFE_SECONDS: i64 = 60 * 60;
 /// Whether less than half of the token's life is left, and a renewal can be expected to succeed.
 pub fn is_due(engine: &Engine<'_>, contents: &Contents, now: UnixTime) -> bool {
     let Some(upst) = &contents.upst else { return false };
-    let half_of_life = upst.half_of_life().unwrap_or(upst.exp().plus(-USUAL_LIFE_SECONDS / 2));
-    if half_of_life > now || !engine.is_console(contents) || cannot_be_renewed(contents, now).is_some() {
+    if half_of_life(upst) > now || !engine.is_console(contents) || cannot_be_renewed(contents, now).is_some()
+    {
         return false;
     }
     let failed = contents.record.console.as_ref().and_then(|console| console.failed_renewal);
     !failed.is_some_and(|failed| (0..LEAST_PAUSE_SECONDS).contains(&now.since(failed)))
+}
+
+fn half_of_life(upst: &Upst) -> UnixTime {
+    upst.half_of_life().unwrap_or(upst.exp().plus(-USUAL_LIFE_SECONDS / 2))
+}
+
+/// Why a session that still serves is worth a warning: it ends so soon that work in progress may be interrupted, and
+/// only a person can renew it.
+pub fn ends_soon(engine: &Engine<'_>, contents: &Contents, now: UnixTime) -> Option<String> {
+    let upst = contents.upst.as_ref()?;
+    if upst.is_valid_for(now, ENDS_SOON_SECONDS) || !engine.is_console(contents) {
+        return None;
+    }
+    cannot_be_renewed(contents, now).or_else(|| {
+        let is_last = upst.sess_exp().is_some_and(|end| end <= upst.exp());
+        is_last.then(|| "the session ends then, however often its token is renewed".into())
+    })
 }
 
 /// Why only a person can help.
@@ -79,6 +100,7 @@ pub fn renew<'a>(
     let url = format!("{}{REFRESH_PATH}", services.auth_service_url);
     engine.client.begin(LIMIT);
     let key_file = &stored.contents.key_file;
+    let old_exp = upst.exp();
     let token = match auth_service::refresh(&engine.client, &url, key, key_file, upst, retry) {
         Ok(token) => token,
         Err(e @ Error::SessionOver { .. }) => {
@@ -89,20 +111,37 @@ pub fn renew<'a>(
         }
         Err(e) => return Err(remember(locked, record, now, e)),
     };
+    let binding = Binding::of(stored.contents.key.take())?;
+    let upst = match accepted(&binding, &token, old_exp) {
+        Ok(upst) => upst,
+        Err(e) => return Err(remember(locked, record, now, e)),
+    };
+    // A token that is due for a renewal at once would be renewed by every run.
+    let failed_renewal = (half_of_life(&upst) <= now).then_some(now);
     let made = Made {
-        token,
-        binding: Binding::of(stored.contents.key.take())?,
+        upst,
+        binding,
         origin: Some(Origin::Console {
             console_url: Some(services.console_url),
             auth_service_url: Some(services.auth_service_url),
         }),
-        console: Some(ConsoleRecord { since, login: known.login, ..ConsoleRecord::default() }),
+        console: Some(ConsoleRecord { since, login: known.login, failed_renewal, over: None }),
         source: Source::Refreshed,
     };
     match establish(engine, locked, made, stored) {
         Ok(session) => Ok(Outcome::Renewed(Box::new(session))),
         Err(e) => Err(remember(locked, record, now, e)),
     }
+}
+
+/// The renewed token, if it is worth more than the stored one, which expires at `old_exp`.
+fn accepted(binding: &Binding, token: &Secret, old_exp: UnixTime) -> Result<Upst> {
+    let upst = binding.accept(token, false)?;
+    if upst.exp() < old_exp {
+        let why = format!("it expires at {}, before the one that it would replace", upst.exp());
+        return Err(Error::Upst { why, exchanged: false });
+    }
+    Ok(upst)
 }
 
 /// Records that a renewal failed, so that not every run tries again.

@@ -38,8 +38,9 @@ pub fn renew<'a>(
             return Ok(Outcome::NeedsPerson { stored: Box::new(stored), why });
         }
     };
+    let token = exchange::upst(&engine.client, &needs.domain, &access_token, &binding.spki_der())?;
     let made = Made {
-        token: exchange::upst(&engine.client, &needs.domain, &access_token, &binding.spki_der())?,
+        upst: binding.accept(&token, true)?,
         binding,
         origin: engine.settings.origin(),
         console: None,

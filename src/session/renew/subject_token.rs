@@ -29,12 +29,13 @@ pub fn renew<'a>(
     let binding = Binding::of(stored.contents.key.take())?;
     engine.client.begin(LIMIT);
     let token = exchange::upst(&engine.client, &needs.domain, &subject_token, &binding.spki_der())?;
+    let upst = binding.accept(&token, true)?;
     let origin = engine.settings.origin();
     if stored.contents.record.provider_change(origin.as_ref()).is_some() {
         // The former session was another's, and its refresh token must not be sent anywhere.
         locked.remove_refresh_token()?;
         stored.contents.record.identity_may_change = true;
     }
-    let made = Made { token, binding, origin, console: None, source: Source::Refreshed };
+    let made = Made { upst, binding, origin, console: None, source: Source::Refreshed };
     establish(engine, locked, made, stored).map(|session| Outcome::Renewed(Box::new(session)))
 }
