@@ -526,7 +526,7 @@ fn foreground_without_daemon_names_what_to_add() {
 }
 
 /// A profile's daemon, killed at the end of the test.
-struct Daemon {
+pub struct Daemon {
     folder: PathBuf,
 }
 
@@ -535,7 +535,7 @@ impl Daemon {
         Daemon::of_profile(world, "DEFAULT")
     }
 
-    fn of_profile(world: &World, profile: &str) -> Daemon {
+    pub fn of_profile(world: &World, profile: &str) -> Daemon {
         Daemon { folder: world.session_of(profile).folder }
     }
 
@@ -548,7 +548,7 @@ impl Daemon {
     }
 
     /// The process that holds the lock, determined without woci.
-    fn pid(&self) -> Option<u64> {
+    pub fn pid(&self) -> Option<u64> {
         let path = self.file("woci_refresh.lock");
         let file = File::open(&path).ok()?;
         while file.try_lock_shared().is_err() {
@@ -601,7 +601,7 @@ impl Run {
 }
 
 /// Polls, since the daemon is not a child of the test.
-fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
+pub fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !happened() {
         assert!(Instant::now() < deadline, "no {what} in 30 s");
