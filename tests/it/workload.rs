@@ -349,6 +349,22 @@ fn the_daemon_asks_for_a_new_token() {
 }
 
 #[test]
+fn the_daemon_has_the_variable_of_the_job() {
+    let world = World::new();
+    set_up(&world, "subject_token_env = OCI_ID_TOKEN\n");
+    let job = vec![("OCI_ID_TOKEN", world.sim.runner.token("oci"))];
+    woci(&world, &[], &job).run().ok();
+    let session = world.session_of("ci");
+    session.age(602);
+    let old = session.token();
+    let daemon = Daemon::of_profile(&world, "ci");
+    woci(&world, &["--daemon"], &job).run().ok();
+    eventually("a renewal", || session.token() != old);
+    assert!(daemon.pid().is_some());
+    woci(&world, &["--stop-daemon"], &vec![]).run().ok();
+}
+
+#[test]
 fn a_daemon_outlives_a_token_that_has_expired() {
     let world = World::new();
     set_up(&world, &format!("subject_token_file = {}\n", world.path("id_token").display()));

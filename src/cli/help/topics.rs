@@ -179,7 +179,8 @@ const RECIPES: &[Recipe] = &[
     },
     Recipe {
         place: "GitLab",
-        about: "The job names the variable. It does not change while the job runs.",
+        about: "The job names the variable. Its token stays the same while the job runs, so that the session can be \
+                renewed until that token expires.",
         settings: "subject_token_env = OCI_ID_TOKEN\n\
                    subject_token_audience = oci",
         beside: "the job",
@@ -188,7 +189,8 @@ const RECIPES: &[Recipe] = &[
     },
     Recipe {
         place: "Bitbucket",
-        about: "The variable does not change while the step runs.",
+        about: "The token stays the same while the step runs, so that the session can be renewed until that token \
+                expires.",
         settings: "subject_token_env = BITBUCKET_STEP_OIDC_TOKEN\n\
                    subject_token_audience = oci",
         beside: "the pipeline",
