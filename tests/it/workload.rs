@@ -13,6 +13,8 @@ use crate::world::run::{Run, Woci};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
 
 const CONNECTION: &str = "1a2b3c4d-0000-4000-8000-1a2b3c4d5e6f";
 /// Where the recipe for Kubernetes has the token.
@@ -178,6 +180,32 @@ fn each_renewal_reads_the_token_again() {
     }
     assert_eq!(world.sim.count(Grant::Exchange), 2);
     assert_no_person(&world);
+}
+
+#[test]
+fn a_file_that_holds_no_whole_token_is_refused_at_once() {
+    let world = World::new();
+    let token = world.sim.runner.token("oci");
+    let part = &token[..token.len() / 4];
+    let two = format!("{token}\n{token}");
+    for (text, says) in [
+        (part.as_bytes(), "opaque or damaged"),
+        (two.as_bytes(), "opaque or damaged"),
+        (b"\xff\xfe", "holds no token"),
+        (b"{\"value\": \"x\"}", "opaque or damaged"),
+    ] {
+        world.write("id_token", text);
+        set_up(&world, &format!("subject_token_file = {}\n", world.path("id_token").display()));
+        woci(&world, &[], &vec![]).run().fails(1).says(says);
+    }
+    // Whoever writes a pipe may never do so, and a device has no end.
+    let pipe = world.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success()));
+    for path in [pipe.as_path(), Path::new("/dev/zero"), world.home()] {
+        set_up(&world, &format!("subject_token_file = {}\n", path.display()));
+        woci(&world, &[], &vec![]).run().fails(1).says(&path.display().to_string());
+    }
+    assert_eq!(world.sim.total(), 0);
 }
 
 #[test]
