@@ -5,6 +5,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
+use crate::time::UnixTime;
+
+/// The end of the year 9999, the last moment that RFC 3339 can express.
+const LAST_MOMENT: i64 = 253_402_300_799;
+
 /// The claims of a token in compact serialization: three base64url parts. `None` if it is not one.
 pub fn claims(token: &str) -> Option<Map<String, Value>> {
     let mut parts = token.split('.');
@@ -15,6 +20,15 @@ pub fn claims(token: &str) -> Option<Map<String, Value>> {
     // Some issuers add padding, which RFC 7515 section 2 forbids.
     let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
     serde_json::from_slice(&payload).ok()
+}
+
+/// A NumericDate (RFC 7519 section 2), which may have a fraction, rounded down.
+pub fn moment(claim: &Value) -> Option<UnixTime> {
+    let seconds = match claim.as_i64() {
+        Some(seconds) => seconds,
+        None => claim.as_f64().filter(|seconds| seconds.abs() <= LAST_MOMENT as f64)?.floor() as i64,
+    };
+    (0..=LAST_MOMENT).contains(&seconds).then_some(UnixTime(seconds))
 }
 
 #[cfg(test)]

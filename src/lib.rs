@@ -17,7 +17,7 @@
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, envelope, legacy, passphrase |
 //! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, upst, key, signature, exchange, auth_service, region, environment, program |
 //! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret; python compares with Python's parser in tests |
-//! | `oauth` | requests to a token endpoint | http, resolver, tcp, token, reason, pkce, url |
+//! | `oauth` | requests to a token endpoint, and to a CI runner | http, resolver, tcp, token, reason, runner, pkce, url |
 //! | `ini` | the INI file format | scan, edit |
 //! | `options` | THE table of options | |
 //! | `files` | reading, replacing and locking files | mod, open, exposed, lock, access |
@@ -51,7 +51,7 @@
 //! |---|---|
 //! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `passthrough`, `kube`, `readme` |
 //! | `fresh` | `daemon`, `auto_refresh` |
-//! | `session` | `life`, `crowd`, `origin`, `console` |
+//! | `session` | `life`, `crowd`, `origin`, `console`, `workload` |
 //! | `signin` | `sign_in` |
 //! | `store`, `files` | `at_rest`, `disk`, `owners` |
 //! | `oci` | `oci_config`, `passthrough` |

@@ -254,6 +254,37 @@ pub const OPTIONS: &[Opt] = &[
         ..ROW
     },
     Opt {
+        name: "--subject-token-from",
+        key: Some("subject_token_from"),
+        kind: Kind::OneOf(&["github", "azure"]),
+        value: "github|azure",
+        group: Group::Source,
+        help: "ask the CI runner for a workload's token at each renewal: GitHub Actions (also Forgejo), or Azure DevOps",
+        example: "--subject-token-from github",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--subject-token-audience",
+        key: Some("subject_token_audience"),
+        value: "AUDIENCE",
+        group: Group::Source,
+        help: "the audience that a workload's token must name; GitHub is asked for a token with it",
+        example: "--subject-token-audience oci",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--subject-token-service-connection",
+        key: Some("subject_token_service_connection"),
+        value: "ID",
+        group: Group::Source,
+        help: "the service connection that Azure DevOps names in the workload's token; without it, the token names the pipeline",
+        example: "--subject-token-service-connection 1a2b3c4d-0000-4000-8000-1a2b3c4d5e6f",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
         name: "--console-url",
         key: Some("console_url"),
         kind: Kind::Url,
@@ -362,6 +393,40 @@ pub const OPTIONS: &[Opt] = &[
         help: "secret of the client that is registered in the identity domain (required). Better kept in woci_manager.ini: every user of the machine can read a command line",
         example: "--client-secret \"$SECRET\"",
         clashes_with_oci: true,
+        ..ROW
+    },
+    Opt {
+        name: "--requested-token",
+        key: Some("requested_token"),
+        kind: Kind::OneOf(&["upst", "rpst"]),
+        default: Some("upst"),
+        value: "upst|rpst",
+        group: Group::Exchange,
+        help: "what a workload's token is exchanged for: upst, the session of a user; rpst, that of a resource",
+        example: "--requested-token rpst",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--res-type",
+        key: Some("res_type"),
+        value: "TYPE",
+        group: Group::Exchange,
+        help: "the type of the resource, as the identity propagation trust names it (required for rpst)",
+        example: "--res-type githubactions",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--rpst-exp",
+        key: Some("rpst_exp"),
+        kind: Kind::Number { least: 1, most: 43_200 },
+        default: Some("left to the identity domain"),
+        value: "N",
+        group: Group::Exchange,
+        help: "how long an rpst is valid, sent as it is; Oracle's SDKs count minutes, up to 720",
+        example: "--rpst-exp 60",
+        kept_in_kubeconfig: true,
         ..ROW
     },
     Opt {

@@ -400,6 +400,12 @@ mod tests {
             ("token_exchange_url", "https:///hunter2"),
             ("client_secret", "hunter2\n  more"),
             ("auth_client_id", "hunter2\x07"),
+            ("subject_token_from", "hunter2"),
+            ("subject_token_audience", "hunter2\x07"),
+            ("requested_token", "hunter2"),
+            ("rpst_exp", "0"),
+            ("rpst_exp", "hunter2"),
+            ("res_type", "hunter2\x07"),
         ] {
             let home = Home::with(&format!("[prod]\n{key} = {value}\n"));
             let e = home.settings(&[], &[]).err().unwrap_or_else(|| panic!("{key} = {value} was taken"));
@@ -543,6 +549,10 @@ mod tests {
             ("auth_client_id = a\n", Some(SessionFrom::Provider)),
             ("subject_token_file = /t\n", Some(SessionFrom::Workload)),
             ("subject_token_env = T\n", Some(SessionFrom::Workload)),
+            ("subject_token_from = GitHub\n", Some(SessionFrom::Workload)),
+            ("subject_token_audience = oci\n", Some(SessionFrom::Workload)),
+            ("subject_token_service_connection = i\n", Some(SessionFrom::Workload)),
+            ("requested_token = rpst\nres_type = r\n", None),
             ("console_url = https://login.example.com\n", Some(SessionFrom::Console)),
             ("session_from = Console\nauth_client_id = a\n", Some(SessionFrom::Console)),
             (
@@ -555,12 +565,61 @@ mod tests {
         for (lines, one, other) in [
             ("auth_client_id = a\nsubject_token_env = T\n", "auth_client_id", "subject_token_env"),
             ("subject_token_file = /t\nsubject_token_env = T\n", "subject_token_file", "subject_token_env"),
+            (
+                "subject_token_from = azure\nsubject_token_env = T\n",
+                "subject_token_env",
+                "subject_token_from",
+            ),
+            (
+                "session_from = workload\nsubject_token_from = azure\nsubject_token_file = T\n",
+                "subject_token_file",
+                "subject_token_from",
+            ),
+            (
+                "token_url = https://a.example/\nsubject_token_audience = a\n",
+                "token_url",
+                "subject_token_audience",
+            ),
         ] {
             let e = from(lines).err();
             assert!(
                 matches!(e, Some(Error::TwoSources { one: o, other: p, .. }) if (o, p) == (one, other)),
                 "{lines}: {e:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_workloads_setting_without_effect_is_a_warning() {
+        let warnings = |lines: &str| {
+            let home = Home::with(&format!("[prod]\n{lines}"));
+            home.settings(&[], &[]).unwrap().warnings.join("; ")
+        };
+        let rpst = "requested_token = rpst\nres_type = r\nrpst_exp = 60\n";
+        for lines in [&*format!("subject_token_env = T\n{rpst}"), "subject_token_from = azure\n"] {
+            assert_eq!(warnings(lines), "", "{lines}");
+        }
+        for (lines, keys) in [
+            (&*format!("session_from = provider\n{rpst}"), &["requested_token", "res_type", "rpst_exp"][..]),
+            ("subject_token_env = T\nres_type = r\n", &["res_type"]),
+            ("subject_token_from = github\nsubject_token_service_connection = i\n", &["service_connection"]),
+        ] {
+            let all = warnings(lines);
+            assert_eq!(all.matches("has no effect").count(), keys.len(), "{all}");
+            assert!(keys.iter().all(|key| all.contains(key)), "{all}");
+        }
+    }
+
+    #[test]
+    fn a_relative_path_in_the_manager_config_starts_at_its_folder() {
+        let home = Home::with("[prod]\nsubject_token_file = ci/token\n");
+        let subject_token = |flags: &[(&'static str, &str)]| {
+            let settings = home.settings(flags, &[]).unwrap();
+            settings.workload.subject_token.map(|source| source.name()).unwrap_or_default()
+        };
+        assert_eq!(subject_token(&[]), format!("the file {}", home.path(".oci/ci/token").display()));
+        for path in ["/run/token", "~/token", "token"] {
+            assert_eq!(subject_token(&[("--subject-token-file", path)]), format!("the file {path}"));
         }
     }
 
@@ -584,6 +643,11 @@ mod tests {
         );
         let of_workload = ["token_exchange_url", "client_id", "client_secret"];
         assert_eq!(lacks("subject_token_env = T\n", None, false), (names(&of_workload), false));
+        let of_resource = [&of_workload[..], &["res_type"]].concat();
+        let rpst = "subject_token_from = azure\nrequested_token = RPST\n";
+        assert_eq!(lacks(rpst, None, false), (names(&of_resource), false));
+        let no_source = [&["subject_token_file"], &of_workload[..]].concat();
+        assert_eq!(lacks("subject_token_audience = a\n", None, false), (names(&no_source), false));
         assert_eq!(lacks("session_from = console\n", None, false), (names(&["region"]), true));
         assert_eq!(lacks("", None, true), (names(&["region"]), true));
         let nothing = lacks("", Some("eu-frankfurt-1"), false);

@@ -1,11 +1,11 @@
 //! What each way to a session requires, and the error that names every value that is missing.
 
 use super::secret::SubjectTokenSource;
-use super::settings::{ManagerState, SessionFrom, Settings};
+use super::settings::{ManagerState, RequestedToken, SessionFrom, Settings};
 use super::values::SetBy;
 use crate::error::{Error, Found, Result};
 use crate::host::Env;
-use crate::oauth::{Domain, Provider};
+use crate::oauth::{Domain, Provider, Requested};
 use crate::options;
 
 /// What a renewal or a sign-in needs, by what the session comes from.
@@ -25,7 +25,10 @@ pub struct ProviderNeeds {
 /// A token that this machine already has, exchanged at the identity domain.
 pub struct WorkloadNeeds {
     pub subject_token: SubjectTokenSource,
+    /// The audience that the token must name; `None` for any.
+    pub audience: Option<String>,
     pub domain: Domain,
+    pub requested: Requested,
 }
 
 /// A person's sign-in at Oracle's own page, and its renewals.
@@ -36,7 +39,8 @@ pub struct ConsoleNeeds {
 /// The required values of each way, by their keys.
 const PROVIDER: [&str; 6] =
     ["authz_base_url", "token_url", "auth_client_id", "client_id", "client_secret", "scope"];
-const WORKLOAD: [&str; 4] = ["subject_token_file", "token_exchange_url", "client_id", "client_secret"];
+const WORKLOAD: [&str; 5] =
+    ["subject_token_file", "token_exchange_url", "client_id", "client_secret", "res_type"];
 
 impl Settings {
     /// What a renewal or sign-in needs, its secrets resolved. `region` is the one that is configured for woci or for
@@ -99,18 +103,31 @@ impl Settings {
     }
 
     fn workload_needs(&self, env: &Env) -> Result<WorkloadNeeds> {
-        let values = &self.provider;
-        let (Some(subject_token), Some(exchange_url), Some(client_id), Some(client_secret)) =
-            (&self.subject_token, &values.token_exchange_url, &values.client_id, &values.client_secret)
-        else {
-            let is_set = |key| match key {
-                "subject_token_file" => self.subject_token.is_some(),
-                _ => self.is_set(key),
-            };
+        let (values, workload) = (&self.provider, &self.workload);
+        let requested = match &workload.requested {
+            RequestedToken::Upst => Some(Requested::Upst),
+            RequestedToken::Rpst { res_type, rpst_exp } => {
+                res_type.clone().map(|res_type| Requested::Rpst { res_type, rpst_exp: rpst_exp.clone() })
+            }
+        };
+        let is_set = |key| match key {
+            "subject_token_file" => workload.subject_token.is_some(),
+            "res_type" => requested.is_some(),
+            _ => self.is_set(key),
+        };
+        let (Some(subject_token), Some(requested), Some(exchange_url), Some(client_id), Some(client_secret)) = (
+            &workload.subject_token,
+            &requested,
+            &values.token_exchange_url,
+            &values.client_id,
+            &values.client_secret,
+        ) else {
             return Err(self.missing(&WORKLOAD.map(|key| (key, is_set(key)))));
         };
         Ok(WorkloadNeeds {
             subject_token: subject_token.clone(),
+            audience: workload.audience.clone(),
+            requested: requested.clone(),
             domain: Domain {
                 url: exchange_url.clone(),
                 is_by_default: false,

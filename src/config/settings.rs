@@ -9,6 +9,7 @@ use super::values::{SetBy, Values};
 use crate::error::{Error, Given, Result};
 use crate::files::exposed;
 use crate::log;
+use crate::options;
 use crate::secret::Secret;
 
 pub struct Settings {
@@ -40,7 +41,7 @@ pub struct Settings {
     pub console: ConsoleValues,
     pub(super) manager: ManagerState,
     pub(super) provider: ProviderValues,
-    pub(super) subject_token: Option<SubjectTokenSource>,
+    pub(super) workload: WorkloadValues,
     set_by: Vec<(&'static str, SetBy)>,
 }
 
@@ -57,6 +58,40 @@ pub(super) struct ProviderValues {
     pub token_exchange_url: Option<String>,
     pub client_id: Option<String>,
     pub client_secret: Option<SecretSource>,
+}
+
+/// What a workload's session is made from, as far as it is configured.
+pub(super) struct WorkloadValues {
+    pub subject_token: Option<SubjectTokenSource>,
+    /// The audience that the token must name.
+    pub audience: Option<String>,
+    pub requested: RequestedToken,
+}
+
+/// What a workload's token is exchanged for.
+pub(super) enum RequestedToken {
+    /// The session token of a user.
+    Upst,
+    /// That of a resource.
+    Rpst { res_type: Option<String>, rpst_exp: Option<String> },
+}
+
+impl RequestedToken {
+    fn of(values: &Values<'_>) -> Result<Self> {
+        let (res_type, rpst_exp) = (values.text("res_type")?, values.text("rpst_exp")?);
+        Ok(match values.or_default("requested_token")?.eq_ignore_ascii_case("rpst") {
+            true => Self::Rpst { res_type, rpst_exp },
+            false => Self::Upst,
+        })
+    }
+
+    /// One text, by which a change is noticed.
+    fn origin(&self) -> Option<String> {
+        Some(match self {
+            Self::Upst => "upst".to_owned(),
+            Self::Rpst { res_type, .. } => format!("rpst of {}", res_type.as_ref()?),
+        })
+    }
 }
 
 impl ProviderValues {
@@ -112,6 +147,8 @@ pub enum Origin {
     Workload {
         token_exchange_url: Option<String>,
         client_id: Option<String>,
+        /// `upst`, or `rpst of` a type of resource.
+        requested_token: Option<String>,
     },
     Console {
         console_url: Option<String>,
@@ -156,7 +193,6 @@ impl Settings {
         let base = |key| Ok(values.text(key)?.map(|url| url.trim_end_matches('/').to_owned()));
         let console =
             ConsoleValues { url: base("console_url")?, auth_service_url: base("auth_service_url")? };
-        let (file, variable) = (values.text("subject_token_file")?, values.text("subject_token_env")?);
         let session_from = session_from(
             values,
             &[
@@ -164,18 +200,15 @@ impl Settings {
                 ("token_url", provider.token_url.is_some()),
                 ("auth_client_id", provider.auth_client_id.is_some()),
             ],
-            &[("subject_token_file", file.is_some()), ("subject_token_env", variable.is_some())],
+            &workload_keys(values)?,
             &console,
         )?;
-        let subject_token = match (file, variable) {
-            (Some(_), Some(_)) => {
-                let (one, other) = ("subject_token_file", "subject_token_env");
-                return Err(Error::TwoSources { one, other, chosen_by: "" });
-            }
-            (Some(path), None) => Some(SubjectTokenSource::File(path)),
-            (None, Some(name)) => Some(SubjectTokenSource::Variable(name)),
-            (None, None) => None,
+        let workload = WorkloadValues {
+            subject_token: SubjectTokenSource::of(values)?,
+            audience: values.text("subject_token_audience")?,
+            requested: RequestedToken::of(values)?,
         };
+        warnings.extend(unused(values, session_from)?);
         if provider.scope.as_ref().is_some_and(|scope| scope.split(' ').all(|word| word != "offline_access"))
         {
             warnings.push(
@@ -212,7 +245,7 @@ impl Settings {
             console,
             manager: places.manager,
             provider,
-            subject_token,
+            workload,
             set_by: values.set_by(),
         })
     }
@@ -251,7 +284,10 @@ impl Settings {
                 token_exchange_url,
                 client_id,
             },
-            SessionFrom::Workload => Origin::Workload { token_exchange_url, client_id },
+            SessionFrom::Workload => {
+                let requested_token = self.workload.requested.origin();
+                Origin::Workload { token_exchange_url, client_id, requested_token }
+            }
             SessionFrom::Console => Origin::Console {
                 console_url: self.console.url.clone(),
                 auth_service_url: self.console.auth_service_url.clone(),
@@ -284,6 +320,32 @@ impl Settings {
         let read = self.set_by.iter().find(|(read, _)| *read == key);
         read.map_or(SetBy::Default, |(_, set_by)| *set_by)
     }
+}
+
+/// The keys that a workload's session has of its own, each with whether it is set.
+fn workload_keys(values: &Values<'_>) -> Result<Vec<(&'static str, bool)>> {
+    let keys =
+        options::OPTIONS.iter().filter_map(|row| row.key).filter(|key| key.starts_with("subject_token_"));
+    keys.map(|key| Ok((key, values.text(key)?.is_some()))).collect()
+}
+
+/// Warnings about settings of a workload's session that have no effect.
+fn unused(values: &Values<'_>, session_from: Option<SessionFrom>) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    let is_workload = session_from == Some(SessionFrom::Workload);
+    let is_rpst = values.or_default("requested_token")?.eq_ignore_ascii_case("rpst");
+    let is_azure = values.text("subject_token_from")?.is_some_and(|from| from.eq_ignore_ascii_case("azure"));
+    for (key, has_effect, needs) in [
+        ("requested_token", is_workload, "a workload's session (a subject_token_ key)"),
+        ("res_type", is_workload && is_rpst, "requested_token = rpst in a workload's session"),
+        ("rpst_exp", is_workload && is_rpst, "requested_token = rpst in a workload's session"),
+        ("subject_token_service_connection", is_azure, "subject_token_from = azure"),
+    ] {
+        if !has_effect && values.text(key)?.is_some() {
+            warnings.push(format!("{key} has no effect: it needs {needs}"));
+        }
+    }
+    Ok(warnings)
 }
 
 /// What the session is made from: as `session_from` says, else as the settings do that only one kind has. Each pair is a

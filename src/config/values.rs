@@ -62,6 +62,17 @@ impl<'a> Values<'a> {
         self.value(row(key), key)
     }
 
+    /// The value of a key that holds a path. A relative path in the manager config starts at that file's folder, not at
+    /// the working folder.
+    pub fn path(&self, key: &str) -> Result<Option<String>> {
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        let set_by = self.read.borrow().iter().find(|(read, _)| *read == key).map(|(_, set_by)| *set_by);
+        let in_manager = matches!(set_by, Some(SetBy::Section | SetBy::Common)) && !text.starts_with('~');
+        let beside =
+            self.manager.as_ref().filter(|_| in_manager).map(|manager| manager.with_file_name(&text));
+        Ok(Some(beside.and_then(|path| path.into_os_string().into_string().ok()).unwrap_or(text)))
+    }
+
     pub fn number(&self, key: &str) -> Result<u32> {
         let text = self.or_default(key)?;
         Ok(text.parse().expect("it was checked to be a number"))
@@ -82,7 +93,10 @@ impl<'a> Values<'a> {
         let (text, set_by) = self.find(row, key)?;
         let text = if key == "scope" { one_line(&text) } else { text };
         let set_by = if text.is_empty() { SetBy::Default } else { set_by };
-        self.read.borrow_mut().extend(row.key.map(|key| (key, set_by)));
+        let mut read = self.read.borrow_mut();
+        if read.iter().all(|(known, _)| row.key != Some(known)) {
+            read.extend(row.key.map(|key| (key, set_by)));
+        }
         if text.is_empty() {
             return Ok(None);
         }

@@ -19,6 +19,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub const EXCHANGE: &str = "token exchange";
 /// The same where no URL is configured for it.
 pub const EXCHANGE_BY_DEFAULT: &str = "token exchange at token_url (token_exchange_url is not set)";
+/// The service of a CI runner that issues identity tokens.
+pub const RUNNER: &str = "runner's token service";
 /// Oracle's service that renews a session.
 pub const AUTH_SERVICE: &str = "authentication service";
 
@@ -53,8 +55,10 @@ pub enum Error {
     MissingOptions { names: Vec<String>, profile: String, console: bool, manager: Found },
     // Two keys, each of which says what a session is made from. `chosen_by` is the key that would decide, if any.
     TwoSources { one: &'static str, other: &'static str, chosen_by: &'static str },
-    // A workload's token.
-    SubjectToken { why: String },
+    // A workload's token. `from` is where it was read or fetched.
+    SubjectToken { from: String, why: String },
+    // What a CI runner gives a job that may have a token.
+    RunnerVariable { runner: &'static str, variable: &'static str },
     NoProfile { why: String },
     BadProfileName { name: String },
     // Neither config has it, nor is there a session of it. `known` are the profiles of the manager config.

@@ -1,7 +1,7 @@
 //! Parts of messages: the words of a server that refused a request and what to do then, how far a clock is off, and
 //! commands that can be pasted.
 
-use super::{AUTH_SERVICE, EXCHANGE, EXCHANGE_BY_DEFAULT, Given};
+use super::{AUTH_SERVICE, EXCHANGE, EXCHANGE_BY_DEFAULT, Given, RUNNER};
 
 /// The reason that a server gave.
 pub fn oauth_words(error: Option<&str>, description: Option<&str>) -> String {
@@ -12,10 +12,27 @@ pub fn oauth_words(error: Option<&str>, description: Option<&str>) -> String {
     }
 }
 
+/// The same, or the status where the server gave no reason.
+pub fn words_or_status(status: u16, error: Option<&str>, description: Option<&str>) -> String {
+    match (error, description) {
+        (None, None) => format!("HTTP {status}"),
+        (error, description) => oauth_words(error, description),
+    }
+}
+
+/// What a server answered with a status that is not a success.
+pub fn answered(status: u16, error: Option<&str>, description: Option<&str>) -> String {
+    match (error, description) {
+        (None, None) => format!("it answered HTTP {status}"),
+        (error, description) => format!("it answered {} (HTTP {status})", oauth_words(error, description)),
+    }
+}
+
 /// What to do after an answer with a status that is not a success.
 pub fn refused_advice(what: &str, status: u16, error: Option<&str>, authenticate: &str) -> String {
     match (status, error) {
         (408 | 429 | 500.., _) => "run woci again in a while; the session is kept".into(),
+        _ if what == RUNNER => "see what the job needs with `woci help workloads`".into(),
         // No client is registered at this service, and its host is made of the region.
         (300..=399 | 404, _) if what == AUTH_SERVICE => {
             "check the region, and auth_service_url if it is set".into()
@@ -39,6 +56,15 @@ pub fn refused_advice(what: &str, status: u16, error: Option<&str>, authenticate
             "set token_exchange_url to the token endpoint of your OCI identity domain, unless that is the same".into()
         }
         _ => "check how the client is registered there".into(),
+    }
+}
+
+/// What a job needs so that its runner sets a variable.
+pub fn runner_advice(variable: &str) -> &'static str {
+    match variable {
+        "SYSTEM_OIDCREQUESTURI" => "run woci in a job of Azure Pipelines",
+        "SYSTEM_ACCESSTOKEN" => "give the step `env: SYSTEM_ACCESSTOKEN: $(System.AccessToken)`",
+        _ => "give the job `permissions: id-token: write` (Forgejo: `enable-openid-connect: true`)",
     }
 }
 

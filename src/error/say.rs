@@ -3,7 +3,7 @@
 //! A message reads `cannot <do> <what>: <why>; <next step>`. Three texts are kept word for word from
 //! the older tool, because people search for them; two of them are here.
 
-use super::phrases::{deviation, oauth_words, refused_advice};
+use super::phrases::{answered, deviation, oauth_words, refused_advice, runner_advice, words_or_status};
 use super::{AUTH_SERVICE, Error, Found, Given, Said};
 
 impl Error {
@@ -127,10 +127,15 @@ impl Error {
                     key => format!("remove one of them, or choose with {key}"),
                 },
             ),
-            Self::SubjectToken { why } => failed(
-                "cannot read the workload's token",
+            Self::SubjectToken { from, why } => failed(
+                format!("cannot use the workload's token from {from}"),
                 why,
-                "see that the token is there (subject_token_file, subject_token_env), then run woci again",
+                "give the job a token that is valid now, then run woci again; `woci help workloads` shows how",
+            ),
+            Self::RunnerVariable { runner, variable } => failed(
+                format!("cannot ask {runner} for the workload's token"),
+                format!("the variable {variable} is not set"),
+                runner_advice(variable),
             ),
             Self::NoProfile { why } => {
                 wrong("Could not determine profile name", why, "name one with --profile or OCI_CLI_PROFILE")
@@ -297,10 +302,7 @@ impl Error {
             ),
             Self::Refused { what, url, status, error, why } => failed(
                 format!("cannot use the {what} {url}"),
-                match (error.as_deref(), why.as_deref()) {
-                    (None, None) => format!("it answered HTTP {status}"),
-                    (error, why) => format!("it answered {} (HTTP {status})", oauth_words(error, why)),
-                },
+                answered(*status, error.as_deref(), why.as_deref()),
                 refused_advice(what, *status, error.as_deref(), &authenticate),
             ),
             // The middle part is also shown as the reason for a sign-in.
@@ -317,10 +319,7 @@ impl Error {
                 "cannot renew the session",
                 format!(
                     "the {AUTH_SERVICE} {url} refused the session token ({})",
-                    match (error.as_deref(), why.as_deref()) {
-                        (None, None) => "HTTP 401".to_owned(),
-                        (error, why) => oauth_words(error, why),
-                    }
+                    words_or_status(401, error.as_deref(), why.as_deref())
                 ),
                 format!("run {authenticate}"),
             ),
@@ -505,7 +504,7 @@ mod tests {
 
     use strum::IntoEnumIterator as _;
 
-    use super::super::{EXCHANGE, EXCHANGE_BY_DEFAULT, Variant};
+    use super::super::{EXCHANGE, EXCHANGE_BY_DEFAULT, RUNNER, Variant};
     use super::*;
     use crate::testing::golden;
     use crate::time::UnixTime;
@@ -633,9 +632,17 @@ mod tests {
             ]
             .map(|(one, other, chosen_by)| Error::TwoSources { one, other, chosen_by })
             .into(),
-            Variant::SubjectToken => {
-                vec![Error::SubjectToken { why: "the variable OCI_ID_TOKEN holds no token".into() }]
-            }
+            Variant::SubjectToken => vec![Error::SubjectToken {
+                from: "the variable OCI_ID_TOKEN".into(),
+                why: "its `exp` is 2026-11-23T21:00:00Z, and now is 2026-11-23T23:00:04Z".into(),
+            }],
+            Variant::RunnerVariable => [
+                ("GitHub Actions", "ACTIONS_ID_TOKEN_REQUEST_URL"),
+                ("Azure DevOps", "SYSTEM_OIDCREQUESTURI"),
+                ("Azure DevOps", "SYSTEM_ACCESSTOKEN"),
+            ]
+            .map(|(runner, variable)| Error::RunnerVariable { runner, variable })
+            .into(),
             Variant::NoProfile => {
                 vec![Error::NoProfile {
                     why: "woci_manager.ini has several and no [DEFAULT]: prod, dev".into(),
@@ -763,6 +770,13 @@ mod tests {
                     refused(403, None, Some("Blocked by the firewall")),
                     of(EXCHANGE),
                     of(EXCHANGE_BY_DEFAULT),
+                    Error::Refused {
+                        what: RUNNER,
+                        url: "https://runner.example.com/idtoken?api-version=2.0".into(),
+                        status: 401,
+                        error: None,
+                        why: None,
+                    },
                     auth(503, None, None),
                     auth(404, Some("NotAuthorizedOrNotFound"), Some("no such host")),
                     auth(302, None, Some("a redirect to https://portal.example.com/")),

@@ -1,4 +1,4 @@
-//! The HTTP client: posts with TLS roots, proxies, limits, and the few retries that cannot spend
+//! The HTTP client: requests with TLS roots, proxies, limits, and the few retries that cannot spend
 //! a token twice.
 
 use std::cell::OnceCell;
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::CertificateDer;
+use ureq::http::Request;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
 use ureq::{Agent, Proxy, ProxyProtocol, Timeout};
@@ -143,10 +144,26 @@ impl<'a> Client<'a> {
 
     /// Posts a body and returns the response, whatever its status. Retries as `retry` allows.
     pub fn post(&self, endpoint: &Endpoint<'_>, post: &Post<'_>, retry: Retry) -> Result<Answer> {
+        self.request(endpoint, post.headers, Some((post.content_type, post.body)), retry)
+    }
+
+    /// Gets the response of an endpoint, whatever its status. Retries as `retry` allows.
+    pub fn get(&self, endpoint: &Endpoint<'_>, headers: &[(&str, &str)], retry: Retry) -> Result<Answer> {
+        self.request(endpoint, headers, None, retry)
+    }
+
+    /// A request with a body, which has its content type beside it, is a POST; one without is a GET.
+    fn request(
+        &self,
+        endpoint: &Endpoint<'_>,
+        headers: &[(&str, &str)],
+        body: Option<(&str, &str)>,
+        retry: Retry,
+    ) -> Result<Answer> {
         let route = self.route(endpoint)?;
         let mut pause = Duration::from_millis(500);
         for attempt in 1.. {
-            let answer = self.send(&route.agent, endpoint, post);
+            let answer = self.send(&route.agent, endpoint, headers, body);
             let wait = match &answer {
                 Ok(answer)
                     if answer.status == 429 || (answer.status == 503 && retry == Retry::Unavailable) =>
@@ -181,20 +198,30 @@ impl<'a> Client<'a> {
         &self,
         agent: &Agent,
         endpoint: &Endpoint<'_>,
-        post: &Post<'_>,
+        headers: &[(&str, &str)],
+        body: Option<(&str, &str)>,
     ) -> std::result::Result<Answer, ureq::Error> {
         self.tcp.begin();
-        let mut request = agent
-            .post(endpoint.url)
-            .config()
-            .timeout_global(Some(self.remaining().min(REQUEST_TIMEOUT)))
-            .build()
-            .header("content-type", post.content_type)
-            .header("accept", "application/json");
-        for (name, value) in post.headers {
+        let method = if body.is_some() { "POST" } else { "GET" };
+        let mut request =
+            Request::builder().method(method).uri(endpoint.url).header("accept", "application/json");
+        if let Some((content_type, _)) = body {
+            request = request.header("content-type", content_type);
+        }
+        for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut response = request.send(post.body)?;
+        let timeout = Some(self.remaining().min(REQUEST_TIMEOUT));
+        let mut response = match body {
+            Some((_, body)) => {
+                let request = agent.configure_request(request.body(body)?);
+                agent.run(request.timeout_global(timeout).build())?
+            }
+            None => {
+                let request = agent.configure_request(request.body(())?);
+                agent.run(request.timeout_global(timeout).build())?
+            }
+        };
         let header =
             |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let retry_after = header("retry-after").and_then(|seconds| seconds.parse().ok());

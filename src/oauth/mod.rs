@@ -9,6 +9,7 @@ pub mod http;
 pub mod pkce;
 mod reason;
 mod resolver;
+pub mod runner;
 mod tcp;
 pub mod token;
 pub mod url;
@@ -31,6 +32,15 @@ pub struct Domain {
     pub is_by_default: bool,
     pub client_id: String,
     pub client_secret: Secret,
+}
+
+/// What a token is exchanged for at the identity domain.
+#[derive(Clone)]
+pub enum Requested {
+    /// The session token of a user.
+    Upst,
+    /// The session token of a resource.
+    Rpst { res_type: String, rpst_exp: Option<String> },
 }
 
 /// The tokens of a successful token response (RFC 6749 section 5.1). The access token is a `Result` of

@@ -5,17 +5,29 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use crate::error::{EXCHANGE, EXCHANGE_BY_DEFAULT, Error, Result};
-use crate::oauth::Domain;
 use crate::oauth::http::{Basic, Client, Endpoint, Retry};
 use crate::oauth::token::{bad_answer, is_token, success_document};
+use crate::oauth::{Domain, Requested};
 use crate::secret::Secret;
 
-/// Exchanges an access token for a UPST that is bound to a key. `public_key` is the key's
-/// SubjectPublicKeyInfo in DER.
+/// Exchanges a person's access token for a UPST that is bound to a key. `public_key` is the key's SubjectPublicKeyInfo
+/// in DER.
 pub fn upst(
     client: &Client<'_>,
     domain: &Domain,
     access_token: &Secret,
+    public_key: &[u8],
+) -> Result<Secret> {
+    session_token(client, domain, access_token, &Requested::Upst, public_key)
+}
+
+/// Exchanges an access token or a workload's token for a session token that is bound to a key. `public_key` is the
+/// key's SubjectPublicKeyInfo in DER.
+pub fn session_token(
+    client: &Client<'_>,
+    domain: &Domain,
+    access_token: &Secret,
+    requested: &Requested,
     public_key: &[u8],
 ) -> Result<Secret> {
     if access_token.expose().split('.').count() != 3 {
@@ -25,13 +37,21 @@ pub fn upst(
     let what = if domain.is_by_default { EXCHANGE_BY_DEFAULT } else { EXCHANGE };
     let endpoint = Endpoint { what, url: &domain.url };
     let basic = Basic { client_id: &domain.client_id, client_secret: &domain.client_secret };
-    let fields = [
+    let requested_token_type = match requested {
+        Requested::Upst => "urn:oci:token-type:oci-upst",
+        Requested::Rpst { .. } => "urn:oci:token-type:oci-rpst",
+    };
+    let mut fields = vec![
         ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
-        ("requested_token_type", "urn:oci:token-type:oci-upst"),
+        ("requested_token_type", requested_token_type),
         ("subject_token", access_token.expose()),
         ("subject_token_type", "jwt"),
         ("public_key", &public_key),
     ];
+    if let Requested::Rpst { res_type, rpst_exp } = requested {
+        fields.push(("res_type", res_type));
+        fields.extend(rpst_exp.as_ref().map(|rpst_exp| ("rpst_exp", rpst_exp.as_str())));
+    }
     let answer = client.post_form(&endpoint, Some(&basic), &fields, Retry::Unavailable)?;
     client.close_connection();
     let document =

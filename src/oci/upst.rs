@@ -1,16 +1,14 @@
-//! A UPST (user principal session token), the JWT that OCI issues: its expiry, user, tenancy and key.
+//! A UPST (user principal session token), the JWT that OCI issues: its expiry, user, tenancy and key. The session token
+//! of a resource (RPST) is read in the same way: it has no user, and may name its tenancy in a claim of its own.
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 
 use super::key::{Jwk, PublicKey};
-use crate::jwt;
+use crate::jwt::{self, moment};
 use crate::secret::Secret;
 use crate::time::UnixTime;
-
-/// The end of the year 9999, the last moment that RFC 3339 can express.
-const LAST_MOMENT: i64 = 253_402_300_799;
 
 pub struct Upst {
     token: Secret,
@@ -80,8 +78,9 @@ impl Upst {
             // `iat` serves to calculate the token's lifetime, which has to be positive.
             iat: claims.get("iat").and_then(moment).filter(|iat| *iat < exp),
             sess_exp: claims.get("sess_exp").and_then(end_of_session),
-            sub: ocid(&claims, "sub"),
-            tenant: ocid(&claims, "tenant"),
+            // The `sub` of a resource is no user, and may be another one at each exchange.
+            sub: ocid(&claims, "sub").filter(|_| claims.get("ptype").is_none_or(|ptype| ptype != "resource")),
+            tenant: ocid(&claims, "tenant").or_else(|| ocid(&claims, "res_tenant")),
             bound_to: claims.get("jwk").map_or(BoundTo::NoKey, bound_to),
         })
     }
@@ -113,7 +112,7 @@ impl Upst {
         self.iat.map(|iat| iat.plus(self.exp.since(iat) / 2))
     }
 
-    /// The user's OCID.
+    /// The user's OCID; none for the token of a resource.
     pub fn sub(&self) -> Option<&str> {
         self.sub.as_deref()
     }
@@ -144,15 +143,6 @@ impl Upst {
             BoundTo::NoKey | BoundTo::Unreadable => None,
         }
     }
-}
-
-/// A NumericDate (RFC 7519 section 2), which may have a fraction, rounded down.
-fn moment(claim: &Value) -> Option<UnixTime> {
-    let seconds = match claim.as_i64() {
-        Some(seconds) => seconds,
-        None => claim.as_f64().filter(|seconds| seconds.abs() <= LAST_MOMENT as f64)?.floor() as i64,
-    };
-    (0..=LAST_MOMENT).contains(&seconds).then_some(UnixTime(seconds))
 }
 
 /// The claim `sess_exp`, which OCI writes as a text: `Sat, 08 Nov 2025 17:19:55 UTC`. Any other form counts as none.

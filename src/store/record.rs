@@ -225,9 +225,10 @@ fn values(origin: &Origin) -> Vec<(&'static str, Half, Option<String>)> {
             ("token_exchange_url", Half::Exchange, token_exchange_url),
             ("client_id", Half::Exchange, client_id),
         ],
-        Origin::Workload { token_exchange_url, client_id } => vec![
+        Origin::Workload { token_exchange_url, client_id, requested_token } => vec![
             ("token_exchange_url", Half::Exchange, token_exchange_url),
             ("client_id", Half::Exchange, client_id),
+            ("requested_token", Half::Exchange, requested_token),
         ],
         Origin::Console { console_url, auth_service_url } => vec![
             ("console_url", Half::Provider, console_url),
@@ -261,6 +262,7 @@ fn read(bytes: &[u8]) -> Option<Record> {
         Some(Some("workload")) => Some(Origin::Workload {
             token_exchange_url: Some(text("token_exchange_url")?),
             client_id: Some(text("client_id")?),
+            requested_token: Some(text("requested_token")?),
         }),
         Some(Some("console")) => Some(Origin::Console {
             // The session's token is sent to the second one.
@@ -317,6 +319,14 @@ mod tests {
         Origin::Console { console_url: console_url.map(str::to_owned), auth_service_url }
     }
 
+    fn workload(requested_token: &str) -> Origin {
+        Origin::Workload {
+            token_exchange_url: Some("x".into()),
+            client_id: Some("c".into()),
+            requested_token: Some(requested_token.into()),
+        }
+    }
+
     #[test]
     fn comes_back_as_written() {
         let full = Record {
@@ -334,7 +344,7 @@ mod tests {
         };
         let damaged =
             Record { damaged: true, failed_sign_in: full.failed_sign_in.clone(), ..Record::default() };
-        let workload = Origin::Workload { token_exchange_url: Some("x".into()), client_id: Some("c".into()) };
+        let workload = workload("rpst of githubactions");
         let of_console = Record {
             origin: Some(console(Some("https://login.xx-one-1.example.com"))),
             console: Some(ConsoleRecord {
@@ -375,6 +385,11 @@ mod tests {
 
         let changed = record.provider_change(Some(&console(None)));
         assert_eq!(changed.as_deref(), Some("session_from changed from provider to console"));
+        let record = of(workload("upst"));
+        assert_eq!(record.exchange_change(Some(&workload("upst"))), None);
+        let changed = record.exchange_change(Some(&workload("rpst of a")));
+        assert_eq!(changed.as_deref(), Some("requested_token changed from upst to rpst of a"));
+
         let record = of(console(Some("https://one")));
         assert_eq!(record.provider_change(Some(&console(None))), None);
         let changed = record.provider_change(Some(&console(Some("https://two"))));

@@ -610,25 +610,3 @@ fn another_auth_service_is_sent_no_token() {
     run.says("auth_service_url changed from").says("http://127.0.0.1:9");
     assert_eq!(renewals(&world), 0);
 }
-
-#[test]
-fn a_workloads_token_is_exchanged_at_each_renewal_and_nobody_is_asked() {
-    let world = World::new();
-    let remove = ["authz_base_url", "token_url", "auth_client_id", "auth_client_secret", "scope"];
-    let mut settings = world.settings();
-    settings.retain(|(key, _)| !remove.contains(&&**key));
-    settings.push(("subject_token_file".into(), world.path("id_token").display().to_string()));
-    world.manager(&[("DEFAULT", &settings)]);
-    world.woci(&[]).run().fails(1).says("holds no token");
-    world.write("id_token", world.sim.provider.workload_token(300) + "\n");
-    assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
-    assert_eq!(world.woci(&[]).run().ok().silent().json()["source"], "cached");
-    assert_eq!(world.woci(&["session", "authenticate"]).run().ok().json()["source"], "refreshed");
-    assert_eq!(world.session().record()["session_from"], "workload");
-
-    world.write("id_token", world.sim.provider.workload_token(-60));
-    world.woci(&["session", "refresh"]).run().fails(1).says("its `exp` is");
-    world.write("id_token", "opaque");
-    world.woci(&["session", "refresh"]).run().fails(1).says("opaque");
-    assert_eq!((world.sim.count(Grant::Exchange), world.sim.count(Grant::Authorize)), (2, 0));
-}

@@ -544,7 +544,7 @@ fn may_look_into(pid: u64) -> bool {
 }
 
 /// A profile's daemon, killed at the end of the test.
-struct Daemon {
+pub struct Daemon {
     folder: PathBuf,
 }
 
@@ -553,7 +553,7 @@ impl Daemon {
         Daemon::of_profile(world, "DEFAULT")
     }
 
-    fn of_profile(world: &World, profile: &str) -> Daemon {
+    pub fn of_profile(world: &World, profile: &str) -> Daemon {
         Daemon { folder: world.session_of(profile).folder }
     }
 
@@ -566,7 +566,7 @@ impl Daemon {
     }
 
     /// The process that holds the lock, determined without woci.
-    fn pid(&self) -> Option<u64> {
+    pub fn pid(&self) -> Option<u64> {
         let path = self.file("woci_refresh.lock");
         let file = File::open(&path).ok()?;
         while file.try_lock_shared().is_err() {
@@ -619,7 +619,7 @@ impl Run {
 }
 
 /// Polls, since the daemon is not a child of the test.
-fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
+pub fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !happened() {
         assert!(Instant::now() < deadline, "no {what} in 30 s");

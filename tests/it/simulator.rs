@@ -4,6 +4,7 @@ use crate::sim::faults::{Fault, Grant};
 use crate::sim::http::{Request, value};
 use crate::sim::jwt::{self, Key};
 use crate::sim::ledger::Standing;
+use crate::sim::runner::REQUEST_TOKEN;
 use crate::sim::simulator::Sim;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -53,6 +54,80 @@ fn the_exchange_needs_a_token_of_the_provider_and_a_key() {
     let forged = Key::from_pem(jwt::OTHER_PEM).sign("at+jwt", &jwt::claims(access_token));
     assert_eq!(exchange(&sim, &forged, &public_key)["error"], "invalid_request");
     assert_eq!(exchange(&sim, access_token, "bm8ga2V5")["error"], "invalid_request");
+}
+
+#[test]
+fn an_exchange_for_a_resource_has_fields_of_its_own() {
+    let sim = Sim::start();
+    let key = STANDARD.encode(jwt::spki_der(&Key::from_pem(jwt::SESSION_PEM).public()));
+    let token = sim.runner.token("oci");
+    let ask = |kind: &str, more: &[(&str, &str)]| {
+        let kind = format!("urn:oci:token-type:oci-{kind}");
+        let form = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("requested_token_type", &kind),
+            ("subject_token", &token),
+            ("subject_token_type", "jwt"),
+            ("public_key", &key),
+        ];
+        exchange_form(&sim, &[&form[..], more].concat())
+    };
+    let (right, minutes) = (("res_type", "githubactions"), ("rpst_exp", "60"));
+    let rpst = ask("rpst", &[right, minutes])["token"].as_str().map(jwt::claims).expect("an RPST");
+    assert_eq!((&rpst["ptype"], &rpst["tenant"]), (&"resource".into(), &Value::Null));
+    for (kind, more) in [
+        ("rpst", &[][..]),
+        ("rpst", &[("res_type", "other")]),
+        ("rpst", &[right, ("rpst_exp", "3600")]),
+        ("rpst", &[right, ("scope", "x")]),
+        ("upst", &[right]),
+        ("other", &[right]),
+    ] {
+        assert_eq!(ask(kind, more)["error"], "invalid_request", "{kind} {more:?}");
+    }
+    assert_eq!(exchange(&sim, &sim.runner.token("other"), &key)["error"], "invalid_request");
+    assert!(exchange(&sim, &sim.runner.token(vec!["other", "oci"]), &key)["token"].is_string());
+}
+
+#[test]
+fn a_runner_gives_a_token_to_a_request_as_documented_alone() {
+    let sim = Sim::start();
+    let ask = |method: &str, path: &str, query: &[(&str, &str)], headers: &[(&str, &str)]| {
+        let owned = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let (query, headers) = (owned(query), owned(headers));
+        let request = Request { method: method.into(), path: path.into(), query, headers, body: Vec::new() };
+        sim.runner.answer(&request).status
+    };
+    let (github, azure) = ("/github/idtoken", "/azure/oidctoken");
+    let bearer = |scheme: &str, token: &str| format!("{scheme} {token}");
+    let (lower, upper) = (bearer("bearer", REQUEST_TOKEN), bearer("Bearer", REQUEST_TOKEN));
+    let version = ("api-version", "2.0");
+    assert_eq!(ask("GET", github, &[version], &[("authorization", &lower)]), 200);
+    assert_eq!(ask("POST", github, &[version], &[("authorization", &lower)]), 405);
+    assert_eq!(ask("GET", github, &[], &[("authorization", &lower)]), 400);
+    assert_eq!(
+        ask("GET", github, &[version, ("audience", "a"), ("audience", "b")], &[("authorization", &lower)]),
+        400
+    );
+    assert_eq!(ask("GET", github, &[version], &[("authorization", &bearer("bearer", "x"))]), 401);
+    assert_eq!(ask("GET", github, &[version], &[]), 401);
+
+    let version = ("api-version", "7.1");
+    let (json, suppress) = (("content-type", "application/json"), ("x-tfs-fedauthredirect", "Suppress"));
+    assert_eq!(ask("POST", azure, &[version], &[json, ("authorization", &upper)]), 200);
+    assert_eq!(ask("GET", azure, &[version], &[json, ("authorization", &upper)]), 405);
+    assert_eq!(ask("POST", azure, &[version], &[("authorization", &upper)]), 415);
+    assert_eq!(ask("POST", azure, &[], &[json, ("authorization", &upper)]), 400);
+    assert_eq!(ask("POST", azure, &[version, ("audience", "a")], &[json, ("authorization", &upper)]), 400);
+    assert_eq!(
+        ask("POST", azure, &[version, ("serviceConnectionId", "x")], &[json, ("authorization", &upper)]),
+        404
+    );
+    assert_eq!(ask("POST", azure, &[version], &[json]), 302);
+    assert_eq!(ask("POST", azure, &[version], &[json, suppress]), 401);
+    assert_eq!(ask("GET", "/", &[], &[]), 404);
 }
 
 #[test]
@@ -107,10 +182,14 @@ fn exchange(sim: &Sim, subject_token: &str, public_key: &str) -> Value {
         ("subject_token_type", "jwt"),
         ("public_key", public_key),
     ];
+    exchange_form(sim, &form)
+}
+
+fn exchange_form(sim: &Sim, form: &[(&str, &str)]) -> Value {
     let rules = sim.domain.rules();
     let client = basic(&rules.client_id, &rules.client_secret);
     drop(rules);
-    answer(&sim.domain.exchange(&request("POST", &form, &client)).body)
+    answer(&sim.domain.exchange(&request("POST", form, &client)).body)
 }
 
 fn answer(body: &[u8]) -> Value {

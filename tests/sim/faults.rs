@@ -22,6 +22,8 @@ pub enum Grant {
     Refresh,
     /// The identity domain's token exchange.
     Exchange,
+    /// A job asks its runner for an identity token.
+    IdToken,
     /// The person's browser opens Oracle's login service.
     ConsoleSignIn,
     /// The signed request for the next token of a console session.
@@ -238,7 +240,7 @@ fn drip(mut stream: TcpStream, bytes: &[u8], pause: Duration) {
 pub struct Recorded {
     pub grant: Grant,
     pub request: Request,
-    /// The form fields of a token request, the query of an authorization request, or the JSON members of a refresh of
+    /// The form fields of a token request, the query of an authorization request or of one for an identity token, or the JSON members of a refresh of
     /// a console session.
     pub fields: http::Pairs,
 }

@@ -15,6 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub const PROVIDER_PEM: &str = include_str!("../../fixtures/keys/provider.pem");
 pub const DOMAIN_PEM: &str = include_str!("../../fixtures/keys/domain.pem");
 pub const SESSION_PEM: &str = include_str!("../../fixtures/keys/session.pem");
+pub const RUNNER_PEM: &str = include_str!("../../fixtures/keys/runner.pem");
 pub const OTHER_PEM: &str = include_str!("../../fixtures/keys/other.pem");
 
 /// An RSA private key, of a token endpoint or of a session.

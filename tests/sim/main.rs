@@ -1,5 +1,5 @@
-//! The other side of woci, for its tests and its demo: an OpenID provider, an OCI identity domain, Oracle's own sign-in
-//! and auth service, a person with a browser, and an `oci`. It shares no code with woci: each RFC was read twice.
+//! The other side of woci, for its tests and its demo: an OpenID provider, a CI runner, an OCI identity domain, Oracle's
+//! own sign-in and auth service, a person with a browser, and an `oci`. It shares no code with woci: each RFC was read twice.
 //!
 //! `sim serve` runs all servers until stdin closes; a line on stdin asks what they have seen. `sim demo` shows woci at work, `sim bench` measures it. Called by
 //! the name `oci` or `browser` it is one.
@@ -24,6 +24,7 @@ pub mod oci;
 pub mod page;
 pub mod person;
 pub mod provider;
+pub mod runner;
 pub mod simulator;
 pub mod sys;
 

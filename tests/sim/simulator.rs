@@ -1,17 +1,19 @@
-//! The provider, the identity domain and Oracle's own services, each on a port of its own, and what a test can set and
-//! read there.
+//! The provider, a CI runner, the identity domain and Oracle's own services, each on a port of its own, and what a test
+//! can set and read there.
 
 use super::console::Console;
 use super::domain::Domain;
 use super::faults::{Fault, Faults, Gate, Grant, Recorded};
 use super::http::{self, Request, Response, Server};
 use super::provider::Provider;
+use super::runner::Runner;
 use serde_json::Value;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, OnceLock};
 
 pub struct Sim {
     pub provider: Arc<Provider>,
+    pub runner: Arc<Runner>,
     pub domain: Arc<Domain>,
     pub console: Arc<Console>,
     faults: Arc<Faults>,
@@ -19,6 +21,7 @@ pub struct Sim {
     /// They are opened at the end, so that no request waits longer than its test runs.
     gates: Mutex<Vec<Gate>>,
     provider_server: Server,
+    runner_server: Server,
     domain_server: Server,
     console_server: Server,
     auth_service_server: Server,
@@ -36,7 +39,14 @@ impl Sim {
         };
         let provider = Arc::new(Provider::new(provider_server.origin()));
         let _ = late_provider.set(Arc::clone(&provider));
-        let domain = Arc::new(Domain::new(Arc::clone(&provider)));
+        let late_runner = Arc::new(OnceLock::<Arc<Runner>>::new());
+        let runner_server = {
+            let (router, runner) = (router.clone(), Arc::clone(&late_runner));
+            Server::start(move |request, stream| router.runner(runner.wait(), request, stream))
+        };
+        let runner = Arc::new(Runner::new(runner_server.origin()));
+        let _ = late_runner.set(Arc::clone(&runner));
+        let domain = Arc::new(Domain::new(Arc::clone(&provider), Arc::clone(&runner)));
         let domain_server = {
             let (router, domain) = (router.clone(), Arc::clone(&domain));
             Server::start(move |request, stream| router.domain(&domain, request, stream))
@@ -52,12 +62,14 @@ impl Sim {
         };
         Sim {
             provider,
+            runner,
             domain,
             console,
             faults,
             journal,
             gates: Mutex::default(),
             provider_server,
+            runner_server,
             domain_server,
             console_server,
             auth_service_server,
@@ -158,6 +170,11 @@ impl Sim {
         self.provider_server.close();
     }
 
+    /// From now on, connections to the CI runner's token service are refused.
+    pub fn close_runner(&mut self) {
+        self.runner_server.close();
+    }
+
     /// From now on, connections to the identity domain are refused.
     pub fn close_domain(&mut self) {
         self.domain_server.close();
@@ -183,6 +200,7 @@ impl Sim {
         let mut secrets = self.provider.secrets();
         secrets.push(self.domain.rules().client_secret.clone());
         secrets.extend(self.console.secrets());
+        secrets.extend(self.runner.secrets());
         for recorded in self.journal.read(|recorded| recorded.grant != Grant::Authorize) {
             let header = recorded.request.header("authorization").unwrap_or_default();
             secrets.extend(header.strip_prefix("Basic ").map(str::to_owned));
@@ -206,7 +224,7 @@ struct Journal(Mutex<Vec<Recorded>>);
 impl Journal {
     fn write(&self, grant: Grant, request: &Request) {
         let fields = match grant {
-            Grant::Authorize | Grant::ConsoleSignIn => request.query.clone(),
+            Grant::Authorize | Grant::IdToken | Grant::ConsoleSignIn => request.query.clone(),
             Grant::Code | Grant::Refresh | Grant::Exchange => form(request),
             Grant::ConsoleRefresh => json_members(request),
         };
@@ -250,6 +268,10 @@ impl Router {
             }
             _ => http::send(stream, &not_found().bytes()),
         }
+    }
+
+    fn runner(&self, runner: &Runner, request: &Request, stream: TcpStream) {
+        self.answer(Grant::IdToken, request, stream, || runner.answer(request));
     }
 
     fn domain(&self, domain: &Domain, request: &Request, stream: TcpStream) {
