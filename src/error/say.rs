@@ -267,6 +267,19 @@ impl Error {
                 format!("the provider answered {}", oauth_words(Some(error), description.as_deref())),
                 format!("resolve this at the provider, then run {authenticate}"),
             ),
+            Self::AnotherIssuer { named, expected } => failed(
+                "cannot sign in",
+                match named {
+                    Some(named) => {
+                        format!("the answer names the issuer {named}, and the configured one is {expected}")
+                    }
+                    None => format!("the answer names no issuer, and those of {expected} always do"),
+                },
+                format!(
+                    "correct issuer, or set issuer_expected if the provider gives itself another name, then run {authenticate}; \
+                     the code was not used, since another server may have answered"
+                ),
+            ),
             Self::Unanswered { minutes } => failed(
                 "cannot sign in",
                 format!("nobody answered in the browser within {minutes} minutes"),
@@ -334,6 +347,12 @@ impl Error {
                 why,
                 "check that the URL is right and that no proxy or sign-in page answers in its place",
             ),
+            Self::Discovery { url, why } => failed(
+                format!("cannot use the discovery document {url}"),
+                why,
+                "correct issuer, set issuer_expected if the provider gives itself another name, or name the endpoints \
+                 with authz_base_url and token_url",
+            ),
             Self::Untrusted { what, url, why } => failed(
                 format!("cannot trust the certificate of the {what} {url}"),
                 why,
@@ -373,6 +392,15 @@ impl Error {
                 format!("it is of {was}, and the new one would be of {is}"),
                 format!(
                     "run {} to take the new one, or use another profile for it",
+                    given.command("session authenticate", Some(profile))
+                ),
+            ),
+            Self::UnexpectedIdentity { profile, expected, is } => failed(
+                format!("cannot take the session for profile {profile}"),
+                format!("it is of {is}, and the settings expect {expected}"),
+                format!(
+                    "correct expect_user or expect_tenancy, or run {} and sign in as the one who is expected; \
+                     nothing of the new session was stored",
                     given.command("session authenticate", Some(profile))
                 ),
             ),
@@ -716,6 +744,9 @@ mod tests {
                 };
                 vec![denied("access_denied", None), denied("invalid_request", Some("nonce required"))]
             }
+            Variant::AnotherIssuer => [Some("https://evil.example.com".to_owned()), None]
+                .map(|named| Error::AnotherIssuer { named, expected: "https://idp.example.com".into() })
+                .into(),
             Variant::Unanswered => vec![Error::Unanswered { minutes: 5 }],
             Variant::NoBrowser => vec![Error::NoBrowser],
             Variant::NobodyToAsk => {
@@ -784,6 +815,11 @@ mod tests {
                 })
                 .into(),
             Variant::BadAnswer => vec![Error::BadAnswer { what, url, why: "it is not JSON".into() }],
+            Variant::Discovery => vec![Error::Discovery {
+                url: "https://idp.example.com/.well-known/openid-configuration".into(),
+                why: "its issuer is https://evil.example.com, and the configured one is https://idp.example.com"
+                    .into(),
+            }],
             Variant::Untrusted => {
                 let why = "it is from an authority that is not trusted here".into();
                 vec![Error::Untrusted { what, url, why }]
@@ -800,6 +836,11 @@ mod tests {
             Variant::AnotherIdentity => vec![Error::AnotherIdentity {
                 profile: "prod".into(),
                 was: "user ocid1.user.oc1..ada of tenancy ocid1.tenancy.oc1..one".into(),
+                is: "user ocid1.user.oc1..eve of tenancy ocid1.tenancy.oc1..one".into(),
+            }],
+            Variant::UnexpectedIdentity => vec![Error::UnexpectedIdentity {
+                profile: "prod".into(),
+                expected: "user ocid1.user.oc1..ada".into(),
                 is: "user ocid1.user.oc1..eve of tenancy ocid1.tenancy.oc1..one".into(),
             }],
             Variant::ClockWrong => vec![Error::ClockWrong {

@@ -1,4 +1,4 @@
-//! The HTTP client: posts with TLS roots, proxies, limits, and the few retries that cannot spend
+//! The HTTP client: requests with TLS roots, proxies, limits, and the few retries that cannot spend
 //! a token twice.
 
 use std::cell::OnceCell;
@@ -28,6 +28,8 @@ use crate::time::UnixTime;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// For a document that any server has ready. A request that spends something usually follows, within the same deadline.
+const GET_TIMEOUT: Duration = Duration::from_secs(10);
 /// In bytes: far more than any token response, and little enough to hold in memory.
 const LARGEST_ANSWER: u64 = 1 << 20;
 /// Large enough for a usual response with its headers, so that one read receives all of it.
@@ -143,6 +145,15 @@ impl<'a> Client<'a> {
 
     /// Posts a body and returns the response, whatever its status. Retries as `retry` allows.
     pub fn post(&self, endpoint: &Endpoint<'_>, post: &Post<'_>, retry: Retry) -> Result<Answer> {
+        self.request(endpoint, Some(post), retry)
+    }
+
+    /// Gets a document, whatever the status. Retries as `retry` allows.
+    pub fn get(&self, endpoint: &Endpoint<'_>, retry: Retry) -> Result<Answer> {
+        self.request(endpoint, None, retry)
+    }
+
+    fn request(&self, endpoint: &Endpoint<'_>, post: Option<&Post<'_>>, retry: Retry) -> Result<Answer> {
         let route = self.route(endpoint)?;
         let mut pause = Duration::from_millis(500);
         for attempt in 1.. {
@@ -181,20 +192,26 @@ impl<'a> Client<'a> {
         &self,
         agent: &Agent,
         endpoint: &Endpoint<'_>,
-        post: &Post<'_>,
+        post: Option<&Post<'_>>,
     ) -> std::result::Result<Answer, ureq::Error> {
         self.tcp.begin();
-        let mut request = agent
-            .post(endpoint.url)
-            .config()
-            .timeout_global(Some(self.remaining().min(REQUEST_TIMEOUT)))
-            .build()
-            .header("content-type", post.content_type)
-            .header("accept", "application/json");
-        for (name, value) in post.headers {
-            request = request.header(*name, *value);
-        }
-        let mut response = request.send(post.body)?;
+        let within = |limit| Some(self.remaining().min(limit));
+        let mut response = match post {
+            Some(post) => {
+                let request =
+                    agent.post(endpoint.url).config().timeout_global(within(REQUEST_TIMEOUT)).build();
+                let request =
+                    request.header("content-type", post.content_type).header("accept", "application/json");
+                post.headers
+                    .iter()
+                    .fold(request, |request, (name, value)| request.header(*name, *value))
+                    .send(post.body)?
+            }
+            None => {
+                let request = agent.get(endpoint.url).config().timeout_global(within(GET_TIMEOUT)).build();
+                request.header("accept", "application/json").call()?
+            }
+        };
         let header =
             |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let retry_after = header("retry-after").and_then(|seconds| seconds.parse().ok());

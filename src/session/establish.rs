@@ -1,8 +1,8 @@
-//! Checks a new UPST and stores the session. Every renewal and every sign-in ends here.
+//! Checks a new UPST and stores its session. Every renewal and every sign-in ends here.
 
 use super::stored::Snapshot;
 use super::{Engine, Freshness, Named, Session, Source};
-use crate::config::{Origin, SetBy};
+use crate::config::{Origin, SetBy, Settings};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
@@ -34,6 +34,31 @@ impl Binding {
         self.key.public()
     }
 
+    /// Parses a UPST that was asked for this key, and refuses one that is expired, bound to another key, or of somebody
+    /// else than the settings expect: it would replace a stored UPST that may be valid. `exchanged` says where it is from.
+    pub fn check(&self, engine: &Engine<'_>, token: &Secret, exchanged: bool) -> Result<Upst> {
+        let upst = Upst::parse(token.expose()).map_err(|why| Error::Upst { why, exchanged })?;
+        let now = host::now();
+        if !upst.is_valid_for(now, 0) {
+            return Err(Error::ClockWrong { expiration: upst.exp().to_string(), now: now.to_string() });
+        }
+        if !upst.is_bound_to(self.key.public()) {
+            let why = "it is bound to another key than the one it was asked for".into();
+            return Err(Error::Upst { why, exchanged });
+        }
+        let Settings { profile, expected, .. } = engine.settings;
+        let is = upst.identity();
+        // A token that names nobody shows of nobody that it is theirs.
+        if !is.meets(expected) {
+            return Err(Error::UnexpectedIdentity {
+                profile: profile.to_string(),
+                expected: expected.known(),
+                is: is.to_string(),
+            });
+        }
+        Ok(upst)
+    }
+
     /// The key, if it is on disk already.
     pub fn into_stored(self) -> Option<PrivateKey> {
         self.is_stored.then_some(self.key)
@@ -42,8 +67,8 @@ impl Binding {
 
 /// What a renewal or a sign-in brought.
 pub struct Made {
-    /// The UPST.
-    pub token: Secret,
+    /// Checked by [`Binding::check`].
+    pub upst: Upst,
     pub binding: Binding,
     /// What it was made from.
     pub origin: Option<Origin>,
@@ -54,11 +79,12 @@ pub struct Made {
 /// Stores the session. `stored` is the current content of the folder and of the OCI config.
 pub fn establish(engine: &Engine<'_>, locked: &Locked, made: Made, stored: Snapshot<'_>) -> Result<Session> {
     let Snapshot { contents, section, oci_config } = stored;
-    let Made { token, binding: Binding { key, is_stored }, origin, console, source } = made;
-    let upst = checked(&token, &key, console.is_none())?;
+    let Made { upst, binding: Binding { key, is_stored }, origin, console, source } = made;
     let (was, is) = (contents.identity(), upst.identity());
     let is_another = is.differs_from(&was);
-    let may_change = source == Source::Authenticated || contents.record.identity_may_change;
+    let may_change = source == Source::Authenticated
+        || contents.record.identity_may_change
+        || was.differs_from(&engine.settings.expected);
     if is_another && !may_change {
         let profile = engine.settings.profile.to_string();
         return Err(Error::AnotherIdentity { profile, was: was.to_string(), is: is.to_string() });
@@ -98,21 +124,6 @@ pub fn establish(engine: &Engine<'_>, locked: &Locked, made: Made, stored: Snaps
         session.upst.exp()
     ));
     Ok(session)
-}
-
-/// Parses a UPST, and refuses one that is expired or bound to another key: it would replace a stored UPST
-/// that may be valid.
-fn checked(token: &Secret, key: &PrivateKey, exchanged: bool) -> Result<Upst> {
-    let upst = Upst::parse(token.expose()).map_err(|why| Error::Upst { why, exchanged })?;
-    let now = host::now();
-    if !upst.is_valid_for(now, 0) {
-        return Err(Error::ClockWrong { expiration: upst.exp().to_string(), now: now.to_string() });
-    }
-    if !upst.is_bound_to(key.public()) {
-        let why = "it is bound to another key than the one it was asked for".into();
-        return Err(Error::Upst { why, exchanged });
-    }
-    Ok(upst)
 }
 
 /// Makes the profile's section of the OCI config name this session. A file that cannot be written costs

@@ -144,7 +144,7 @@ class Home:
         for root, folders, files in os.walk(self.oci):
             for name in folders:
                 same(stat.S_IMODE(os.stat(os.path.join(root, name)).st_mode), 0o700, f"mode of {name}")
-        known = {"token", "private_key.pem", "refresh_token", "session.json"}
+        known = {"token", "private_key.pem", "refresh_token", "session.json", "discovery.json"}
         for file in self.session(profile).iterdir():
             same(stat.S_IMODE(file.stat().st_mode), 0o600, f"mode of {file.name}")
             assert file.name in known or file.name.endswith((".lock", ".log", ".pid")) or file.name.startswith("oci_api_key"), f"a stray: {file.name}"

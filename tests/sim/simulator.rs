@@ -206,7 +206,7 @@ struct Journal(Mutex<Vec<Recorded>>);
 impl Journal {
     fn write(&self, grant: Grant, request: &Request) {
         let fields = match grant {
-            Grant::Authorize | Grant::ConsoleSignIn => request.query.clone(),
+            Grant::Authorize | Grant::ConsoleSignIn | Grant::Discovery => request.query.clone(),
             Grant::Code | Grant::Refresh | Grant::Exchange => form(request),
             Grant::ConsoleRefresh => json_members(request),
         };
@@ -242,6 +242,9 @@ impl Router {
         match (request.path.as_str(), request.method.as_str()) {
             ("/authorize", "GET") => {
                 self.answer(Grant::Authorize, request, stream, || provider.authorize(request));
+            }
+            (path, _) if Provider::is_discovery(path) => {
+                self.answer(Grant::Discovery, request, stream, || provider.discovery(request));
             }
             ("/token", _) => {
                 let refresh = http::value(&form(request), "grant_type") == Some("refresh_token");

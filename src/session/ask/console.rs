@@ -23,7 +23,7 @@ pub fn sign_in<'a>(
 ) -> Result<Session> {
     let settings = engine.settings;
     let record = &stored.contents.record;
-    let dead_file = dead_file(engine, record)?;
+    let dead_file = dead_file(engine, record, settings.origin().as_ref())?;
     let services = services(engine, None, Some(&needs.region))?;
     let mut login = engine.want.login.clone();
     if let Some(known) = &record.console {
@@ -44,7 +44,8 @@ pub fn sign_in<'a>(
     };
     locked.state(console::PURPOSE);
     log::info(format_args!("Signing in for profile {}: {why}", settings.profile));
-    let token = console::ask(engine.host, &plan, binding.public_key(), reply)
+    let upst = console::ask(engine.host, &plan, binding.public_key(), reply)
+        .and_then(|token| binding.check(engine, &token, false))
         .inspect_err(|e| remember(locked, record, e, dead_file))
         .map_err(|e| without_browser(engine, why, e))?;
 
@@ -68,7 +69,7 @@ pub fn sign_in<'a>(
     stored.oci_config = engine.oci_config()?;
     stored.section = stored.oci_config.section(&settings.profile)?;
     let made = Made {
-        token,
+        upst,
         binding,
         origin,
         console: Some(ConsoleRecord { since: Some(host::now()), login, ..ConsoleRecord::default() }),

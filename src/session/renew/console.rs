@@ -89,9 +89,11 @@ pub fn renew<'a>(
         }
         Err(e) => return Err(remember(locked, record, now, e)),
     };
+    let binding = Binding::of(stored.contents.key.take())?;
+    let upst = binding.check(engine, &token, false).map_err(|e| remember(locked, record.clone(), now, e))?;
     let made = Made {
-        token,
-        binding: Binding::of(stored.contents.key.take())?,
+        upst,
+        binding,
         origin: Some(Origin::Console {
             console_url: Some(services.console_url),
             auth_service_url: Some(services.auth_service_url),

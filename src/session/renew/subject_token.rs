@@ -1,7 +1,7 @@
 //! A token that this machine already has, for example the identity token of a CI job, is exchanged anew at each
 //! renewal. There is no refresh token, and no person is ever asked.
 
-use super::{LIMIT, Outcome};
+use super::Outcome;
 use crate::config::WorkloadNeeds;
 use crate::error::{Error, Result};
 use crate::host;
@@ -27,14 +27,14 @@ pub fn renew<'a>(
         return Err(Error::SubjectToken { why: format!("its `exp` is {exp}, and now is {now}") });
     }
     let binding = Binding::of(stored.contents.key.take())?;
-    engine.client.begin(LIMIT);
     let token = exchange::upst(&engine.client, &needs.domain, &subject_token, &binding.spki_der())?;
+    let upst = binding.check(engine, &token, true)?;
     let origin = engine.settings.origin();
     if stored.contents.record.provider_change(origin.as_ref()).is_some() {
         // The former session was another's, and its refresh token must not be sent anywhere.
         locked.remove_refresh_token()?;
         stored.contents.record.identity_may_change = true;
     }
-    let made = Made { token, binding, origin, console: None, source: Source::Refreshed };
+    let made = Made { upst, binding, origin, console: None, source: Source::Refreshed };
     establish(engine, locked, made, stored).map(|session| Outcome::Renewed(Box::new(session)))
 }
