@@ -51,7 +51,7 @@
 //! |---|---|
 //! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `passthrough`, `kube`, `readme` |
 //! | `fresh` | `daemon`, `auto_refresh` |
-//! | `session` | `life`, `crowd`, `origin`, `console` |
+//! | `session` | `life`, `crowd`, `origin`, `expected`, `console` |
 //! | `signin` | `sign_in` |
 //! | `store`, `files` | `at_rest`, `disk`, `owners` |
 //! | `oci` | `oci_config`, `passthrough` |

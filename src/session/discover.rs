@@ -1,6 +1,6 @@
 //! The document of the configured issuer: the copy in the session folder, if it is of today, else the provider's.
 
-use super::Engine;
+use super::{Engine, Freshness};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
@@ -22,7 +22,10 @@ pub fn document(engine: &Engine<'_>, locked: &Locked, issuer: &Issuer) -> Result
         .and_then(|bytes| StoredDocument::parse(&bytes))
         .filter(|copy| copy.is_of(issuer));
     let is_fresh = |copy: &StoredDocument| (0..FRESH_SECONDS).contains(&now.since(copy.read_at));
-    if let Some(copy) = copy.clone().filter(is_fresh) {
+    // A person who signs in anew may do so because the provider has changed something.
+    if engine.want.freshness != Freshness::SignedIn
+        && let Some(copy) = copy.clone().filter(is_fresh)
+    {
         return Ok(copy.document);
     }
     // With a copy at hand, nobody waits for a second try.
@@ -39,6 +42,10 @@ pub fn document(engine: &Engine<'_>, locked: &Locked, issuer: &Issuer) -> Result
             return Ok(copy.document);
         }
     };
+    if document.authorization_endpoint.is_none() || document.token_endpoint.is_none() {
+        // The provider may soon correct such a document.
+        return Ok(document);
+    }
     let name = issuer.name().to_owned();
     let copy = StoredDocument { issuer: issuer.url.clone(), name, read_at: now, document: document.clone() };
     if let Err(e) = locked.store_discovery(&copy.to_json()) {

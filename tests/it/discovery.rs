@@ -307,6 +307,24 @@ fn another_issuer_is_another_origin() {
     world.woci(&["--sign-in", "never"]).run().fails(1).says("issuer changed");
 }
 
+/// A provider that has changed its endpoints serves a person again who signs in by name.
+#[test]
+fn an_explicit_sign_in_reads_the_document_anew_and_an_incomplete_one_is_not_kept() {
+    let world = with_issuer();
+    world.woci(&[]).run().ok();
+    world.woci(&["session", "authenticate"]).run().ok();
+    assert_eq!(documents(&world).len(), 2);
+    world.sim.fault(Grant::Discovery, Fault::status(500, ""));
+    world.woci(&["session", "authenticate"]).run().ok();
+    assert_eq!(documents(&world).len(), 3);
+
+    let world = signed_in_yesterday();
+    world.sim.provider.rules().discovery.members = vec![("token_endpoint", Value::Null)];
+    world.woci(&[]).run().fails(1).says("it has no token_endpoint");
+    world.sim.provider.rules().discovery.members.clear();
+    world.woci(&[]).run().ok();
+}
+
 /// Endpoints that were configured one by one stay good when the issuer takes their place.
 #[test]
 fn a_session_without_an_issuer_is_refreshed_with_one() {
