@@ -11,7 +11,7 @@ use crate::options;
 
 /// What a renewal or a sign-in needs, by what the session comes from.
 pub enum Needs {
-    Provider(ProviderNeeds),
+    Provider(Box<ProviderNeeds>),
     Workload(WorkloadNeeds),
     Console(ConsoleNeeds),
 }
@@ -57,7 +57,9 @@ impl Settings {
         discover: impl FnOnce(&Issuer) -> Result<Document>,
     ) -> Result<Needs> {
         match self.session_from {
-            Some(SessionFrom::Provider) => self.provider_needs(env, discover).map(Needs::Provider),
+            Some(SessionFrom::Provider) => {
+                self.provider_needs(env, discover).map(Box::new).map(Needs::Provider)
+            }
             Some(SessionFrom::Workload) => self.workload_needs(env).map(Needs::Workload),
             Some(SessionFrom::Console) => self.console_needs(region).map(Needs::Console),
             // The manager config may say more.

@@ -228,6 +228,7 @@ class Provider:
         assert self.process.poll() is None, f"the provider ended: {self.said()}"
         self.url = f"http://127.0.0.1:{self.port}"
         self.jwks_url = f"{self.url}/jwks"
+        self.issuer, self.authz_params = self.url, "prompt=consent"
 
     def said(self):
         return pathlib.Path(self.log.name).read_text()
