@@ -657,6 +657,7 @@ mod tests {
                 "issuer = http://a.example.com\n",
                 "it is http, which is allowed for this machine only; use https",
             ),
+            ("issuer = https://a.example/.well-known/openid-configuration\n", "it names the document"),
             ("expect_user = ada@example.com\n", "it is not an OCID"),
             ("expect_tenancy = ocid1.tenancy oc1\n", "it is not an OCID"),
         ] {

@@ -142,7 +142,7 @@ fn one_line(text: &str) -> String {
 fn check(kind: Kind, text: &str) -> std::result::Result<(), String> {
     let good = match kind {
         Kind::Url => return url::check(text),
-        Kind::Issuer => return url::check(text).and_then(|()| without_query(text)),
+        Kind::Issuer => return url::check(text).and_then(|()| issuer(text)),
         Kind::Parameters => return parameters(text).map(drop),
         Kind::Ocid => text.starts_with("ocid1.") && is_ocid(text),
         Kind::Text | Kind::Secret | Kind::Path => !text.contains(char::is_control),
@@ -169,11 +169,15 @@ fn check(kind: Kind, text: &str) -> std::result::Result<(), String> {
     })
 }
 
-fn without_query(issuer: &str) -> std::result::Result<(), String> {
-    match issuer.contains('?') {
-        true => Err("it has a query, and an issuer has none".into()),
-        false => Ok(()),
+/// What an issuer must be beside a URL.
+fn issuer(text: &str) -> std::result::Result<(), String> {
+    if text.contains('?') {
+        return Err("it has a query, and an issuer has none".into());
     }
+    if text.contains("/.well-known/") {
+        return Err("it names the document; leave out /.well-known/ and what follows".into());
+    }
+    Ok(())
 }
 
 /// The parameters of a text such as `prompt=consent&audience=api`, decoded.

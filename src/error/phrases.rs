@@ -1,7 +1,7 @@
 //! Parts of messages: the words of a server that refused a request and what to do then, how far a clock is off, and
 //! commands that can be pasted.
 
-use super::{AUTH_SERVICE, EXCHANGE, EXCHANGE_BY_DEFAULT, Given};
+use super::{AUTH_SERVICE, DISCOVERY, EXCHANGE, EXCHANGE_BY_DEFAULT, Given};
 
 /// The reason that a server gave.
 pub fn oauth_words(error: Option<&str>, description: Option<&str>) -> String {
@@ -21,6 +21,8 @@ pub fn refused_advice(what: &str, status: u16, error: Option<&str>, authenticate
             "check the region, and auth_service_url if it is set".into()
         }
         _ if what == AUTH_SERVICE => format!("run {authenticate} if this lasts; the session is kept"),
+        // Nothing is registered for it.
+        _ if what == DISCOVERY => "check issuer, or name the endpoints with authz_base_url and token_url".into(),
         (_, Some("invalid_client")) | (401, _) => {
             "check the client id and the client secret of that endpoint".into()
         }

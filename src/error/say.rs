@@ -530,7 +530,7 @@ mod tests {
 
     use strum::IntoEnumIterator as _;
 
-    use super::super::{EXCHANGE, EXCHANGE_BY_DEFAULT, Variant};
+    use super::super::{DISCOVERY, EXCHANGE, EXCHANGE_BY_DEFAULT, Variant};
     use super::*;
     use crate::testing::golden;
     use crate::time::UnixTime;
@@ -790,6 +790,13 @@ mod tests {
                     refused(403, None, Some("Blocked by the firewall")),
                     of(EXCHANGE),
                     of(EXCHANGE_BY_DEFAULT),
+                    Error::Refused {
+                        what: DISCOVERY,
+                        url: "https://idp.example.com/.well-known/openid-configuration".into(),
+                        status: 404,
+                        error: None,
+                        why: Some("Not found".into()),
+                    },
                     auth(503, None, None),
                     auth(404, Some("NotAuthorizedOrNotFound"), Some("no such host")),
                     auth(302, None, Some("a redirect to https://portal.example.com/")),

@@ -7,11 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::http::{Client, Endpoint, Retry};
 use super::{token, url};
-use crate::error::{Error, Result};
+use crate::error::{DISCOVERY, Error, Result};
 use crate::printable;
 use crate::time::UnixTime;
 
-const WHAT: &str = "discovery document";
 const OPENID: &str = "/.well-known/openid-configuration";
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
 
@@ -199,7 +198,7 @@ pub fn get(client: &Client<'_>, issuer: &Issuer, retry: Retry) -> Result<Documen
 }
 
 fn get_at(client: &Client<'_>, place: &str, issuer: &Issuer, retry: Retry) -> Result<Document> {
-    let endpoint = Endpoint { what: WHAT, url: place };
+    let endpoint = Endpoint { what: DISCOVERY, url: place };
     let answer = client.get(&endpoint, retry)?;
     let members = match answer.status {
         200 => serde_json::from_slice(&answer.body)

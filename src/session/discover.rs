@@ -16,11 +16,11 @@ const FRESH_SECONDS: i64 = 24 * 60 * 60;
 /// The provider's document must not be followed, or is not to be had and there is no copy.
 pub fn document(engine: &Engine<'_>, locked: &Locked, issuer: &Issuer) -> Result<Document> {
     let now = host::now();
-    let copy = engine
-        .dir
-        .discovery()?
-        .and_then(|bytes| StoredDocument::parse(&bytes))
-        .filter(|copy| copy.is_of(issuer));
+    let stored = engine.dir.discovery().unwrap_or_else(|e| {
+        log::debug(format_args!("The discovery document is read at the provider: {e}"));
+        None
+    });
+    let copy = stored.and_then(|bytes| StoredDocument::parse(&bytes)).filter(|copy| copy.is_of(issuer));
     let is_fresh = |copy: &StoredDocument| (0..FRESH_SECONDS).contains(&now.since(copy.read_at));
     // A person who signs in anew may do so because the provider has changed something.
     if engine.want.freshness != Freshness::SignedIn

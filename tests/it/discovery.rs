@@ -243,6 +243,22 @@ fn a_document_of_another_issuer_is_refused_although_there_is_a_copy() {
     assert_eq!(world.sim.count(Grant::Refresh), 0);
 }
 
+/// No run but a refresh or a sign-in looks at the copy, and a refresh does without.
+#[test]
+fn a_copy_that_cannot_be_read_costs_nothing_but_a_request() {
+    let world = with_issuer();
+    world.woci(&[]).run().ok();
+    world.session().remove("discovery.json");
+    let folder = world.session().path("discovery.json");
+    std::fs::create_dir(&folder).expect("a session folder is writable");
+    let run = world.woci(&["--log-level", "DEBUG"]).run().ok();
+    assert!(!run.stderr.contains("discovery"), "{run}");
+    assert_eq!(documents(&world).len(), 1);
+    world.woci(&["session", "refresh"]).run().ok();
+    assert_eq!(documents(&world).len(), 2);
+    std::fs::remove_dir(folder).expect("it is empty");
+}
+
 /// A copy of another issuer, from the future, or damaged is as good as none.
 #[test]
 fn only_a_whole_copy_of_the_configured_issuer_counts() {
