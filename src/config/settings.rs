@@ -10,7 +10,6 @@ use crate::error::{Error, Given, Result};
 use crate::files::exposed;
 use crate::log;
 use crate::oauth::discovery::Issuer;
-use crate::oci::Identity;
 use crate::secret::Secret;
 
 pub struct Settings {
@@ -33,8 +32,10 @@ pub struct Settings {
     pub refresh_safety_window: u32,
     pub passphrase: PassphraseSource,
     pub sign_in: SignIn,
-    /// Whose session it has to be, as far as that is configured.
-    pub expected: Identity,
+    /// The OCID of the user whose session it has to be.
+    pub expect_user: Option<String>,
+    /// The OCID of the tenancy that the session has to be of.
+    pub expect_tenancy: Option<String>,
     /// For the commands that messages suggest.
     pub given: Given,
     /// About the configuration, for a run that renews or signs in.
@@ -221,7 +222,8 @@ impl Settings {
                 true => SignIn::Never,
                 false => SignIn::Auto,
             },
-            expected: Identity { user: values.text("expect_user")?, tenancy: values.text("expect_tenancy")? },
+            expect_user: values.text("expect_user")?,
+            expect_tenancy: values.text("expect_tenancy")?,
             given: values.given(),
             warnings,
             session_from,

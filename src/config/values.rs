@@ -10,7 +10,6 @@ use super::profile::{COMMON, ProfileName};
 use crate::error::{Error, Given, Result};
 use crate::host::Env;
 use crate::oauth::{self, url};
-use crate::oci::is_ocid;
 use crate::options::Flags;
 use crate::options::{self, Kind, Opt};
 
@@ -144,7 +143,7 @@ fn check(kind: Kind, text: &str) -> std::result::Result<(), String> {
         Kind::Url => return url::check(text),
         Kind::Issuer => return url::check(text).and_then(|()| issuer(text)),
         Kind::Parameters => return parameters(text).map(drop),
-        Kind::Ocid => text.starts_with("ocid1.") && is_ocid(text),
+        Kind::Ocid => text.starts_with("ocid1.") && text.bytes().all(|b| b.is_ascii_graphic()),
         Kind::Text | Kind::Secret | Kind::Path => !text.contains(char::is_control),
         Kind::Region => is_region(text),
         Kind::Flag => boolean(text).is_some(),

@@ -1,7 +1,21 @@
-//! Parts of messages: the words of a server that refused a request and what to do then, how far a clock is off, and
-//! commands that can be pasted.
+//! Messages and their parts: the words of a server that refused a request and what to do then, where to set what is missing, how
+//! far a clock is off, and commands that can be pasted.
 
-use super::{AUTH_SERVICE, DISCOVERY, EXCHANGE, EXCHANGE_BY_DEFAULT, Given};
+use super::{AUTH_SERVICE, DISCOVERY, EXCHANGE, EXCHANGE_BY_DEFAULT, Found, Given, Said};
+
+/// Exit code 2: the arguments or the configuration are wrong.
+pub fn wrong(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
+    row(2, what, why, next)
+}
+
+/// Exit code 1: the failure is not one of arguments or configuration.
+pub fn failed(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
+    row(1, what, why, next)
+}
+
+pub fn row(code: u8, what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
+    Said { code, what: what.into(), why: why.into(), next: next.into() }
+}
 
 /// The reason that a server gave.
 pub fn oauth_words(error: Option<&str>, description: Option<&str>) -> String {
@@ -41,6 +55,35 @@ pub fn refused_advice(what: &str, status: u16, error: Option<&str>, authenticate
             "set token_exchange_url to the token endpoint of your OCI identity domain, unless that is the same".into()
         }
         _ => "check how the client is registered there".into(),
+    }
+}
+
+/// Where to set the options that are missing. `console`: Oracle's own sign-in would do without them, or is what lacks its
+/// region.
+pub fn missing_advice(
+    names: &[String],
+    profile: &str,
+    console: bool,
+    manager: &Found,
+    given: &Given,
+) -> String {
+    let section = match manager {
+        Found::At(path) => format!("set them in [{profile}] or [COMMON] of {}", path.display()),
+        Found::NowhereOf(places) => {
+            let places: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
+            format!("no manager config was found at {}: set them in [{profile}] of one", places.join(" or "))
+        }
+    };
+    let set = format!("{section}, or give them as options");
+    let command = given.command("session authenticate --region REGION", Some(profile));
+    match (console, names) {
+        (false, _) => set,
+        (true, [region]) if region.starts_with("--region") => {
+            format!("run {command} with your region, such as eu-frankfurt-1")
+        }
+        (true, _) => format!(
+            "run {command} to sign in at Oracle's own page, which needs only your region; for another provider, {set}"
+        ),
     }
 }
 

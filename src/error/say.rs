@@ -3,8 +3,8 @@
 //! A message reads `cannot <do> <what>: <why>; <next step>`. Three texts are kept word for word from
 //! the older tool, because people search for them; two of them are here.
 
-use super::phrases::{deviation, oauth_words, refused_advice};
-use super::{AUTH_SERVICE, Error, Found, Given, Said};
+use super::phrases::{deviation, failed, missing_advice, oauth_words, refused_advice, row, wrong};
+use super::{AUTH_SERVICE, Error, Given, Said};
 
 impl Error {
     pub fn say(&self) -> Said {
@@ -92,33 +92,11 @@ impl Error {
                 why,
                 "correct the file, or name another with --manager-config",
             ),
-            Self::MissingOptions { names, profile, console, manager } => {
-                let section = match manager {
-                    Found::At(path) => format!("set them in [{profile}] or [COMMON] of {}", path.display()),
-                    Found::NowhereOf(places) => {
-                        let places: Vec<String> =
-                            places.iter().map(|path| path.display().to_string()).collect();
-                        format!(
-                            "no manager config was found at {}: set them in [{profile}] of one",
-                            places.join(" or ")
-                        )
-                    }
-                };
-                let set = format!("{section}, or give them as options");
-                let next = match (console, names.as_slice()) {
-                    (false, _) => set,
-                    (true, [region]) if region.starts_with("--region") => format!(
-                        "run {} with your region, such as eu-frankfurt-1",
-                        given.command("session authenticate --region REGION", Some(profile))
-                    ),
-                    (true, _) => format!(
-                        "run {} to sign in at Oracle's own page, which needs only your region; for another \
-                         provider, {set}",
-                        given.command("session authenticate --region REGION", Some(profile))
-                    ),
-                };
-                wrong("Missing required options", names.join(", "), next)
-            }
+            Self::MissingOptions { names, profile, console, manager } => wrong(
+                "Missing required options",
+                names.join(", "),
+                missing_advice(names, profile, *console, manager, given),
+            ),
             Self::TwoSources { one, other, chosen_by } => wrong(
                 format!("cannot use both {one} and {other}"),
                 "each of them says what the session is made from",
@@ -510,27 +488,13 @@ impl Error {
     }
 }
 
-/// Exit code 2: the arguments or the configuration are wrong.
-fn wrong(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
-    row(2, what, why, next)
-}
-
-/// Exit code 1: the failure is not one of arguments or configuration.
-fn failed(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
-    row(1, what, why, next)
-}
-
-fn row(code: u8, what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
-    Said { code, what: what.into(), why: why.into(), next: next.into() }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
     use strum::IntoEnumIterator as _;
 
-    use super::super::{DISCOVERY, EXCHANGE, EXCHANGE_BY_DEFAULT, Variant};
+    use super::super::{DISCOVERY, EXCHANGE, EXCHANGE_BY_DEFAULT, Found, Variant};
     use super::*;
     use crate::testing::golden;
     use crate::time::UnixTime;

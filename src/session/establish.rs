@@ -2,7 +2,7 @@
 
 use super::stored::Snapshot;
 use super::{Engine, Freshness, Named, Session, Source};
-use crate::config::{Origin, SetBy, Settings};
+use crate::config::{Origin, SetBy};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
@@ -46,12 +46,11 @@ impl Binding {
             let why = "it is bound to another key than the one it was asked for".into();
             return Err(Error::Upst { why, exchanged });
         }
-        let Settings { profile, expected, .. } = engine.settings;
-        let is = upst.identity();
+        let (expected, is) = (engine.expected(), upst.identity());
         // A token that names nobody shows of nobody that it is theirs.
-        if !is.meets(expected) {
+        if !is.meets(&expected) {
             return Err(Error::UnexpectedIdentity {
-                profile: profile.to_string(),
+                profile: engine.settings.profile.to_string(),
                 expected: expected.known(),
                 is: is.to_string(),
             });
@@ -84,7 +83,7 @@ pub fn establish(engine: &Engine<'_>, locked: &Locked, made: Made, stored: Snaps
     let is_another = is.differs_from(&was);
     let may_change = source == Source::Authenticated
         || contents.record.identity_may_change
-        || was.differs_from(&engine.settings.expected);
+        || was.differs_from(&engine.expected());
     if is_another && !may_change {
         let profile = engine.settings.profile.to_string();
         return Err(Error::AnotherIdentity { profile, was: was.to_string(), is: is.to_string() });

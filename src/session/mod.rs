@@ -21,7 +21,7 @@ use crate::host::{self, Host};
 use crate::log;
 use crate::oauth::http::Client;
 use crate::oci::config_file::{ConfigFile, Section};
-use crate::oci::{PrivateKey, Upst};
+use crate::oci::{Identity, PrivateKey, Upst};
 use crate::secret::Secret;
 pub use crate::store::record::Login;
 use crate::store::{Contents, Passphrase, SessionDir, refresh_token};
@@ -202,8 +202,13 @@ impl<'a> Engine<'a> {
 
     /// Why a stored session cannot be used now; `None` if it can.
     fn unusable(&self, contents: &Contents) -> Option<&'static str> {
-        let Settings { expected, .. } = self.settings;
-        stored::unusable(contents, self.settings.origin().as_ref(), expected, host::now())
+        stored::unusable(contents, self.settings.origin().as_ref(), &self.expected(), host::now())
+    }
+
+    /// Whose session it has to be, as far as that is configured.
+    fn expected(&self) -> Identity {
+        let Settings { expect_user, expect_tenancy, .. } = self.settings;
+        Identity { user: expect_user.clone(), tenancy: expect_tenancy.clone() }
     }
 
     /// Whether the stored session is a console session: woci made it so, or oci did and nothing configured says

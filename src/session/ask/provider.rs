@@ -63,7 +63,7 @@ pub fn sign_in<'a>(
     // Where the system gives no thread, the key is made now.
     let binding = binding.unwrap_or_else(|| Binding::of(stored_key.take()));
     // Whose tokens they are is known only after the exchange, and nothing of another person is stored.
-    let checked = match settings.expected == Identity::default() {
+    let checked = match engine.expected() == Identity::default() {
         true => None,
         false => Some(exchanged(engine, needs, &tokens.access_token, &binding).inspect_err(|_| {
             remember_as(HowFailed::Unsuccessful, locked, &stored.contents.record, dead_file);
