@@ -11,6 +11,12 @@ pub enum Kind {
     Text,
     Secret,
     Url,
+    /// The URL of an issuer, which has no query.
+    Issuer,
+    /// Parameters of a query, as `prompt=consent&audience=api`.
+    Parameters,
+    /// The OCID of a user or a tenancy.
+    Ocid,
     Path,
     /// The name or key of a region of OCI's; it becomes part of a host name.
     Region,
@@ -309,12 +315,35 @@ pub const OPTIONS: &[Opt] = &[
         ..ROW
     },
     Opt {
+        name: "--issuer",
+        key: Some("issuer"),
+        kind: Kind::Issuer,
+        value: "URL",
+        group: Group::Provider,
+        help: "the provider, whose document at URL/.well-known/openid-configuration names its endpoints; takes the place of --authz-base-url and --token-url",
+        example: "--issuer https://idp.example.com/oauth2/default",
+        clashes_with_oci: true,
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--issuer-expected",
+        key: Some("issuer_expected"),
+        default: Some("the issuer"),
+        value: "NAME",
+        group: Group::Provider,
+        help: "the issuer that the provider's document and answers have to name, if it is not its URL",
+        example: "--issuer-expected https://identity.oraclecloud.com/",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
         name: "--authz-base-url",
         key: Some("authz_base_url"),
         kind: Kind::Url,
         value: "URL",
         group: Group::Provider,
-        help: "the provider's authorization endpoint (required); a query in it is kept",
+        help: "the provider's authorization endpoint (required without --issuer); a query in it is kept",
         example: "--authz-base-url https://idp.example.com/oauth2/v1/authorize",
         kept_in_kubeconfig: true,
         ..ROW
@@ -325,7 +354,7 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Url,
         value: "URL",
         group: Group::Provider,
-        help: "the provider's token endpoint (required)",
+        help: "the provider's token endpoint (required without --issuer)",
         example: "--token-url https://idp.example.com/oauth2/v1/token",
         kept_in_kubeconfig: true,
         ..ROW
@@ -358,6 +387,27 @@ pub const OPTIONS: &[Opt] = &[
         help: "the scopes to request (required); offline_access requests a refresh token",
         example: "--scope \"openid offline_access\"",
         clashes_with_oci: true,
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--authz-params",
+        key: Some("authz_params"),
+        kind: Kind::Parameters,
+        value: "PARAMETERS",
+        group: Group::Provider,
+        help: "what is added to the authorization URL; none of the parameters that woci sends itself",
+        example: "--authz-params \"prompt=consent&audience=api\"",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--login-hint",
+        key: Some("login_hint"),
+        value: "NAME",
+        group: Group::Provider,
+        help: "whom the provider suggests at the sign-in",
+        example: "--login-hint ada@example.com",
         kept_in_kubeconfig: true,
         ..ROW
     },
@@ -453,6 +503,28 @@ pub const OPTIONS: &[Opt] = &[
         help: "whether a run may open a browser by itself; `session authenticate` always may",
         example: "--sign-in never",
         essential: true,
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--expect-user",
+        key: Some("expect_user"),
+        kind: Kind::Ocid,
+        value: "OCID",
+        group: Group::SignIn,
+        help: "the user whose session it has to be; that of another one is refused before it is stored",
+        example: "--expect-user ocid1.user.oc1..aaaa",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--expect-tenancy",
+        key: Some("expect_tenancy"),
+        kind: Kind::Ocid,
+        value: "OCID",
+        group: Group::SignIn,
+        help: "the tenancy that the session has to be of; that of another one is refused before it is stored",
+        example: "--expect-tenancy ocid1.tenancy.oc1..aaaa",
         kept_in_kubeconfig: true,
         ..ROW
     },

@@ -236,10 +236,11 @@ pub mod fuzz {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Origin, SessionFrom, SetBy, SignIn};
+    use crate::config::{Origin, ProviderNeeds, SessionFrom, SetBy, SignIn};
     use crate::error::Found;
     use crate::host::Env;
     use crate::log::Level;
+    use crate::oauth::discovery::{Document, Issuer};
     use crate::testing::{Home, fixture_path};
 
     impl Home {
@@ -262,6 +263,11 @@ mod tests {
         }
     }
 
+    /// For settings that have every endpoint.
+    fn no_document(issuer: &Issuer) -> Result<Document> {
+        panic!("the document of {} was asked for", issuer.url)
+    }
+
     /// The path of a sample manager config.
     fn sample(name: &str) -> String {
         fixture_path(&format!("manager/{name}.ini")).into_os_string().into_string().unwrap()
@@ -278,7 +284,8 @@ mod tests {
             let settings = settings.unwrap_or_else(|e| panic!("{name}: {e}"));
             assert_eq!(settings.profile.as_str(), "prod", "{name}");
             assert_eq!(settings.warnings, Vec::<String>::new(), "{name}");
-            let renewal = settings.provider_needs(&Env::of(&[])).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let renewal =
+                settings.provider_needs(&Env::of(&[]), no_document).unwrap_or_else(|e| panic!("{name}: {e}"));
             assert!(renewal.provider.scope.contains("offline_access"), "{name}");
             assert!(settings.region.is_some(), "{name}");
             assert!(!settings.passphrase.prompt && settings.passphrase.variable.is_none(), "{name}");
@@ -303,7 +310,7 @@ mod tests {
                 let settings = home.settings(&[("--profile", profile)], &[]);
                 let settings = settings.unwrap_or_else(|e| panic!("{name}: {e}"));
                 assert_eq!(settings.warnings, Vec::<String>::new(), "{name}");
-                settings.provider_needs(&Env::of(&[])).unwrap_or_else(|e| panic!("{name}: {e}"));
+                settings.provider_needs(&Env::of(&[]), no_document).unwrap_or_else(|e| panic!("{name}: {e}"));
                 assert!(settings.passphrase.prompt || *profile == "staging", "{name}");
             }
         }
@@ -314,7 +321,7 @@ mod tests {
         let home = Home::new();
         let named = [("--manager-config", &*sample("odd-secrets")), ("--profile", "prod")];
         let settings = home.settings(&named, &[]).unwrap();
-        let missing = settings.provider_needs(&Env::of(&[])).err().unwrap();
+        let missing = settings.provider_needs(&Env::of(&[]), no_document).err().unwrap();
         let Error::MissingOptions { names, profile, manager, .. } = missing else { panic!("{missing}") };
         assert_eq!(names, ["--client-id (client_id)"], "an empty value hides that of COMMON");
         assert_eq!((profile.as_str(), manager), ("prod", Found::At(sample("odd-secrets").into())));
@@ -322,7 +329,7 @@ mod tests {
         let renewal = home
             .settings(&[&named[..], &[("--client-id", "c")]].concat(), &[])
             .unwrap()
-            .provider_needs(&Env::of(&[]))
+            .provider_needs(&Env::of(&[]), no_document)
             .unwrap();
         let (provider, domain) = (renewal.provider, renewal.domain);
         assert_eq!(domain.client_secret.expose(), r#"a;b #c 100% = "x" : y\n"#);
@@ -482,7 +489,7 @@ mod tests {
             assert!(matches!(home.profile(&[]), Err(Error::ManagerConfig { .. })), "no profile");
             let settings = home.settings(&[("--profile", "a")], &[]).unwrap();
             assert!(settings.warnings[0].contains(line), "{:?}", settings.warnings);
-            let needed = settings.provider_needs(&Env::of(&[])).err().unwrap().to_string();
+            let needed = settings.provider_needs(&Env::of(&[]), no_document).err().unwrap().to_string();
             assert!(
                 needed.contains(line) && needed.contains("Missing required options: --authz-base-url"),
                 "{needed}"
@@ -517,7 +524,8 @@ mod tests {
             .settings(&[], &[])
             .unwrap();
         assert!(settings.warnings[0].contains("offline_access"));
-        let Error::MissingOptions { names, .. } = settings.provider_needs(&Env::of(&[])).err().unwrap()
+        let Error::MissingOptions { names, .. } =
+            settings.provider_needs(&Env::of(&[]), no_document).err().unwrap()
         else {
             panic!()
         };
@@ -528,7 +536,7 @@ mod tests {
             "--client-secret (client_secret)",
         ];
         assert_eq!(names, all);
-        let Some(Origin::Provider { token_url, token_exchange_url, auth_client_id, client_id }) =
+        let Some(Origin::Provider { token_url, token_exchange_url, auth_client_id, client_id, .. }) =
             settings.origin()
         else {
             panic!()
@@ -547,6 +555,7 @@ mod tests {
             ("client_id = c\nclient_secret = s\n", None),
             ("token_url = https://idp.example.com/token\n", Some(SessionFrom::Provider)),
             ("auth_client_id = a\n", Some(SessionFrom::Provider)),
+            ("issuer = https://idp.example.com\n", Some(SessionFrom::Provider)),
             ("subject_token_file = /t\n", Some(SessionFrom::Workload)),
             ("subject_token_env = T\n", Some(SessionFrom::Workload)),
             ("subject_token_from = GitHub\n", Some(SessionFrom::Workload)),
@@ -564,6 +573,7 @@ mod tests {
         }
         for (lines, one, other) in [
             ("auth_client_id = a\nsubject_token_env = T\n", "auth_client_id", "subject_token_env"),
+            ("issuer = https://a.example\nsubject_token_env = T\n", "issuer", "subject_token_env"),
             ("subject_token_file = /t\nsubject_token_env = T\n", "subject_token_file", "subject_token_env"),
             (
                 "subject_token_from = azure\nsubject_token_env = T\n",
@@ -587,6 +597,103 @@ mod tests {
                 "{lines}: {e:?}"
             );
         }
+    }
+
+    const CLIENTS: &str =
+        "[prod]\nauth_client_id = a\nclient_id = c\nclient_secret = s\nscope = openid offline_access\n";
+
+    #[test]
+    fn the_document_of_the_issuer_gives_what_is_not_configured() {
+        let document = |issuer: &Issuer| {
+            assert_eq!(issuer.name(), "https://idp.example.com/t");
+            Ok(Document {
+                authorization_endpoint: Some("https://idp.example.com/auth".into()),
+                token_endpoint: Some("https://idp.example.com/token".into()),
+                sends_iss: true,
+                ..Document::default()
+            })
+        };
+        let needs = |lines: &str| {
+            let home = Home::with(&format!("{CLIENTS}issuer = https://idp.example.com/t\n{lines}"));
+            home.settings(&[], &[]).unwrap().provider_needs(&Env::of(&[]), document).unwrap()
+        };
+        let ProviderNeeds { provider, domain, origin } = needs("");
+        assert_eq!(provider.authorization_url, "https://idp.example.com/auth");
+        assert_eq!(
+            (&*provider.token_url, &*domain.url),
+            ("https://idp.example.com/token", &*provider.token_url)
+        );
+        assert!(
+            provider.iss.is_some_and(|iss| iss.is_always_sent && iss.name == "https://idp.example.com/t")
+        );
+        let Origin::Provider { issuer, token_url, .. } = origin else { panic!("{origin:?}") };
+        assert_eq!(issuer.as_deref(), Some("https://idp.example.com/t"));
+        assert_eq!(token_url, Some(provider.token_url));
+
+        let ProviderNeeds { provider, .. } = needs("token_url = https://mine.example.com/token\n");
+        assert_eq!(provider.token_url, "https://mine.example.com/token");
+        assert_eq!(provider.authorization_url, "https://idp.example.com/auth");
+
+        let both = "issuer = https://a.example.com\nissuer_expected = b\nauthz_base_url = https://a.example.com/a\n\
+                    token_url = https://a.example.com/t\n";
+        let settings = Home::with(&format!("{CLIENTS}{both}")).settings(&[], &[]).unwrap();
+        let ProviderNeeds { provider, .. } = settings.provider_needs(&Env::of(&[]), no_document).unwrap();
+        assert!(provider.iss.is_some_and(|iss| !iss.is_always_sent && iss.name == "b"));
+
+        let settings =
+            Home::with(&format!("{CLIENTS}issuer = https://a.example.com\n")).settings(&[], &[]).unwrap();
+        let e = settings.provider_needs(&Env::of(&[]), |_| Ok(Document::default())).err();
+        let url = "https://a.example.com/.well-known/openid-configuration".to_owned();
+        assert_eq!(e, Some(Error::Discovery { url, why: "it has no authorization_endpoint".into() }));
+    }
+
+    #[test]
+    fn parameters_are_added_to_the_authorization_url_and_none_of_woci_s_own() {
+        let urls = "authz_base_url = https://a.example.com/a?prompt=login&x=y\ntoken_url = https://a.example.com/t\n";
+        let settings = |lines: &str| Home::with(&format!("{CLIENTS}{urls}{lines}")).settings(&[], &[]);
+        let url = |lines: &str| {
+            let needs = settings(lines).unwrap().provider_needs(&Env::of(&[]), no_document).unwrap();
+            needs.provider.authorization_url
+        };
+        assert_eq!(url(""), "https://a.example.com/a?prompt=login&x=y");
+        assert_eq!(
+            url(
+                "authz_params = prompt=consent&audience=https://oci/&nonce=1\nlogin_hint = ada+x@example.com\n"
+            ),
+            "https://a.example.com/a?x=y&prompt=consent&audience=https%3A%2F%2Foci%2F&nonce=1\
+             &login_hint=ada%2Bx%40example.com"
+        );
+        assert!(
+            url("authz_params = resource=a&resource=b\n")
+                .ends_with("?prompt=login&x=y&resource=a&resource=b")
+        );
+        for (lines, why) in [
+            ("authz_params = prompt=consent&state=x\n", "woci sets state itself"),
+            ("authz_params = %73tate=x\n", "woci sets state itself"),
+            ("authz_params = code_challenge_method=plain\n", "woci sets code_challenge_method itself"),
+            ("authz_params = prompt=a&prompt=b\n", "prompt is there twice"),
+            ("authz_params = ?prompt=a\n", "it is not a list of parameters"),
+            ("authz_params = a=%zz\n", "it is not a list of parameters"),
+            ("authz_params = a=%0d%0ab\n", "it is not a list of parameters"),
+            ("authz_params = =b\n", "it is not a list of parameters"),
+            ("authz_params = login_hint=a\nlogin_hint = b\n", "authz_params has a login_hint too"),
+            ("issuer = https://a.example.com/?x=y\n", "it has a query, and an issuer has none"),
+            (
+                "issuer = http://a.example.com\n",
+                "it is http, which is allowed for this machine only; use https",
+            ),
+            ("issuer = https://a.example/.well-known/openid-configuration\n", "it names the document"),
+            ("expect_user = ada@example.com\n", "it is not an OCID"),
+            ("expect_tenancy = ocid1.tenancy oc1\n", "it is not an OCID"),
+        ] {
+            let e = settings(lines).err();
+            assert!(
+                matches!(&e, Some(Error::BadValue { why: w, .. }) if w.starts_with(why)),
+                "{lines}: {e:?}"
+            );
+        }
+        let warnings = settings("issuer_expected = https://a.example.com\n").unwrap().warnings;
+        assert_eq!(warnings, ["issuer_expected has no effect without issuer"]);
     }
 
     #[test]
@@ -627,7 +734,7 @@ mod tests {
     fn each_way_says_what_it_lacks() {
         let lacks = |lines: &str, region: Option<&str>, is_console: bool| {
             let settings = Home::with(&format!("[prod]\n{lines}")).settings(&[], &[]).unwrap();
-            match settings.needs(&Env::of(&[]), region, is_console).err() {
+            match settings.needs(&Env::of(&[]), region, is_console, no_document).err() {
                 Some(Error::MissingOptions { names, console, .. }) => (names.join(" "), console),
                 other => panic!("{lines}: {other:?}"),
             }
@@ -641,6 +748,8 @@ mod tests {
             lacks("authz_base_url = https://a.example.com\n", None, false),
             (names(&of_provider), false)
         );
+        let with_issuer = ["auth_client_id", "client_id", "client_secret", "scope"];
+        assert_eq!(lacks("issuer = https://a.example.com\n", None, false), (names(&with_issuer), false));
         let of_workload = ["token_exchange_url", "client_id", "client_secret"];
         assert_eq!(lacks("subject_token_env = T\n", None, false), (names(&of_workload), false));
         let of_resource = [&of_workload[..], &["res_type"]].concat();
@@ -653,6 +762,6 @@ mod tests {
         let nothing = lacks("", Some("eu-frankfurt-1"), false);
         assert_eq!(nothing, (names(&[&["authz_base_url"], &of_provider[..]].concat()), true));
         let settings = Home::with("[prod]\n").settings(&[], &[]).unwrap();
-        assert!(settings.needs(&Env::of(&[]), Some("eu-frankfurt-1"), true).is_ok());
+        assert!(settings.needs(&Env::of(&[]), Some("eu-frankfurt-1"), true, no_document).is_ok());
     }
 }

@@ -1,16 +1,17 @@
 //! What each way to a session requires, and the error that names every value that is missing.
 
 use super::secret::SubjectTokenSource;
-use super::settings::{ManagerState, RequestedToken, SessionFrom, Settings};
+use super::settings::{ManagerState, Origin, RequestedToken, SessionFrom, Settings};
 use super::values::SetBy;
 use crate::error::{Error, Found, Result};
 use crate::host::Env;
-use crate::oauth::{Domain, Provider, Requested};
+use crate::oauth::discovery::{Document, Issuer};
+use crate::oauth::{Domain, Iss, Provider, Requested, url};
 use crate::options;
 
 /// What a renewal or a sign-in needs, by what the session comes from.
 pub enum Needs {
-    Provider(ProviderNeeds),
+    Provider(Box<ProviderNeeds>),
     Workload(WorkloadNeeds),
     Console(ConsoleNeeds),
 }
@@ -20,6 +21,8 @@ pub enum Needs {
 pub struct ProviderNeeds {
     pub provider: Provider,
     pub domain: Domain,
+    /// The endpoints that are used, the discovered ones among them.
+    pub origin: Origin,
 }
 
 /// A token that this machine already has, exchanged at the identity domain.
@@ -45,13 +48,22 @@ const WORKLOAD: [&str; 5] =
 impl Settings {
     /// What a renewal or sign-in needs, its secrets resolved. `region` is the one that is configured for woci or for
     /// oci. `is_console` says that a console session is stored or was asked for; it counts where nothing else says
-    /// what the session comes from.
+    /// what the session comes from. `discover` gets the provider's document. It is called last, and only if an endpoint is
+    /// not configured.
     ///
     /// # Errors
     /// [`Error::MissingOptions`] names everything that is missing.
-    pub fn needs(&self, env: &Env, region: Option<&str>, is_console: bool) -> Result<Needs> {
+    pub fn needs(
+        &self,
+        env: &Env,
+        region: Option<&str>,
+        is_console: bool,
+        discover: impl FnOnce(&Issuer) -> Result<Document>,
+    ) -> Result<Needs> {
         match self.session_from {
-            Some(SessionFrom::Provider) => self.provider_needs(env).map(Needs::Provider),
+            Some(SessionFrom::Provider) => {
+                self.provider_needs(env, discover).map(Box::new).map(Needs::Provider)
+            }
             Some(SessionFrom::Workload) => self.workload_needs(env).map(Needs::Workload),
             Some(SessionFrom::Console) => self.console_needs(region).map(Needs::Console),
             // The manager config may say more.
@@ -62,42 +74,74 @@ impl Settings {
         }
     }
 
-    pub(super) fn provider_needs(&self, env: &Env) -> Result<ProviderNeeds> {
+    pub(super) fn provider_needs(
+        &self,
+        env: &Env,
+        discover: impl FnOnce(&Issuer) -> Result<Document>,
+    ) -> Result<ProviderNeeds> {
         let values = &self.provider;
-        let (
-            Some(authorization_url),
-            Some(token_url),
-            Some(auth_client_id),
-            Some(client_id),
-            Some(client_secret),
-            Some(scope),
-            Some(exchange_url),
-        ) = (
-            &values.authz_base_url,
-            &values.token_url,
+        let issuer = values.issuer.as_ref();
+        let has_endpoints = values.authz_base_url.is_some() && values.token_url.is_some();
+        let (Some(auth_client_id), Some(client_id), Some(client_secret), Some(scope), true) = (
             &values.auth_client_id,
             &values.client_id,
             &values.client_secret,
             &values.scope,
-            values.exchange_url(),
-        )
-        else {
-            return Err(self.missing(&PROVIDER.map(|key| (key, self.is_set(key)))));
+            has_endpoints || issuer.is_some(),
+        ) else {
+            let is_set = |key| match key {
+                "authz_base_url" | "token_url" => self.is_set(key) || issuer.is_some(),
+                _ => self.is_set(key),
+            };
+            return Err(self.missing(&PROVIDER.map(|key| (key, is_set(key)))));
         };
         let auth_client_secret = values.auth_client_secret.as_ref();
+        let (client_secret, auth_client_secret) =
+            (client_secret.resolve(env)?, auth_client_secret.map(|secret| secret.resolve(env)).transpose()?);
+        let document = match issuer {
+            Some(issuer) if !has_endpoints => discover(issuer)?,
+            _ => Document::default(),
+        };
+        let of_document = |endpoint: Option<String>, name: &str| {
+            let why = format!("it has no {name}");
+            let url = issuer.map(Issuer::document_url).unwrap_or_default();
+            endpoint.ok_or(Error::Discovery { url, why })
+        };
+        let authorization_url = match &values.authz_base_url {
+            Some(url) => url.clone(),
+            None => of_document(document.authorization_endpoint, "authorization_endpoint")?,
+        };
+        let token_url = match &values.token_url {
+            Some(url) => url.clone(),
+            None => of_document(document.token_endpoint, "token_endpoint")?,
+        };
+        let exchange_url = values.token_exchange_url.as_ref().unwrap_or(&token_url);
+        let added: Vec<(&str, &str)> = values.authz_params.iter().map(|(k, v)| (&**k, &**v)).collect();
         Ok(ProviderNeeds {
+            origin: Origin::Provider {
+                issuer: issuer.map(|issuer| issuer.url.clone()),
+                token_url: Some(token_url.clone()),
+                auth_client_id: Some(auth_client_id.clone()),
+                token_exchange_url: Some(exchange_url.clone()),
+                client_id: Some(client_id.clone()),
+            },
             domain: Domain {
                 url: exchange_url.clone(),
                 is_by_default: values.token_exchange_url.is_none(),
                 client_id: client_id.clone(),
-                client_secret: client_secret.resolve(env)?,
+                client_secret,
             },
             provider: Provider {
-                authorization_url: authorization_url.clone(),
-                token_url: token_url.clone(),
+                authorization_url: match added.as_slice() {
+                    [] => authorization_url,
+                    added => url::with_query(&authorization_url, added),
+                },
+                token_url,
                 client_id: auth_client_id.clone(),
-                client_secret: auth_client_secret.map(|secret| secret.resolve(env)).transpose()?,
+                client_secret: auth_client_secret,
                 scope: scope.clone(),
+                iss: issuer
+                    .map(|issuer| Iss { name: issuer.name().to_owned(), is_always_sent: document.sends_iss }),
             },
         })
     }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::profile::ProfileName;
 use super::secret::{PassphraseSource, SecretSource, SubjectTokenSource};
-use super::values::{SetBy, Values};
+use super::values::{SetBy, Values, parameters};
 use crate::error::{Error, Given, Result};
 use crate::files::exposed;
 use crate::log;
+use crate::oauth::discovery::Issuer;
 use crate::options;
 use crate::secret::Secret;
 
@@ -32,6 +33,10 @@ pub struct Settings {
     pub refresh_safety_window: u32,
     pub passphrase: PassphraseSource,
     pub sign_in: SignIn,
+    /// The OCID of the user whose session it has to be.
+    pub expect_user: Option<String>,
+    /// The OCID of the tenancy that the session has to be of.
+    pub expect_tenancy: Option<String>,
     /// For the commands that messages suggest.
     pub given: Given,
     /// About the configuration, for a run that renews or signs in.
@@ -50,11 +55,14 @@ const SECRETS: [&str; 2] = ["client_secret", "auth_client_secret"];
 
 /// The endpoints and clients of an OpenID provider and its exchange, each as configured, if at all.
 pub(super) struct ProviderValues {
+    pub issuer: Option<Issuer>,
     pub authz_base_url: Option<String>,
     pub token_url: Option<String>,
     pub auth_client_id: Option<String>,
     pub auth_client_secret: Option<SecretSource>,
     pub scope: Option<String>,
+    /// What is added to the authorization URL.
+    pub authz_params: Vec<(String, String)>,
     pub token_exchange_url: Option<String>,
     pub client_id: Option<String>,
     pub client_secret: Option<SecretSource>,
@@ -139,6 +147,7 @@ pub struct ConsoleValues {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     Provider {
+        issuer: Option<String>,
         token_url: Option<String>,
         auth_client_id: Option<String>,
         token_exchange_url: Option<String>,
@@ -179,12 +188,18 @@ impl Settings {
     /// Reads every key of the option table.
     pub(super) fn new(values: &Values<'_>, places: Places<'_>, mut warnings: Vec<String>) -> Result<Self> {
         let secret = |key| Ok(values.text(key)?.map(|text| SecretSource::Value(Secret::new(text))));
+        let (issuer, issuer_expected) = (values.text("issuer")?, values.text("issuer_expected")?);
+        if issuer.is_none() && issuer_expected.is_some() {
+            warnings.push("issuer_expected has no effect without issuer".to_owned());
+        }
         let provider = ProviderValues {
+            issuer: issuer.map(|url| Issuer { url, expected: issuer_expected }),
             authz_base_url: values.text("authz_base_url")?,
             token_url: values.text("token_url")?,
             auth_client_id: values.text("auth_client_id")?,
             auth_client_secret: secret("auth_client_secret")?,
             scope: values.text("scope")?,
+            authz_params: authz_params(values)?,
             token_exchange_url: values.text("token_exchange_url")?,
             client_id: values.text("client_id")?,
             client_secret: secret("client_secret")?,
@@ -196,6 +211,7 @@ impl Settings {
         let session_from = session_from(
             values,
             &[
+                ("issuer", provider.issuer.is_some()),
                 ("authz_base_url", provider.authz_base_url.is_some()),
                 ("token_url", provider.token_url.is_some()),
                 ("auth_client_id", provider.auth_client_id.is_some()),
@@ -239,6 +255,8 @@ impl Settings {
                 true => SignIn::Never,
                 false => SignIn::Auto,
             },
+            expect_user: values.text("expect_user")?,
+            expect_tenancy: values.text("expect_tenancy")?,
             given: values.given(),
             warnings,
             session_from,
@@ -279,6 +297,7 @@ impl Settings {
         let client_id = values.client_id.clone();
         Some(match self.session_from? {
             SessionFrom::Provider => Origin::Provider {
+                issuer: values.issuer.as_ref().map(|issuer| issuer.url.clone()),
                 token_url: values.token_url.clone(),
                 auth_client_id: values.auth_client_id.clone(),
                 token_exchange_url,
@@ -346,6 +365,21 @@ fn unused(values: &Values<'_>, session_from: Option<SessionFrom>) -> Result<Vec<
         }
     }
     Ok(warnings)
+}
+
+/// The parameters that are added to the authorization URL.
+fn authz_params(values: &Values<'_>) -> Result<Vec<(String, String)>> {
+    const HINT: &str = "login_hint";
+    let text = values.text("authz_params")?;
+    let mut pairs = text.map_or(Vec::new(), |text| parameters(&text).expect("its row's kind was checked"));
+    if let Some(hint) = values.text(HINT)? {
+        if pairs.iter().any(|(name, _)| name == HINT) {
+            let why = "authz_params has a login_hint too".into();
+            return Err(Error::BadValue { name: HINT.into(), why });
+        }
+        pairs.push((HINT.to_owned(), hint));
+    }
+    Ok(pairs)
 }
 
 /// What the session is made from: as `session_from` says, else as the settings do that only one kind has. Each pair is a

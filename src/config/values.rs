@@ -9,7 +9,7 @@ use super::manager::Sections;
 use super::profile::{COMMON, ProfileName};
 use crate::error::{Error, Given, Result};
 use crate::host::Env;
-use crate::oauth::url;
+use crate::oauth::{self, url};
 use crate::options::Flags;
 use crate::options::{self, Kind, Opt};
 
@@ -155,6 +155,9 @@ fn one_line(text: &str) -> String {
 fn check(kind: Kind, text: &str) -> std::result::Result<(), String> {
     let good = match kind {
         Kind::Url => return url::check(text),
+        Kind::Issuer => return url::check(text).and_then(|()| issuer(text)),
+        Kind::Parameters => return parameters(text).map(drop),
+        Kind::Ocid => text.starts_with("ocid1.") && text.bytes().all(|b| b.is_ascii_graphic()),
         Kind::Text | Kind::Secret | Kind::Path => !text.contains(char::is_control),
         Kind::Region => is_region(text),
         Kind::Flag => boolean(text).is_some(),
@@ -171,11 +174,44 @@ fn check(kind: Kind, text: &str) -> std::result::Result<(), String> {
         Kind::Number { least, most } => format!("it is not a whole number from {least} to {most}"),
         Kind::OneOf(words) => format!("it is none of {}", words.join(", ")),
         Kind::Region => NO_REGION.to_owned(),
+        Kind::Ocid => "it is not an OCID, such as ocid1.user.oc1..aaaa".to_owned(),
         Kind::Flag => "it is none of true, false, yes, no, on, off, 1, 0".to_owned(),
-        Kind::Url | Kind::Text | Kind::Secret | Kind::Path => {
+        Kind::Url | Kind::Issuer | Kind::Parameters | Kind::Text | Kind::Secret | Kind::Path => {
             "it holds a line break or another control character".to_owned()
         }
     })
+}
+
+/// What an issuer must be beside a URL.
+fn issuer(text: &str) -> std::result::Result<(), String> {
+    if text.contains('?') {
+        return Err("it has a query, and an issuer has none".into());
+    }
+    if text.contains("/.well-known/") {
+        return Err("it names the document; leave out /.well-known/ and what follows".into());
+    }
+    Ok(())
+}
+
+/// The parameters of a text such as `prompt=consent&audience=api`, decoded.
+pub fn parameters(text: &str) -> std::result::Result<Vec<(String, String)>, String> {
+    // RFC 6749 appendix A.
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+    };
+    let pairs = url::parse_form(text.as_bytes())
+        .filter(|pairs| pairs.iter().all(|(name, value)| is_name(name) && !value.contains(char::is_control)))
+        .ok_or("it is not a list of parameters, such as prompt=consent&audience=api")?;
+    for (n, (name, _)) in pairs.iter().enumerate() {
+        if oauth::OWN_PARAMETERS.contains(&name.as_str()) {
+            return Err(format!("woci sets {name} itself"));
+        }
+        // RFC 6749 section 3.1. RFC 8707 allows several resources.
+        if name != "resource" && pairs[..n].iter().any(|(other, _)| other == name) {
+            return Err(format!("{name} is there twice"));
+        }
+    }
+    Ok(pairs)
 }
 
 pub const NO_REGION: &str = "it is not the name of a region, such as eu-frankfurt-1";

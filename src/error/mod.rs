@@ -21,6 +21,8 @@ pub const EXCHANGE: &str = "token exchange";
 pub const EXCHANGE_BY_DEFAULT: &str = "token exchange at token_url (token_exchange_url is not set)";
 /// The service of a CI runner that issues identity tokens.
 pub const RUNNER: &str = "runner's token service";
+/// The document in which a provider publishes its endpoints.
+pub const DISCOVERY: &str = "discovery document";
 /// Oracle's service that renews a session.
 pub const AUTH_SERVICE: &str = "authentication service";
 
@@ -94,6 +96,8 @@ pub enum Error {
     // The person.
     PortTaken { address: String, why: String, is_the_only_one: bool },
     Denied { error: String, description: Option<String> },
+    // The answer of a sign-in names another issuer than the configured one, or none although it had to.
+    AnotherIssuer { named: Option<String>, expected: String },
     Unanswered { minutes: u64 },
     // No browser opens, and there is no terminal at which a person could copy the URL.
     NoBrowser,
@@ -111,6 +115,8 @@ pub enum Error {
     // Oracle refused a signed request, and its clock is far from this machine's.
     ClockOff { url: String, ours: UnixTime, theirs: UnixTime },
     BadAnswer { what: &'static str, url: String, why: String },
+    // The document that a provider publishes, at this URL.
+    Discovery { url: String, why: String },
     Untrusted { what: &'static str, url: String, why: String },
     Proxy { proxy: String, why: String },
     Certificates { why: String },
@@ -119,6 +125,8 @@ pub enum Error {
     Upst { why: String, exchanged: bool },
     // A renewal brought the session of another user, or of another tenancy.
     AnotherIdentity { profile: String, was: String, is: String },
+    // The new session is not of the user or the tenancy that the settings name.
+    UnexpectedIdentity { profile: String, expected: String, is: String },
     // The UPST had already expired when it was issued.
     ClockWrong { expiration: String, now: String },
 

@@ -1,7 +1,21 @@
-//! Parts of messages: the words of a server that refused a request and what to do then, how far a clock is off, and
-//! commands that can be pasted.
+//! Messages and their parts: the words of a server that refused a request and what to do then, where to set what is missing, how
+//! far a clock is off, and commands that can be pasted.
 
-use super::{AUTH_SERVICE, EXCHANGE, EXCHANGE_BY_DEFAULT, Given, RUNNER};
+use super::{AUTH_SERVICE, DISCOVERY, EXCHANGE, EXCHANGE_BY_DEFAULT, Found, Given, RUNNER, Said};
+
+/// Exit code 2: the arguments or the configuration are wrong.
+pub fn wrong(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
+    row(2, what, why, next)
+}
+
+/// Exit code 1: the failure is not one of arguments or configuration.
+pub fn failed(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
+    row(1, what, why, next)
+}
+
+pub fn row(code: u8, what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
+    Said { code, what: what.into(), why: why.into(), next: next.into() }
+}
 
 /// The reason that a server gave.
 pub fn oauth_words(error: Option<&str>, description: Option<&str>) -> String {
@@ -38,6 +52,8 @@ pub fn refused_advice(what: &str, status: u16, error: Option<&str>, authenticate
             "check the region, and auth_service_url if it is set".into()
         }
         _ if what == AUTH_SERVICE => format!("run {authenticate} if this lasts; the session is kept"),
+        // Nothing is registered for it.
+        _ if what == DISCOVERY => "check issuer, or name the endpoints with authz_base_url and token_url".into(),
         (_, Some("invalid_client")) | (401, _) => {
             "check the client id and the client secret of that endpoint".into()
         }
@@ -65,6 +81,35 @@ pub fn runner_advice(variable: &str) -> &'static str {
         "SYSTEM_OIDCREQUESTURI" => "run woci in a job of Azure Pipelines",
         "SYSTEM_ACCESSTOKEN" => "give the step `env: SYSTEM_ACCESSTOKEN: $(System.AccessToken)`",
         _ => "give the job `permissions: id-token: write` (Forgejo: `enable-openid-connect: true`)",
+    }
+}
+
+/// Where to set the options that are missing. `console`: Oracle's own sign-in would do without them, or is what lacks its
+/// region.
+pub fn missing_advice(
+    names: &[String],
+    profile: &str,
+    console: bool,
+    manager: &Found,
+    given: &Given,
+) -> String {
+    let section = match manager {
+        Found::At(path) => format!("set them in [{profile}] or [COMMON] of {}", path.display()),
+        Found::NowhereOf(places) => {
+            let places: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
+            format!("no manager config was found at {}: set them in [{profile}] of one", places.join(" or "))
+        }
+    };
+    let set = format!("{section}, or give them as options");
+    let command = given.command("session authenticate --region REGION", Some(profile));
+    match (console, names) {
+        (false, _) => set,
+        (true, [region]) if region.starts_with("--region") => {
+            format!("run {command} with your region, such as eu-frankfurt-1")
+        }
+        (true, _) => format!(
+            "run {command} to sign in at Oracle's own page, which needs only your region; for another provider, {set}"
+        ),
     }
 }
 

@@ -3,8 +3,11 @@
 //! A message reads `cannot <do> <what>: <why>; <next step>`. Three texts are kept word for word from
 //! the older tool, because people search for them; two of them are here.
 
-use super::phrases::{answered, deviation, oauth_words, refused_advice, runner_advice, words_or_status};
-use super::{AUTH_SERVICE, Error, Found, Given, Said};
+use super::phrases::{
+    answered, deviation, failed, missing_advice, oauth_words, refused_advice, row, runner_advice,
+    words_or_status, wrong,
+};
+use super::{AUTH_SERVICE, Error, Given, Said};
 
 impl Error {
     pub fn say(&self) -> Said {
@@ -92,33 +95,11 @@ impl Error {
                 why,
                 "correct the file, or name another with --manager-config",
             ),
-            Self::MissingOptions { names, profile, console, manager } => {
-                let section = match manager {
-                    Found::At(path) => format!("set them in [{profile}] or [COMMON] of {}", path.display()),
-                    Found::NowhereOf(places) => {
-                        let places: Vec<String> =
-                            places.iter().map(|path| path.display().to_string()).collect();
-                        format!(
-                            "no manager config was found at {}: set them in [{profile}] of one",
-                            places.join(" or ")
-                        )
-                    }
-                };
-                let set = format!("{section}, or give them as options");
-                let next = match (console, names.as_slice()) {
-                    (false, _) => set,
-                    (true, [region]) if region.starts_with("--region") => format!(
-                        "run {} with your region, such as eu-frankfurt-1",
-                        given.command("session authenticate --region REGION", Some(profile))
-                    ),
-                    (true, _) => format!(
-                        "run {} to sign in at Oracle's own page, which needs only your region; for another \
-                         provider, {set}",
-                        given.command("session authenticate --region REGION", Some(profile))
-                    ),
-                };
-                wrong("Missing required options", names.join(", "), next)
-            }
+            Self::MissingOptions { names, profile, console, manager } => wrong(
+                "Missing required options",
+                names.join(", "),
+                missing_advice(names, profile, *console, manager, given),
+            ),
             Self::TwoSources { one, other, chosen_by } => wrong(
                 format!("cannot use both {one} and {other}"),
                 "each of them says what the session is made from",
@@ -275,6 +256,19 @@ impl Error {
                 format!("the provider answered {}", oauth_words(Some(error), description.as_deref())),
                 format!("resolve this at the provider, then run {authenticate}"),
             ),
+            Self::AnotherIssuer { named, expected } => failed(
+                "cannot sign in",
+                match named {
+                    Some(named) => {
+                        format!("the answer names the issuer {named}, and the configured one is {expected}")
+                    }
+                    None => format!("the answer names no issuer, and those of {expected} always do"),
+                },
+                format!(
+                    "correct issuer, or set issuer_expected if the provider gives itself another name, then run {authenticate}; \
+                     the code was not used, since another server may have answered"
+                ),
+            ),
             Self::Unanswered { minutes } => failed(
                 "cannot sign in",
                 format!("nobody answered in the browser within {minutes} minutes"),
@@ -336,6 +330,12 @@ impl Error {
                 why,
                 "check that the URL is right and that no proxy or sign-in page answers in its place",
             ),
+            Self::Discovery { url, why } => failed(
+                format!("cannot use the discovery document {url}"),
+                why,
+                "correct issuer, set issuer_expected if the provider gives itself another name, or name the endpoints \
+                 with authz_base_url and token_url",
+            ),
             Self::Untrusted { what, url, why } => failed(
                 format!("cannot trust the certificate of the {what} {url}"),
                 why,
@@ -375,6 +375,15 @@ impl Error {
                 format!("it is of {was}, and the new one would be of {is}"),
                 format!(
                     "run {} to take the new one, or use another profile for it",
+                    given.command("session authenticate", Some(profile))
+                ),
+            ),
+            Self::UnexpectedIdentity { profile, expected, is } => failed(
+                format!("cannot take the session for profile {profile}"),
+                format!("it is of {is}, and the settings expect {expected}"),
+                format!(
+                    "correct expect_user or expect_tenancy, or run {} and sign in as the one who is expected; \
+                     nothing of the new session was stored",
                     given.command("session authenticate", Some(profile))
                 ),
             ),
@@ -484,27 +493,13 @@ impl Error {
     }
 }
 
-/// Exit code 2: the arguments or the configuration are wrong.
-fn wrong(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
-    row(2, what, why, next)
-}
-
-/// Exit code 1: the failure is not one of arguments or configuration.
-fn failed(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
-    row(1, what, why, next)
-}
-
-fn row(code: u8, what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
-    Said { code, what: what.into(), why: why.into(), next: next.into() }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
     use strum::IntoEnumIterator as _;
 
-    use super::super::{EXCHANGE, EXCHANGE_BY_DEFAULT, RUNNER, Variant};
+    use super::super::{DISCOVERY, EXCHANGE, EXCHANGE_BY_DEFAULT, Found, RUNNER, Variant};
     use super::*;
     use crate::testing::golden;
     use crate::time::UnixTime;
@@ -727,6 +722,9 @@ mod tests {
                 };
                 vec![denied("access_denied", None), denied("invalid_request", Some("nonce required"))]
             }
+            Variant::AnotherIssuer => [Some("https://evil.example.com".to_owned()), None]
+                .map(|named| Error::AnotherIssuer { named, expected: "https://idp.example.com".into() })
+                .into(),
             Variant::Unanswered => vec![Error::Unanswered { minutes: 5 }],
             Variant::NoBrowser => vec![Error::NoBrowser],
             Variant::NobodyToAsk => {
@@ -777,6 +775,13 @@ mod tests {
                         error: None,
                         why: None,
                     },
+                    Error::Refused {
+                        what: DISCOVERY,
+                        url: "https://idp.example.com/.well-known/openid-configuration".into(),
+                        status: 404,
+                        error: None,
+                        why: Some("Not found".into()),
+                    },
                     auth(503, None, None),
                     auth(404, Some("NotAuthorizedOrNotFound"), Some("no such host")),
                     auth(302, None, Some("a redirect to https://portal.example.com/")),
@@ -802,6 +807,11 @@ mod tests {
                 })
                 .into(),
             Variant::BadAnswer => vec![Error::BadAnswer { what, url, why: "it is not JSON".into() }],
+            Variant::Discovery => vec![Error::Discovery {
+                url: "https://idp.example.com/.well-known/openid-configuration".into(),
+                why: "its issuer is https://evil.example.com, and the configured one is https://idp.example.com"
+                    .into(),
+            }],
             Variant::Untrusted => {
                 let why = "it is from an authority that is not trusted here".into();
                 vec![Error::Untrusted { what, url, why }]
@@ -818,6 +828,11 @@ mod tests {
             Variant::AnotherIdentity => vec![Error::AnotherIdentity {
                 profile: "prod".into(),
                 was: "user ocid1.user.oc1..ada of tenancy ocid1.tenancy.oc1..one".into(),
+                is: "user ocid1.user.oc1..eve of tenancy ocid1.tenancy.oc1..one".into(),
+            }],
+            Variant::UnexpectedIdentity => vec![Error::UnexpectedIdentity {
+                profile: "prod".into(),
+                expected: "user ocid1.user.oc1..ada".into(),
                 is: "user ocid1.user.oc1..eve of tenancy ocid1.tenancy.oc1..one".into(),
             }],
             Variant::ClockWrong => vec![Error::ClockWrong {

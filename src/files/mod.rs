@@ -60,10 +60,11 @@ pub fn make_folders(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(missing)
 }
 
-/// Whether a folder holds no file but this one.
-pub fn holds_only(folder: &Path, name: &str) -> bool {
+/// Whether a folder holds no file but these.
+pub fn holds_only(folder: &Path, names: &[&str]) -> bool {
+    let is_named = |entry: &fs::DirEntry| names.iter().any(|name| entry.file_name() == *name);
     fs::read_dir(folder)
-        .is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == name)))
+        .is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| is_named(&entry))))
 }
 
 /// Removes these folders, as long as they are empty.

@@ -29,6 +29,8 @@ use crate::time::UnixTime;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// For a document that any server has ready. A request that spends something usually follows, within the same deadline.
+const GET_TIMEOUT: Duration = Duration::from_secs(10);
 /// In bytes: far more than any token response, and little enough to hold in memory.
 const LARGEST_ANSWER: u64 = 1 << 20;
 /// Large enough for a usual response with its headers, so that one read receives all of it.
@@ -211,7 +213,8 @@ impl<'a> Client<'a> {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let timeout = Some(self.remaining().min(REQUEST_TIMEOUT));
+        let limit = if body.is_some() { REQUEST_TIMEOUT } else { GET_TIMEOUT };
+        let timeout = Some(self.remaining().min(limit));
         let mut response = match body {
             Some((_, body)) => {
                 let request = agent.configure_request(request.body(body)?);

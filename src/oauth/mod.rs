@@ -1,10 +1,11 @@
-//! OAuth over HTTP: the client, the identity provider's token endpoint (RFC 6749, RFC 7636), and the
+//! OAuth over HTTP: the client, the identity provider's document and token endpoint (RFC 8414, RFC 6749, RFC 7636), and the
 //! types that the OCI identity domain's exchange shares with it. Nothing here knows of profiles or
 //! files.
 
 use crate::error::Result;
 use crate::secret::Secret;
 
+pub mod discovery;
 pub mod http;
 pub mod pkce;
 mod reason;
@@ -13,6 +14,17 @@ pub mod runner;
 mod tcp;
 pub mod token;
 pub mod url;
+
+/// The parameters of an authorization URL that the sign-in depends on (RFC 6749 section 4.1.1, RFC 7636 section 4.3).
+pub const OWN_PARAMETERS: [&str; 7] = [
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "scope",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+];
 
 /// The identity provider: its endpoints, and woci's registration as a client.
 pub struct Provider {
@@ -23,6 +35,15 @@ pub struct Provider {
     /// `None` for a public client (RFC 6749 section 2.1).
     pub client_secret: Option<Secret>,
     pub scope: String,
+    /// How the provider names itself in its answers; `None` if no issuer is configured.
+    pub iss: Option<Iss>,
+}
+
+/// The name of an issuer in the answers of its authorization endpoint (RFC 9207).
+pub struct Iss {
+    pub name: String,
+    /// The provider's document says that every answer holds it.
+    pub is_always_sent: bool,
 }
 
 /// The OCI identity domain: its token exchange endpoint, and woci's registration as a client.
@@ -53,6 +74,7 @@ pub struct Tokens {
 
 #[cfg(fuzzing)]
 pub mod fuzz {
+    pub use crate::oauth::discovery::fuzz as discovery;
     pub use crate::oauth::token::fuzz as token_answer;
 
     /// A form that can be parsed survives encoding and parsing again.

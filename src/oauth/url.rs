@@ -56,6 +56,48 @@ fn split_authority(url: &str) -> (&str, &str) {
     rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
 }
 
+/// The URL that a reference in a document at `base` means (RFC 3986 section 5.2). `base` is one that passed [`check`]; the
+/// result may be one that does not.
+pub fn resolve(base: &str, reference: &str) -> String {
+    let end = reference.find([':', '/', '?', '#']).unwrap_or(reference.len());
+    if reference[end..].starts_with(':') {
+        return reference.to_owned();
+    }
+    let scheme = base.split_once("://").map_or("https", |(scheme, _)| scheme);
+    if reference.starts_with("//") {
+        return format!("{scheme}:{reference}");
+    }
+    let (authority, rest) = split_authority(base);
+    let base_path = &rest[..rest.find(['?', '#']).unwrap_or(rest.len())];
+    let (path, query) = reference.split_at(reference.find(['?', '#']).unwrap_or(reference.len()));
+    let path = match path {
+        "" => base_path.to_owned(),
+        absolute if absolute.starts_with('/') => absolute.to_owned(),
+        relative => {
+            format!("{}/{relative}", base_path.rsplit_once('/').map_or("", |(folder, _)| folder))
+        }
+    };
+    format!("{scheme}://{authority}{}{query}", without_dots(&path))
+}
+
+/// The path without the segments `.` and `..` (RFC 3986 section 5.2.4).
+fn without_dots(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        match segment {
+            "." => {}
+            ".." => drop(kept.pop()),
+            other => kept.push(other),
+        }
+        if is_last && matches!(segment, "." | "..") {
+            kept.push("");
+        }
+    }
+    kept.iter().map(|segment| format!("/{segment}")).collect()
+}
+
 /// Whether a host is this machine: `localhost`, or an address of the loopback range.
 pub fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -216,6 +258,37 @@ mod tests {
         ] {
             assert_eq!(host_and_target(url), (host, target.to_owned()), "{url}");
         }
+    }
+
+    /// The examples of RFC 3986 section 5.4, apart from those with a fragment.
+    #[test]
+    fn a_reference_is_resolved_as_the_rfc_says() {
+        for (reference, url) in [
+            ("g:h", "g:h"),
+            ("g", "http://a/b/c/g"),
+            ("./g", "http://a/b/c/g"),
+            ("g/", "http://a/b/c/g/"),
+            ("/g", "http://a/g"),
+            ("//g", "http://g"),
+            ("?y", "http://a/b/c/d;p?y"),
+            ("g?y", "http://a/b/c/g?y"),
+            (";x", "http://a/b/c/;x"),
+            ("", "http://a/b/c/d;p"),
+            (".", "http://a/b/c/"),
+            ("./", "http://a/b/c/"),
+            ("..", "http://a/b/"),
+            ("../g", "http://a/b/g"),
+            ("../..", "http://a/"),
+            ("../../../g", "http://a/g"),
+            ("/./g", "http://a/g"),
+            ("g.", "http://a/b/c/g."),
+            ("./g/.", "http://a/b/c/g/"),
+            ("g;x=1/../y", "http://a/b/c/y"),
+            ("g?y/../x", "http://a/b/c/g?y/../x"),
+        ] {
+            assert_eq!(resolve("http://a/b/c/d;p?q", reference), url, "{reference}");
+        }
+        assert_eq!(resolve("https://a:8", "g"), "https://a:8/g");
     }
 
     #[test]

@@ -42,6 +42,21 @@ impl Identity {
         Self { user: self.user.or(user), tenancy: self.tenancy.or(tenancy) }
     }
 
+    /// True if this identity has the user and the tenancy that are expected, each if one is.
+    pub fn meets(&self, expected: &Self) -> bool {
+        let meets = |is: &Option<String>, expected: &Option<String>| expected.is_none() || is == expected;
+        meets(&self.user, &expected.user) && meets(&self.tenancy, &expected.tenancy)
+    }
+
+    /// The parts that are known, for a message about what is expected.
+    pub fn known(&self) -> String {
+        match (&self.user, &self.tenancy) {
+            (Some(_), Some(_)) | (None, None) => self.to_string(),
+            (Some(user), None) => format!("user {user}"),
+            (None, Some(tenancy)) => format!("tenancy {tenancy}"),
+        }
+    }
+
     /// True if both name a user, or both a tenancy, and the two are not the same.
     pub fn differs_from(&self, other: &Self) -> bool {
         let differ =
@@ -256,6 +271,22 @@ mod tests {
             );
         }
         assert_eq!(of("a", "").or(&of("b", "t")), of("a", "t"));
+        for (is, expected, meets) in [
+            (of("a", "t"), of("", ""), true),
+            (of("", ""), of("", ""), true),
+            (of("a", "t"), of("a", ""), true),
+            (of("a", "t"), of("", "t"), true),
+            (of("a", "t"), of("a", "t"), true),
+            (of("b", "t"), of("a", "t"), false),
+            (of("a", "u"), of("a", "t"), false),
+            (of("", "t"), of("a", ""), false),
+            (of("a", ""), of("a", "t"), false),
+        ] {
+            assert_eq!(is.meets(&expected), meets, "{is}, {expected}");
+        }
+        assert_eq!(of("a", "").known(), "user a");
+        assert_eq!(of("", "t").known(), "tenancy t");
+        assert_eq!(of("a", "t").known(), "user a of tenancy t");
     }
 
     proptest! {

@@ -1,12 +1,13 @@
 //! The four steps to a session: use the stored one; take the lock and look at the stored one again; renew
 //! it without a person; ask a person to sign in.
 
-use super::stored::{Snapshot, is_same, stored_session, unusable};
-use super::{Engine, Freshness, Session, ask, renew};
+use super::stored::{Snapshot, is_same, stored_session};
+use super::{Engine, Freshness, Session, ask, discover, renew};
 use crate::config::Needs;
 use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
+use crate::oauth::discovery::Issuer;
 use crate::oauth::http::Retry;
 use crate::oci::{PrivateKey, Upst};
 use crate::signin::console;
@@ -19,7 +20,7 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
         Freshness::Valid => {
             let stored = engine.snapshot()?;
             refuse_encrypted_key(engine, &stored)?;
-            match unusable(&stored.contents, engine.settings.origin().as_ref(), host::now()) {
+            match engine.unusable(&stored.contents) {
                 None if renew::console::is_due(engine, &stored.contents, host::now()) => {
                     return Ok(renew_in_time(engine, stored));
                 }
@@ -82,8 +83,7 @@ fn nobody_to_ask(engine: &Engine<'_>, why: String) -> Error {
 fn try_to_renew(engine: &mut Engine<'_>) -> Result<Session> {
     let locked = engine.dir.lock_within(renew::PURPOSE, renew::console::LIMIT, console::PURPOSE)?;
     let stored = engine.snapshot()?;
-    let origin = engine.settings.origin();
-    if unusable(&stored.contents, origin.as_ref(), host::now()).is_none()
+    if engine.unusable(&stored.contents).is_none()
         && !renew::console::is_due(engine, &stored.contents, host::now())
     {
         log::debug(format_args!("Another process has just renewed the session"));
@@ -121,8 +121,7 @@ fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) 
         Freshness::Newer => !is_same(seen, stored.contents.upst.as_ref()),
         Freshness::SignedIn => false,
     };
-    let origin = engine.settings.origin();
-    if may_be_used && unusable(&stored.contents, origin.as_ref(), host::now()).is_none() {
+    if may_be_used && engine.unusable(&stored.contents).is_none() {
         log::debug(format_args!("Another process has just made a session"));
         return Ok(stored_session(engine, stored));
     }
@@ -150,7 +149,10 @@ fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) 
     } else {
         of_section.as_ref().or(set.as_ref())
     };
-    let needs = engine.settings.needs(&engine.host.env, region.map(String::as_str), is_console)?;
+    // For all that follows, a sign-in apart: whoever waits for the lock gives up after that.
+    engine.client.begin(renew::LIMIT);
+    let discover = |issuer: &Issuer| discover::document(engine, locked, issuer);
+    let needs = engine.settings.needs(&engine.host.env, region.map(String::as_str), is_console, discover)?;
     // Checked first: no token is spent and no person is asked if the session could not be written into the
     // OCI config afterwards.
     engine.check(&stored.oci_config)?;

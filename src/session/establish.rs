@@ -34,9 +34,9 @@ impl Binding {
         self.key.public()
     }
 
-    /// Parses a UPST, and refuses one that is expired or bound to another key: it would replace a stored UPST that may
-    /// be valid. `exchanged` says whether it comes from a token exchange.
-    pub fn accept(&self, token: &Secret, exchanged: bool) -> Result<Upst> {
+    /// Parses a UPST that was asked for this key, and refuses one that is expired, bound to another key, or of somebody
+    /// else than the settings expect: it would replace a stored UPST that may be valid. `exchanged` says where it is from.
+    pub fn check(&self, engine: &Engine<'_>, token: &Secret, exchanged: bool) -> Result<Upst> {
         let upst = Upst::parse(token.expose()).map_err(|why| Error::Upst { why, exchanged })?;
         let now = host::now();
         if !upst.is_valid_for(now, 0) {
@@ -45,6 +45,15 @@ impl Binding {
         if !upst.is_bound_to(self.key.public()) {
             let why = "it is bound to another key than the one it was asked for".into();
             return Err(Error::Upst { why, exchanged });
+        }
+        let (expected, is) = (engine.expected(), upst.identity());
+        // A token that names nobody shows of nobody that it is theirs.
+        if !is.meets(&expected) {
+            return Err(Error::UnexpectedIdentity {
+                profile: engine.settings.profile.to_string(),
+                expected: expected.known(),
+                is: is.to_string(),
+            });
         }
         Ok(upst)
     }
@@ -57,7 +66,7 @@ impl Binding {
 
 /// What a renewal or a sign-in brought.
 pub struct Made {
-    /// As [`Binding::accept`] returned it.
+    /// Checked by [`Binding::check`].
     pub upst: Upst,
     pub binding: Binding,
     /// What it was made from.
@@ -72,7 +81,9 @@ pub fn establish(engine: &Engine<'_>, locked: &Locked, made: Made, stored: Snaps
     let Made { upst, binding: Binding { key, is_stored }, origin, console, source } = made;
     let (was, is) = (contents.identity(), upst.identity());
     let is_another = is.differs_from(&was);
-    let may_change = source == Source::Authenticated || contents.record.identity_may_change;
+    let may_change = source == Source::Authenticated
+        || contents.record.identity_may_change
+        || was.differs_from(&engine.expected());
     if is_another && !may_change {
         let profile = engine.settings.profile.to_string();
         return Err(Error::AnotherIdentity { profile, was: was.to_string(), is: is.to_string() });

@@ -3,6 +3,7 @@
 //! person to sign in (`ask`). A renewal and a sign-in both end in `establish`, which stores the new session.
 
 mod ask;
+mod discover;
 mod ensure;
 mod establish;
 mod renew;
@@ -16,11 +17,11 @@ use stored::Snapshot;
 use crate::config::{NO_REGION, Origin, SessionFrom, Settings, is_region};
 use crate::error::{Error, Result};
 use crate::files::lock::Purpose;
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::log;
 use crate::oauth::http::Client;
 use crate::oci::config_file::{ConfigFile, Section};
-use crate::oci::{PrivateKey, Upst};
+use crate::oci::{Identity, PrivateKey, Upst};
 use crate::secret::Secret;
 pub use crate::store::record::Login;
 use crate::store::{Contents, Passphrase, SessionDir, refresh_token};
@@ -197,6 +198,17 @@ impl<'a> Engine<'a> {
     /// console session.
     pub fn renews_at_half_of_life(&self) -> Result<bool> {
         Ok(self.is_console(&self.snapshot()?.contents))
+    }
+
+    /// Why a stored session cannot be used now; `None` if it can.
+    fn unusable(&self, contents: &Contents) -> Option<&'static str> {
+        stored::unusable(contents, self.settings.origin().as_ref(), &self.expected(), host::now())
+    }
+
+    /// Whose session it has to be, as far as that is configured.
+    fn expected(&self) -> Identity {
+        let Settings { expect_user, expect_tenancy, .. } = self.settings;
+        Identity { user: expect_user.clone(), tenancy: expect_tenancy.clone() }
     }
 
     /// Whether the stored session is a console session: woci made it so, or oci did and nothing configured says

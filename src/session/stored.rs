@@ -2,8 +2,8 @@
 
 use super::{Engine, Named, Session, Source, USABLE_SECONDS};
 use crate::config::Origin;
-use crate::oci::Upst;
 use crate::oci::config_file::{ConfigFile, Section};
+use crate::oci::{Identity, Upst};
 use crate::store::Contents;
 use crate::time::UnixTime;
 
@@ -14,8 +14,14 @@ pub struct Snapshot<'a> {
     pub oci_config: ConfigFile<'a>,
 }
 
-/// Why the stored session cannot be used; none where it can. `origin` is the configured one.
-pub fn unusable(contents: &Contents, origin: Option<&Origin>, now: UnixTime) -> Option<&'static str> {
+/// Why the stored session cannot be used; none where it can. `origin` is the configured one, and `expected` is whose
+/// session it has to be.
+pub fn unusable(
+    contents: &Contents,
+    origin: Option<&Origin>,
+    expected: &Identity,
+    now: UnixTime,
+) -> Option<&'static str> {
     let (Some(upst), Some(key)) = (&contents.upst, &contents.key) else {
         return Some("there is no session token, or no key");
     };
@@ -25,6 +31,8 @@ pub fn unusable(contents: &Contents, origin: Option<&Origin>, now: UnixTime) -> 
         Some("the session token is bound to another key")
     } else if contents.record.provider_change(origin).or(contents.record.exchange_change(origin)).is_some() {
         Some("the session was made with another configuration")
+    } else if !upst.identity().meets(expected) {
+        Some("the session is not of the user or the tenancy that the settings expect")
     } else {
         None
     }
@@ -83,11 +91,17 @@ mod tests {
 
     fn origin(client_id: &str) -> Origin {
         let client_id = Some(client_id.to_owned());
-        Origin::Provider { token_url: None, auth_client_id: None, token_exchange_url: None, client_id }
+        Origin::Provider {
+            issuer: None,
+            token_url: None,
+            auth_client_id: None,
+            token_exchange_url: None,
+            client_id,
+        }
     }
 
     fn why(contents: &Contents) -> Option<&'static str> {
-        unusable(contents, Some(&origin("configured")), NOW)
+        unusable(contents, Some(&origin("configured")), &Identity::default(), NOW)
     }
 
     #[test]
@@ -104,6 +118,14 @@ mod tests {
         let mut elsewhere = good();
         elsewhere.record.origin = Some(origin("another"));
         assert_eq!(why(&elsewhere), Some("the session was made with another configuration"));
+
+        let of = |user: &str| Identity { user: Some(user.into()), tenancy: None };
+        let named = contents(upst(r#"{"exp":1061,"sub":"ada","tenant":"t"}"#));
+        assert_eq!(unusable(&named, None, &of("ada"), NOW), None);
+        let unexpected = Some("the session is not of the user or the tenancy that the settings expect");
+        assert_eq!(unusable(&named, None, &of("eve"), NOW), unexpected);
+        // Nothing shows whose the session is.
+        assert_eq!(unusable(&good(), None, &of("ada"), NOW), unexpected);
 
         let missing = Some("there is no session token, or no key");
         assert_eq!(why(&contents(None)), missing);

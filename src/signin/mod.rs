@@ -74,9 +74,9 @@ pub mod fuzz {
         const STATE: &str = "fuzzed-state-that-is-in-no-vector-0123456789";
         if let Some(request) = Request::parse(bytes.to_vec(), Accepts::Gets) {
             let target = &request.target;
-            assert!(matches!(callback::read(target, STATE), Callback::Stray(_)));
+            assert!(matches!(callback::read(target, STATE, None), Callback::Stray(_)));
             if let Callback::Denied { error, description } =
-                callback::read(&format!("{target}&state={STATE}"), STATE)
+                callback::read(&format!("{target}&state={STATE}"), STATE, None)
             {
                 let _ = crate::signin::page::failed(&Error::Denied { error, description }.say());
             }

@@ -14,6 +14,7 @@ use crate::oci::config_file::{Section, lies_in};
 use crate::oci::{Identity, PrivateKey, Upst};
 
 const LOCK: &str = "session.lock";
+const DISCOVERY: &str = "discovery.json";
 
 /// How often a folder that another process removes at the same moment is made again.
 const MOST_ATTEMPTS: u32 = 100;
@@ -93,6 +94,11 @@ impl SessionDir {
         let upst = std::str::from_utf8(&bytes).ok().and_then(|text| Upst::parse(text).ok());
         let is_bare = upst.as_ref().is_some_and(|upst| upst.token().expose().len() == bytes.len());
         Ok((upst, is_bare))
+    }
+
+    /// The copy of the provider's document, if there is one.
+    pub fn discovery(&self) -> Result<Option<Vec<u8>>> {
+        files::read(&self.path.join(DISCOVERY))
     }
 
     /// Whether there is a refresh token, in any form.
@@ -182,15 +188,18 @@ impl Locked {
         self.lock.state(purpose);
     }
 
-    /// Whether nothing but the lock is stored.
+    /// Whether nothing of a session is stored.
     pub fn is_empty(&self) -> bool {
-        files::holds_only(&self.dir.path, LOCK)
+        files::holds_only(&self.dir.path, &[LOCK, DISCOVERY])
     }
 
     /// Leaves no trace of a run that stored nothing. The lock is held until its file is gone, so that whoever waits for
     /// it sees that, and makes a folder anew.
     pub fn leave_no_empty_folder(self) {
-        if self.is_empty() && files::remove(&self.dir.lock_file()).is_ok() {
+        if self.is_empty()
+            && files::remove(&self.dir.path.join(DISCOVERY)).is_ok()
+            && files::remove(&self.dir.lock_file()).is_ok()
+        {
             files::remove_empty(std::slice::from_ref(&self.dir.path));
             files::remove_empty(&self.made);
         }
@@ -213,6 +222,10 @@ impl Locked {
 
     pub fn store_record(&self, record: &Record) -> Result<()> {
         files::replace(&self.dir.record_file(), record.to_json().as_bytes())
+    }
+
+    pub fn store_discovery(&self, copy: &str) -> Result<()> {
+        files::replace(&self.dir.path.join(DISCOVERY), copy.as_bytes())
     }
 
     pub fn remove_token(&self) -> Result<()> {

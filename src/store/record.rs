@@ -62,6 +62,8 @@ pub struct FailedSignIn {
 pub enum HowFailed {
     Unanswered,
     Denied,
+    /// The person has signed in, and there is still no session that may be stored.
+    Unsuccessful,
 }
 
 impl HowFailed {
@@ -69,6 +71,7 @@ impl HowFailed {
         match self {
             Self::Unanswered => "unanswered",
             Self::Denied => "denied",
+            Self::Unsuccessful => "unsuccessful",
         }
     }
 }
@@ -92,7 +95,10 @@ impl Record {
         if let Some(origin) = &self.origin {
             document["session_from"] = json!(kind(origin).word());
             for (key, _, value) in values(origin) {
-                document[key] = json!(value);
+                // Endpoints that are configured one by one have no issuer.
+                if value.is_some() || key != "issuer" {
+                    document[key] = json!(value);
+                }
             }
         }
         let Identity { user, tenancy } = &self.identity;
@@ -219,7 +225,8 @@ fn kind(origin: &Origin) -> SessionFrom {
 /// The keys of an origin with their values.
 fn values(origin: &Origin) -> Vec<(&'static str, Half, Option<String>)> {
     match origin.clone() {
-        Origin::Provider { token_url, auth_client_id, token_exchange_url, client_id } => vec![
+        Origin::Provider { issuer, token_url, auth_client_id, token_exchange_url, client_id } => vec![
+            ("issuer", Half::Provider, issuer),
             ("token_url", Half::Provider, token_url),
             ("auth_client_id", Half::Provider, auth_client_id),
             ("token_exchange_url", Half::Exchange, token_exchange_url),
@@ -254,6 +261,10 @@ fn read(bytes: &[u8]) -> Option<Record> {
             None
         }
         None | Some(Some("provider")) => Some(Origin::Provider {
+            issuer: match document.get("issuer") {
+                None => None,
+                Some(issuer) => Some(issuer.as_str()?.to_owned()),
+            },
             token_url: Some(text("token_url")?),
             auth_client_id: Some(text("auth_client_id")?),
             token_exchange_url: Some(text("token_exchange_url")?),
@@ -282,6 +293,7 @@ fn read(bytes: &[u8]) -> Option<Record> {
         Some(failed) => Some(FailedSignIn {
             how: match failed.get("outcome")?.as_str()? {
                 "unanswered" => HowFailed::Unanswered,
+                "unsuccessful" => HowFailed::Unsuccessful,
                 _ => HowFailed::Denied,
             },
             at: UnixTime(failed.get("at")?.as_i64()?),
@@ -307,11 +319,20 @@ mod tests {
 
     fn provider(token_url: Option<&str>, client_id: &str) -> Origin {
         Origin::Provider {
+            issuer: None,
             token_url: token_url.map(str::to_owned),
             auth_client_id: Some("a".into()),
             token_exchange_url: Some("x".into()),
             client_id: Some(client_id.into()),
         }
+    }
+
+    fn with_issuer(url: &str) -> Origin {
+        let mut origin = provider(Some("https://old"), "c");
+        if let Origin::Provider { issuer, .. } = &mut origin {
+            *issuer = Some(url.into());
+        }
+        origin
     }
 
     fn console(console_url: Option<&str>) -> Origin {
@@ -359,7 +380,8 @@ mod tests {
             ..Record::default()
         };
         let of_workload = Record { origin: Some(workload), ..Record::default() };
-        for record in [full, damaged, of_console, of_workload, Record::default()] {
+        let of_issuer = Record { origin: Some(with_issuer("https://idp.example.com")), ..Record::default() };
+        for record in [full, damaged, of_console, of_workload, of_issuer, Record::default()] {
             assert_eq!(Record::parse(record.to_json().as_bytes()), record);
         }
     }
@@ -382,6 +404,13 @@ mod tests {
         assert_eq!(record.provider_change(Some(&of_another_client)), None);
         let changed = record.exchange_change(Some(&of_another_client));
         assert_eq!(changed.as_deref(), Some("client_id changed from c to d"));
+
+        // A record of an older version names no issuer.
+        assert_eq!(record.provider_change(Some(&with_issuer("https://one"))), None);
+        let of_issuer = of(with_issuer("https://one"));
+        assert_eq!(of_issuer.provider_change(Some(&provider(Some("https://old"), "c"))), None);
+        let changed = of_issuer.provider_change(Some(&with_issuer("https://two")));
+        assert_eq!(changed.as_deref(), Some("issuer changed from https://one to https://two"));
 
         let changed = record.provider_change(Some(&console(None)));
         assert_eq!(changed.as_deref(), Some("session_from changed from provider to console"));

@@ -46,6 +46,7 @@ class Glewlwyd:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.jwks_url = f"{self.url}/api/oidc/jwks"
+        self.issuer, self.authz_params = f"{self.url}/api/oidc", "nonce=woci&resource=https://oci.example"
         self.log = self.folder / "log"
         with sqlite3.connect(self.folder / "db") as database:
             database.executescript((UNPACKED / "usr/share/dbconfig-common/data/glewlwyd/install/sqlite3").read_text())

@@ -144,7 +144,7 @@ class Home:
         for root, folders, files in os.walk(self.oci):
             for name in folders:
                 same(stat.S_IMODE(os.stat(os.path.join(root, name)).st_mode), 0o700, f"mode of {name}")
-        known = {"token", "private_key.pem", "refresh_token", "session.json"}
+        known = {"token", "private_key.pem", "refresh_token", "session.json", "discovery.json"}
         for file in self.session(profile).iterdir():
             same(stat.S_IMODE(file.stat().st_mode), 0o600, f"mode of {file.name}")
             assert file.name in known or file.name.endswith((".lock", ".log", ".pid")) or file.name.startswith("oci_api_key"), f"a stray: {file.name}"
@@ -228,6 +228,7 @@ class Provider:
         assert self.process.poll() is None, f"the provider ended: {self.said()}"
         self.url = f"http://127.0.0.1:{self.port}"
         self.jwks_url = f"{self.url}/jwks"
+        self.issuer, self.authz_params = self.url, "prompt=consent"
 
     def said(self):
         return pathlib.Path(self.log.name).read_text()

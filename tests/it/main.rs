@@ -10,8 +10,10 @@ mod config; // how both config files, the profile and each value are found, and 
 mod console; // console sessions: the sign-in at Oracle's own page, the renewal, and the sessions that oci has made
 mod crowd; // many processes at once: one refresh, one sign-in, and what follows if the one that does it is killed
 mod daemon; // the daemon: start, lock, refreshes, stop
+mod discovery; // an issuer in place of endpoints: the provider's document, its copy, and the answers that are refused
 mod disk; // a refresh token is not spent if its successor cannot be stored
 mod errors; // README.md names messages as woci prints them, and the commands that messages suggest can be pasted
+mod expected; // the session of another user or tenancy than expected is neither stored nor used
 mod house; // the rules for the source files
 mod kube; // kube-credential and kubeconfig, and that background calls of kubectl open one browser at most
 mod life; // a session from its first sign-in to its last

@@ -14,6 +14,8 @@ use std::time::Duration;
 /// The kinds of requests. Those of an OAuth client are in the order in which a first sign-in makes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Grant {
+    /// The documents in which the provider publishes its endpoints.
+    Discovery,
     /// The person's browser opens the authorization endpoint.
     Authorize,
     /// `grant_type=authorization_code`.

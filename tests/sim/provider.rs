@@ -28,6 +28,25 @@ pub struct Rules {
     pub offline_needs_consent: bool,
     /// The `iss` parameter of the authorization response (RFC 9207).
     pub iss: Option<String>,
+    pub discovery: Discovery,
+}
+
+/// The document in which the provider publishes its endpoints.
+pub struct Discovery {
+    pub at: DiscoveryAt,
+    /// The path of the issuer's URL.
+    pub path: String,
+    /// Members that the document has besides its own or in their place; null takes one away.
+    pub members: Vec<(&'static str, Value)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum DiscoveryAt {
+    /// OpenID Connect Discovery 1.0 section 4.
+    OpenId,
+    /// RFC 8414 section 3.1.
+    OAuth,
+    Nowhere,
 }
 
 #[derive(Clone)]
@@ -86,6 +105,7 @@ impl Provider {
             rotation: Rotation::Rotate,
             offline_needs_consent: false,
             iss: None,
+            discovery: Discovery { at: DiscoveryAt::OpenId, path: String::new(), members: Vec::new() },
         };
         let key = Key::from_pem(jwt::PROVIDER_PEM);
         Provider { origin, key, rules: Mutex::new(rules), ledger: Mutex::default() }
@@ -150,6 +170,48 @@ impl Provider {
         let mut secrets = self.ledger().secrets.clone();
         secrets.extend(self.rules().client_secret.clone());
         secrets
+    }
+
+    /// The URL that a client has configured as the provider's.
+    pub fn issuer(&self) -> String {
+        format!("{}{}", self.origin, self.rules().discovery.path)
+    }
+
+    /// Whether a path is one where a document may be.
+    pub fn is_discovery(path: &str) -> bool {
+        path.contains("/.well-known/")
+    }
+
+    pub fn discovery(&self, request: &Request) -> Response {
+        let issuer = self.issuer();
+        let rules = self.rules();
+        let Discovery { at, path, members } = &rules.discovery;
+        let place = match at {
+            DiscoveryAt::OpenId => Some(format!("{path}/.well-known/openid-configuration")),
+            DiscoveryAt::OAuth => Some(format!("/.well-known/oauth-authorization-server{path}")),
+            DiscoveryAt::Nowhere => None,
+        };
+        if place.as_ref() != Some(&request.path) {
+            return Response::new(404, "text/html", "<title>Not here</title>");
+        }
+        // The document is public: a request for it holds nothing.
+        let is_plain = request.method == "GET" && request.query.is_empty() && request.body.is_empty();
+        if !is_plain || request.header("authorization").is_some() || request.header("cookie").is_some() {
+            return Response::new(400, "text/plain", "a plain GET is due");
+        }
+        let mut document = json!({
+            "issuer": issuer,
+            "authorization_endpoint": format!("{}/authorize", self.origin),
+            "token_endpoint": format!("{}/token", self.origin),
+            "response_types_supported": ["code"],
+            "code_challenge_methods_supported": ["S256"],
+            "authorization_response_iss_parameter_supported": rules.iss.is_some(),
+        });
+        for (name, value) in members {
+            document[*name] = value.clone();
+        }
+        document.as_object_mut().expect("it is an object").retain(|_, value| !value.is_null());
+        Response::json(200, &document)
     }
 
     pub fn token(&self, request: &Request) -> Response {

@@ -224,7 +224,9 @@ struct Journal(Mutex<Vec<Recorded>>);
 impl Journal {
     fn write(&self, grant: Grant, request: &Request) {
         let fields = match grant {
-            Grant::Authorize | Grant::IdToken | Grant::ConsoleSignIn => request.query.clone(),
+            Grant::Authorize | Grant::IdToken | Grant::ConsoleSignIn | Grant::Discovery => {
+                request.query.clone()
+            }
             Grant::Code | Grant::Refresh | Grant::Exchange => form(request),
             Grant::ConsoleRefresh => json_members(request),
         };
@@ -260,6 +262,9 @@ impl Router {
         match (request.path.as_str(), request.method.as_str()) {
             ("/authorize", "GET") => {
                 self.answer(Grant::Authorize, request, stream, || provider.authorize(request));
+            }
+            (path, _) if Provider::is_discovery(path) => {
+                self.answer(Grant::Discovery, request, stream, || provider.discovery(request));
             }
             ("/token", _) => {
                 let refresh = http::value(&form(request), "grant_type") == Some("refresh_token");

@@ -94,6 +94,11 @@ const SESSION: &[File] = &[
                 the last sign-in went, the SHA-256 of a token that was refused",
     },
     File {
+        path: "discovery.json",
+        mode: "0600",
+        holds: "nothing secret: what the provider's document says of its endpoints, read again after a day",
+    },
+    File {
         path: "woci_refresh.pid",
         mode: "0600",
         holds: "the process ID of the background process. It is a hint: the lock, not this file, says whether the \

@@ -23,7 +23,7 @@ pub fn sign_in<'a>(
 ) -> Result<Session> {
     let settings = engine.settings;
     let record = &stored.contents.record;
-    let dead_file = dead_file(engine, record)?;
+    let dead_file = dead_file(engine, record, settings.origin().as_ref())?;
     // A person who did not ask for a sign-in signs in where the last one was.
     let origin = record.origin.as_ref().filter(|_| engine.want.freshness != Freshness::SignedIn);
     let services = services(engine, origin, Some(&needs.region))?;
@@ -46,12 +46,12 @@ pub fn sign_in<'a>(
     };
     locked.state(console::PURPOSE);
     log::info(format_args!("Signing in for profile {}: {why}", settings.profile));
-    let token = console::ask(engine.host, &plan, binding.public_key(), reply)
+    let upst = console::ask(engine.host, &plan, binding.public_key(), reply)
+        .and_then(|token| binding.check(engine, &token, false))
         .inspect_err(|e| remember(locked, record, e, dead_file))
         .map_err(|e| without_browser(engine, why, e))?;
 
     locked.state(renew::PURPOSE);
-    let upst = binding.accept(&token, false)?;
     // Minutes may have passed since the OCI config was read.
     stored.oci_config = engine.oci_config()?;
     stored.section = stored.oci_config.section(&settings.profile)?;

@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal as _};
 
 use super::stored::Snapshot;
 use super::{Engine, Freshness, Person, Session};
-use crate::config::{Needs, Settings, SignIn};
+use crate::config::{Needs, Origin, Settings, SignIn};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
@@ -105,10 +105,10 @@ fn waits_without_browser(engine: &Engine<'_>) -> bool {
     engine.want.freshness == Freshness::SignedIn || has_terminal()
 }
 
-/// The hash of the refresh token file that has failed. In an explicit sign-in, and with another provider, the token in
-/// the file may still be good.
-fn dead_file(engine: &Engine<'_>, record: &Record) -> Result<Option<String>> {
-    let is_of_other = record.provider_change(engine.settings.origin().as_ref()).is_some();
+/// The hash of the refresh token file that has failed. In an explicit sign-in, and with another provider than the one of
+/// `origin`, the token in the file may still be good.
+fn dead_file(engine: &Engine<'_>, record: &Record, origin: Option<&Origin>) -> Result<Option<String>> {
+    let is_of_other = record.provider_change(origin).is_some();
     if engine.want.freshness == Freshness::SignedIn || is_of_other {
         return Ok(None);
     }
@@ -126,13 +126,19 @@ fn without_browser(engine: &Engine<'_>, why: &str, e: Error) -> Error {
     }
 }
 
-/// Records a sign-in that a person denied or did not finish.
+/// Records a sign-in that a person denied or did not finish, or that ended with what was refused.
 fn remember(locked: &Locked, record: &Record, e: &Error, dead_file: Option<String>) {
-    let how = match e {
-        Error::Unanswered { .. } => HowFailed::Unanswered,
-        Error::Denied { .. } => HowFailed::Denied,
-        _ => return,
-    };
+    match e {
+        Error::Unanswered { .. } => remember_as(HowFailed::Unanswered, locked, record, dead_file),
+        Error::Denied { .. } => remember_as(HowFailed::Denied, locked, record, dead_file),
+        Error::AnotherIssuer { .. } | Error::UnexpectedIdentity { .. } => {
+            remember_as(HowFailed::Unsuccessful, locked, record, dead_file);
+        }
+        _ => {}
+    }
+}
+
+fn remember_as(how: HowFailed, locked: &Locked, record: &Record, dead_file: Option<String>) {
     let failed_sign_in = Some(FailedSignIn { how, at: host::now(), dead_file });
     if let Err(e) = locked.store_record(&Record { failed_sign_in, ..record.clone() }) {
         log::warning(format_args!("{e}"));

@@ -2,16 +2,18 @@
 
 use std::thread;
 
-use super::{dead_file, remember, waits_without_browser, without_browser};
-use crate::config::{Origin, ProviderNeeds};
-use crate::error::Result;
+use super::{dead_file, remember, remember_as, waits_without_browser, without_browser};
+use crate::config::ProviderNeeds;
+use crate::error::{Error, Result};
 use crate::log;
 use crate::oauth::Tokens;
-use crate::oci::exchange;
+use crate::oci::{Identity, Upst, exchange};
+use crate::secret::Secret;
 use crate::session::establish::{Binding, Made, establish};
 use crate::session::stored::Snapshot;
 use crate::session::{Engine, Session, Source, renew};
 use crate::signin::{self, Reply, Way, loopback};
+use crate::store::record::HowFailed;
 use crate::store::{Locked, Record, refresh_token};
 
 pub fn sign_in<'a>(
@@ -23,11 +25,11 @@ pub fn sign_in<'a>(
     reply: &mut Reply,
 ) -> Result<Session> {
     let settings = engine.settings;
-    let origin: Option<Origin> = settings.origin();
+    let origin = Some(needs.origin.clone());
     let is_of_other_provider = stored.contents.record.provider_change(origin.as_ref()).is_some();
     let is_of_other_exchange = stored.contents.record.exchange_change(origin.as_ref()).is_some();
     let path = engine.dir.refresh_token_file();
-    let dead_file = dead_file(engine, &stored.contents.record)?;
+    let dead_file = dead_file(engine, &stored.contents.record, origin.as_ref())?;
     // Asks for the passphrase, and checks that the next refresh token can be stored, before the browser
     // opens. The disk space is not kept reserved during the sign-in, since the person may give up.
     drop(refresh_token::prepare(&path, &mut engine.passphrase)?);
@@ -55,11 +57,18 @@ pub fn sign_in<'a>(
         (binding.map(|thread| thread.join().expect("making a key does not panic")), tokens)
     });
     let tokens = tokens
-        .inspect_err(|e| remember(locked, &stored.contents.record, e, dead_file))
+        .inspect_err(|e| remember(locked, &stored.contents.record, e, dead_file.clone()))
         .map_err(|e| without_browser(engine, why, e))?;
 
     // Where the system gives no thread, the key is made now.
     let binding = binding.unwrap_or_else(|| Binding::of(stored_key.take()));
+    // Whose tokens they are is known only after the exchange, and nothing of another person is stored.
+    let checked = match engine.expected() == Identity::default() {
+        true => None,
+        false => Some(exchanged(engine, needs, &tokens.access_token, &binding).inspect_err(|_| {
+            remember_as(HowFailed::Unsuccessful, locked, &stored.contents.record, dead_file);
+        })?),
+    };
     // If the response holds neither a usable access token nor a refresh token, the old session is kept.
     let access_token = match tokens {
         Tokens { access_token: Err(e), refresh_token: None } => return Err(e),
@@ -93,14 +102,23 @@ pub fn sign_in<'a>(
     // Minutes may have passed since the OCI config was read.
     stored.oci_config = engine.oci_config()?;
     stored.section = stored.oci_config.section(&settings.profile)?;
-    let (access_token, binding) = (access_token?, binding?);
-    let token = exchange::upst(&engine.client, &needs.domain, &access_token, &binding.spki_der())?;
-    let made = Made {
-        upst: binding.accept(&token, true)?,
-        binding,
-        origin,
-        console: None,
-        source: Source::Authenticated,
+    let upst = match checked {
+        Some(upst) => upst,
+        None => exchanged(engine, needs, &access_token, &binding)?,
     };
+    let made = Made { upst, binding: binding?, origin, console: None, source: Source::Authenticated };
     establish(engine, locked, made, stored)
+}
+
+/// The UPST for an access token, checked.
+fn exchanged(
+    engine: &Engine<'_>,
+    needs: &ProviderNeeds,
+    access_token: &Result<Secret>,
+    binding: &Result<Binding>,
+) -> Result<Upst> {
+    let access_token = access_token.as_ref().map_err(Error::clone)?;
+    let binding = binding.as_ref().map_err(Error::clone)?;
+    let token = exchange::upst(&engine.client, &needs.domain, access_token, &binding.spki_der())?;
+    binding.check(engine, &token, true)
 }

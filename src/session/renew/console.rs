@@ -112,7 +112,7 @@ pub fn renew<'a>(
         Err(e) => return Err(remember(locked, record, now, e)),
     };
     let binding = Binding::of(stored.contents.key.take())?;
-    let upst = match accepted(&binding, &token, old_exp) {
+    let upst = match accepted(engine, &binding, &token, old_exp) {
         Ok(upst) => upst,
         Err(e) => return Err(remember(locked, record, now, e)),
     };
@@ -135,8 +135,8 @@ pub fn renew<'a>(
 }
 
 /// The renewed token, if it is worth more than the stored one, which expires at `old_exp`.
-fn accepted(binding: &Binding, token: &Secret, old_exp: UnixTime) -> Result<Upst> {
-    let upst = binding.accept(token, false)?;
+fn accepted(engine: &Engine<'_>, binding: &Binding, token: &Secret, old_exp: UnixTime) -> Result<Upst> {
+    let upst = binding.check(engine, token, false)?;
     if upst.exp() < old_exp {
         let why = format!("it expires at {}, before the one that it would replace", upst.exp());
         return Err(Error::Upst { why, exchanged: false });

@@ -39,8 +39,12 @@ pub fn renew<'a>(
     needs: &Needs,
 ) -> Result<Outcome<'a>> {
     log::debug(format_args!("Refreshing the session of profile {}", engine.settings.profile));
-    let origin = engine.settings.origin();
-    let change = stored.contents.record.provider_change(origin.as_ref());
+    let origin = match needs {
+        Needs::Provider(needs) => Some(needs.origin.clone()),
+        Needs::Workload(_) | Needs::Console(_) => engine.settings.origin(),
+    };
+    let record = &stored.contents.record;
+    let change = record.provider_change(origin.as_ref()).or_else(|| is_of_another(engine, &stored));
     match (needs, change) {
         (Needs::Workload(needs), _) => subject_token::renew(engine, locked, stored, needs),
         // A refresh token belongs to its provider, and a console session's token to Oracle's service. Another
@@ -49,4 +53,11 @@ pub fn renew<'a>(
         (Needs::Provider(needs), None) => refresh_grant::renew(engine, locked, stored, needs),
         (Needs::Console(_), None) => console::renew(engine, locked, stored, Retry::Unavailable),
     }
+}
+
+/// Why a renewal, which never changes whose the session is, cannot bring the expected one.
+fn is_of_another(engine: &Engine<'_>, stored: &Snapshot<'_>) -> Option<String> {
+    let (expected, is) = (engine.expected(), stored.contents.identity());
+    is.differs_from(&expected)
+        .then(|| format!("the stored session is of {is}, and the settings expect {}", expected.known()))
 }

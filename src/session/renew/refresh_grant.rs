@@ -2,16 +2,14 @@
 //! request the successor's place on disk is proved and filled, its rename tried and the encryption key derived;
 //! after the answer only a write, an fsync, a rename and the folder's fsync remain.
 
-use super::{LIMIT, Outcome};
+use super::Outcome;
 use crate::config::ProviderNeeds;
 use crate::error::{Error, Result};
-use crate::host;
-use crate::oauth::Provider;
 use crate::oauth::token;
 use crate::oci::exchange;
 use crate::secret::Secret;
 use crate::session::establish::{Binding, Made, establish};
-use crate::session::stored::{Snapshot, is_same, stored_session, unusable};
+use crate::session::stored::{Snapshot, is_same, stored_session};
 use crate::session::{Engine, Session, Source};
 use crate::store::{Locked, record, refresh_token};
 use crate::sys;
@@ -24,13 +22,12 @@ pub fn renew<'a>(
     needs: &ProviderNeeds,
 ) -> Result<Outcome<'a>> {
     let binding = Binding::of(stored.contents.key.take())?;
-    engine.client.begin(LIMIT);
-    let access_token = match spend(engine, locked, &mut stored, &needs.provider)? {
+    let access_token = match spend(engine, locked, &mut stored, needs)? {
         Spent::Stored { access_token } => access_token?,
         Spent::ByAnother(session) => return Ok(Outcome::Renewed(session)),
         Spent::Nothing { why } => {
             stored.contents.key = binding.into_stored();
-            let change = stored.contents.record.exchange_change(engine.settings.origin().as_ref());
+            let change = stored.contents.record.exchange_change(Some(&needs.origin));
             let why = match change {
                 Some(change) => format!("{change}, and {why}"),
                 None => why,
@@ -40,9 +37,9 @@ pub fn renew<'a>(
     };
     let token = exchange::upst(&engine.client, &needs.domain, &access_token, &binding.spki_der())?;
     let made = Made {
-        upst: binding.accept(&token, true)?,
+        upst: binding.check(engine, &token, true)?,
         binding,
-        origin: engine.settings.origin(),
+        origin: Some(needs.origin.clone()),
         console: None,
         source: Source::Refreshed,
     };
@@ -63,8 +60,9 @@ fn spend(
     engine: &mut Engine<'_>,
     locked: &Locked,
     stored: &mut Snapshot<'_>,
-    provider: &Provider,
+    needs: &ProviderNeeds,
 ) -> Result<Spent> {
+    let ProviderNeeds { provider, origin, .. } = needs;
     let path = engine.dir.refresh_token_file();
     refresh_token::take_up(&path)?;
     let Some(mut token) = refresh_token::open(&path, &mut engine.passphrase)? else {
@@ -86,7 +84,7 @@ fn spend(
                 // The provider has accepted the token. If no origin is recorded, record it now: even if the
                 // exchange fails, the token must never be sent to another provider.
                 if record.origin.is_none() {
-                    record.origin = engine.settings.origin();
+                    record.origin = Some(origin.clone());
                     record.identity = identity;
                     locked.store_record(record)?;
                 }
@@ -106,7 +104,7 @@ fn spend(
         }
         let now = engine.snapshot()?;
         let is_new = !is_same(now.contents.upst.as_ref(), stored.contents.upst.as_ref());
-        if is_new && unusable(&now.contents, engine.settings.origin().as_ref(), host::now()).is_none() {
+        if is_new && engine.unusable(&now.contents).is_none() {
             return Ok(Spent::ByAnother(Box::new(stored_session(engine, now))));
         }
     }

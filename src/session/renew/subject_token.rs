@@ -1,7 +1,7 @@
 //! A token that this machine already has, for example the identity token of a CI job, is exchanged anew at each
 //! renewal. There is no refresh token, and no person is ever asked.
 
-use super::{LIMIT, Outcome};
+use super::Outcome;
 use crate::config::{Origin, WorkloadNeeds};
 use crate::error::{Error, Result};
 use crate::host;
@@ -24,7 +24,6 @@ pub fn renew<'a>(
     mut stored: Snapshot<'a>,
     needs: &WorkloadNeeds,
 ) -> Result<Outcome<'a>> {
-    engine.client.begin(LIMIT);
     let subject_token = needs.subject_token.read(engine.host, &engine.client)?;
     let flaw = flaw(&subject_token, needs.audience.as_deref(), host::now());
     if let Some(why) = flaw {
@@ -38,7 +37,7 @@ pub fn renew<'a>(
         &needs.requested,
         &binding.spki_der(),
     )?;
-    let upst = binding.accept(&token, true)?;
+    let upst = binding.check(engine, &token, true)?;
     let origin = engine.settings.origin();
     let record = &mut stored.contents.record;
     if record.provider_change(origin.as_ref()).is_some() {

@@ -3,7 +3,7 @@
 //! Any local program can send requests to the port, and any web page can make the browser send one.
 //! Only a request with the `state` of this sign-in can end it; any other is answered and ignored.
 
-use crate::oauth::url;
+use crate::oauth::{Iss, url};
 use crate::printable;
 use crate::secret::{self, Secret};
 
@@ -13,20 +13,22 @@ pub enum Callback {
     Code(Secret),
     /// The provider's error response (RFC 6749 section 4.1.2.1).
     Denied { error: String, description: Option<String> },
+    /// A response that another server may have sent, or that a page of that server has caused (RFC 9207 section 2.4).
+    AnotherIssuer { named: Option<String>, expected: String },
     /// Not a response to this sign-in. Holds the HTTP status to answer with.
     Stray(u16),
 }
 
-/// Interprets a request target for the sign-in with this `state`.
-pub fn read(target: &str, state: &str) -> Callback {
+/// Interprets a request target for the sign-in with this `state`. `iss` is how the configured issuer names itself.
+pub fn read(target: &str, state: &str, iss: Option<&Iss>) -> Callback {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     if path != "/callback" {
         return Callback::Stray(404);
     }
-    answer(query, state).unwrap_or(Callback::Stray(400))
+    answer(query, state, iss).unwrap_or(Callback::Stray(400))
 }
 
-fn answer(query: &str, state: &str) -> Option<Callback> {
+fn answer(query: &str, state: &str, iss: Option<&Iss>) -> Option<Callback> {
     let parameters = url::parse_form(query.as_bytes())?;
     let one = |name: &str| parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
     // Checked first, for error responses too: a stray request must never end a sign-in.
@@ -38,6 +40,15 @@ fn answer(query: &str, state: &str) -> Option<Callback> {
     names.sort_unstable();
     if names.windows(2).any(|pair| pair[0] == pair[1]) {
         return None;
+    }
+    // Neither code nor error of another server is of any use.
+    if let Some(Iss { name, is_always_sent }) = iss
+        && one("iss").map_or(*is_always_sent, |named| named != name)
+    {
+        return Some(Callback::AnotherIssuer {
+            named: one("iss").map(printable::line),
+            expected: name.clone(),
+        });
     }
     // A response with both is contradictory, and its code is not used.
     match (one("error"), one("code")) {
@@ -62,10 +73,11 @@ mod tests {
     const STATE: &str = "S8lCrJ1mU0aJb0eYq1xZ3vQf7nGdWkTtPpHhLlMmNn4";
 
     fn say(head: &[u8]) -> String {
-        match Request::parse(head.to_vec(), Accepts::Gets).map(|request| read(&request.target, STATE)) {
+        match Request::parse(head.to_vec(), Accepts::Gets).map(|request| read(&request.target, STATE, None)) {
             None => "refused".into(),
             Some(Callback::Stray(status)) => format!("stray {status}"),
             Some(Callback::Code(code)) => format!("code {}", code.expose()),
+            Some(Callback::AnotherIssuer { .. }) => "of another issuer".into(),
             Some(Callback::Denied { error, description: None }) => format!("denied {error}"),
             Some(Callback::Denied { error, description: Some(why) }) => format!("denied {error}: {why}"),
         }
@@ -81,11 +93,45 @@ mod tests {
     #[test]
     fn long_texts_of_the_provider_are_cut() {
         let target = format!("/callback?state={STATE}&error={0}&error_description={0}", "x".repeat(10_000));
-        match read(&target, STATE) {
+        match read(&target, STATE, None) {
             Callback::Denied { error, description: Some(description) } => {
                 assert_eq!((error.len(), description.len()), (500, 500));
             }
             _ => panic!("not denied"),
+        }
+    }
+
+    #[test]
+    fn the_issuer_is_compared_before_the_code_or_the_error_is_used() {
+        let iss = |is_always_sent| Iss { name: "https://idp.example.com".into(), is_always_sent };
+        for (more, always, refused) in [
+            ("&iss=https%3A%2F%2Fidp.example.com", true, None),
+            ("&iss=https%3A%2F%2Fidp.example.com", false, None),
+            ("", false, None),
+            ("", true, Some(None)),
+            ("&iss=", false, Some(Some(""))),
+            ("&iss=https%3A%2F%2Fidp.example.com%2F", false, Some(Some("https://idp.example.com/"))),
+            ("&iss=https%3A%2F%2Fevil.example.com", true, Some(Some("https://evil.example.com"))),
+        ] {
+            for answer in ["code=C0DE", "error=access_denied"] {
+                let target = format!("/callback?{answer}&state={STATE}{more}");
+                let found = match read(&target, STATE, Some(&iss(always))) {
+                    Callback::AnotherIssuer { named, expected } => {
+                        assert_eq!(expected, "https://idp.example.com");
+                        Some(named)
+                    }
+                    Callback::Stray(status) => panic!("{target}: stray {status}"),
+                    Callback::Code(_) | Callback::Denied { .. } => None,
+                };
+                assert_eq!(found, refused.map(|named| named.map(str::to_owned)), "{target}");
+            }
+        }
+        // A wrong state comes first, and two issuers are a stray as any repeated parameter is.
+        for stray in [
+            "/callback?code=1&state=x&iss=https%3A%2F%2Fevil.example.com".to_owned(),
+            format!("/callback?code=1&state={STATE}&iss=a&iss=b"),
+        ] {
+            assert!(matches!(read(&stray, STATE, Some(&iss(true))), Callback::Stray(400)), "{stray}");
         }
     }
 
@@ -98,18 +144,18 @@ mod tests {
         #[test]
         fn a_query_without_the_state_is_stray(query in "[ -~]{0,200}") {
             let target = format!("/callback?{query}");
-            prop_assert!(matches!(read(&target, STATE), Callback::Stray(400)));
+            prop_assert!(matches!(read(&target, STATE, None), Callback::Stray(400)));
         }
 
         #[test]
         fn a_query_with_the_state_never_panics(before in "[ -~]{0,50}", after in "[ -~]{0,50}") {
-            let _ = read(&format!("/callback?{before}&state={STATE}&{after}"), STATE);
+            let _ = read(&format!("/callback?{before}&state={STATE}&{after}"), STATE, None);
         }
 
         #[test]
         fn any_encoded_code_is_read_unchanged(code in ".{1,200}") {
             let target = format!("/callback?{}", url::form(&[("code", &code), ("state", STATE)]));
-            prop_assert!(matches!(read(&target, STATE), Callback::Code(read) if read.expose() == code));
+            prop_assert!(matches!(read(&target, STATE, None), Callback::Code(read) if read.expose() == code));
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::files::lock::{Lock, Purpose};
 use crate::host::{self, Host};
 use crate::log;
 use crate::oauth::http::Client;
-use crate::oauth::{Provider, Tokens, pkce, token, url};
+use crate::oauth::{Iss, Provider, Tokens, pkce, token, url};
 use crate::secret::Secret;
 use crate::signin::listener::{Listener, OpenPage, Port};
 use crate::signin::request::Accepts;
@@ -57,14 +57,15 @@ pub fn ask<'a>(
     log::line(format_args!("Auth URL: {url}"));
     log::info(format_args!("Waiting for you to sign in, {} minutes at most", ANSWER_LIMIT.as_secs() / 60));
     let mut browser = opener::open(&host.env, &url, plan.passphrase_variable.as_deref());
-    let (code, page) = wait(listener, &state, ANSWER_LIMIT, || match browser.has_failed() {
-        true if plan.wait_without_browser => {
-            log::warning(format_args!("No browser could be opened; open the URL above yourself"));
-            Ok(())
-        }
-        true => Err(Error::NoBrowser),
-        false => Ok(()),
-    })?;
+    let (code, page) =
+        wait(listener, &state, provider.iss.as_ref(), ANSWER_LIMIT, || match browser.has_failed() {
+            true if plan.wait_without_browser => {
+                log::warning(format_args!("No browser could be opened; open the URL above yourself"));
+                Ok(())
+            }
+            true => Err(Error::NoBrowser),
+            false => Ok(()),
+        })?;
     *reply = Reply::hold(page);
     let code = code?;
 
@@ -76,24 +77,28 @@ fn port(number: u16) -> Port {
     Port { number, is_localhost: false, accepts: Accepts::Gets, is_the_only_one: false }
 }
 
-/// Waits for the provider's answer to the sign-in with this `state`: a code, or [`Error::Denied`]. Stops waiting if
-/// `check` returns an error. The port is closed on return.
+/// Waits for the provider's answer to the sign-in with this `state`: a code, or [`Error::Denied`]. The answer of another
+/// issuer than `iss` is [`Error::AnotherIssuer`]. Stops waiting if `check` returns an error. The port is closed on return.
 ///
 /// # Errors
 /// [`Error::Unanswered`] after `limit`, and the errors of `check`.
 fn wait(
     mut listener: Listener,
     state: &str,
+    iss: Option<&Iss>,
     limit: Duration,
     mut check: impl FnMut() -> Result<()>,
 ) -> Result<(Result<Secret>, OpenPage)> {
     let end = Instant::now() + limit;
     loop {
         if let Some(arrived) = listener.next() {
-            match callback::read(&arrived.request.target, state) {
+            match callback::read(&arrived.request.target, state, iss) {
                 Callback::Stray(status) => listener.answer_stray(arrived, status),
                 _ if listener.is_from_stranger(&arrived) => listener.answer_stray(arrived, 400),
                 Callback::Code(code) => return Ok((Ok(code), listener.close(arrived))),
+                Callback::AnotherIssuer { named, expected } => {
+                    return Ok((Err(Error::AnotherIssuer { named, expected }), listener.close(arrived)));
+                }
                 Callback::Denied { error, description } => {
                     return Ok((Err(Error::Denied { error, description }), listener.close(arrived)));
                 }
@@ -129,6 +134,7 @@ mod tests {
 
     use super::*;
     use crate::host::Env;
+    use crate::oauth;
     use crate::signin::page;
     use crate::testing::Home;
 
@@ -152,6 +158,7 @@ mod tests {
             client_id: "woci client".into(),
             client_secret: None,
             scope: "openid offline_access".into(),
+            iss: None,
         }
     }
 
@@ -233,7 +240,7 @@ mod tests {
     fn listen() -> (u16, JoinHandle<Result<Secret>>) {
         let listener = bind();
         let number = listener.port();
-        (number, thread::spawn(move || wait(listener, STATE, LIMIT, || Ok(()))?.0))
+        (number, thread::spawn(move || wait(listener, STATE, None, LIMIT, || Ok(()))?.0))
     }
 
     fn request(port: u16, text: &str) -> String {
@@ -289,13 +296,13 @@ mod tests {
 
     #[test]
     fn the_wait_ends_after_its_limit() {
-        let ended = wait(bind(), STATE, Duration::ZERO, || Ok(())).err();
+        let ended = wait(bind(), STATE, None, Duration::ZERO, || Ok(())).err();
         assert_eq!(ended, Some(Error::Unanswered { minutes: 0 }));
     }
 
     #[test]
     fn a_failed_check_ends_the_wait() {
-        let ended = wait(bind(), STATE, LIMIT, || Err(Error::NoBrowser)).err();
+        let ended = wait(bind(), STATE, None, LIMIT, || Err(Error::NoBrowser)).err();
         assert_eq!(ended, Some(Error::NoBrowser));
     }
 
@@ -313,5 +320,8 @@ mod tests {
              &redirect_uri=http%3A%2F%2F127.0.0.1%3A8181%2Fcallback&scope=openid%20offline_access&state=STATE\
              &code_challenge=CHALLENGE&code_challenge_method=S256"
         );
+        let (_, query) = url.split_once('?').unwrap();
+        let names = url::parse_form(query.as_bytes()).unwrap().into_iter().map(|(name, _)| name);
+        assert!(names.filter(|name| name != "prompt").eq(oauth::OWN_PARAMETERS), "{url}");
     }
 }

@@ -1,4 +1,5 @@
 """Two OpenID providers: a person signs in on their pages, and woci uses their refresh tokens."""
+import json
 import urllib.parse
 
 from glewlwyd import Glewlwyd
@@ -100,3 +101,47 @@ def life(table, kind, home, provider, domain, client):
         after = {name: (home.session() / name).read_bytes() for name in before}
         same(after, before, "the session's files")
         same(home.woci().expect(0).json["source"], "cached")
+
+    discovered(table, kind, home, provider, domain, client)
+
+
+def discovered(table, kind, home, provider, domain, client):
+    """The same provider as a profile of its issuer and client IDs."""
+    settings = provider.settings(home, domain, client)
+    endpoints = {key: settings.pop(key) for key in ("authz_base_url", "token_url")}
+    settings |= {"issuer": provider.issuer, "authz_params": provider.authz_params}
+    home.manager({"discovered": settings, "other": {**settings, "issuer": "https://other.example"}})
+    woci = ["--profile", "discovered"]
+    copy = home.session("discovered") / "discovery.json"
+
+    with table.proves(f"{kind} client: its issuer and client IDs alone sign in and refresh, and a refresh reads no document again"):
+        grants = provider.grants()
+        same(home.woci(*woci).expect(0).json["source"], "authenticated")
+        document, record = json.loads(copy.read_text()), json.loads((home.session("discovered") / "session.json").read_text())
+        same((document["token_endpoint"], record["token_url"], record["issuer"]), (endpoints["token_url"], endpoints["token_url"], provider.issuer))
+        same(document["authorization_endpoint"], endpoints["authz_base_url"].split("?")[0])
+        before = copy.read_bytes()
+        for _ in range(2):
+            same(home.woci("session", "refresh", *woci).expect(0).json["source"], "refreshed")
+        same(copy.read_bytes(), before, "the copy of the document")
+        same(provider.grants()[len(grants) :], ["authorization_code", "refresh_token", "refresh_token"], "grants")
+        same(home.woci(*woci).expect(0).err, "", "stderr of a run with a valid session")
+        home.clean("discovered")
+
+    with table.proves(f"{kind} client: an old copy is read again at the provider"):
+        write(copy, json.dumps({**document, "read_at": document["read_at"] - 90_000}))
+        home.woci("session", "refresh", *woci).expect(0)
+        assert json.loads(copy.read_text())["read_at"] >= document["read_at"], "the document was not read again"
+
+    with table.proves(f"{kind} client: a document that names another issuer than expected is refused before the browser opens"):
+        tabs = len(home.visits())
+        home.woci("session", "authenticate", *woci, "--issuer-expected", "https://other.example").expect(1, provider.issuer, "https://other.example")
+        same(len(home.visits()), tabs, "tabs")
+
+    with table.proves(f"{kind} client: the real answer of the provider is refused if it names another issuer than expected (RFC 9207)"):
+        grants = provider.grants()
+        explicit = ["--authz-base-url", endpoints["authz_base_url"], "--token-url", endpoints["token_url"]]
+        run = home.woci("session", "authenticate", *woci, *explicit, "--issuer-expected", "https://other.example")
+        run.expect(1, "the answer names the issuer", provider.issuer, "https://other.example")
+        same(provider.grants(), grants, "grants")
+        same(home.woci(*woci).expect(0).json["source"], "cached")

@@ -135,7 +135,7 @@ impl<'w> Session<'w> {
     pub(super) fn check(&self) {
         assert_eq!(mode(&self.folder), 0o700, "{}", self.folder.display());
         for name in self.files() {
-            let known = ["token", "private_key.pem", "refresh_token", "session.json"];
+            let known = ["token", "private_key.pem", "refresh_token", "session.json", "discovery.json"];
             let daemon = ["woci_refresh.pid", "woci_refresh.log"];
             let ocis = ["oci_api_key.pem", "oci_api_key_public.pem"];
             let all = [&known[..], &daemon, &ocis].concat();
