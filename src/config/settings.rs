@@ -4,12 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use super::profile::ProfileName;
-use super::secret::{PassphraseSource, SecretSource, SubjectTokenSource};
+use super::secret::{self, KeyringSource, PassphraseSource, SecretSource, Sources, SubjectTokenSource};
 use super::values::{SetBy, Values};
 use crate::error::{Error, Given, Result};
 use crate::files::exposed;
 use crate::log;
-use crate::secret::Secret;
 
 pub struct Settings {
     pub profile: ProfileName,
@@ -30,6 +29,10 @@ pub struct Settings {
     /// In seconds.
     pub refresh_safety_window: u32,
     pub passphrase: PassphraseSource,
+    /// The programs that keep the refresh token, in place of a file.
+    pub keyring: Option<KeyringSource>,
+    /// The variables that hold secrets: no program that woci runs inherits them.
+    pub secret_variables: Vec<String>,
     pub sign_in: SignIn,
     /// For the commands that messages suggest.
     pub given: Given,
@@ -141,22 +144,30 @@ pub(super) struct Places<'a> {
 impl Settings {
     /// Reads every key of the option table.
     pub(super) fn new(values: &Values<'_>, places: Places<'_>, mut warnings: Vec<String>) -> Result<Self> {
-        let secret = |key| Ok(values.text(key)?.map(|text| SecretSource::Value(Secret::new(text))));
+        let secret_variables = secret::variables(values)?;
+        let sources = Sources { values, places: &places, hidden: &secret_variables };
+        warnings.extend(secret::on_the_command_line(values)?);
         let provider = ProviderValues {
             authz_base_url: values.text("authz_base_url")?,
             token_url: values.text("token_url")?,
             auth_client_id: values.text("auth_client_id")?,
-            auth_client_secret: secret("auth_client_secret")?,
+            auth_client_secret: sources.of(&secret::AUTH_CLIENT_SECRET)?,
             scope: values.text("scope")?,
             token_exchange_url: values.text("token_exchange_url")?,
             client_id: values.text("client_id")?,
-            client_secret: secret("client_secret")?,
+            client_secret: sources.of(&secret::CLIENT_SECRET)?,
         };
         // Paths are added to them.
         let base = |key| Ok(values.text(key)?.map(|url| url.trim_end_matches('/').to_owned()));
         let console =
             ConsoleValues { url: base("console_url")?, auth_service_url: base("auth_service_url")? };
-        let (file, variable) = (values.text("subject_token_file")?, values.text("subject_token_env")?);
+        let passphrase = PassphraseSource {
+            prompt: values.boolean("refresh_token_passphrase_prompt")?,
+            otherwise: sources.of(&secret::PASSPHRASE)?,
+        };
+        let keyring = KeyringSource::of(&sources, &passphrase)?;
+        let (file, variable) = (values.path("subject_token_file")?, values.text("subject_token_env")?);
+        let command = sources.command("subject_token_command")?;
         let session_from = session_from(
             values,
             &[
@@ -164,17 +175,25 @@ impl Settings {
                 ("token_url", provider.token_url.is_some()),
                 ("auth_client_id", provider.auth_client_id.is_some()),
             ],
-            &[("subject_token_file", file.is_some()), ("subject_token_env", variable.is_some())],
+            &[
+                ("subject_token_file", file.is_some()),
+                ("subject_token_env", variable.is_some()),
+                ("subject_token_command", command.is_some()),
+            ],
             &console,
         )?;
-        let subject_token = match (file, variable) {
-            (Some(_), Some(_)) => {
-                let (one, other) = ("subject_token_file", "subject_token_env");
+        let mut subject_tokens = [
+            ("subject_token_file", file.map(SubjectTokenSource::File)),
+            ("subject_token_env", variable.map(SubjectTokenSource::Variable)),
+            ("subject_token_command", command.map(SubjectTokenSource::Command)),
+        ]
+        .into_iter()
+        .filter_map(|(key, source)| Some((key, source?)));
+        let subject_token = match (subject_tokens.next(), subject_tokens.next()) {
+            (Some((one, _)), Some((other, _))) => {
                 return Err(Error::TwoSources { one, other, chosen_by: "" });
             }
-            (Some(path), None) => Some(SubjectTokenSource::File(path)),
-            (None, Some(name)) => Some(SubjectTokenSource::Variable(name)),
-            (None, None) => None,
+            (first, _) => first.map(|(_, source)| source),
         };
         if provider.scope.as_ref().is_some_and(|scope| scope.split(' ').all(|word| word != "offline_access"))
         {
@@ -198,10 +217,9 @@ impl Settings {
             log_level: log::Level::parse(&values.or_default("log_level")?).expect("the row lists the levels"),
             auto_refresh: values.boolean("auto_refresh")?,
             refresh_safety_window: values.number("refresh_safety_window")?,
-            passphrase: PassphraseSource {
-                prompt: values.boolean("refresh_token_passphrase_prompt")?,
-                variable: values.text("refresh_token_passphrase_env")?,
-            },
+            passphrase,
+            keyring,
+            secret_variables,
             sign_in: match values.or_default("sign_in")?.eq_ignore_ascii_case("never") {
                 true => SignIn::Never,
                 false => SignIn::Auto,

@@ -7,14 +7,15 @@ use std::path::PathBuf;
 
 use super::manager::Sections;
 use super::profile::{COMMON, ProfileName};
+use crate::command;
 use crate::error::{Error, Given, Result};
 use crate::host::Env;
 use crate::oauth::url;
 use crate::options::Flags;
 use crate::options::{self, Kind, Opt};
 
-/// Where a value was set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a value was set, by precedence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SetBy {
     Flag,
     Variable,
@@ -52,6 +53,13 @@ impl<'a> Values<'a> {
         self.flags.given()
     }
 
+    /// Where the value of a key is set.
+    pub fn set_by_of(&self, key: &str) -> Result<SetBy> {
+        self.text(key)?;
+        let read = self.read.borrow();
+        Ok(read.iter().find(|(known, _)| *known == key).map_or(SetBy::Default, |(_, set_by)| *set_by))
+    }
+
     /// The keys that were read, each with where its value was set.
     pub fn set_by(&self) -> Vec<(&'static str, SetBy)> {
         self.read.take()
@@ -60,6 +68,17 @@ impl<'a> Values<'a> {
     /// The value of a key of the option table, checked by its row's kind; none where it is set nowhere.
     pub fn text(&self, key: &str) -> Result<Option<String>> {
         self.value(row(key), key)
+    }
+
+    /// The value of a key that holds a path. A relative path in the manager config starts at that file's folder, not at
+    /// the working folder.
+    pub fn path(&self, key: &str) -> Result<Option<String>> {
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        let set_by = self.read.borrow().iter().find(|(read, _)| *read == key).map(|(_, set_by)| *set_by);
+        let in_manager = matches!(set_by, Some(SetBy::Section | SetBy::Common)) && !text.starts_with('~');
+        let beside =
+            self.manager.as_ref().filter(|_| in_manager).map(|manager| manager.with_file_name(&text));
+        Ok(Some(beside.and_then(|path| path.into_os_string().into_string().ok()).unwrap_or(text)))
     }
 
     pub fn number(&self, key: &str) -> Result<u32> {
@@ -82,7 +101,10 @@ impl<'a> Values<'a> {
         let (text, set_by) = self.find(row, key)?;
         let text = if key == "scope" { one_line(&text) } else { text };
         let set_by = if text.is_empty() { SetBy::Default } else { set_by };
-        self.read.borrow_mut().extend(row.key.map(|key| (key, set_by)));
+        let mut read = self.read.borrow_mut();
+        if read.iter().all(|(known, _)| row.key != Some(known)) {
+            read.extend(row.key.map(|key| (key, set_by)));
+        }
         if text.is_empty() {
             return Ok(None);
         }
@@ -141,6 +163,11 @@ fn one_line(text: &str) -> String {
 fn check(kind: Kind, text: &str) -> std::result::Result<(), String> {
     let good = match kind {
         Kind::Url => return url::check(text),
+        // A long command may go on in further lines.
+        Kind::Command if !text.contains(|c: char| c.is_control() && c != '\n') => {
+            return command::check(text);
+        }
+        Kind::Command => false,
         Kind::Text | Kind::Secret | Kind::Path => !text.contains(char::is_control),
         Kind::Region => is_region(text),
         Kind::Flag => boolean(text).is_some(),
@@ -158,7 +185,7 @@ fn check(kind: Kind, text: &str) -> std::result::Result<(), String> {
         Kind::OneOf(words) => format!("it is none of {}", words.join(", ")),
         Kind::Region => NO_REGION.to_owned(),
         Kind::Flag => "it is none of true, false, yes, no, on, off, 1, 0".to_owned(),
-        Kind::Url | Kind::Text | Kind::Secret | Kind::Path => {
+        Kind::Url | Kind::Text | Kind::Secret | Kind::Path | Kind::Command => {
             "it holds a line break or another control character".to_owned()
         }
     })
