@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, IsTerminal as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, ExitStatus, Stdio};
 use std::time::Duration;
@@ -108,7 +108,7 @@ impl Command {
 
     fn run(&self, env: &Env, input: Option<&Secret>) -> Result<Zeroizing<Vec<u8>>> {
         let mut process = Process::new(find(env, self.program()).map_err(|why| self.error(why))?);
-        process.args(&self.words[1..]).stdout(Stdio::piped());
+        process.arg0(self.program()).args(&self.words[1..]).stdout(Stdio::piped());
         for variable in &self.hidden {
             process.env_remove(variable);
         }

@@ -74,7 +74,7 @@ fn plain(path: &Path) -> Result<Option<Secret>> {
     let Some(bytes) = read(path)? else { return Ok(None) };
     let damaged = |why| Refusal::Damaged(why).in_file(path);
     if is_encrypted(&bytes) {
-        return Err(damaged(ENCRYPTED_BESIDE_KEYRING));
+        return Err(damaged("it is encrypted, and beside refresh_token_put_command there is no passphrase"));
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| damaged("it is not text"))?;
     if text.contains(char::is_control) {
@@ -82,8 +82,6 @@ fn plain(path: &Path) -> Result<Option<Secret>> {
     }
     Ok(Some(Secret::new(text.to_owned())))
 }
-
-const ENCRYPTED_BESIDE_KEYRING: &str = "it is encrypted, and refresh_token_put_command is configured, which keeps the token without a passphrase";
 
 /// Takes up the token of a run that could store it only beside the file, or was killed before the rename. The
 /// caller has to hold the profile's lock.
@@ -114,7 +112,9 @@ fn move_into(keyring: &Keyring<'_>, path: &Path) -> Result<()> {
     files.extend(files::next_of(path));
     let mut newest = None;
     for file in &files {
-        if (file == path || !is_older(file, path)) && read(file)?.is_some_and(|bytes| is_whole(&bytes)) {
+        // A damaged file counts too, so that it is kept. One beside it was never completed.
+        let counts = |bytes: &[u8]| file == path || (is_whole(bytes) && !is_older(file, path));
+        if read(file)?.is_some_and(|bytes| counts(&bytes)) {
             newest = Some(file);
         }
     }
@@ -180,8 +180,8 @@ pub fn prepare<'a>(path: &Path, at_rest: &mut AtRest<'a>) -> Result<Successor<'a
     let AtRest { passphrase, keyring } = at_rest;
     if let Some(keyring) = *keyring {
         match move_into(&keyring, path) {
-            // Only a sign-in comes here with such a file, and its token takes the place of that one.
-            Err(Error::RefreshTokenFile { why, .. }) if why == ENCRYPTED_BESIDE_KEYRING => {}
+            // The file is encrypted or damaged. Only a sign-in gets here with it, and its token takes the place of it.
+            Err(Error::RefreshTokenFile { .. }) => {}
             moved => moved?,
         }
         let size = keyring.prove()?;

@@ -11,7 +11,7 @@ use std::{mem, ptr};
 use zeroize::Zeroizing;
 
 use super::done;
-use super::process::{close_on_exec, hold_signals, is_default, restore_ignored_signals};
+use super::process::{close_on_exec, hold_signals, is_default, is_ignored, restore_ignored_signals};
 
 /// How often to check whether the program has ended: the end of a process wakes no poll.
 const POLL_INTERVAL_MS: libc::c_int = 5;
@@ -92,6 +92,8 @@ struct Running {
     is_over: bool,
     /// The signals whose default action was replaced.
     replaced: Vec<libc::c_int>,
+    /// Where woci's parent ignores SIGCHLD, the system would keep no status of the program.
+    ignores_children: bool,
 }
 
 impl Running {
@@ -112,7 +114,12 @@ impl Running {
         }
         // A signal that comes while the program starts takes effect once its process group is known.
         let held = hold_signals();
-        let child = command.spawn()?;
+        let ignores_children = is_ignored(libc::SIGCHLD);
+        if ignores_children {
+            // SAFETY: the number is a signal, and SIG_DFL a valid action.
+            unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+        }
+        let child = command.spawn().inspect_err(|_| ignore_children(ignores_children))?;
         GROUP.store(child.id(), Ordering::SeqCst);
         let replaced: Vec<_> = ENDING.into_iter().filter(|signal| is_default(*signal)).collect();
         for signal in &replaced {
@@ -120,7 +127,7 @@ impl Running {
             unsafe { libc::signal(*signal, end_both as *const () as libc::sighandler_t) };
         }
         drop(held);
-        Ok(Self { child, is_over: false, replaced })
+        Ok(Self { child, is_over: false, replaced, ignores_children })
     }
 }
 
@@ -136,6 +143,14 @@ impl Drop for Running {
             // SAFETY: the number is a signal, and SIG_DFL its action before.
             unsafe { libc::signal(*signal, libc::SIG_DFL) };
         }
+        ignore_children(self.ignores_children);
+    }
+}
+
+fn ignore_children(again: bool) {
+    if again {
+        // SAFETY: the number is a signal, and SIG_IGN its action before.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
     }
 }
 
@@ -215,6 +230,7 @@ fn wait(readable: impl Iterator<Item = RawFd>, writable: Option<RawFd>) {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "looks at other processes")]
 mod tests {
     use std::path::Path;
     use std::process::Stdio;
@@ -235,9 +251,9 @@ mod tests {
         assert!(matches!(ended.how, How::TooLong));
         let child = String::from_utf8_lossy(&ended.stdout).trim().to_owned();
         assert!(!child.is_empty());
-        let state = || crate::files::read(&Path::new("/proc").join(&child).join("stat")).ok().flatten();
         // Its new parent may not have asked for its status yet.
-        let lives = || state().is_some_and(|stat| !String::from_utf8_lossy(&stat).contains(") Z "));
+        let state = || std::fs::read_to_string(Path::new("/proc").join(&child).join("stat"));
+        let lives = || state().is_ok_and(|stat| !stat.contains(") Z "));
         let since = Instant::now();
         while lives() && since.elapsed() < Duration::from_secs(10) {
             thread::sleep(Duration::from_millis(5));

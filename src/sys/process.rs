@@ -83,7 +83,7 @@ pub(super) fn restore_ignored_signals() {
     }
 }
 
-fn is_ignored(signal: libc::c_int) -> bool {
+pub(super) fn is_ignored(signal: libc::c_int) -> bool {
     action(signal) == Some(libc::SIG_IGN)
 }
 

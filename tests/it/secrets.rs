@@ -386,6 +386,10 @@ fn a_passphrase_comes_from_a_file_or_a_program() {
         assert!(world.session().refresh_token().is_some_and(|text| text.starts_with('{')), "{key}");
     }
     assert_eq!(calls(&world), 1, "once in a run");
+    // The daemon gets the passphrase by a pipe, from the run that starts it.
+    world.woci(&["--daemon"]).run().ok();
+    assert_eq!(calls(&world), 2);
+    world.woci(&["--stop-daemon"]).run().ok();
     world.session().expire();
     world.write("passphrase", "a wrong passphrase");
     let run = world.woci(&[]).run().fails(1).says("the passphrase is wrong");
@@ -580,12 +584,24 @@ fn an_encrypted_token_does_not_move_into_a_keyring_and_a_sign_in_takes_its_place
     world.session().expire();
     let keyring = Keyring::new(&world);
     keyring.configure();
-    let before = world.session().snapshot();
-    world.woci(&[]).run().fails(1).says("it is encrypted").says("session authenticate");
-    assert_eq!(world.session().snapshot(), before);
-    world.woci(&["session", "authenticate"]).run().ok();
-    assert!(world.session().refresh_token().is_none());
-    assert!(world.sim.provider.live_refresh_tokens().contains(&keyring.holds()));
+    let encrypted = world.session().refresh_token().expect("a token");
+    let of_the_older_tool =
+        r#"{"enc":"AESGCM","kdf":"PBKDF2-HMAC-SHA256","iter":1,"salt":"","nonce":"","ct":""}"#;
+    for (text, why) in [
+        (&*encrypted, "it is encrypted"),
+        (of_the_older_tool, "it is encrypted"),
+        ("{", "it is encrypted"),
+        ("a\nb", "control"),
+    ] {
+        world.session().write("refresh_token", text);
+        world.session().expire();
+        let before = world.session().snapshot();
+        world.woci(&[]).run().fails(1).says(why).says("session authenticate");
+        assert_eq!(world.session().snapshot(), before);
+        world.woci(&["session", "authenticate"]).run().ok();
+        assert!(world.session().refresh_token().is_none());
+        assert!(world.sim.provider.live_refresh_tokens().contains(&keyring.holds()));
+    }
 }
 
 #[test]
@@ -674,7 +690,7 @@ fn is_zombie(pid: u32) -> bool {
 /// The lines of `woci help secrets` for one program: commands for a shell, and settings.
 fn recipe(world: &World, program: &str) -> (Vec<String>, Vec<(String, String)>) {
     let help = world.woci(&["help", "secrets"]).run().ok().stdout;
-    let lines = help.lines().skip_while(|line| line.split_whitespace().next() != Some(program));
+    let lines = help.lines().skip_while(|line| line.split(' ').next() != Some(program));
     let (mut once, mut settings) = (Vec::new(), Vec::<(String, String)>::new());
     for line in lines.take_while(|line| !line.is_empty()) {
         if let Some(command) = line.trim_start().strip_prefix("$ ") {
@@ -777,6 +793,14 @@ fn a_keyring_spends_nothing_twice_when_many_run_at_once() {
     runs.into_iter().for_each(|run| drop(run.finish().ok()));
     assert_eq!(world.sim.count(Grant::Refresh), 1);
     keyring.is_live();
+}
+
+#[test]
+fn a_program_works_where_the_parent_ignores_its_children() {
+    let world = expired(&[]);
+    let program = secret_program(&world);
+    configure(&world, &[("client_secret", None), ("client_secret_command", Some(&*program))]);
+    world.shell("trap '' CHLD; exec woci").run().ok();
 }
 
 #[test]
