@@ -309,7 +309,7 @@ mod tests {
             ("yes", "it printed more than 64 KiB"),
             ("printf %s \"$(head -c 65536 /dev/zero | tr '\\0' x)\" | tail -c 3", "=xxx"),
             // A process that lives on with the same stdout is not waited for.
-            ("echo value; sleep 600 & exit 0", "=value"),
+            ("echo value; sleep 40 & exit 0", "=value"),
             // stdin is empty, and there is no terminal.
             ("cat; (: </dev/tty) 2>/dev/null || echo none", "=none"),
             ("ulimit -c", "=0"),
