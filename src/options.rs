@@ -360,7 +360,7 @@ pub const OPTIONS: &[Opt] = &[
         value: "COMMAND",
         group: Group::Provider,
         help: "the command that prints that secret; see `woci help secrets`",
-        example: "--auth-client-secret-command \"pass show woci/auth-client-secret\"",
+        example: "--auth-client-secret-command \"pass show woci/auth-secret\"",
         kept_in_kubeconfig: true,
         ..ROW
     },
@@ -437,7 +437,7 @@ pub const OPTIONS: &[Opt] = &[
         value: "COMMAND",
         group: Group::Exchange,
         help: "the command that prints that secret; see `woci help secrets`",
-        example: "--client-secret-command \"pass show woci/client-secret\"",
+        example: "--client-secret-command \"pass show woci/secret\"",
         kept_in_kubeconfig: true,
         ..ROW
     },
@@ -519,7 +519,7 @@ pub const OPTIONS: &[Opt] = &[
         value: "COMMAND",
         group: Group::AtRest,
         help: "the command that prints the refresh token, which a keyring then keeps in place of the file; nothing printed means that there is none",
-        example: "--refresh-token-get-command \"pass show woci/refresh-token\"",
+        example: "--refresh-token-get-command \"pass show woci/token\"",
         kept_in_kubeconfig: true,
         ..ROW
     },
@@ -530,7 +530,7 @@ pub const OPTIONS: &[Opt] = &[
         value: "COMMAND",
         group: Group::AtRest,
         help: "the command that takes the refresh token on stdin",
-        example: "--refresh-token-put-command \"pass insert --multiline --force woci/refresh-token\"",
+        example: "--refresh-token-put-command \"pass insert --multiline --force woci/token\"",
         kept_in_kubeconfig: true,
         ..ROW
     },
