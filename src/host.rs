@@ -24,6 +24,14 @@ impl Host {
         }
     }
 
+    /// The same with variables that no other process sees.
+    pub fn with_variables(&self, variables: Vec<(String, String)>) -> Self {
+        let all = self.env.0.iter().filter(|(name, _)| variables.iter().all(|(other, _)| *name != **other));
+        let mut all: Vec<_> = all.cloned().collect();
+        all.extend(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
+        Self { env: Env(all), home: self.home.clone() }
+    }
+
     #[cfg(test)]
     pub fn of(home: &Path, variables: &[(&str, &str)]) -> Self {
         Self { env: Env::of(variables), home: Some(home.to_owned()) }

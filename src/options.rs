@@ -18,6 +18,8 @@ pub enum Kind {
     /// The OCID of a user or a tenancy.
     Ocid,
     Path,
+    /// A program with its arguments.
+    Command,
     /// The name or key of a region of OCI's; it becomes part of a host name.
     Region,
     Number {
@@ -291,6 +293,17 @@ pub const OPTIONS: &[Opt] = &[
         ..ROW
     },
     Opt {
+        name: "--subject-token-command",
+        key: Some("subject_token_command"),
+        kind: Kind::Command,
+        value: "COMMAND",
+        group: Group::Source,
+        help: "the command that prints a workload's token",
+        example: "--subject-token-command \"vault read -field=token identity/oidc/token/oci\"",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
         name: "--console-url",
         key: Some("console_url"),
         kind: Kind::Url,
@@ -375,8 +388,40 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Secret,
         value: "SECRET",
         group: Group::Provider,
-        help: "secret of the client that is registered at the provider; a public client has none. Better kept in woci_manager.ini: every user of the machine can read a command line",
+        help: "secret of the client that is registered at the provider; a public client has none. As an option, every user of the machine can read it",
         example: "--auth-client-secret \"$SECRET\"",
+        ..ROW
+    },
+    Opt {
+        name: "--auth-client-secret-file",
+        key: Some("auth_client_secret_file"),
+        kind: Kind::Path,
+        value: "PATH",
+        group: Group::Provider,
+        help: "the file that holds that secret; nobody but you may be able to read it",
+        example: "--auth-client-secret-file ~/.oci/auth-client-secret",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--auth-client-secret-env",
+        key: Some("auth_client_secret_env"),
+        value: "VAR",
+        group: Group::Provider,
+        help: "the variable that holds that secret",
+        example: "--auth-client-secret-env WOCI_AUTH_CLIENT_SECRET",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--auth-client-secret-command",
+        key: Some("auth_client_secret_command"),
+        kind: Kind::Command,
+        value: "COMMAND",
+        group: Group::Provider,
+        help: "the command that prints that secret; see `woci help secrets`",
+        example: "--auth-client-secret-command \"pass show woci/auth-secret\"",
+        kept_in_kubeconfig: true,
         ..ROW
     },
     Opt {
@@ -440,7 +485,7 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Secret,
         value: "SECRET",
         group: Group::Exchange,
-        help: "secret of the client that is registered in the identity domain (required). Better kept in woci_manager.ini: every user of the machine can read a command line",
+        help: "secret of the client that is registered in the identity domain (required). As an option, every user of the machine can read it",
         example: "--client-secret \"$SECRET\"",
         clashes_with_oci: true,
         ..ROW
@@ -458,12 +503,33 @@ pub const OPTIONS: &[Opt] = &[
         ..ROW
     },
     Opt {
+        name: "--client-secret-file",
+        key: Some("client_secret_file"),
+        kind: Kind::Path,
+        value: "PATH",
+        group: Group::Exchange,
+        help: "the file that holds that secret; nobody but you may be able to read it",
+        example: "--client-secret-file ~/.oci/client-secret",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
         name: "--res-type",
         key: Some("res_type"),
         value: "TYPE",
         group: Group::Exchange,
         help: "the type of the resource, as the identity propagation trust names it (required for rpst)",
         example: "--res-type githubactions",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--client-secret-env",
+        key: Some("client_secret_env"),
+        value: "VAR",
+        group: Group::Exchange,
+        help: "the variable that holds that secret",
+        example: "--client-secret-env WOCI_CLIENT_SECRET",
         kept_in_kubeconfig: true,
         ..ROW
     },
@@ -476,6 +542,17 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::Exchange,
         help: "how long an rpst is valid, sent as it is; Oracle's SDKs count minutes, up to 720",
         example: "--rpst-exp 60",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--client-secret-command",
+        key: Some("client_secret_command"),
+        kind: Kind::Command,
+        value: "COMMAND",
+        group: Group::Exchange,
+        help: "the command that prints that secret; see `woci help secrets`",
+        example: "--client-secret-command \"pass show woci/secret\"",
         kept_in_kubeconfig: true,
         ..ROW
     },
@@ -544,9 +621,52 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Flag,
         default: Some("off"),
         group: Group::AtRest,
-        help: "ask for the passphrase that encrypts the refresh token; takes precedence over the variable",
+        help: "ask for the passphrase that encrypts the refresh token; takes precedence over its other sources",
         example: "--refresh-token-passphrase-prompt",
-        essential: true,
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--refresh-token-passphrase-file",
+        key: Some("refresh_token_passphrase_file"),
+        kind: Kind::Path,
+        value: "PATH",
+        group: Group::AtRest,
+        help: "the file that holds the passphrase which encrypts the refresh token; nobody but you may be able to read it",
+        example: "--refresh-token-passphrase-file ~/.oci/passphrase",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--refresh-token-passphrase-command",
+        key: Some("refresh_token_passphrase_command"),
+        kind: Kind::Command,
+        value: "COMMAND",
+        group: Group::AtRest,
+        help: "the command that prints the passphrase which encrypts the refresh token; see `woci help secrets`",
+        example: "--refresh-token-passphrase-command \"pass show woci/passphrase\"",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--refresh-token-get-command",
+        key: Some("refresh_token_get_command"),
+        kind: Kind::Command,
+        value: "COMMAND",
+        group: Group::AtRest,
+        help: "the command that prints the refresh token, which a keyring then keeps in place of the file; nothing printed means that there is none",
+        example: "--refresh-token-get-command \"pass show woci/token\"",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--refresh-token-put-command",
+        key: Some("refresh_token_put_command"),
+        kind: Kind::Command,
+        value: "COMMAND",
+        group: Group::AtRest,
+        help: "the command that takes the refresh token on stdin",
+        example: "--refresh-token-put-command \"pass insert --multiline --force woci/token\"",
         kept_in_kubeconfig: true,
         ..ROW
     },
@@ -610,6 +730,7 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::Messages,
         help: "how a verb of woci's prints its document; oci has an option of this name, which its commands get",
         example: "--output json",
+        essential: true,
         forwarded: true,
         ..ROW
     },

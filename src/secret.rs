@@ -20,6 +20,23 @@ impl Secret {
     }
 }
 
+/// The one line that a program printed or a file holds, without its line end; `None` if there is nothing.
+///
+/// # Errors
+/// What there is in place of one line of text.
+pub fn one_line(bytes: &[u8]) -> Result<Option<Secret>, &'static str> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "something that is not UTF-8 text")?;
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.contains('\n') {
+        return Err("more than one line");
+    }
+    if line.contains(char::is_control) {
+        return Err("a control character");
+    }
+    Ok((!line.is_empty()).then(|| Secret::new(line.to_owned())))
+}
+
 /// Compares in constant time, so that a timing attack does not reveal how much of a guess is right.
 pub fn is_same(given: &str, expected: &str) -> bool {
     let pairs = given.bytes().zip(expected.bytes());

@@ -288,7 +288,7 @@ mod tests {
                 settings.provider_needs(&Env::of(&[]), no_document).unwrap_or_else(|e| panic!("{name}: {e}"));
             assert!(renewal.provider.scope.contains("offline_access"), "{name}");
             assert!(settings.region.is_some(), "{name}");
-            assert!(!settings.passphrase.prompt && settings.passphrase.variable.is_none(), "{name}");
+            assert!(!settings.passphrase.prompt && settings.passphrase.otherwise.is_none(), "{name}");
         }
     }
 

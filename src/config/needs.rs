@@ -3,7 +3,7 @@
 use super::secret::SubjectTokenSource;
 use super::settings::{ManagerState, Origin, RequestedToken, SessionFrom, Settings};
 use super::values::SetBy;
-use crate::error::{Error, Found, Result};
+use crate::error::{EXCHANGE, EXCHANGE_BY_DEFAULT, Error, Found, Result, TOKEN_ENDPOINT};
 use crate::host::Env;
 use crate::oauth::discovery::{Document, Issuer};
 use crate::oauth::{Domain, Iss, Provider, Requested, url};
@@ -191,7 +191,22 @@ impl Settings {
     }
 
     fn is_set(&self, key: &str) -> bool {
-        self.set_by(key) != SetBy::Default
+        match key {
+            "client_secret" => self.provider.client_secret.is_some(),
+            _ => self.set_by(key) != SetBy::Default,
+        }
+    }
+
+    /// Where the client secret of an endpoint comes from, if not from the configuration itself. `what` is the
+    /// endpoint's name in an error.
+    pub fn secret_setting(&self, what: &str) -> Option<&'static str> {
+        let values = &self.provider;
+        let source = match what {
+            EXCHANGE | EXCHANGE_BY_DEFAULT => &values.client_secret,
+            TOKEN_ENDPOINT => &values.auth_client_secret,
+            _ => return None,
+        };
+        source.as_ref()?.setting()
     }
 
     /// `required` are keys, each with whether it is set.

@@ -4,14 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use super::profile::ProfileName;
-use super::secret::{PassphraseSource, SecretSource, SubjectTokenSource};
+use super::secret::{self, KeyringSource, PassphraseSource, SecretSource, Sources, SubjectTokenSource};
 use super::values::{SetBy, Values, parameters};
 use crate::error::{Error, Given, Result};
 use crate::files::exposed;
 use crate::log;
 use crate::oauth::discovery::Issuer;
 use crate::options;
-use crate::secret::Secret;
 
 pub struct Settings {
     pub profile: ProfileName,
@@ -32,6 +31,10 @@ pub struct Settings {
     /// In seconds.
     pub refresh_safety_window: u32,
     pub passphrase: PassphraseSource,
+    /// The programs that keep the refresh token, in place of a file.
+    pub keyring: Option<KeyringSource>,
+    /// The variables that hold secrets: no program that woci runs inherits them.
+    pub secret_variables: Vec<String>,
     pub sign_in: SignIn,
     /// The OCID of the user whose session it has to be.
     pub expect_user: Option<String>,
@@ -187,7 +190,9 @@ pub(super) struct Places<'a> {
 impl Settings {
     /// Reads every key of the option table.
     pub(super) fn new(values: &Values<'_>, places: Places<'_>, mut warnings: Vec<String>) -> Result<Self> {
-        let secret = |key| Ok(values.text(key)?.map(|text| SecretSource::Value(Secret::new(text))));
+        let secret_variables = secret::variables(values)?;
+        let sources = Sources { values, places: &places, hidden: &secret_variables };
+        warnings.extend(secret::on_the_command_line(values)?);
         let (issuer, issuer_expected) = (values.text("issuer")?, values.text("issuer_expected")?);
         if issuer.is_none() && issuer_expected.is_some() {
             warnings.push("issuer_expected has no effect without issuer".to_owned());
@@ -197,17 +202,22 @@ impl Settings {
             authz_base_url: values.text("authz_base_url")?,
             token_url: values.text("token_url")?,
             auth_client_id: values.text("auth_client_id")?,
-            auth_client_secret: secret("auth_client_secret")?,
+            auth_client_secret: sources.of(&secret::AUTH_CLIENT_SECRET)?,
             scope: values.text("scope")?,
             authz_params: authz_params(values)?,
             token_exchange_url: values.text("token_exchange_url")?,
             client_id: values.text("client_id")?,
-            client_secret: secret("client_secret")?,
+            client_secret: sources.of(&secret::CLIENT_SECRET)?,
         };
         // Paths are added to them.
         let base = |key| Ok(values.text(key)?.map(|url| url.trim_end_matches('/').to_owned()));
         let console =
             ConsoleValues { url: base("console_url")?, auth_service_url: base("auth_service_url")? };
+        let passphrase = PassphraseSource {
+            prompt: values.boolean("refresh_token_passphrase_prompt")?,
+            otherwise: sources.of(&secret::PASSPHRASE)?,
+        };
+        let keyring = KeyringSource::of(&sources, &passphrase)?;
         let session_from = session_from(
             values,
             &[
@@ -220,7 +230,7 @@ impl Settings {
             &console,
         )?;
         let workload = WorkloadValues {
-            subject_token: SubjectTokenSource::of(values)?,
+            subject_token: SubjectTokenSource::of(&sources)?,
             audience: values.text("subject_token_audience")?,
             requested: RequestedToken::of(values)?,
         };
@@ -247,10 +257,9 @@ impl Settings {
             log_level: log::Level::parse(&values.or_default("log_level")?).expect("the row lists the levels"),
             auto_refresh: values.boolean("auto_refresh")?,
             refresh_safety_window: values.number("refresh_safety_window")?,
-            passphrase: PassphraseSource {
-                prompt: values.boolean("refresh_token_passphrase_prompt")?,
-                variable: values.text("refresh_token_passphrase_env")?,
-            },
+            passphrase,
+            keyring,
+            secret_variables,
             sign_in: match values.or_default("sign_in")?.eq_ignore_ascii_case("never") {
                 true => SignIn::Never,
                 false => SignIn::Auto,

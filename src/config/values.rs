@@ -7,14 +7,15 @@ use std::path::PathBuf;
 
 use super::manager::Sections;
 use super::profile::{COMMON, ProfileName};
+use crate::command;
 use crate::error::{Error, Given, Result};
 use crate::host::Env;
 use crate::oauth::{self, url};
 use crate::options::Flags;
 use crate::options::{self, Kind, Opt};
 
-/// Where a value was set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a value was set, by precedence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SetBy {
     Flag,
     Variable,
@@ -50,6 +51,13 @@ impl<'a> Values<'a> {
 
     pub fn given(&self) -> Given {
         self.flags.given()
+    }
+
+    /// Where the value of a key is set.
+    pub fn set_by_of(&self, key: &str) -> Result<SetBy> {
+        self.text(key)?;
+        let read = self.read.borrow();
+        Ok(read.iter().find(|(known, _)| *known == key).map_or(SetBy::Default, |(_, set_by)| *set_by))
     }
 
     /// The keys that were read, each with where its value was set.
@@ -158,6 +166,11 @@ fn check(kind: Kind, text: &str) -> std::result::Result<(), String> {
         Kind::Issuer => return url::check(text).and_then(|()| issuer(text)),
         Kind::Parameters => return parameters(text).map(drop),
         Kind::Ocid => text.starts_with("ocid1.") && text.bytes().all(|b| b.is_ascii_graphic()),
+        // A long command may go on in further lines.
+        Kind::Command if !text.contains(|c: char| c.is_control() && c != '\n') => {
+            return command::check(text);
+        }
+        Kind::Command => false,
         Kind::Text | Kind::Secret | Kind::Path => !text.contains(char::is_control),
         Kind::Region => is_region(text),
         Kind::Flag => boolean(text).is_some(),
@@ -176,9 +189,13 @@ fn check(kind: Kind, text: &str) -> std::result::Result<(), String> {
         Kind::Region => NO_REGION.to_owned(),
         Kind::Ocid => "it is not an OCID, such as ocid1.user.oc1..aaaa".to_owned(),
         Kind::Flag => "it is none of true, false, yes, no, on, off, 1, 0".to_owned(),
-        Kind::Url | Kind::Issuer | Kind::Parameters | Kind::Text | Kind::Secret | Kind::Path => {
-            "it holds a line break or another control character".to_owned()
-        }
+        Kind::Url
+        | Kind::Issuer
+        | Kind::Parameters
+        | Kind::Text
+        | Kind::Secret
+        | Kind::Path
+        | Kind::Command => "it holds a line break or another control character".to_owned(),
     })
 }
 

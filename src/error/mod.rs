@@ -6,6 +6,7 @@
 
 mod phrases;
 mod say;
+mod secret;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,8 +14,12 @@ use std::path::PathBuf;
 use crate::printable;
 use crate::time::UnixTime;
 
+pub use secret::SecretFault;
+
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// The identity provider's token endpoint, as `what` of an error of the network.
+pub const TOKEN_ENDPOINT: &str = "token endpoint";
 /// The exchange at the identity domain, as `what` of an error of the network.
 pub const EXCHANGE: &str = "token exchange";
 /// The same where no URL is configured for it.
@@ -57,6 +62,8 @@ pub enum Error {
     MissingOptions { names: Vec<String>, profile: String, console: bool, manager: Found },
     // Two keys, each of which says what a session is made from. `chosen_by` is the key that would decide, if any.
     TwoSources { one: &'static str, other: &'static str, chosen_by: &'static str },
+    // A source of a secret that gives none.
+    Secret(SecretFault),
     // A workload's token. `from` is where it was read or fetched.
     SubjectToken { from: String, why: String },
     // What a CI runner gives a job that may have a token.
@@ -74,13 +81,14 @@ pub enum Error {
 
     // The passphrase and the refresh token that it encrypts.
     NoPassphraseSource { path: PathBuf },
-    PassphraseVariable { variable: String },
     PassphraseEmpty,
     PassphraseNotText,
     PassphraseMismatch,
     NoTerminal,
-    NoRefreshToken { path: PathBuf },
-    WrongPassphrase { path: PathBuf },
+    // `place` is a file, or the program that keeps the token.
+    NoRefreshToken { place: String },
+    // `setting` is the key that names the passphrase's source, unless a person typed the passphrase.
+    WrongPassphrase { path: PathBuf, setting: Option<&'static str> },
     // The file is neither a token nor an envelope that woci or the older tool wrote.
     RefreshTokenFile { path: PathBuf, why: String },
     // Deriving a key from a passphrase needs much memory by design.
@@ -114,6 +122,8 @@ pub enum Error {
     SessionOver { url: String, error: Option<String>, why: Option<String> },
     // Oracle refused a signed request, and its clock is far from this machine's.
     ClockOff { url: String, ours: UnixTime, theirs: UnixTime },
+    // A refusal of the client, whose secret comes from what `setting` names.
+    ClientRefused { refused: Box<Error>, setting: &'static str },
     BadAnswer { what: &'static str, url: String, why: String },
     // The document that a provider publishes, at this URL.
     Discovery { url: String, why: String },

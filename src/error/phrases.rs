@@ -113,6 +113,30 @@ pub fn missing_advice(
     }
 }
 
+/// The same for a client whose secret comes from what `setting` names.
+pub fn refused_client(refused: Said, setting: &str) -> Said {
+    let next = format!("check the client id of that endpoint, and the client secret that {setting} gives");
+    Said { next, ..refused }
+}
+
+/// Two keys of which one is meant. `chosen_by` is the key that would decide, if any.
+pub fn two_sources(one: &str, other: &str, chosen_by: &str) -> Said {
+    let (why, next) = match chosen_by {
+        "" => ("each of them is a source of the same value", "remove one of them".to_owned()),
+        key => (
+            "each of them says what the session is made from",
+            format!("remove one of them, or choose with {key}"),
+        ),
+    };
+    wrong(format!("cannot use both {one} and {other}"), why, next)
+}
+
+/// `setting` names the passphrase's source, unless a person typed the passphrase.
+pub fn wrong_passphrase(setting: Option<&str>) -> String {
+    let source = setting.map(|setting| format!("; the passphrase is from {setting}")).unwrap_or_default();
+    format!("the passphrase is wrong or the file was altered{source}")
+}
+
 /// How far a clock is off.
 pub fn deviation(seconds: i64) -> String {
     let size = seconds.unsigned_abs();
@@ -148,7 +172,7 @@ impl Given {
 }
 
 /// One word for a POSIX shell.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-@~".contains(c);
     if word.chars().all(is_plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }

@@ -4,8 +4,8 @@
 //! the older tool, because people search for them; two of them are here.
 
 use super::phrases::{
-    answered, deviation, failed, missing_advice, oauth_words, refused_advice, row, runner_advice,
-    words_or_status, wrong,
+    answered, deviation, failed, missing_advice, oauth_words, refused_advice, refused_client, row,
+    runner_advice, two_sources, words_or_status, wrong, wrong_passphrase,
 };
 use super::{AUTH_SERVICE, Error, Given, Said};
 
@@ -100,14 +100,8 @@ impl Error {
                 names.join(", "),
                 missing_advice(names, profile, *console, manager, given),
             ),
-            Self::TwoSources { one, other, chosen_by } => wrong(
-                format!("cannot use both {one} and {other}"),
-                "each of them says what the session is made from",
-                match *chosen_by {
-                    "" => "remove one of them".into(),
-                    key => format!("remove one of them, or choose with {key}"),
-                },
-            ),
+            Self::TwoSources { one, other, chosen_by } => two_sources(one, other, chosen_by),
+            Self::Secret(fault) => fault.say(),
             Self::SubjectToken { from, why } => failed(
                 format!("cannot use the workload's token from {from}"),
                 why,
@@ -170,11 +164,6 @@ impl Error {
                 "add --refresh-token-passphrase-prompt, \
                  or name a variable with --refresh-token-passphrase-env",
             ),
-            Self::PassphraseVariable { variable } => wrong(
-                format!("cannot read the passphrase from {variable}"),
-                "the variable is unset, empty or not UTF-8 text",
-                format!("set {variable}, or use --refresh-token-passphrase-prompt"),
-            ),
             Self::PassphraseEmpty => {
                 wrong("cannot use the passphrase", "it is empty", "run woci again and type one")
             }
@@ -193,14 +182,14 @@ impl Error {
                 "there is no terminal",
                 "run woci in a terminal, or name a variable with --refresh-token-passphrase-env",
             ),
-            Self::NoRefreshToken { path } => failed(
+            Self::NoRefreshToken { place } => failed(
                 "cannot keep the session fresh",
-                format!("there is no refresh token in {}", path.display()),
+                format!("there is no refresh token in {place}"),
                 format!("put offline_access into the scope, then run {authenticate}"),
             ),
-            Self::WrongPassphrase { path } => failed(
+            Self::WrongPassphrase { path, setting } => failed(
                 format!("cannot decrypt {}", path.display()),
-                "the passphrase is wrong or the file was altered",
+                wrong_passphrase(*setting),
                 format!("try again, or run {authenticate} for a new session if the passphrase is lost"),
             ),
             Self::RefreshTokenFile { path, why } => failed(
@@ -299,6 +288,7 @@ impl Error {
                 answered(*status, error.as_deref(), why.as_deref()),
                 refused_advice(what, *status, error.as_deref(), &authenticate),
             ),
+            Self::ClientRefused { refused, setting } => refused_client(refused.say_to(given), setting),
             // The middle part is also shown as the reason for a sign-in.
             Self::RefreshTokenDead { url, error, description } => failed(
                 "cannot refresh the session",
@@ -623,10 +613,11 @@ mod tests {
             }
             Variant::TwoSources => [
                 ("token_url", "subject_token_file", "session_from"),
-                ("subject_token_file", "subject_token_env", ""),
+                ("client_secret_file", "client_secret_command", ""),
             ]
             .map(|(one, other, chosen_by)| Error::TwoSources { one, other, chosen_by })
             .into(),
+            Variant::Secret => crate::error::SecretFault::examples().into_iter().map(Error::Secret).collect(),
             Variant::SubjectToken => vec![Error::SubjectToken {
                 from: "the variable OCI_ID_TOKEN".into(),
                 why: "its `exp` is 2026-11-23T21:00:00Z, and now is 2026-11-23T23:00:04Z".into(),
@@ -669,15 +660,16 @@ mod tests {
                 why: "No such file or directory".into(),
             }],
             Variant::NoPassphraseSource => vec![Error::NoPassphraseSource { path: prod("refresh_token") }],
-            Variant::PassphraseVariable => {
-                vec![Error::PassphraseVariable { variable: "WOCI_PASSPHRASE".into() }]
-            }
             Variant::PassphraseEmpty => vec![Error::PassphraseEmpty],
             Variant::PassphraseNotText => vec![Error::PassphraseNotText],
             Variant::PassphraseMismatch => vec![Error::PassphraseMismatch],
             Variant::NoTerminal => vec![Error::NoTerminal],
-            Variant::NoRefreshToken => vec![Error::NoRefreshToken { path: prod("refresh_token") }],
-            Variant::WrongPassphrase => vec![Error::WrongPassphrase { path: prod("refresh_token") }],
+            Variant::NoRefreshToken => {
+                vec![Error::NoRefreshToken { place: prod("refresh_token").display().to_string() }]
+            }
+            Variant::WrongPassphrase => [None, Some("refresh_token_passphrase_command")]
+                .map(|setting| Error::WrongPassphrase { path: prod("refresh_token"), setting })
+                .into(),
             Variant::RefreshTokenFile => {
                 vec![Error::RefreshTokenFile {
                     path: prod("refresh_token"),
@@ -806,6 +798,16 @@ mod tests {
                     theirs: UnixTime(1_795_467_600),
                 })
                 .into(),
+            Variant::ClientRefused => vec![Error::ClientRefused {
+                refused: Box::new(Error::Refused {
+                    what,
+                    url,
+                    status: 401,
+                    error: Some("invalid_client".into()),
+                    why: None,
+                }),
+                setting: "auth_client_secret_command",
+            }],
             Variant::BadAnswer => vec![Error::BadAnswer { what, url, why: "it is not JSON".into() }],
             Variant::Discovery => vec![Error::Discovery {
                 url: "https://idp.example.com/.well-known/openid-configuration".into(),

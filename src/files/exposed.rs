@@ -10,7 +10,13 @@ const STICKY: u32 = 0o1000;
 
 /// Whether users other than its owner can read a file.
 pub fn can_be_read(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|about| access_of_others(&about) & 0o044 != 0)
+    mode_if_readable(path).is_some()
+}
+
+/// The mode of a file that users other than its owner can read.
+pub fn mode_if_readable(path: &Path) -> Option<u32> {
+    let about = fs::metadata(path).ok().filter(|about| access_of_others(about) & 0o044 != 0)?;
+    Some(about.permissions().mode() & 0o7777)
 }
 
 /// The paths, and folders above them, that another user can change, each with the reason in words. `home` is the

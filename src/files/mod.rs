@@ -371,6 +371,17 @@ impl Replacement {
         Ok(Some((self.temporary.clone(), io_reason(&e))))
     }
 
+    /// Leaves the content beside the file, as [`next_of`] finds it. Returns its path.
+    pub fn keep(mut self, bytes: &[u8]) -> Result<PathBuf> {
+        let padded = [bytes, &blanks(self.reserved.saturating_sub(bytes.len()))].concat();
+        // From here on the temporary file may be the only copy.
+        self.is_finished = true;
+        let written = self.file.write_all(&padded).and_then(|()| sys::sync(&self.file));
+        written.map_err(|e| file_error("write", &self.temporary, &e))?;
+        self.sync_folder()?;
+        Ok(self.temporary.clone())
+    }
+
     fn sync_folder(&self) -> Result<()> {
         let synced = self.folder.as_ref().map_or(Ok(()), sync_folder);
         synced.map_err(|e| file_error("write", &self.path, &e))

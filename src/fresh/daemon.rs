@@ -2,7 +2,7 @@
 //!
 //! The daemon holds an exclusive lock on `woci_refresh.lock` while it runs; that lock, not the PID file
 //! `woci_refresh.pid`, says whether it is alive. It writes its status into the locked file. It receives
-//! secret options and the passphrase on stdin, and writes one line to stdout once it is ready.
+//! secret options, the passphrase and the variables that hold secrets on stdin, and writes one line to stdout once it is ready.
 
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
@@ -19,7 +19,7 @@ use super::keeper::{Keeper, Report};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::host;
+use crate::host::{self, Env};
 use crate::log;
 use crate::options::{self, DAEMON_PROCESS, Flags, Kind};
 use crate::secret::Secret;
@@ -102,15 +102,21 @@ impl Daemon {
     ///
     /// # Errors
     /// [`Error::Daemon`] if it cannot be started or ends before it is ready.
-    pub fn start(&self, flags: &Flags, settings: &Settings, passphrase: Option<&Secret>) -> Result<()> {
+    pub fn start(
+        &self,
+        env: &Env,
+        flags: &Flags,
+        settings: &Settings,
+        passphrase: Option<&Secret>,
+    ) -> Result<()> {
         let mut command = Command::new(host::this_program()?);
         command.args(arguments(flags, settings)).stdin(Stdio::piped()).stdout(Stdio::piped());
-        if let Some(variable) = &settings.passphrase.variable {
+        for variable in &settings.secret_variables {
             command.env_remove(variable);
         }
         let failed = |e: &std::io::Error| Error::Daemon { log: self.log_file(), why: files::io_reason(e) };
         let mut child = sys::spawn_detached(&mut command).map_err(|e| failed(&e))?;
-        let secrets = secrets(flags, passphrase);
+        let secrets = secrets(env, flags, settings, passphrase);
         // The handle is dropped at the end of this statement, which closes the pipe. The daemon reads
         // its stdin to the end.
         child
@@ -314,18 +320,30 @@ fn arguments(flags: &Flags, settings: &Settings) -> Vec<OsString> {
     args
 }
 
-/// The secret options and the passphrase, as the JSON that the daemon reads from stdin.
-fn secrets(flags: &Flags, passphrase: Option<&Secret>) -> Secret {
+/// The secret options, the passphrase and the variables that hold secrets, as the JSON that the daemon reads from stdin.
+fn secrets(env: &Env, flags: &Flags, settings: &Settings, passphrase: Option<&Secret>) -> Secret {
+    let variable = |name: &String| Some((name.clone(), env.get(name)?.to_str()?.into()));
+    let variables: serde_json::Map<String, Value> =
+        settings.secret_variables.iter().filter_map(variable).collect();
     let flags =
         flags.iter().filter(|(name, _)| options::find(name).is_some_and(|row| row.kind == Kind::Secret));
     let flags: serde_json::Map<String, Value> =
         flags.map(|(name, value)| (name.into(), value.into())).collect();
-    Secret::new(json!({ "flags": flags, "passphrase": passphrase.map(Secret::expose) }).to_string())
+    Secret::new(
+        json!({ "flags": flags, "variables": variables, "passphrase": passphrase.map(Secret::expose) })
+            .to_string(),
+    )
 }
 
-/// In the daemon's process: reads the JSON from stdin, adds the secret options to `flags`, and returns the
-/// passphrase.
-pub fn take_secrets(flags: &mut Flags) -> Option<Secret> {
+/// What the daemon's process gets on stdin, beside the secret options.
+pub struct Secrets {
+    pub passphrase: Option<Secret>,
+    /// The variables that hold secrets, with their values.
+    pub variables: Vec<(String, String)>,
+}
+
+/// In the daemon's process: reads the JSON from stdin, and adds the secret options to `flags`.
+pub fn take_secrets(flags: &mut Flags) -> Secrets {
     const LARGEST: u64 = 1 << 20;
     let mut text = String::new();
     let _ = std::io::stdin().take(LARGEST).read_to_string(&mut text);
@@ -336,7 +354,13 @@ pub fn take_secrets(flags: &mut Flags) -> Option<Secret> {
             flags.set(row.name, value.to_owned());
         }
     }
-    secrets["passphrase"].as_str().map(|passphrase| Secret::new(passphrase.to_owned()))
+    let variables = secrets["variables"].as_object().into_iter().flatten();
+    Secrets {
+        passphrase: secrets["passphrase"].as_str().map(|passphrase| Secret::new(passphrase.to_owned())),
+        variables: variables
+            .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+            .collect(),
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::http::{Answer, Basic, Client, Endpoint, Retry};
 use super::reason::{self, Reason};
 use super::{Provider, Tokens, url};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TOKEN_ENDPOINT};
 use crate::printable;
 use crate::secret::Secret;
 
@@ -55,7 +55,7 @@ fn request(
     grant: &[(&str, &str)],
     secrets: &[&Secret],
 ) -> Result<Tokens> {
-    let endpoint = Endpoint { what: "token endpoint", url: &provider.token_url };
+    let endpoint = Endpoint { what: TOKEN_ENDPOINT, url: &provider.token_url };
     let mut fields = grant.to_vec();
     let mut secrets = secrets.to_vec();
     let basic = provider.client_secret.as_ref().map(|client_secret| {

@@ -9,13 +9,11 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::command;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::host::{self, Env};
 use crate::sys::{self, SupervisedChild as Child};
-
-/// Searched if PATH is not set, as shells do.
-const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Set for oci: the `oci` programs that woci has run on the way to this process, separated as in PATH.
 const RAN: &str = "WOCI_OCI_PATHS";
@@ -27,13 +25,9 @@ const RAN: &str = "WOCI_OCI_PATHS";
 /// [`Error::OciMissing`]; [`Error::OciRunsWoci`] if only such a script was found; [`Error::OciNotExecutable`] if
 /// only files that are not executable were found.
 pub fn find_oci(env: &Env) -> Result<PathBuf> {
-    let path = env.get("PATH").unwrap_or(OsStr::new(DEFAULT_PATH));
     let ran: Vec<PathBuf> = env.get(RAN).map(|ran| std::env::split_paths(ran).collect()).unwrap_or_default();
     let (mut found, mut runs_woci) = (None, None);
-    // An empty or relative entry stands for the working folder or one in it. The `oci` there may be anybody's, and
-    // what is run is handed a session.
-    let folders = std::env::split_paths(path).filter(|folder| folder.is_absolute());
-    for candidate in folders.map(|folder| folder.join("oci")) {
+    for candidate in command::on_path(env, "oci") {
         let Ok(about) = fs::metadata(&candidate) else { continue };
         if about.is_dir() || is_this_program(&about) {
             continue;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use stored::Snapshot;
 
-use crate::config::{NO_REGION, Origin, SessionFrom, Settings, is_region};
+use crate::config::{NO_REGION, Origin, SecretSource, SessionFrom, Settings, is_region};
 use crate::error::{Error, Result};
 use crate::files::lock::Purpose;
 use crate::host::{self, Host};
@@ -24,7 +24,7 @@ use crate::oci::config_file::{ConfigFile, Section};
 use crate::oci::{Identity, PrivateKey, Upst};
 use crate::secret::Secret;
 pub use crate::store::record::Login;
-use crate::store::{Contents, Passphrase, SessionDir, refresh_token};
+use crate::store::{AtRest, Contents, Keyring, Passphrase, SessionDir, refresh_token};
 
 /// A session that is good for at least [`USABLE_SECONDS`].
 pub struct Session {
@@ -107,14 +107,14 @@ pub const USABLE_SECONDS: i64 = 60;
 /// A read and a write: the limit is for a disk that hangs.
 const MENDING: Purpose = Purpose { word: "write", limit: Duration::from_secs(60) };
 
-/// What every step needs: the profile's settings, the session folder, and the passphrase and the HTTP
+/// What every step needs: the profile's settings, the session folder, and how the refresh token is kept and the HTTP
 /// client, which a run makes once.
 pub struct Engine<'a> {
     host: &'a Host,
     settings: &'a Settings,
     want: Want,
     dir: SessionDir,
-    passphrase: Passphrase<'a>,
+    at_rest: AtRest<'a>,
     client: Client<'a>,
 }
 
@@ -127,7 +127,10 @@ impl<'a> Engine<'a> {
             settings,
             want,
             dir: SessionDir { path: settings.session_folder.clone() },
-            passphrase: Passphrase::new(&settings.passphrase, &host.env, passphrase, may_prompt),
+            at_rest: AtRest {
+                passphrase: Passphrase::new(&settings.passphrase, &host.env, passphrase, may_prompt),
+                keyring: settings.keyring.as_ref().map(|source| Keyring::new(source, &host.env)),
+            },
             client: Client::new(host),
         }
     }
@@ -137,7 +140,7 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// The reason why there is none. The stored session stays as usable as it was.
     pub fn ensure(&mut self) -> Result<Session> {
-        ensure::ensure(self)
+        ensure::ensure(self).map_err(|e| self.name_secret(e))
     }
 
     /// The OCI region: the one configured for woci, otherwise that of the profile's section.
@@ -232,9 +235,32 @@ impl<'a> Engine<'a> {
             return Ok(None);
         }
         let path = self.dir.refresh_token_file();
-        match refresh_token::open(&path, &mut self.passphrase)? {
-            Some(_) => self.passphrase.hand_on(&path),
-            None => Err(Error::NoRefreshToken { path }),
+        match refresh_token::open(&path, &mut self.at_rest)? {
+            Some(_) => self.at_rest.passphrase.hand_on(&path),
+            None => Err(Error::NoRefreshToken {
+                place: self.at_rest.keyring.map_or(path.display().to_string(), |keyring| keyring.place()),
+            }),
+        }
+    }
+
+    /// Like [`Self::unlock`], for later renewals beside a program that has the terminal: asks a person what only a person
+    /// can say then. Helper programs are not run before their value is needed.
+    pub fn unlock_by_person(&mut self) -> Result<Option<Secret>> {
+        let Settings { passphrase, keyring, .. } = self.settings;
+        let is_by_program = matches!(passphrase.otherwise, Some(SecretSource::Command(_)));
+        if keyring.is_some() || (is_by_program && !passphrase.prompt) {
+            return Ok(None);
+        }
+        self.unlock()
+    }
+
+    /// If an endpoint does not accept the client's secret, the error names where that is from.
+    fn name_secret(&self, e: Error) -> Error {
+        let Error::Refused { what, status, error, .. } = &e else { return e };
+        let is_of_client = *status == 401 || error.as_deref() == Some("invalid_client");
+        match self.settings.secret_setting(what).filter(|_| is_of_client) {
+            Some(setting) => Error::ClientRefused { refused: Box::new(e), setting },
+            None => e,
         }
     }
 

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use std::vec;
 
+use crate::command;
 use crate::files;
 use crate::host::Env;
 use crate::log;
@@ -28,8 +29,8 @@ const TERMINAL_BROWSERS: [&str; 6] = ["browsh", "elinks", "links", "links2", "ly
 pub struct Attempts {
     /// Those that were not tried yet.
     commands: vec::IntoIter<Vec<OsString>>,
-    /// A variable that no command inherits.
-    hidden: Option<String>,
+    /// Variables that no command inherits.
+    hidden: Vec<String>,
     /// The command that was started last, and when.
     started: Option<(Child, Instant)>,
     /// That command is a browser in the terminal.
@@ -60,7 +61,7 @@ impl Attempts {
             };
             log::debug(format_args!("Opening the browser {}", command[0].display()));
             self.is_in_terminal = is_terminal_browser(&command);
-            self.started = start(&command, self.hidden.as_deref()).ok().map(|child| (child, Instant::now()));
+            self.started = start(&command, &self.hidden).ok().map(|child| (child, Instant::now()));
         }
         false
     }
@@ -85,11 +86,11 @@ impl Drop for Attempts {
 }
 
 /// Tries one browser after another until one opens. Dropping the result stops further attempts, but closes no
-/// browser. No command inherits the variable `hidden`.
-pub fn open(env: &Env, url: &str, hidden: Option<&str>) -> Attempts {
+/// browser. No command inherits the variables `hidden`.
+pub fn open(env: &Env, url: &str, hidden: &[String]) -> Attempts {
     Attempts {
         commands: commands(env, url).into_iter(),
-        hidden: hidden.map(str::to_owned),
+        hidden: hidden.to_vec(),
         started: None,
         is_in_terminal: false,
         is_over: false,
@@ -117,41 +118,14 @@ fn from_variable(list: &OsStr, url: &str) -> Vec<Vec<OsString>> {
         if command.contains(&b'/') && Path::new(path).is_file() {
             return vec![path.into(), url.into()];
         }
-        let mut words: Vec<OsString> = split(command).iter().map(|word| put_url(word, url)).collect();
+        let mut words: Vec<OsString> =
+            command::split(command).words.iter().map(|word| put_url(word, url)).collect();
         if !words.is_empty() && find_placeholder(command).is_none() {
             words.push(url.into());
         }
         words
     };
     commands.map(words).filter(|words| !words.is_empty()).collect()
-}
-
-/// The words of a POSIX shell's command, without expansion: quotes and backslashes are taken away. A
-/// quote that is not closed reaches to the end.
-fn split(command: &[u8]) -> Vec<Vec<u8>> {
-    let mut words = Vec::new();
-    let mut word: Option<Vec<u8>> = None;
-    let mut quote = None;
-    let mut bytes = command.iter().copied().peekable();
-    while let Some(byte) = bytes.next() {
-        match (quote, byte) {
-            (None, byte) if byte.is_ascii_whitespace() => words.extend(word.take()),
-            (None, b'\'' | b'"') => {
-                quote = Some(byte);
-                word.get_or_insert_default();
-            }
-            (Some(open), byte) if byte == open => quote = None,
-            // In double quotes, a backslash is one unless it stands before one of these.
-            (None, b'\\') | (Some(b'"'), b'\\')
-                if quote.is_none() || bytes.peek().is_some_and(|next| b"\"\\$`".contains(next)) =>
-            {
-                word.get_or_insert_default().extend(bytes.next());
-            }
-            (_, byte) => word.get_or_insert_default().push(byte),
-        }
-    }
-    words.extend(word);
-    words
 }
 
 fn put_url(mut word: &[u8], url: &str) -> OsString {
@@ -226,11 +200,11 @@ fn is_terminal_browser(words: &[OsString]) -> bool {
 /// A browser inherits none of woci's streams: its output would mix with woci's, and while it runs, it
 /// would hold open a pipe that another program reads to the end.
 #[expect(clippy::disallowed_methods, reason = "opens the terminal, not a file of woci")]
-fn start(words: &[OsString], hidden: Option<&str>) -> io::Result<Child> {
+fn start(words: &[OsString], hidden: &[String]) -> io::Result<Child> {
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]);
-    if let Some(hidden) = hidden {
-        command.env_remove(hidden);
+    for variable in hidden {
+        command.env_remove(variable);
     }
     if is_terminal_browser(words) {
         let terminal = File::options().read(true).write(true).open("/dev/tty")?;
@@ -323,7 +297,7 @@ mod tests {
 
     /// Whether a browser opened, with `list` as `$BROWSER`, and how many commands were not tried.
     fn attempts(list: &str) -> (bool, usize) {
-        let mut attempts = open(&Env::of(&[("BROWSER", list)]), URL, None);
+        let mut attempts = open(&Env::of(&[("BROWSER", list)]), URL, &[]);
         loop {
             let has_failed = attempts.has_failed();
             if attempts.is_over {
@@ -345,7 +319,7 @@ mod tests {
         let commands = vec![vec!["sleep".into(), "600".into()], vec!["false".into()]];
         let mut attempts = Attempts {
             commands: commands.into_iter(),
-            hidden: None,
+            hidden: Vec::new(),
             started: None,
             is_in_terminal: false,
             is_over: false,

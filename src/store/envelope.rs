@@ -36,7 +36,7 @@ impl Refusal {
         let path = path.to_owned();
         match self {
             Self::Damaged(why) => Error::RefreshTokenFile { path, why: why.into() },
-            Self::WrongPassphrase => Error::WrongPassphrase { path },
+            Self::WrongPassphrase => Error::WrongPassphrase { path, setting: None },
             Self::NoMemory { mebibytes } => Error::KeyMemory { mebibytes },
         }
     }

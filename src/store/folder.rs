@@ -233,7 +233,7 @@ impl Locked {
     }
 
     pub fn remove_refresh_token(&self) -> Result<()> {
-        refresh_token::remove(&self.dir.refresh_token_file())
+        refresh_token::remove_files(&self.dir.refresh_token_file())
     }
 
     /// Removes the temporary files that killed runs left.

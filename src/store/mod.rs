@@ -3,12 +3,14 @@
 
 mod envelope;
 mod folder;
+mod keyring;
 mod legacy;
 mod passphrase;
 pub mod record;
 pub mod refresh_token;
 
 pub use folder::{Contents, Locked, SessionDir};
+pub use keyring::{AtRest, Keyring};
 pub use passphrase::Passphrase;
 pub use record::Record;
 

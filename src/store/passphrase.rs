@@ -4,14 +4,14 @@
 use std::path::Path;
 
 use super::envelope::{DerivedKey, Envelope};
-use crate::config::PassphraseSource;
+use crate::config::{PassphraseSource, SecretSource};
 use crate::error::{Error, Result};
 use crate::host::{self, Env};
 use crate::log;
 use crate::secret::Secret;
 use crate::sys::Prompt;
 
-/// Obtains the passphrase from its source: the terminal or an environment variable.
+/// Obtains the passphrase from its source: the terminal, else a variable, a file or a program.
 pub struct Passphrase<'a> {
     source: &'a PassphraseSource,
     env: &'a Env,
@@ -32,9 +32,9 @@ impl<'a> Passphrase<'a> {
         Self { source, env, may_prompt, known, key: None, typed: 0 }
     }
 
-    /// True if encryption is configured: a prompt or a variable is set as the passphrase's source.
+    /// True if encryption is configured: the passphrase has a source.
     pub fn is_configured(&self) -> bool {
-        self.source.prompt || self.source.variable.is_some()
+        self.source.prompt || self.source.otherwise.is_some()
     }
 
     /// The passphrase to decrypt the file `path`.
@@ -59,6 +59,12 @@ impl<'a> Passphrase<'a> {
             log::line(format_args!("That passphrase is wrong or the file was altered; try again."));
         }
         may
+    }
+
+    /// The key that names the passphrase's source, unless a person may have typed the passphrase.
+    pub fn setting(&self) -> Option<&'static str> {
+        let source = self.source.otherwise.as_ref().filter(|_| !self.source.prompt);
+        source.and_then(SecretSource::setting)
     }
 
     /// The key to decrypt an envelope that was read from `path`.
@@ -103,7 +109,7 @@ impl<'a> Passphrase<'a> {
             return Ok(known.clone());
         }
         let terminal = if self.source.prompt && self.may_prompt { Prompt::open().ok() } else { None };
-        let passphrase = match (terminal, self.source.without_prompt()) {
+        let passphrase = match (terminal, &self.source.otherwise) {
             (Some(mut terminal), _) => ask(&mut terminal)?,
             (None, Some(source)) => source.resolve(self.env)?,
             (None, None) => return Err(Error::NoTerminal),

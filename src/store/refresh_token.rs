@@ -3,12 +3,15 @@
 //! A request with the refresh token spends it, and its response holds the next one. The file for the
 //! next one is therefore prepared before the request, so that little can fail after the response. Where it
 //! fails all the same, the token stays beside the file, and the next run takes it up.
+//!
+//! A keyring takes the place of the file. The programs that give it the token are tried before the request.
 
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::envelope::{DerivedKey, Envelope, Refusal};
+use super::keyring::{AtRest, Keyring};
 use super::legacy::Legacy;
 use super::passphrase::Passphrase;
 use super::record;
@@ -25,11 +28,20 @@ const LARGEST: usize = 2 << 20;
 /// than the encrypted token of any known provider.
 const ROOM: usize = 4096;
 
-/// The stored refresh token, decrypted. `None` if there is no file or it is empty.
-pub fn open(path: &Path, passphrase: &mut Passphrase<'_>) -> Result<Option<Secret>> {
+/// The stored refresh token, decrypted. `None` if there is none, or an empty file.
+pub fn open(path: &Path, at_rest: &mut AtRest<'_>) -> Result<Option<Secret>> {
+    let AtRest { passphrase, keyring } = at_rest;
+    if let Some(keyring) = keyring {
+        // What stands in the file is newer: it was written before the keyring was configured.
+        let token = plain(path)?;
+        return token.map_or_else(|| keyring.get(), |token| Ok(Some(token)));
+    }
     loop {
         match open_once(path, passphrase) {
             Err(Error::WrongPassphrase { .. }) if passphrase.may_try_again() => {}
+            Err(Error::WrongPassphrase { path, .. }) => {
+                return Err(Error::WrongPassphrase { path, setting: passphrase.setting() });
+            }
             opened => return opened,
         }
     }
@@ -54,12 +66,32 @@ fn open_once(path: &Path, passphrase: &mut Passphrase<'_>) -> Result<Option<Secr
     Ok(Some(token))
 }
 
+/// The token of a file beside a keyring.
+///
+/// # Errors
+/// [`Error::RefreshTokenFile`] if it is encrypted: beside a keyring there is no passphrase.
+fn plain(path: &Path) -> Result<Option<Secret>> {
+    let Some(bytes) = read(path)? else { return Ok(None) };
+    let damaged = |why| Refusal::Damaged(why).in_file(path);
+    if is_encrypted(&bytes) {
+        return Err(damaged("it is encrypted, and beside refresh_token_put_command there is no passphrase"));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| damaged("it is not text"))?;
+    if text.contains(char::is_control) {
+        return Err(damaged("it holds control characters, which a token cannot have"));
+    }
+    Ok(Some(Secret::new(text.to_owned())))
+}
+
 /// Takes up the token of a run that could store it only beside the file, or was killed before the rename. The
 /// caller has to hold the profile's lock.
 ///
 /// # Errors
 /// [`Error::File`] if such a token cannot be put in its place: the one in the file is spent.
-pub fn take_up(path: &Path) -> Result<()> {
+pub fn take_up(path: &Path, at_rest: &AtRest<'_>) -> Result<()> {
+    if let Some(keyring) = &at_rest.keyring {
+        return move_into(keyring, path);
+    }
     for next in files::next_of(path) {
         let bytes = read(&next)?;
         let is_whole = bytes.as_deref().is_some_and(|bytes| is_whole(bytes));
@@ -71,6 +103,30 @@ pub fn take_up(path: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Moves the newest token of the file and those beside it into a keyring. The files go once the keyring has given the
+/// token back.
+fn move_into(keyring: &Keyring<'_>, path: &Path) -> Result<()> {
+    let mut files = vec![path.to_owned()];
+    files.extend(files::next_of(path));
+    let mut newest = None;
+    for file in &files {
+        // A damaged file counts too, so that it is kept. One beside it was never completed.
+        let counts = |bytes: &[u8]| file == path || (is_whole(bytes) && !is_older(file, path));
+        if read(file)?.is_some_and(|bytes| counts(&bytes)) {
+            newest = Some(file);
+        }
+    }
+    if let Some(newest) = newest
+        && let Some(token) = plain(newest)?
+    {
+        keyring.put(&token)?;
+        log::debug(format_args!("Moved the refresh token to where {} keeps it", keyring.setting()));
+    }
+    // The newest goes last: an older one must not take its place if this run is killed.
+    files.iter().filter(|file| Some(*file) != newest).try_for_each(|file| files::remove(file))?;
+    newest.map_or(Ok(()), |file| files::remove(file))
 }
 
 /// Removes the files beside the refresh token that are older than it. The caller has to hold the profile's lock.
@@ -90,8 +146,16 @@ fn is_whole(bytes: &[u8]) -> bool {
     !is_encrypted(bytes) || std::str::from_utf8(bytes).is_ok_and(|text| Envelope::parse(text).is_ok())
 }
 
+/// Removes the refresh token, wherever it is kept.
+pub fn remove(path: &Path, at_rest: &AtRest<'_>) -> Result<()> {
+    if let Some(keyring) = &at_rest.keyring {
+        keyring.clear()?;
+    }
+    remove_files(path)
+}
+
 /// Removes the stored refresh token, and any beside it.
-pub fn remove(path: &Path) -> Result<()> {
+pub fn remove_files(path: &Path) -> Result<()> {
     files::next_of(path).iter().try_for_each(|next| files::remove(next))?;
     files::remove(path)
 }
@@ -110,7 +174,20 @@ pub fn file_hash(path: &Path) -> Result<String> {
 ///
 /// [`Error::NoPassphraseSource`] if the stored token is encrypted and encryption is not configured: an
 /// encrypted token is never replaced by plain text.
-pub fn prepare(path: &Path, passphrase: &mut Passphrase<'_>) -> Result<Successor> {
+///
+/// [`Error::Secret`] if a keyring is configured and cannot be used.
+pub fn prepare<'a>(path: &Path, at_rest: &mut AtRest<'a>) -> Result<Successor<'a>> {
+    let AtRest { passphrase, keyring } = at_rest;
+    if let Some(keyring) = *keyring {
+        match move_into(&keyring, path) {
+            // The file is encrypted or damaged. Only a sign-in gets here with it, and its token takes the place of it.
+            Err(Error::RefreshTokenFile { .. }) => {}
+            moved => moved?,
+        }
+        let size = keyring.prove()?;
+        let file = Replacement::reserve(path, ROOM.max(2 * size))?;
+        return Ok(Successor { path: path.to_owned(), file, place: Place::Keyring(keyring) });
+    }
     let stored = files::read(path)?.map(Zeroizing::new);
     let old = stored.as_deref().map_or(&[][..], |bytes| bytes.trim_ascii_end());
     let encryption = if passphrase.is_configured() {
@@ -124,22 +201,32 @@ pub fn prepare(path: &Path, passphrase: &mut Passphrase<'_>) -> Result<Successor
     if let Some(stored) = &stored {
         files::replace(path, stored)?;
     }
-    Ok(Successor { path: path.to_owned(), file, encryption })
+    Ok(Successor { path: path.to_owned(), file, place: Place::File { encryption } })
 }
 
 /// The prepared file of the next refresh token. If it is dropped, the stored file is unchanged.
-pub struct Successor {
+pub struct Successor<'a> {
     path: PathBuf,
     file: Replacement,
-    /// The key and the nonce, if the token is to be encrypted.
-    encryption: Option<(DerivedKey, [u8; 12])>,
+    place: Place<'a>,
 }
 
-impl Successor {
+enum Place<'a> {
+    /// The key and the nonce, if the token is to be encrypted.
+    File { encryption: Option<(DerivedKey, [u8; 12])> },
+    /// The prepared file is for a token that the keyring does not take.
+    Keyring(Keyring<'a>),
+}
+
+impl Successor<'_> {
     /// Encrypts the token if configured, and replaces the stored one.
     pub fn store(self, token: &Secret) -> Result<()> {
         let path = self.path;
-        let kept = match self.encryption {
+        let encryption = match self.place {
+            Place::File { encryption } => encryption,
+            Place::Keyring(keyring) => return store_in(&keyring, &path, self.file, token),
+        };
+        let kept = match encryption {
             Some((key, nonce)) => self.file.finish_or_keep(key.seal(nonce, token).as_bytes())?,
             None => self.file.finish_or_keep(token.expose().as_bytes())?,
         };
@@ -153,6 +240,21 @@ impl Successor {
         }
         Ok(())
     }
+}
+
+/// Gives the token to a keyring. A keyring that does not take it costs nobody the token: it stays beside the file.
+fn store_in(keyring: &Keyring<'_>, path: &Path, file: Replacement, token: &Secret) -> Result<()> {
+    let Err(e) = keyring.put(token) else {
+        drop(file);
+        return remove_files(path);
+    };
+    let beside = file.keep(token.expose().as_bytes())?;
+    log::warning(format_args!(
+        "{e}; the new refresh token is kept as {}, and the next renewal gives it to {}",
+        beside.display(),
+        keyring.setting()
+    ));
+    Ok(())
 }
 
 /// The file's content without trailing white space. `None` if there is no file or nothing in it.
@@ -181,7 +283,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::config::PassphraseSource;
+    use crate::config::{PassphraseSource, SecretSource};
     use crate::host::Env;
     use crate::testing::{Home, vectors};
 
@@ -189,22 +291,37 @@ mod tests {
         home.path("refresh_token")
     }
 
+    fn in_file<'a>(
+        source: &'a PassphraseSource,
+        env: &'a Env,
+        known: Option<Secret>,
+        may_prompt: bool,
+    ) -> AtRest<'a> {
+        AtRest { passphrase: Passphrase::new(source, env, known, may_prompt), keyring: None }
+    }
+
     fn secret(text: &str) -> Secret {
         Secret::new(text.to_owned())
     }
 
     fn no_source() -> PassphraseSource {
-        PassphraseSource { prompt: false, variable: None }
+        PassphraseSource { prompt: false, otherwise: None }
     }
 
     fn variable() -> PassphraseSource {
-        PassphraseSource { prompt: false, variable: Some("P".into()) }
+        PassphraseSource {
+            prompt: false,
+            otherwise: Some(SecretSource::Variable {
+                setting: "refresh_token_passphrase_env",
+                name: "P".into(),
+            }),
+        }
     }
 
     /// The result of `open`, in the words that the vectors use.
     fn found(path: &Path, source: &PassphraseSource, passphrase: &str) -> String {
         let env = Env::of(&[("P", passphrase)]);
-        match open(path, &mut Passphrase::new(source, &env, None, true)) {
+        match open(path, &mut in_file(source, &env, None, true)) {
             Ok(Some(opened)) => format!("token {}", opened.expose()),
             Ok(None) => "none".into(),
             Err(Error::WrongPassphrase { .. }) => "wrong passphrase".into(),
@@ -259,7 +376,7 @@ mod tests {
         let env = Env::of(&[]);
         let source = no_source();
         for token in ["first", "second", "third"] {
-            let mut passphrase = Passphrase::new(&source, &env, None, true);
+            let mut passphrase = in_file(&source, &env, None, true);
             prepare(&file(&home), &mut passphrase).unwrap().store(&secret(token)).unwrap();
             let opened = open(&file(&home), &mut passphrase).unwrap().unwrap();
             assert!(opened.expose() == token);
@@ -274,14 +391,14 @@ mod tests {
         let env = Env::of(&[("P", "a passphrase")]);
         home.put("refresh_token", "first\n");
         let source = variable();
-        let mut passphrase = Passphrase::new(&source, &env, None, true);
+        let mut passphrase = in_file(&source, &env, None, true);
         let opened = open(&file(&home), &mut passphrase).unwrap().unwrap();
         prepare(&file(&home), &mut passphrase).unwrap().store(&opened).unwrap();
         let first = fs::read_to_string(file(&home)).unwrap();
         assert!(first.starts_with(r#"{"version":1,"#) && !first.contains("first"));
 
         // The next run, which derives the key again, and a daemon, which keeps it.
-        for mut passphrase in [Passphrase::new(&source, &env, None, true), passphrase] {
+        for mut passphrase in [in_file(&source, &env, None, true), passphrase] {
             let before = fs::read_to_string(file(&home)).unwrap();
             let opened = open(&file(&home), &mut passphrase).unwrap().unwrap();
             assert!(opened.expose() == "first");
@@ -305,7 +422,7 @@ mod tests {
             home.put("refresh_token", &vector.bytes);
             let env = Env::of(&[("P", &vector.passphrase)]);
             let source = variable();
-            let mut passphrase = Passphrase::new(&source, &env, None, true);
+            let mut passphrase = in_file(&source, &env, None, true);
             let opened = open(&file(&home), &mut passphrase).unwrap().unwrap();
             prepare(&file(&home), &mut passphrase).unwrap().store(&opened).unwrap();
             assert!(fs::read_to_string(file(&home)).unwrap().contains(r#""n":131072,"#), "{name}");
@@ -320,8 +437,7 @@ mod tests {
         for bytes in ["{\"version\":1}", "{", " {", "\u{feff}{"] {
             home.put("refresh_token", bytes);
             for source in [no_source(), variable()] {
-                let refused =
-                    prepare(&file(&home), &mut Passphrase::new(&source, &env, None, true)).err().unwrap();
+                let refused = prepare(&file(&home), &mut in_file(&source, &env, None, true)).err().unwrap();
                 assert_eq!(refused.say().code, 2, "{bytes}: {refused}");
             }
             assert_eq!(fs::read(file(&home)).unwrap(), bytes.as_bytes());
@@ -334,7 +450,7 @@ mod tests {
         let home = Home::new();
         let (source, env) = (no_source(), Env::of(&[]));
         home.put("refresh_token", "kept");
-        let successor = prepare(&file(&home), &mut Passphrase::new(&source, &env, None, true)).unwrap();
+        let successor = prepare(&file(&home), &mut in_file(&source, &env, None, true)).unwrap();
         assert_eq!(home.names("").len(), 2);
         drop(successor);
         assert_eq!(home.names(""), ["refresh_token"]);
@@ -344,7 +460,8 @@ mod tests {
     #[test]
     fn what_a_run_left_beside_the_file_is_taken_up_if_it_is_the_newer_one() {
         let home = Home::new();
-        let source = no_source();
+        let (source, env) = (no_source(), Env::of(&[]));
+        let at_rest = in_file(&source, &env, None, true);
         let put_beside =
             |name: &str, bytes: &str| home.put(&format!(".refresh_token.{name}.woci-next"), bytes);
         let aged = |path: &Path, seconds| {
@@ -357,7 +474,7 @@ mod tests {
         aged(&put_beside("b", "live\n  \n"), 300);
         aged(&put_beside("c", "  \n"), 400);
         aged(&put_beside("d", "{\"version\":1,"), 500);
-        take_up(&file(&home)).unwrap();
+        take_up(&file(&home), &at_rest).unwrap();
         assert_eq!(found(&file(&home), &source, ""), "token live");
         assert_eq!(home.names(""), ["refresh_token"]);
 
@@ -366,15 +483,15 @@ mod tests {
         remove_strays(&file(&home));
         assert_eq!(home.names(""), ["refresh_token"]);
         aged(&put_beside("e", "spent"), 100);
-        take_up(&file(&home)).unwrap();
+        take_up(&file(&home), &at_rest).unwrap();
         assert_eq!(found(&file(&home), &source, ""), "token live");
 
         fs::remove_file(&stored).unwrap();
         put_beside("f", "live");
-        take_up(&file(&home)).unwrap();
+        take_up(&file(&home), &at_rest).unwrap();
         assert_eq!(found(&file(&home), &source, ""), "token live");
         put_beside("g", "another person's");
-        remove(&file(&home)).unwrap();
+        remove(&file(&home), &at_rest).unwrap();
         assert_eq!(home.names(""), [""; 0]);
     }
 

@@ -9,6 +9,7 @@ use std::os::fd::FromRawFd as _;
 mod acl;
 mod disk;
 mod memory;
+mod piped;
 mod process;
 #[cfg(test)]
 mod screen;
@@ -17,6 +18,7 @@ mod terminal;
 pub use acl::{acl, set_acl};
 pub use disk::{open_without_links, sync, user};
 pub use memory::Allocator;
+pub use piped::{How, run_piped};
 pub use process::{
     Process, SupervisedChild, begin, command_line, detach, exec, forbid_core_dumps, forget_variable,
     hold_signals, spawn, spawn_detached, stop_signals, try_descriptors, try_threads,

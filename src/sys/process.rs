@@ -75,7 +75,7 @@ pub fn begin() {
 
 /// Undoes what woci and Rust's runtime ignore, for a program in woci's place or a child. May be called
 /// after a fork.
-fn restore_ignored_signals() {
+pub(super) fn restore_ignored_signals() {
     for (signal, was_ignored) in &IGNORED {
         let action = if was_ignored.load(Ordering::Relaxed) { libc::SIG_IGN } else { libc::SIG_DFL };
         // SAFETY: the number is a signal, and both are valid actions.
@@ -83,12 +83,20 @@ fn restore_ignored_signals() {
     }
 }
 
-fn is_ignored(signal: libc::c_int) -> bool {
+pub(super) fn is_ignored(signal: libc::c_int) -> bool {
+    action(signal) == Some(libc::SIG_IGN)
+}
+
+/// Whether a signal has its default action.
+pub(super) fn is_default(signal: libc::c_int) -> bool {
+    action(signal) == Some(libc::SIG_DFL)
+}
+
+fn action(signal: libc::c_int) -> Option<libc::sighandler_t> {
     let mut old = MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: without a new action the call only fills `old`, which is read only if the call succeeded.
     unsafe {
-        libc::sigaction(signal, ptr::null(), old.as_mut_ptr()) == 0
-            && old.assume_init().sa_sigaction == libc::SIG_IGN
+        (libc::sigaction(signal, ptr::null(), old.as_mut_ptr()) == 0).then(|| old.assume_init().sa_sigaction)
     }
 }
 
@@ -341,7 +349,7 @@ pub fn spawn_detached(command: &mut Command) -> io::Result<Child> {
 }
 
 /// Marks every descriptor above 2 as close-on-exec, including those that woci inherited.
-fn close_on_exec() {
+pub(super) fn close_on_exec() {
     #[cfg(target_os = "linux")]
     {
         // SAFETY: the call only marks descriptors. Kernels before 5.11 return an error.

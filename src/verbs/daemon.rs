@@ -7,7 +7,7 @@ use super::session::{take_profile_name, with_own_options};
 use super::{CREDENTIAL, Invocation, settings};
 use crate::config::Settings;
 use crate::error::{Error, Result};
-use crate::fresh::daemon::{self, Daemon, Status};
+use crate::fresh::daemon::{self, Daemon, Secrets, Status};
 use crate::fresh::keeper::Keeper;
 use crate::host::Host;
 use crate::options::Flags;
@@ -33,7 +33,7 @@ pub fn start(host: &Host, mut invocation: Invocation) -> Result<Output> {
     engine.ensure()?;
     if Daemon::of(&settings).status()?.pid.is_none() {
         let passphrase = engine.unlock()?;
-        Daemon::of(&settings).start(flags, &settings, passphrase.as_ref())?;
+        Daemon::of(&settings).start(&host.env, flags, &settings, passphrase.as_ref())?;
     }
     let status = Daemon::of(&settings).status()?;
     answer(host, flags, &settings, &status, 0)
@@ -79,9 +79,10 @@ fn needs_person(e: Error) -> Error {
 pub fn process(host: &Host, invocation: Invocation) -> Result<Output> {
     sys::forbid_core_dumps();
     let mut flags = invocation.flags;
-    let passphrase = daemon::take_secrets(&mut flags);
-    let settings = settings(host, &flags)?;
-    let keeper = Keeper::new(host, &flags, passphrase);
+    let Secrets { passphrase, variables } = daemon::take_secrets(&mut flags);
+    let host = host.with_variables(variables);
+    let settings = settings(&host, &flags)?;
+    let keeper = Keeper::new(&host, &flags, passphrase);
     let daemon = Daemon::of(&settings);
     daemon.run(keeper, || daemon.detach())?;
     Ok(Output::Code(0))

@@ -39,7 +39,8 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     }
     program.args(words);
     program.remove_variables(&OVERRIDING);
-    program.remove_variables(settings.passphrase.variable.as_deref().as_slice());
+    let secrets: Vec<&str> = settings.secret_variables.iter().map(String::as_str).collect();
+    program.remove_variables(&secrets);
     if session.named == Named::Impossible {
         program.set_variables(instead_of_section(&session));
     }
@@ -48,7 +49,7 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     }
     // Once oci runs, woci must not prompt on its terminal. `--auto-refresh` on the command line
     // therefore asks for the passphrase now; `auto_refresh = true` in the manager config never asks.
-    let passphrase = match flags.has("--auto-refresh").then(|| engine.unlock()) {
+    let passphrase = match flags.has("--auto-refresh").then(|| engine.unlock_by_person()) {
         None => None,
         Some(Err(e @ Error::NoRefreshToken { .. })) => {
             log::warning(format_args!("{}", e.say_to(&flags.given())));

@@ -25,6 +25,7 @@ mod passthrough; // the arguments, environment, signals and exit status of oci
 mod readme; // README.md: its commands run, and the files it names exist
 mod scarcity; // no abort and no orphan if the system refuses threads, descriptors or memory; no secret in a core dump
 mod schemas; // every JSON document conforms to its schema
+mod secrets; // secrets from files, variables and programs, and the refresh token in a keyring
 mod sign_in; // sign-ins: stray requests and attacks on the port, failures, remembered outcomes
 mod simulator; // the simulator is as strict as the services it stands for
 mod simulator_console; // so are its Oracle services, and its browser treats a fragment as browsers do

@@ -7,7 +7,9 @@ use crate::error::{Error, Result};
 use crate::options::{Group, OPTIONS, Opt};
 use crate::verbs::{self, Form, PASSTHROUGH, VERBS, Verb};
 
+mod secrets;
 mod topics;
+mod workloads;
 
 use topics::TOPICS;
 

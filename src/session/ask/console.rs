@@ -40,7 +40,7 @@ pub fn sign_in<'a>(
         port: settings.redirect_port,
         session_folder: engine.dir.path.clone(),
         port_lock: engine.dir.port_lock_file(settings.redirect_port),
-        passphrase_variable: settings.passphrase.variable.clone(),
+        secret_variables: settings.secret_variables.clone(),
         wait_without_browser: waits_without_browser(engine),
         reads_terminal: engine.want.person == Person::AtTerminal && has_terminal(),
     };

@@ -32,13 +32,13 @@ pub fn sign_in<'a>(
     let dead_file = dead_file(engine, &stored.contents.record, origin.as_ref())?;
     // Asks for the passphrase, and checks that the next refresh token can be stored, before the browser
     // opens. The disk space is not kept reserved during the sign-in, since the person may give up.
-    drop(refresh_token::prepare(&path, &mut engine.passphrase)?);
+    drop(refresh_token::prepare(&path, &mut engine.at_rest)?);
 
     let way = Way::Loopback(loopback::Plan {
         port: settings.redirect_port,
         session_folder: engine.dir.path.clone(),
         port_lock: engine.dir.port_lock_file(settings.redirect_port),
-        passphrase_variable: settings.passphrase.variable.clone(),
+        secret_variables: settings.secret_variables.clone(),
         wait_without_browser: waits_without_browser(engine),
     });
     locked.state(way.purpose());
@@ -51,7 +51,7 @@ pub fn sign_in<'a>(
         let tokens = signin::ask(engine.host, &way, &needs.provider, &mut engine.client, reply, |client| {
             locked.state(renew::PURPOSE);
             client.begin(renew::LIMIT);
-            successor = Some(refresh_token::prepare(&path, &mut engine.passphrase)?);
+            successor = Some(refresh_token::prepare(&path, &mut engine.at_rest)?);
             Ok(())
         });
         (binding.map(|thread| thread.join().expect("making a key does not panic")), tokens)
@@ -78,7 +78,7 @@ pub fn sign_in<'a>(
         }
         Tokens { access_token, refresh_token: None } => {
             // The stored token may be another person's.
-            locked.remove_refresh_token()?;
+            refresh_token::remove(&path, &engine.at_rest)?;
             log::warning(format_args!(
                 "The provider gave no refresh token: this session ends when its token does; ask for \
                  offline_access in the scope, see that the client may have it, and add prompt=consent to \

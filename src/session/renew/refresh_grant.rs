@@ -64,8 +64,8 @@ fn spend(
 ) -> Result<Spent> {
     let ProviderNeeds { provider, origin, .. } = needs;
     let path = engine.dir.refresh_token_file();
-    refresh_token::take_up(&path)?;
-    let Some(mut token) = refresh_token::open(&path, &mut engine.passphrase)? else {
+    refresh_token::take_up(&path, &engine.at_rest)?;
+    let Some(mut token) = refresh_token::open(&path, &mut engine.at_rest)? else {
         return Ok(Spent::Nothing { why: "there is no refresh token".into() });
     };
     let identity = stored.contents.identity();
@@ -73,7 +73,7 @@ fn spend(
     if record.refused.as_deref() == Some(&record::hash(token.expose())) {
         return Ok(Spent::Nothing { why: "the provider refused the refresh token before".into() });
     }
-    let successor = refresh_token::prepare(&path, &mut engine.passphrase)?;
+    let successor = refresh_token::prepare(&path, &mut engine.at_rest)?;
     let _held = sys::hold_signals();
     loop {
         let dead = match token::refresh(&engine.client, provider, &token) {
@@ -94,7 +94,7 @@ fn spend(
             Err(other) => return Err(other),
         };
         // The older tool, which takes no lock, may have spent the token meanwhile and stored another.
-        match refresh_token::open(&path, &mut engine.passphrase)? {
+        match refresh_token::open(&path, &mut engine.at_rest)? {
             Some(newer) if newer != token => token = newer,
             _ => {
                 record.refused = Some(record::hash(token.expose()));

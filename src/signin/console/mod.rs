@@ -44,8 +44,8 @@ pub struct Plan {
     pub session_folder: PathBuf,
     /// The lock file that the profiles which use this port share.
     pub port_lock: PathBuf,
-    /// The variable that holds the passphrase, which no browser inherits.
-    pub passphrase_variable: Option<String>,
+    /// Variables that hold secrets, which no browser inherits.
+    pub secret_variables: Vec<String>,
     /// If no browser opens, keep waiting: a person sees the URL and may open it by hand.
     pub wait_without_browser: bool,
     /// A person is at the terminal, and may paste the address of the last page there.
@@ -74,7 +74,7 @@ pub fn ask(host: &Host, plan: &Plan, key: &PublicKey, reply: &mut Reply) -> Resu
         host,
         plan,
         port: sign_in.port,
-        browser: opener::open(&host.env, &url, plan.passphrase_variable.as_deref()),
+        browser: opener::open(&host.env, &url, &plan.secret_variables),
         paste: None,
         typed: Typed::nothing(),
         is_instructed: false,
@@ -315,7 +315,7 @@ mod tests {
             port: 0,
             session_folder: home.root().to_owned(),
             port_lock: home.path("port.lock"),
-            passphrase_variable: None,
+            secret_variables: Vec::new(),
             wait_without_browser: reads_terminal,
             reads_terminal,
         }
@@ -372,7 +372,7 @@ mod tests {
                 host: &host,
                 plan: &plan,
                 port,
-                browser: opener::open(&host.env, "http://localhost", None),
+                browser: opener::open(&host.env, "http://localhost", &[]),
                 paste: None,
                 typed: Typed::nothing(),
                 is_instructed: false,

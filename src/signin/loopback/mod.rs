@@ -32,8 +32,8 @@ pub struct Plan {
     pub session_folder: PathBuf,
     /// The lock file that the profiles which use this port share.
     pub port_lock: PathBuf,
-    /// The variable that holds the passphrase, which no browser inherits.
-    pub passphrase_variable: Option<String>,
+    /// Variables that hold secrets, which no browser inherits.
+    pub secret_variables: Vec<String>,
     /// If no browser opens, keep waiting: a person sees the URL and may open it by hand.
     pub wait_without_browser: bool,
 }
@@ -56,7 +56,7 @@ pub fn ask<'a>(
 
     log::line(format_args!("Auth URL: {url}"));
     log::info(format_args!("Waiting for you to sign in, {} minutes at most", ANSWER_LIMIT.as_secs() / 60));
-    let mut browser = opener::open(&host.env, &url, plan.passphrase_variable.as_deref());
+    let mut browser = opener::open(&host.env, &url, &plan.secret_variables);
     let (code, page) =
         wait(listener, &state, provider.iss.as_ref(), ANSWER_LIMIT, || match browser.has_failed() {
             true if plan.wait_without_browser => {
@@ -144,7 +144,7 @@ mod tests {
             port: 0,
             session_folder: home.root().to_owned(),
             port_lock: home.path("port.lock"),
-            passphrase_variable: None,
+            secret_variables: Vec::new(),
             wait_without_browser,
         };
         let mut reply = Reply::default();

@@ -39,7 +39,7 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
         ["kube-credential", "--cluster-id", &cluster_id, "--profile", &profile].map(str::to_owned).into();
     args.extend(kept_in_kubeconfig(host, &invocation.flags)?);
     if write {
-        let hidden = settings.passphrase.variable.as_deref();
+        let hidden = &settings.secret_variables;
         let user = Kubeconfig::read(hidden)?.user(&cluster_id, user.as_deref())?;
         if let Some(region) = &user.region
             && !invocation.flags.has("--region")
@@ -105,7 +105,7 @@ struct User {
 }
 
 impl Kubeconfig {
-    fn read(hidden: Option<&str>) -> Result<Self> {
+    fn read(hidden: &[String]) -> Result<Self> {
         let output = kubectl(hidden)
             .args(["config", "view", "--raw", "--output", "json"])
             .stdin(Stdio::null())
@@ -180,17 +180,17 @@ fn region(args: &[&str]) -> Option<String> {
     inline.or_else(|| args.get(at? + 1).copied()).map(str::to_owned)
 }
 
-/// kubectl, which does not inherit the variable `hidden`.
-fn kubectl(hidden: Option<&str>) -> Command {
+/// kubectl, which does not inherit the variables `hidden`.
+fn kubectl(hidden: &[String]) -> Command {
     let mut kubectl = Command::new("kubectl");
-    if let Some(hidden) = hidden {
-        kubectl.env_remove(hidden);
+    for variable in hidden {
+        kubectl.env_remove(variable);
     }
     kubectl
 }
 
 /// kubectl knows which kubeconfig is the current one, and keeps the rest of it unchanged.
-fn set_credentials(user: &User, program: &str, args: &[String], hidden: Option<&str>) -> Result<u8> {
+fn set_credentials(user: &User, program: &str, args: &[String], hidden: &[String]) -> Result<u8> {
     let User { name, is_used, .. } = user;
     let status = kubectl(hidden)
         .args(["config", "set-credentials", name])
