@@ -13,7 +13,7 @@
 //! | `output` | JSON or text: the one writer of stdout | |
 //! | `fresh` | keeping a session fresh in time | schedule, keeper, daemon, beside |
 //! | `session` | when a session is usable, refreshed or signed in for | ensure, stored, ask/{provider, console}, establish, renew/{refresh_grant, subject_token, console} |
-//! | `signin` | a person signs in at the browser | loopback/{callback}, console/{answer, form, page, by_hand}; listener, connection, request, responder, peer, page, reply, opener |
+//! | `signin` | a person signs in at the browser | loopback/{callback}, console/{answer, form, page, by_hand}; redirect, listener, connection, request, responder, peer, page, reply, opener |
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, envelope, legacy, passphrase |
 //! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, upst, key, signature, exchange, auth_service, region, environment, program |
 //! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret; python compares with Python's parser in tests |

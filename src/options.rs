@@ -18,6 +18,10 @@ pub enum Kind {
         least: u32,
         most: u32,
     },
+    /// Ports with commas between them, or 0 alone.
+    Ports,
+    /// The path of a redirect URI.
+    UrlPath,
     OneOf(&'static [&'static str]),
 }
 
@@ -367,13 +371,37 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         name: "--redirect-port",
         key: Some("redirect_port"),
-        kind: Kind::Number { least: 1, most: 65_535 },
+        kind: Kind::Ports,
         default: Some("8181"),
-        value: "N",
+        value: "N,…",
         group: Group::SignIn,
-        help: "the local port that the browser is redirected to; register the redirect URI http://127.0.0.1:N/callback",
-        example: "--redirect-port 9191",
+        help: "the local port that the browser is redirected to; of a list the first free one, with 0 any free one. Register the redirect URI http://127.0.0.1:N/callback",
+        example: "--redirect-port 8181,8182",
         essential: true,
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--redirect-host",
+        key: Some("redirect_host"),
+        kind: Kind::OneOf(&["127.0.0.1", "localhost"]),
+        default: Some("127.0.0.1"),
+        value: "127.0.0.1|localhost",
+        group: Group::SignIn,
+        help: "the host of the redirect URI that is registered at the provider",
+        example: "--redirect-host localhost",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--redirect-path",
+        key: Some("redirect_path"),
+        kind: Kind::UrlPath,
+        default: Some("/callback"),
+        value: "PATH",
+        group: Group::SignIn,
+        help: "the path of the redirect URI that is registered at the provider",
+        example: "--redirect-path /oauth2/callback",
         kept_in_kubeconfig: true,
         ..ROW
     },

@@ -24,7 +24,7 @@ pub struct Settings {
     pub other_profiles: Option<Vec<String>>,
     /// The region that is configured for woci. If `None`, the OCI config may have one.
     pub region: Option<String>,
-    pub redirect_port: u16,
+    pub redirect: Redirect,
     pub log_level: log::Level,
     pub auto_refresh: bool,
     /// In seconds.
@@ -64,6 +64,15 @@ impl ProviderValues {
     pub fn exchange_url(&self) -> Option<&String> {
         self.token_exchange_url.as_ref().or(self.token_url.as_ref())
     }
+}
+
+/// The redirect URI, as it is registered at the provider.
+pub struct Redirect {
+    /// Tried in this order; 0 alone stands for any free one.
+    pub ports: Vec<u16>,
+    /// The host is `localhost`, otherwise it is 127.0.0.1.
+    pub is_localhost: bool,
+    pub path: String,
 }
 
 /// Whether a run may open a browser by itself.
@@ -185,7 +194,6 @@ impl Settings {
             );
         }
         let profile = values.profile.clone();
-        let redirect_port = values.number("redirect_port")?;
         Ok(Self {
             home: places.home.to_owned(),
             session_folder: places.sessions.join(profile.as_str()),
@@ -194,7 +202,11 @@ impl Settings {
             oci_config_from_manager: places.oci_config_from_manager,
             other_profiles: places.other_profiles,
             region: values.text("region")?,
-            redirect_port: u16::try_from(redirect_port).expect("the row's limit is that of a port"),
+            redirect: Redirect {
+                ports: values.ports("redirect_port")?,
+                is_localhost: values.or_default("redirect_host")?.eq_ignore_ascii_case("localhost"),
+                path: values.or_default("redirect_path")?,
+            },
             log_level: log::Level::parse(&values.or_default("log_level")?).expect("the row lists the levels"),
             auto_refresh: values.boolean("auto_refresh")?,
             refresh_safety_window: values.number("refresh_safety_window")?,

@@ -595,7 +595,9 @@ mod tests {
             }
             Variant::BadValue => vec![Error::BadValue {
                 name: format!("redirect_port in [prod] of {}", manager().display()),
-                why: "it is not a whole number from 1 to 65535".into(),
+                why:
+                    "it is neither a list of different ports from 1 to 65535 with commas between them, nor 0"
+                        .into(),
             }],
             Variant::ManagerConfig => vec![Error::ManagerConfig {
                 path: manager(),

@@ -18,10 +18,12 @@ pub mod loopback;
 mod opener;
 pub mod page;
 mod peer;
+mod redirect;
 mod reply;
 mod request;
 mod responder;
 
+pub use redirect::{Redirect, RedirectPort};
 pub use reply::Reply;
 
 /// Long enough to find the second factor, short enough that nobody waits behind a forgotten tab.
@@ -74,9 +76,9 @@ pub mod fuzz {
         const STATE: &str = "fuzzed-state-that-is-in-no-vector-0123456789";
         if let Some(request) = Request::parse(bytes.to_vec(), Accepts::Gets) {
             let target = &request.target;
-            assert!(matches!(callback::read(target, STATE), Callback::Stray(_)));
+            assert!(matches!(callback::read(target, "/callback", STATE), Callback::Stray(_)));
             if let Callback::Denied { error, description } =
-                callback::read(&format!("{target}&state={STATE}"), STATE)
+                callback::read(&format!("{target}&state={STATE}"), "/callback", STATE)
             {
                 let _ = crate::signin::page::failed(&Error::Denied { error, description }.say());
             }

@@ -19,6 +19,8 @@ pub struct Rules {
     pub client_id: String,
     /// `None`: a public client.
     pub client_secret: Option<String>,
+    /// Host and path of the registered redirect URI. Its port may be any (RFC 8252 7.3).
+    pub redirect: (&'static str, &'static str),
     pub person: Person,
     /// Seconds.
     pub access_token_lifetime: i64,
@@ -80,6 +82,7 @@ impl Provider {
         let rules = Rules {
             client_id: "woci-desktop".into(),
             client_secret: Some("S3cr3t-canary-auth #1; 100%&+=£€".into()),
+            redirect: ("127.0.0.1", "/callback"),
             person: Person::Approves,
             access_token_lifetime: 3600,
             access_token: AccessToken::Jwt,

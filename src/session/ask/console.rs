@@ -2,7 +2,7 @@
 
 use super::{dead_file, has_terminal, remember, waits_without_browser, without_browser};
 use crate::config::{ConsoleNeeds, Origin};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
 use crate::session::establish::{Binding, Made, establish};
@@ -23,6 +23,16 @@ pub fn sign_in<'a>(
 ) -> Result<Session> {
     let settings = engine.settings;
     let record = &stored.contents.record;
+    // Oracle has registered no redirect URI but one.
+    let port = match settings.redirect.ports[0] {
+        0 => {
+            return Err(unfit(
+                "redirect_port",
+                "Oracle's own sign-in answers to 8181 alone, and not to any port",
+            ));
+        }
+        port => port,
+    };
     let dead_file = dead_file(engine, record)?;
     let services = services(engine, None, Some(&needs.region))?;
     let mut login = engine.want.login.clone();
@@ -35,9 +45,9 @@ pub fn sign_in<'a>(
         authorize_url: format!("{}/v1/oauth2/authorize", services.console_url),
         tenancy_name: login.tenancy_name.clone(),
         identity_provider_name: login.identity_provider_name.clone(),
-        port: settings.redirect_port,
+        port,
         session_folder: engine.dir.path.clone(),
-        port_lock: engine.dir.port_lock_file(settings.redirect_port),
+        port_lock: engine.dir.port_lock_file(port),
         passphrase_variable: settings.passphrase.variable.clone(),
         wait_without_browser: waits_without_browser(engine),
         reads_terminal: engine.want.person == Person::AtTerminal && has_terminal(),
@@ -75,4 +85,9 @@ pub fn sign_in<'a>(
         source: Source::Authenticated,
     };
     establish(engine, locked, made, stored)
+}
+
+/// A setting that is good for other sessions.
+fn unfit(key: &str, why: &str) -> Error {
+    Error::BadValue { name: format!("{key} for a console session"), why: why.to_owned() }
 }

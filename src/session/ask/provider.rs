@@ -11,7 +11,7 @@ use crate::oci::exchange;
 use crate::session::establish::{Binding, Made, establish};
 use crate::session::stored::Snapshot;
 use crate::session::{Engine, Session, Source, renew};
-use crate::signin::{self, Reply, Way, loopback};
+use crate::signin::{self, Redirect, RedirectPort, Reply, Way, loopback};
 use crate::store::{Locked, Record, refresh_token};
 
 pub fn sign_in<'a>(
@@ -33,9 +33,8 @@ pub fn sign_in<'a>(
     drop(refresh_token::prepare(&path, &mut engine.passphrase)?);
 
     let way = Way::Loopback(loopback::Plan {
-        port: settings.redirect_port,
+        redirect: redirect(engine),
         session_folder: engine.dir.path.clone(),
-        port_lock: engine.dir.port_lock_file(settings.redirect_port),
         passphrase_variable: settings.passphrase.variable.clone(),
         wait_without_browser: waits_without_browser(engine),
     });
@@ -102,4 +101,14 @@ pub fn sign_in<'a>(
         source: Source::Authenticated,
     };
     establish(engine, locked, made, stored)
+}
+
+fn redirect(engine: &Engine<'_>) -> Redirect {
+    let configured = &engine.settings.redirect;
+    let port = |number: &u16| RedirectPort { number: *number, lock: engine.dir.port_lock_file(*number) };
+    Redirect {
+        is_localhost: configured.is_localhost,
+        path: configured.path.clone(),
+        ports: configured.ports.iter().map(port).collect(),
+    }
 }

@@ -17,10 +17,10 @@ pub enum Callback {
     Stray(u16),
 }
 
-/// Interprets a request target for the sign-in with this `state`.
-pub fn read(target: &str, state: &str) -> Callback {
+/// Interprets a request target for the sign-in with this `state`, whose redirect URI has the path `expected`.
+pub fn read(target: &str, expected: &str, state: &str) -> Callback {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    if path != "/callback" {
+    if path != expected {
         return Callback::Stray(404);
     }
     answer(query, state).unwrap_or(Callback::Stray(400))
@@ -61,8 +61,10 @@ mod tests {
     /// The state that every vector in `fixtures/callback` uses.
     const STATE: &str = "S8lCrJ1mU0aJb0eYq1xZ3vQf7nGdWkTtPpHhLlMmNn4";
 
+    const PATH: &str = "/callback";
+
     fn say(head: &[u8]) -> String {
-        match Request::parse(head.to_vec(), Accepts::Gets).map(|request| read(&request.target, STATE)) {
+        match Request::parse(head.to_vec(), Accepts::Gets).map(|request| read(&request.target, PATH, STATE)) {
             None => "refused".into(),
             Some(Callback::Stray(status)) => format!("stray {status}"),
             Some(Callback::Code(code)) => format!("code {}", code.expose()),
@@ -81,7 +83,7 @@ mod tests {
     #[test]
     fn long_texts_of_the_provider_are_cut() {
         let target = format!("/callback?state={STATE}&error={0}&error_description={0}", "x".repeat(10_000));
-        match read(&target, STATE) {
+        match read(&target, PATH, STATE) {
             Callback::Denied { error, description: Some(description) } => {
                 assert_eq!((error.len(), description.len()), (500, 500));
             }
@@ -98,18 +100,18 @@ mod tests {
         #[test]
         fn a_query_without_the_state_is_stray(query in "[ -~]{0,200}") {
             let target = format!("/callback?{query}");
-            prop_assert!(matches!(read(&target, STATE), Callback::Stray(400)));
+            prop_assert!(matches!(read(&target, PATH, STATE), Callback::Stray(400)));
         }
 
         #[test]
         fn a_query_with_the_state_never_panics(before in "[ -~]{0,50}", after in "[ -~]{0,50}") {
-            let _ = read(&format!("/callback?{before}&state={STATE}&{after}"), STATE);
+            let _ = read(&format!("/callback?{before}&state={STATE}&{after}"), PATH, STATE);
         }
 
         #[test]
         fn any_encoded_code_is_read_unchanged(code in ".{1,200}") {
             let target = format!("/callback?{}", url::form(&[("code", &code), ("state", STATE)]));
-            prop_assert!(matches!(read(&target, STATE), Callback::Code(read) if read.expose() == code));
+            prop_assert!(matches!(read(&target, PATH, STATE), Callback::Code(read) if read.expose() == code));
         }
     }
 }

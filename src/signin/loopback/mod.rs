@@ -12,26 +12,23 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use callback::Callback;
 
 use crate::error::{Error, Result};
-use crate::files::lock::{Lock, Purpose};
+use crate::files::lock::Purpose;
 use crate::host::{self, Host};
 use crate::log;
 use crate::oauth::http::Client;
 use crate::oauth::{Provider, Tokens, pkce, token, url};
 use crate::secret::Secret;
-use crate::signin::listener::{Listener, OpenPage, Port};
-use crate::signin::request::Accepts;
-use crate::signin::{ANSWER_LIMIT, Reply, SIGN_IN, opener};
+use crate::signin::listener::{Listener, OpenPage};
+use crate::signin::redirect::OpenPort;
+use crate::signin::{ANSWER_LIMIT, Redirect, Reply, SIGN_IN, opener};
 
 /// What the holder of the profile's lock does.
 pub const PURPOSE: Purpose = SIGN_IN;
 
 pub struct Plan {
-    /// Of the redirect URI `http://127.0.0.1:<port>/callback`.
-    pub port: u16,
+    pub redirect: Redirect,
     /// Belongs to this user alone.
     pub session_folder: PathBuf,
-    /// The lock file that the profiles which use this port share.
-    pub port_lock: PathBuf,
     /// The variable that holds the passphrase, which no browser inherits.
     pub passphrase_variable: Option<String>,
     /// If no browser opens, keep waiting: a person sees the URL and may open it by hand.
@@ -46,34 +43,30 @@ pub fn ask<'a>(
     reply: &mut Reply,
     before_redeeming: impl FnOnce(&mut Client<'a>) -> Result<()>,
 ) -> Result<Tokens> {
-    let _lock = Lock::acquire(&plan.port_lock, PURPOSE)?;
     let verifier = pkce::verifier(host::random()?);
     let state = URL_SAFE_NO_PAD.encode(host::random::<32>()?);
     // The listener is up before the browser opens, so that the answer cannot come too early.
-    let listener = Listener::bind(host, &plan.session_folder, &port(plan.port))?;
-    let redirect_uri = format!("http://127.0.0.1:{}/callback", listener.port());
+    let OpenPort { listener, lock: _lock } = plan.redirect.open(host, &plan.session_folder)?;
+    let redirect_uri = plan.redirect.uri(listener.port());
     let url = authorization_url(provider, &redirect_uri, &state, &pkce::challenge(&verifier));
 
     log::line(format_args!("Auth URL: {url}"));
     log::info(format_args!("Waiting for you to sign in, {} minutes at most", ANSWER_LIMIT.as_secs() / 60));
     let mut browser = opener::open(&host.env, &url, plan.passphrase_variable.as_deref());
-    let (code, page) = wait(listener, &state, ANSWER_LIMIT, || match browser.has_failed() {
-        true if plan.wait_without_browser => {
-            log::warning(format_args!("No browser could be opened; open the URL above yourself"));
-            Ok(())
-        }
-        true => Err(Error::NoBrowser),
-        false => Ok(()),
-    })?;
+    let (code, page) =
+        wait(listener, &plan.redirect.path, &state, ANSWER_LIMIT, || match browser.has_failed() {
+            true if plan.wait_without_browser => {
+                log::warning(format_args!("No browser could be opened; open the URL above yourself"));
+                Ok(())
+            }
+            true => Err(Error::NoBrowser),
+            false => Ok(()),
+        })?;
     *reply = Reply::hold(page);
     let code = code?;
 
     before_redeeming(client)?;
     token::authorization_code(client, provider, &code, &verifier, &redirect_uri)
-}
-
-fn port(number: u16) -> Port {
-    Port { number, is_localhost: false, accepts: Accepts::Gets, is_the_only_one: false }
 }
 
 /// Waits for the provider's answer to the sign-in with this `state`: a code, or [`Error::Denied`]. Stops waiting if
@@ -83,6 +76,7 @@ fn port(number: u16) -> Port {
 /// [`Error::Unanswered`] after `limit`, and the errors of `check`.
 fn wait(
     mut listener: Listener,
+    path: &str,
     state: &str,
     limit: Duration,
     mut check: impl FnMut() -> Result<()>,
@@ -90,7 +84,7 @@ fn wait(
     let end = Instant::now() + limit;
     loop {
         if let Some(arrived) = listener.next() {
-            match callback::read(&arrived.request.target, state) {
+            match callback::read(&arrived.request.target, path, state) {
                 Callback::Stray(status) => listener.answer_stray(arrived, status),
                 _ if listener.is_from_stranger(&arrived) => listener.answer_stray(arrived, 400),
                 Callback::Code(code) => return Ok((Ok(code), listener.close(arrived))),
@@ -129,20 +123,24 @@ mod tests {
 
     use super::*;
     use crate::host::Env;
-    use crate::signin::page;
+    use crate::signin::{RedirectPort, page};
     use crate::testing::Home;
 
     fn sign_in(host: &Host, provider: &Provider, wait_without_browser: bool) -> Result<Tokens> {
         let home = Home::new();
         let plan = Plan {
-            port: 0,
+            redirect: redirect(),
             session_folder: home.root().to_owned(),
-            port_lock: home.path("port.lock"),
             passphrase_variable: None,
             wait_without_browser,
         };
         let mut reply = Reply::default();
         ask(host, &plan, provider, &mut Client::new(host), &mut reply, |_| Ok(()))
+    }
+
+    fn redirect() -> Redirect {
+        let ports = vec![RedirectPort { number: 0, lock: PathBuf::new() }];
+        Redirect { is_localhost: false, path: PATH.into(), ports }
     }
 
     fn provider(port: u16) -> Provider {
@@ -223,17 +221,18 @@ mod tests {
         assert_eq!(denied, Some(Error::Denied { error: "access_denied".into(), description: None }));
     }
 
+    const PATH: &str = "/callback";
     const STATE: &str = "S8lCrJ1mU0aJb0eYq1xZ3vQf7nGdWkTtPpHhLlMmNn4";
     const LIMIT: Duration = Duration::from_secs(60);
 
     fn bind() -> Listener {
-        Listener::bind(&Host::of_this_process(), Home::new().root(), &port(0)).unwrap()
+        redirect().open(&Host::of_this_process(), Home::new().root()).unwrap().listener
     }
 
     fn listen() -> (u16, JoinHandle<Result<Secret>>) {
         let listener = bind();
         let number = listener.port();
-        (number, thread::spawn(move || wait(listener, STATE, LIMIT, || Ok(()))?.0))
+        (number, thread::spawn(move || wait(listener, PATH, STATE, LIMIT, || Ok(()))?.0))
     }
 
     fn request(port: u16, text: &str) -> String {
@@ -289,13 +288,13 @@ mod tests {
 
     #[test]
     fn the_wait_ends_after_its_limit() {
-        let ended = wait(bind(), STATE, Duration::ZERO, || Ok(())).err();
+        let ended = wait(bind(), PATH, STATE, Duration::ZERO, || Ok(())).err();
         assert_eq!(ended, Some(Error::Unanswered { minutes: 0 }));
     }
 
     #[test]
     fn a_failed_check_ends_the_wait() {
-        let ended = wait(bind(), STATE, LIMIT, || Err(Error::NoBrowser)).err();
+        let ended = wait(bind(), PATH, STATE, LIMIT, || Err(Error::NoBrowser)).err();
         assert_eq!(ended, Some(Error::NoBrowser));
     }
 
