@@ -420,6 +420,41 @@ pub const OPTIONS: &[Opt] = &[
         ..ROW
     },
     Opt {
+        name: "--sign-in-with",
+        key: Some("sign_in_with"),
+        kind: Kind::OneOf(&["auto", "browser", "paste", "device"]),
+        default: Some("auto"),
+        value: "WAY",
+        group: Group::SignIn,
+        help: "browser: one of this machine; paste: open the URL anywhere and paste the address of the last page; device: type a code on a page of the provider's; auto: browser where one can open, else device if the provider has it, else paste",
+        example: "--sign-in-with paste",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--device-url",
+        key: Some("device_url"),
+        kind: Kind::Url,
+        value: "URL",
+        group: Group::SignIn,
+        help: "the provider's device authorization endpoint, for --sign-in-with device",
+        example: "--device-url https://idp.example.com/oauth2/v1/device/authorize",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--device-form",
+        key: Some("device_form"),
+        kind: Kind::OneOf(&["standard", "oracle"]),
+        default: Some("standard"),
+        value: "standard|oracle",
+        group: Group::SignIn,
+        help: "how a device code is requested: as RFC 8628 says, or as Oracle's identity domains want it",
+        example: "--device-form oracle",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
         name: "--refresh-token-passphrase-env",
         key: Some("refresh_token_passphrase_env"),
         value: "VAR",

@@ -94,6 +94,8 @@ impl Settings {
                 client_id: auth_client_id.clone(),
                 client_secret: auth_client_secret.map(|secret| secret.resolve(env)).transpose()?,
                 scope: scope.clone(),
+                device_url: values.device_url.clone(),
+                device_form: values.device_form,
             },
         })
     }

@@ -9,6 +9,7 @@ use super::values::{SetBy, Values};
 use crate::error::{Error, Given, Result};
 use crate::files::exposed;
 use crate::log;
+use crate::oauth::DeviceForm;
 use crate::secret::Secret;
 
 pub struct Settings {
@@ -31,6 +32,7 @@ pub struct Settings {
     pub refresh_safety_window: u32,
     pub passphrase: PassphraseSource,
     pub sign_in: SignIn,
+    pub sign_in_with: SignInWith,
     /// For the commands that messages suggest.
     pub given: Given,
     /// About the configuration, for a run that renews or signs in.
@@ -57,6 +59,8 @@ pub(super) struct ProviderValues {
     pub token_exchange_url: Option<String>,
     pub client_id: Option<String>,
     pub client_secret: Option<SecretSource>,
+    pub device_url: Option<String>,
+    pub device_form: DeviceForm,
 }
 
 impl ProviderValues {
@@ -80,6 +84,30 @@ pub struct Redirect {
 pub enum SignIn {
     Auto,
     Never,
+}
+
+/// How a person is reached for a sign-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignInWith {
+    /// The best of the others, judged by what is here.
+    Auto,
+    Browser,
+    /// The person opens the URL anywhere and pastes the answer.
+    Paste,
+    /// The person types a code on a page of the provider's.
+    Device,
+}
+
+impl SignInWith {
+    /// A word of the option's row, in any case.
+    fn parse(word: &str) -> Self {
+        match word.to_ascii_lowercase().as_str() {
+            "browser" => Self::Browser,
+            "paste" => Self::Paste,
+            "device" => Self::Device,
+            _ => Self::Auto,
+        }
+    }
 }
 
 /// What a session is made from.
@@ -160,6 +188,11 @@ impl Settings {
             token_exchange_url: values.text("token_exchange_url")?,
             client_id: values.text("client_id")?,
             client_secret: secret("client_secret")?,
+            device_url: values.text("device_url")?,
+            device_form: match values.or_default("device_form")?.eq_ignore_ascii_case("oracle") {
+                true => DeviceForm::Oracle,
+                false => DeviceForm::Standard,
+            },
         };
         // Paths are added to them.
         let base = |key| Ok(values.text(key)?.map(|url| url.trim_end_matches('/').to_owned()));
@@ -218,6 +251,7 @@ impl Settings {
                 true => SignIn::Never,
                 false => SignIn::Auto,
             },
+            sign_in_with: SignInWith::parse(&values.or_default("sign_in_with")?),
             given: values.given(),
             warnings,
             session_from,

@@ -19,6 +19,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub const EXCHANGE: &str = "token exchange";
 /// The same where no URL is configured for it.
 pub const EXCHANGE_BY_DEFAULT: &str = "token exchange at token_url (token_exchange_url is not set)";
+/// The provider's endpoint for device codes.
+pub const DEVICE: &str = "device authorization endpoint";
 /// Oracle's service that renews a session.
 pub const AUTH_SERVICE: &str = "authentication service";
 

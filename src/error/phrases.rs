@@ -1,7 +1,7 @@
 //! Parts of messages: the words of a server that refused a request and what to do then, how far a clock is off, and
 //! commands that can be pasted.
 
-use super::{AUTH_SERVICE, EXCHANGE, EXCHANGE_BY_DEFAULT, Given};
+use super::{AUTH_SERVICE, DEVICE, EXCHANGE, EXCHANGE_BY_DEFAULT, Given};
 
 /// The reason that a server gave.
 pub fn oauth_words(error: Option<&str>, description: Option<&str>) -> String {
@@ -31,6 +31,9 @@ pub fn refused_advice(what: &str, status: u16, error: Option<&str>, authenticate
         // Some providers answer a dead refresh token with nothing but this status.
         (400, None) => {
             format!("run {authenticate}; if that does not help, check how the client is registered there")
+        }
+        _ if what == DEVICE => {
+            "check how the client is registered there, and set device_form = oracle if it is an identity domain of Oracle's".into()
         }
         _ if what == EXCHANGE => {
             "check how the client is registered there and what the identity propagation trust allows".into()

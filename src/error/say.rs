@@ -269,8 +269,8 @@ impl Error {
             ),
             Self::Unanswered { minutes } => failed(
                 "cannot sign in",
-                format!("nobody answered in the browser within {minutes} minutes"),
-                format!("run {authenticate} and finish the sign-in in the browser"),
+                format!("nobody answered within {minutes} minutes"),
+                format!("run {authenticate} and finish the sign-in in that time"),
             ),
             Self::NoBrowser => failed(
                 "cannot sign in",
@@ -502,7 +502,7 @@ mod tests {
 
     use strum::IntoEnumIterator as _;
 
-    use super::super::{EXCHANGE, EXCHANGE_BY_DEFAULT, Variant};
+    use super::super::{DEVICE, EXCHANGE, EXCHANGE_BY_DEFAULT, Variant};
     use super::*;
     use crate::testing::golden;
     use crate::time::UnixTime;
@@ -761,6 +761,7 @@ mod tests {
                     refused(403, None, Some("Blocked by the firewall")),
                     of(EXCHANGE),
                     of(EXCHANGE_BY_DEFAULT),
+                    of(DEVICE),
                     auth(503, None, None),
                     auth(404, Some("NotAuthorizedOrNotFound"), Some("no such host")),
                     auth(302, None, Some("a redirect to https://portal.example.com/")),

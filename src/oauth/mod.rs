@@ -5,6 +5,7 @@
 use crate::error::Result;
 use crate::secret::Secret;
 
+pub mod device;
 pub mod http;
 pub mod pkce;
 mod reason;
@@ -22,6 +23,18 @@ pub struct Provider {
     /// `None` for a public client (RFC 6749 section 2.1).
     pub client_secret: Option<Secret>,
     pub scope: String,
+    /// The device authorization endpoint (RFC 8628), if the provider has one.
+    pub device_url: Option<String>,
+    pub device_form: DeviceForm,
+}
+
+/// What a request for a device code looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceForm {
+    /// RFC 8628 section 3.1.
+    Standard,
+    /// That of Oracle's identity domains: with a `response_type`, and without client authentication.
+    Oracle,
 }
 
 /// The OCI identity domain: its token exchange endpoint, and woci's registration as a client.

@@ -2,6 +2,7 @@
 //! refresh tokens that are valid once and whose reuse revokes the family (RFC 9700 4.14.2). It refuses what many
 //! providers accept.
 
+use super::device;
 use super::endpoint::{self, Refused, basic, token_request};
 use super::http::{self, Pairs, Request, Response};
 use super::jwt::{self, Key};
@@ -30,6 +31,7 @@ pub struct Rules {
     pub offline_needs_consent: bool,
     /// The `iss` parameter of the authorization response (RFC 9207).
     pub iss: Option<String>,
+    pub device: device::Rules,
 }
 
 #[derive(Clone)]
@@ -89,6 +91,7 @@ impl Provider {
             rotation: Rotation::Rotate,
             offline_needs_consent: false,
             iss: None,
+            device: device::Rules::default(),
         };
         let key = Key::from_pem(jwt::PROVIDER_PEM);
         Provider { origin, key, rules: Mutex::new(rules), ledger: Mutex::default() }
@@ -165,11 +168,12 @@ impl Provider {
         match http::value(&form, "grant_type") {
             Some("authorization_code") => self.redeem_code(&form),
             Some("refresh_token") => self.refresh(&form),
-            _ => Err(Refused::new("unsupported_grant_type", "neither authorization_code nor refresh_token")),
+            Some(device::GRANT) => self.poll_device(&form),
+            _ => Err(Refused::new("unsupported_grant_type", "none of the provider's")),
         }
     }
 
-    fn authenticate(&self, request: &Request, form: &Pairs) -> Result<(), Refused> {
+    pub fn authenticate(&self, request: &Request, form: &Pairs) -> Result<(), Refused> {
         let rules = self.rules();
         let in_body = http::value(form, "client_id");
         let right = match (&rules.client_secret, basic(request)) {
@@ -247,7 +251,7 @@ impl Provider {
         token
     }
 
-    fn tokens(&self, ledger: &mut Ledger, scope: &str, refresh_token: Option<Value>) -> Value {
+    pub fn tokens(&self, ledger: &mut Ledger, scope: &str, refresh_token: Option<Value>) -> Value {
         let rules = self.rules();
         let (now, serial) = (jwt::now(), ledger.serial());
         let claims = json!({

@@ -1,14 +1,15 @@
 //! A sign-in at Oracle's own page, which answers with the session's token itself.
 
-use super::{dead_file, has_terminal, remember, waits_without_browser, without_browser};
-use crate::config::{ConsoleNeeds, Origin};
+use super::way::Choice;
+use super::{choose, dead_file, reach, remember, without_browser};
+use crate::config::{ConsoleNeeds, Origin, SignInWith};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
 use crate::session::establish::{Binding, Made, establish};
 use crate::session::renew::console::services;
 use crate::session::stored::Snapshot;
-use crate::session::{Engine, Person, Session, Source, renew};
+use crate::session::{Engine, Session, Source, renew};
 use crate::signin::{Reply, console};
 use crate::store::record::ConsoleRecord;
 use crate::store::{Locked, Record};
@@ -33,6 +34,17 @@ pub fn sign_in<'a>(
         }
         port => port,
     };
+    let opens_browser = match settings.sign_in_with {
+        // What to do by hand where none opens is said then.
+        SignInWith::Auto | SignInWith::Browser => true,
+        SignInWith::Paste => choose(engine, false, why)? == Choice::Browser,
+        SignInWith::Device => {
+            return Err(unfit(
+                "sign_in_with",
+                "Oracle's own sign-in has no device codes; its ways are browser and paste",
+            ));
+        }
+    };
     let dead_file = dead_file(engine, record)?;
     let services = services(engine, None, Some(&needs.region))?;
     let mut login = engine.want.login.clone();
@@ -48,9 +60,7 @@ pub fn sign_in<'a>(
         port,
         session_folder: engine.dir.path.clone(),
         port_lock: engine.dir.port_lock_file(port),
-        passphrase_variable: settings.passphrase.variable.clone(),
-        wait_without_browser: waits_without_browser(engine),
-        reads_terminal: engine.want.person == Person::AtTerminal && has_terminal(),
+        reach: reach(engine, opens_browser),
     };
     locked.state(console::PURPOSE);
     log::info(format_args!("Signing in for profile {}: {why}", settings.profile));

@@ -4,6 +4,7 @@
 pub mod callback;
 
 use std::path::PathBuf;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -12,27 +13,25 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use callback::Callback;
 
 use crate::error::{Error, Result};
-use crate::files::lock::Purpose;
+use crate::files::lock::Lock;
 use crate::host::{self, Host};
 use crate::log;
 use crate::oauth::http::Client;
 use crate::oauth::{Provider, Tokens, pkce, token, url};
 use crate::secret::Secret;
+use crate::signin::by_hand::ByHand;
 use crate::signin::listener::{Listener, OpenPage};
-use crate::signin::redirect::OpenPort;
-use crate::signin::{ANSWER_LIMIT, Redirect, Reply, SIGN_IN, opener};
+use crate::signin::person::{self, Pasted, Person, Reach};
+use crate::signin::{ANSWER_LIMIT, Redirect, Reply, Step};
 
-/// What the holder of the profile's lock does.
-pub const PURPOSE: Purpose = SIGN_IN;
+/// How often the terminal is looked at where there is no listener, which pauses itself.
+const PASTE_PAUSE: Duration = Duration::from_millis(20);
 
 pub struct Plan {
     pub redirect: Redirect,
     /// Belongs to this user alone.
     pub session_folder: PathBuf,
-    /// The variable that holds the passphrase, which no browser inherits.
-    pub passphrase_variable: Option<String>,
-    /// If no browser opens, keep waiting: a person sees the URL and may open it by hand.
-    pub wait_without_browser: bool,
+    pub reach: Reach,
 }
 
 pub fn ask<'a>(
@@ -41,59 +40,111 @@ pub fn ask<'a>(
     provider: &Provider,
     client: &mut Client<'a>,
     reply: &mut Reply,
-    before_redeeming: impl FnOnce(&mut Client<'a>) -> Result<()>,
+    mut step: impl FnMut(&mut Client<'a>, Step) -> Result<()>,
 ) -> Result<Tokens> {
     let verifier = pkce::verifier(host::random()?);
     let state = URL_SAFE_NO_PAD.encode(host::random::<32>()?);
     // The listener is up before the browser opens, so that the answer cannot come too early.
-    let OpenPort { listener, lock: _lock } = plan.redirect.open(host, &plan.session_folder)?;
-    let redirect_uri = plan.redirect.uri(listener.port());
+    let (listener, _lock) = listen(host, plan)?;
+    let port = listener.as_ref().map_or(plan.redirect.ports[0].number, Listener::port);
+    let redirect_uri = plan.redirect.uri(port);
     let url = authorization_url(provider, &redirect_uri, &state, &pkce::challenge(&verifier));
 
-    log::line(format_args!("Auth URL: {url}"));
+    let by_hand = ByHand {
+        last_page: format!("{redirect_uri}?…"),
+        listens_on: listener.as_ref().map(|listener| (plan.redirect.host(), listener.port())),
+        other_ways: if provider.device_url.is_some() {
+            "browser, paste or device"
+        } else {
+            "browser or paste"
+        },
+    };
+    let mut person = Person::send_to(&url, &host.env, &plan.reach, by_hand);
     log::info(format_args!("Waiting for you to sign in, {} minutes at most", ANSWER_LIMIT.as_secs() / 60));
-    let mut browser = opener::open(&host.env, &url, plan.passphrase_variable.as_deref());
-    let (code, page) =
-        wait(listener, &plan.redirect.path, &state, ANSWER_LIMIT, || match browser.has_failed() {
-            true if plan.wait_without_browser => {
-                log::warning(format_args!("No browser could be opened; open the URL above yourself"));
-                Ok(())
-            }
-            true => Err(Error::NoBrowser),
-            false => Ok(()),
-        })?;
-    *reply = Reply::hold(page);
+    let (code, page) = wait(listener, &plan.redirect.path, &state, ANSWER_LIMIT, || {
+        person.follow_browser()?;
+        Ok(person.pasted().and_then(|pasted| read_paste(&pasted, &redirect_uri, &state)))
+    })?;
+    drop(person);
+    if let Some(page) = page {
+        *reply = Reply::hold(page);
+    }
     let code = code?;
 
-    before_redeeming(client)?;
+    step(client, Step::Redeems)?;
     token::authorization_code(client, provider, &code, &verifier, &redirect_uri)
 }
 
-/// Waits for the provider's answer to the sign-in with this `state`: a code, or [`Error::Denied`]. Stops waiting if
-/// `check` returns an error. The port is closed on return.
+/// The port of the redirect URI. If the person pastes the answer, other programs may have every port.
+fn listen(host: &Host, plan: &Plan) -> Result<(Option<Listener>, Option<Lock>)> {
+    let (redirect, folder) = (&plan.redirect, &plan.session_folder);
+    let open = match plan.reach.opens_browser {
+        true => redirect.open(host, folder)?,
+        false => match redirect.open_free(host, folder)? {
+            Ok(open) => open,
+            Err(_) => {
+                log::info(format_args!(
+                    "Another sign-in or another program uses the redirect port: only pasting ends this sign-in"
+                ));
+                return Ok((None, None));
+            }
+        },
+    };
+    Ok((Some(open.listener), open.lock))
+}
+
+/// The answer in what was pasted. Otherwise tells the person why there is none.
+fn read_paste(pasted: &Pasted, redirect_uri: &str, state: &str) -> Option<Result<Secret>> {
+    let read = match pasted.text() {
+        // A part of a code would be spent as the whole one is.
+        Ok(_) if pasted.has_more => Err("it has more than one line"),
+        Ok(text) => callback::read_pasted(text, redirect_uri, state),
+        Err(why) => Err(why),
+    };
+    match read {
+        Ok(answer) => Some(answer.code()),
+        Err(why) => {
+            person::refuse_paste(why);
+            None
+        }
+    }
+}
+
+/// Waits for the provider's answer to the sign-in with this `state`: a code, or [`Error::Denied`]. It comes to the
+/// listener, and its page is then still open, or `pasted` brings it. Stops waiting if `pasted` returns an error. The port
+/// is closed on return.
 ///
 /// # Errors
-/// [`Error::Unanswered`] after `limit`, and the errors of `check`.
+/// [`Error::Unanswered`] after `limit`, and the errors of `pasted`.
 fn wait(
-    mut listener: Listener,
+    mut listener: Option<Listener>,
     path: &str,
     state: &str,
     limit: Duration,
-    mut check: impl FnMut() -> Result<()>,
-) -> Result<(Result<Secret>, OpenPage)> {
+    mut pasted: impl FnMut() -> Result<Option<Result<Secret>>>,
+) -> Result<(Result<Secret>, Option<OpenPage>)> {
     let end = Instant::now() + limit;
     loop {
-        if let Some(arrived) = listener.next() {
-            match callback::read(&arrived.request.target, path, state) {
-                Callback::Stray(status) => listener.answer_stray(arrived, status),
-                _ if listener.is_from_stranger(&arrived) => listener.answer_stray(arrived, 400),
-                Callback::Code(code) => return Ok((Ok(code), listener.close(arrived))),
-                Callback::Denied { error, description } => {
-                    return Ok((Err(Error::Denied { error, description }), listener.close(arrived)));
-                }
+        let arrived = match &mut listener {
+            Some(listener) => listener.next(),
+            None => {
+                thread::sleep(PASTE_PAUSE);
+                None
             }
+        };
+        if let Some(arrived) = arrived
+            && let Some(mut open) = listener.take()
+        {
+            match callback::read(&arrived.request.target, path, state) {
+                Callback::Stray(status) => open.answer_stray(arrived, status),
+                _ if open.is_from_stranger(&arrived) => open.answer_stray(arrived, 400),
+                Callback::Answer(answer) => return Ok((answer.code(), Some(open.close(arrived)))),
+            }
+            listener = Some(open);
         }
-        check()?;
+        if let Some(end) = pasted()? {
+            return Ok((end, None));
+        }
         if Instant::now() >= end {
             return Err(Error::Unanswered { minutes: limit.as_secs() / 60 });
         }
@@ -119,10 +170,11 @@ fn authorization_url(provider: &Provider, redirect_uri: &str, state: &str, chall
 mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{TcpListener, TcpStream};
-    use std::thread::{self, JoinHandle};
+    use std::thread::JoinHandle;
 
     use super::*;
     use crate::host::Env;
+    use crate::oauth;
     use crate::signin::{RedirectPort, page};
     use crate::testing::Home;
 
@@ -131,11 +183,15 @@ mod tests {
         let plan = Plan {
             redirect: redirect(),
             session_folder: home.root().to_owned(),
-            passphrase_variable: None,
-            wait_without_browser,
+            reach: Reach {
+                opens_browser: true,
+                passphrase_variable: None,
+                wait_without_browser,
+                reads_terminal: false,
+            },
         };
         let mut reply = Reply::default();
-        ask(host, &plan, provider, &mut Client::new(host), &mut reply, |_| Ok(()))
+        ask(host, &plan, provider, &mut Client::new(host), &mut reply, |_, _| Ok(()))
     }
 
     fn redirect() -> Redirect {
@@ -150,6 +206,8 @@ mod tests {
             client_id: "woci client".into(),
             client_secret: None,
             scope: "openid offline_access".into(),
+            device_url: None,
+            device_form: oauth::DeviceForm::Standard,
         }
     }
 
@@ -225,14 +283,14 @@ mod tests {
     const STATE: &str = "S8lCrJ1mU0aJb0eYq1xZ3vQf7nGdWkTtPpHhLlMmNn4";
     const LIMIT: Duration = Duration::from_secs(60);
 
-    fn bind() -> Listener {
-        redirect().open(&Host::of_this_process(), Home::new().root()).unwrap().listener
+    fn bind() -> Option<Listener> {
+        Some(redirect().open(&Host::of_this_process(), Home::new().root()).unwrap().listener)
     }
 
     fn listen() -> (u16, JoinHandle<Result<Secret>>) {
         let listener = bind();
-        let number = listener.port();
-        (number, thread::spawn(move || wait(listener, PATH, STATE, LIMIT, || Ok(()))?.0))
+        let number = listener.as_ref().unwrap().port();
+        (number, thread::spawn(move || wait(listener, PATH, STATE, LIMIT, || Ok(None))?.0))
     }
 
     fn request(port: u16, text: &str) -> String {
@@ -288,7 +346,7 @@ mod tests {
 
     #[test]
     fn the_wait_ends_after_its_limit() {
-        let ended = wait(bind(), PATH, STATE, Duration::ZERO, || Ok(())).err();
+        let ended = wait(bind(), PATH, STATE, Duration::ZERO, || Ok(None)).err();
         assert_eq!(ended, Some(Error::Unanswered { minutes: 0 }));
     }
 
