@@ -12,12 +12,12 @@
 //! | `verbs` | THE table of verbs; one file each | mod; credential, env, session, daemon, kube/{credential, config}, passthrough, version |
 //! | `output` | JSON or text: the one writer of stdout | |
 //! | `fresh` | keeping a session fresh in time | schedule, keeper, daemon, beside |
-//! | `session` | when a session is usable, refreshed or signed in for | ensure, stored, discover, ask/{provider, console}, establish, renew/{refresh_grant, subject_token, console} |
-//! | `signin` | a person signs in at the browser | loopback/{callback}, console/{answer, form, page, by_hand}; listener, connection, request, responder, peer, page, reply, opener |
+//! | `session` | when a session is usable, refreshed or signed in for | ensure, stored, discover, ask/{way, provider, console}, establish, renew/{refresh_grant, subject_token, console} |
+//! | `signin` | a person signs in at the browser | loopback/{callback}, device/{qr}, console/{answer, form, page}; person, by_hand, redirect, listener, connection, request, responder, peer, page, reply, opener |
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, keyring, envelope, legacy, passphrase |
 //! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, upst, key, signature, exchange, auth_service, region, environment, program |
 //! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret; python compares with Python's parser in tests |
-//! | `oauth` | requests to a provider, and to a CI runner | discovery, http, resolver, tcp, token, reason, runner, pkce, url |
+//! | `oauth` | requests to a provider, and to a CI runner | discovery, http, resolver, tcp, token, device, reason, runner, pkce, url |
 //! | `command` | a helper program that gives or keeps a secret | |
 //! | `ini` | the INI file format | scan, edit |
 //! | `options` | THE table of options | |
@@ -53,7 +53,7 @@
 //! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `passthrough`, `kube`, `readme` |
 //! | `fresh` | `daemon`, `auto_refresh` |
 //! | `session` | `life`, `crowd`, `origin`, `expected`, `console`, `workload` |
-//! | `signin` | `sign_in` |
+//! | `signin` | `sign_in`, `ways` |
 //! | `store`, `files` | `at_rest`, `disk`, `owners` |
 //! | `oci` | `oci_config`, `passthrough` |
 //! | `config`, `ini` | `config` |

@@ -26,6 +26,10 @@ pub enum Kind {
         least: u32,
         most: u32,
     },
+    /// Ports with commas between them, or 0 alone.
+    Ports,
+    /// The path of a redirect URI.
+    UrlPath,
     OneOf(&'static [&'static str]),
 }
 
@@ -559,13 +563,37 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         name: "--redirect-port",
         key: Some("redirect_port"),
-        kind: Kind::Number { least: 1, most: 65_535 },
+        kind: Kind::Ports,
         default: Some("8181"),
-        value: "N",
+        value: "N,…",
         group: Group::SignIn,
-        help: "the local port that the browser is redirected to; register the redirect URI http://127.0.0.1:N/callback",
-        example: "--redirect-port 9191",
+        help: "the local port that the browser is redirected to; of a list the first free one, with 0 any free one. Register the redirect URI http://127.0.0.1:N/callback",
+        example: "--redirect-port 8181,8182",
         essential: true,
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--redirect-host",
+        key: Some("redirect_host"),
+        kind: Kind::OneOf(&["127.0.0.1", "localhost"]),
+        default: Some("127.0.0.1"),
+        value: "127.0.0.1|localhost",
+        group: Group::SignIn,
+        help: "the host of the redirect URI that is registered at the provider",
+        example: "--redirect-host localhost",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--redirect-path",
+        key: Some("redirect_path"),
+        kind: Kind::UrlPath,
+        default: Some("/callback"),
+        value: "PATH",
+        group: Group::SignIn,
+        help: "the path of the redirect URI that is registered at the provider",
+        example: "--redirect-path /oauth2/callback",
         kept_in_kubeconfig: true,
         ..ROW
     },
@@ -595,6 +623,18 @@ pub const OPTIONS: &[Opt] = &[
         ..ROW
     },
     Opt {
+        name: "--sign-in-with",
+        key: Some("sign_in_with"),
+        kind: Kind::OneOf(&["auto", "browser", "paste", "device"]),
+        default: Some("auto"),
+        value: "WAY",
+        group: Group::SignIn,
+        help: "browser: one of this machine; paste: open the URL anywhere and paste the address of the last page; device: type a code on a page of the provider's; auto: browser where one can open, else device if the provider has it, else paste",
+        example: "--sign-in-with paste",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
         name: "--expect-tenancy",
         key: Some("expect_tenancy"),
         kind: Kind::Ocid,
@@ -602,6 +642,29 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::SignIn,
         help: "the tenancy that the session has to be of; that of another one is refused before it is stored",
         example: "--expect-tenancy ocid1.tenancy.oc1..aaaa",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--device-url",
+        key: Some("device_url"),
+        kind: Kind::Url,
+        value: "URL",
+        group: Group::SignIn,
+        help: "the provider's device authorization endpoint, for --sign-in-with device",
+        example: "--device-url https://idp.example.com/oauth2/v1/device/authorize",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--device-form",
+        key: Some("device_form"),
+        kind: Kind::OneOf(&["standard", "oracle"]),
+        default: Some("standard"),
+        value: "standard|oracle",
+        group: Group::SignIn,
+        help: "how a device code is requested: as RFC 8628 says, or as Oracle's identity domains want it",
+        example: "--device-form oracle",
         kept_in_kubeconfig: true,
         ..ROW
     },

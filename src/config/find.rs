@@ -341,7 +341,7 @@ mod tests {
             "https://idp.example.com/authorize?prompt=consent&audience=api://oci"
         );
         assert_eq!(domain.url, provider.token_url, "the exchange is at the token endpoint by default");
-        assert_eq!((settings.redirect_port, settings.log_level), (8181, Level::Debug));
+        assert_eq!((&*settings.redirect.ports, settings.log_level), (&[8181][..], Level::Debug));
         assert_eq!((settings.sign_in, settings.auto_refresh), (SignIn::Never, true));
         assert_eq!(settings.oci_config, fixture_path("manager/work/oci.config"));
         assert!(settings.oci_config_from_manager);
@@ -392,7 +392,13 @@ mod tests {
     #[test]
     fn a_malformed_value_is_refused_and_only_its_place_is_shown() {
         for (key, value) in [
-            ("redirect_port", "0"),
+            ("redirect_port", "8181,0"),
+            ("redirect_port", "8181,8181"),
+            ("redirect_port", "8181,"),
+            ("redirect_host", "hunter2"),
+            ("redirect_path", "hunter2"),
+            ("redirect_path", "/hunter2?x"),
+            ("redirect_path", "/hunter 2"),
             ("redirect_port", "65536"),
             ("redirect_port", "+80"),
             ("redirect_port", "hunter2"),
@@ -425,7 +431,7 @@ mod tests {
         assert!(home.settings(&flags, &[]).unwrap().auto_refresh, "what a flag overrides is not looked at");
         assert_eq!(
             home.settings(&[("--redirect-port", "70000")], &[]).err().map(|e| e.to_string()).unwrap(),
-            "cannot use --redirect-port: it is not a whole number from 1 to 65535; correct it, then run woci again"
+            "cannot use --redirect-port: it is neither a list of different ports from 1 to 65535 with commas between them, nor 0; correct it, then run woci again"
         );
     }
 

@@ -15,7 +15,7 @@ pub use find::Config;
 pub use needs::{ConsoleNeeds, Needs, ProviderNeeds, WorkloadNeeds};
 pub use profile::{DEFAULT, ProfileName};
 pub use secret::{KeyringSource, PassphraseSource, SecretSource};
-pub use settings::{Origin, SessionFrom, Settings, SignIn};
+pub use settings::{Origin, SessionFrom, Settings, SignIn, SignInWith};
 pub use values::{NO_REGION, SetBy, is_region};
 
 #[cfg(fuzzing)]

@@ -142,6 +142,8 @@ impl Settings {
                 scope: scope.clone(),
                 iss: issuer
                     .map(|issuer| Iss { name: issuer.name().to_owned(), is_always_sent: document.sends_iss }),
+                device_url: values.device_url.clone().or(document.device_authorization_endpoint),
+                device_form: values.device_form,
             },
         })
     }

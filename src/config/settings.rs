@@ -9,6 +9,7 @@ use super::values::{SetBy, Values, parameters};
 use crate::error::{Error, Given, Result};
 use crate::files::exposed;
 use crate::log;
+use crate::oauth::DeviceForm;
 use crate::oauth::discovery::Issuer;
 use crate::options;
 
@@ -25,7 +26,7 @@ pub struct Settings {
     pub other_profiles: Option<Vec<String>>,
     /// The region that is configured for woci. If `None`, the OCI config may have one.
     pub region: Option<String>,
-    pub redirect_port: u16,
+    pub redirect: Redirect,
     pub log_level: log::Level,
     pub auto_refresh: bool,
     /// In seconds.
@@ -36,6 +37,7 @@ pub struct Settings {
     /// The variables that hold secrets: no program that woci runs inherits them.
     pub secret_variables: Vec<String>,
     pub sign_in: SignIn,
+    pub sign_in_with: SignInWith,
     /// The OCID of the user whose session it has to be.
     pub expect_user: Option<String>,
     /// The OCID of the tenancy that the session has to be of.
@@ -69,6 +71,8 @@ pub(super) struct ProviderValues {
     pub token_exchange_url: Option<String>,
     pub client_id: Option<String>,
     pub client_secret: Option<SecretSource>,
+    pub device_url: Option<String>,
+    pub device_form: DeviceForm,
 }
 
 /// What a workload's session is made from, as far as it is configured.
@@ -112,11 +116,44 @@ impl ProviderValues {
     }
 }
 
+/// The redirect URI, as it is registered at the provider.
+pub struct Redirect {
+    /// Tried in this order; 0 alone stands for any free one.
+    pub ports: Vec<u16>,
+    /// The host is `localhost`, otherwise it is 127.0.0.1.
+    pub is_localhost: bool,
+    pub path: String,
+}
+
 /// Whether a run may open a browser by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignIn {
     Auto,
     Never,
+}
+
+/// How a person is reached for a sign-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignInWith {
+    /// The best of the others, judged by what is here.
+    Auto,
+    Browser,
+    /// The person opens the URL anywhere and pastes the answer.
+    Paste,
+    /// The person types a code on a page of the provider's.
+    Device,
+}
+
+impl SignInWith {
+    /// A word of the option's row, in any case.
+    fn parse(word: &str) -> Self {
+        match word.to_ascii_lowercase().as_str() {
+            "browser" => Self::Browser,
+            "paste" => Self::Paste,
+            "device" => Self::Device,
+            _ => Self::Auto,
+        }
+    }
 }
 
 /// What a session is made from.
@@ -208,6 +245,11 @@ impl Settings {
             token_exchange_url: values.text("token_exchange_url")?,
             client_id: values.text("client_id")?,
             client_secret: sources.of(&secret::CLIENT_SECRET)?,
+            device_url: values.text("device_url")?,
+            device_form: match values.or_default("device_form")?.eq_ignore_ascii_case("oracle") {
+                true => DeviceForm::Oracle,
+                false => DeviceForm::Standard,
+            },
         };
         // Paths are added to them.
         let base = |key| Ok(values.text(key)?.map(|url| url.trim_end_matches('/').to_owned()));
@@ -244,7 +286,6 @@ impl Settings {
             );
         }
         let profile = values.profile.clone();
-        let redirect_port = values.number("redirect_port")?;
         Ok(Self {
             home: places.home.to_owned(),
             session_folder: places.sessions.join(profile.as_str()),
@@ -253,7 +294,11 @@ impl Settings {
             oci_config_from_manager: places.oci_config_from_manager,
             other_profiles: places.other_profiles,
             region: values.text("region")?,
-            redirect_port: u16::try_from(redirect_port).expect("the row's limit is that of a port"),
+            redirect: Redirect {
+                ports: values.ports("redirect_port")?,
+                is_localhost: values.or_default("redirect_host")?.eq_ignore_ascii_case("localhost"),
+                path: values.or_default("redirect_path")?,
+            },
             log_level: log::Level::parse(&values.or_default("log_level")?).expect("the row lists the levels"),
             auto_refresh: values.boolean("auto_refresh")?,
             refresh_safety_window: values.number("refresh_safety_window")?,
@@ -264,6 +309,7 @@ impl Settings {
                 true => SignIn::Never,
                 false => SignIn::Auto,
             },
+            sign_in_with: SignInWith::parse(&values.or_default("sign_in_with")?),
             expect_user: values.text("expect_user")?,
             expect_tenancy: values.text("expect_tenancy")?,
             given: values.given(),

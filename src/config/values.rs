@@ -86,6 +86,12 @@ impl<'a> Values<'a> {
         Ok(text.parse().expect("it was checked to be a number"))
     }
 
+    /// The ports of a list; 0 alone stands for any free one.
+    pub fn ports(&self, key: &str) -> Result<Vec<u16>> {
+        let text = self.or_default(key)?;
+        Ok(ports(&text).expect("it was checked to be a list of ports"))
+    }
+
     pub fn boolean(&self, key: &str) -> Result<bool> {
         let text = self.or_default(key)?;
         Ok(boolean(&text).expect("it was checked to be a Boolean"))
@@ -178,6 +184,10 @@ fn check(kind: Kind, text: &str) -> std::result::Result<(), String> {
             text.bytes().all(|b| b.is_ascii_digit())
                 && text.parse().is_ok_and(|n| (least..=most).contains(&n))
         }
+        Kind::Ports => ports(text).is_some(),
+        Kind::UrlPath => {
+            text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic() && !b"?#".contains(&b))
+        }
         Kind::OneOf(words) => words.iter().any(|word| word.eq_ignore_ascii_case(text)),
     };
     if good {
@@ -185,6 +195,12 @@ fn check(kind: Kind, text: &str) -> std::result::Result<(), String> {
     }
     Err(match kind {
         Kind::Number { least, most } => format!("it is not a whole number from {least} to {most}"),
+        Kind::Ports => {
+            "it is neither a list of different ports from 1 to 65535 with commas between them, nor 0".into()
+        }
+        Kind::UrlPath => {
+            "it is not a path: it begins with / and holds visible ASCII characters without ? and #".into()
+        }
         Kind::OneOf(words) => format!("it is none of {}", words.join(", ")),
         Kind::Region => NO_REGION.to_owned(),
         Kind::Ocid => "it is not an OCID, such as ocid1.user.oc1..aaaa".to_owned(),
@@ -237,6 +253,16 @@ pub const NO_REGION: &str = "it is not the name of a region, such as eu-frankfur
 pub fn is_region(text: &str) -> bool {
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     plain && !text.is_empty() && !text.starts_with('-') && !text.ends_with('-')
+}
+
+fn ports(text: &str) -> Option<Vec<u16>> {
+    let port = |word: &str| {
+        let word = word.trim();
+        word.parse().ok().filter(|_| word.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let ports: Vec<u16> = text.split(',').map(port).collect::<Option<_>>()?;
+    let is_once = |(n, port): (usize, &u16)| *port != 0 && !ports[..n].contains(port);
+    (ports == [0] || ports.iter().enumerate().all(is_once)).then_some(ports)
 }
 
 /// Python's `getboolean`.

@@ -28,6 +28,8 @@ pub const EXCHANGE_BY_DEFAULT: &str = "token exchange at token_url (token_exchan
 pub const RUNNER: &str = "runner's token service";
 /// The document in which a provider publishes its endpoints.
 pub const DISCOVERY: &str = "discovery document";
+/// The provider's endpoint for device codes.
+pub const DEVICE: &str = "device authorization endpoint";
 /// Oracle's service that renews a session.
 pub const AUTH_SERVICE: &str = "authentication service";
 

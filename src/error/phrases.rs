@@ -1,7 +1,7 @@
 //! Messages and their parts: the words of a server that refused a request and what to do then, where to set what is missing, how
 //! far a clock is off, and commands that can be pasted.
 
-use super::{AUTH_SERVICE, DISCOVERY, EXCHANGE, EXCHANGE_BY_DEFAULT, Found, Given, RUNNER, Said};
+use super::{AUTH_SERVICE, DEVICE, DISCOVERY, EXCHANGE, EXCHANGE_BY_DEFAULT, Found, Given, RUNNER, Said};
 
 /// Exit code 2: the arguments or the configuration are wrong.
 pub fn wrong(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
@@ -64,6 +64,9 @@ pub fn refused_advice(what: &str, status: u16, error: Option<&str>, authenticate
         // Some providers answer a dead refresh token with nothing but this status.
         (400, None) => {
             format!("run {authenticate}; if that does not help, check how the client is registered there")
+        }
+        _ if what == DEVICE => {
+            "check how the client is registered there, and set device_form = oracle if it is an identity domain of Oracle's".into()
         }
         _ if what == EXCHANGE => {
             "check how the client is registered there and what the identity propagation trust allows".into()

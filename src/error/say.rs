@@ -260,8 +260,8 @@ impl Error {
             ),
             Self::Unanswered { minutes } => failed(
                 "cannot sign in",
-                format!("nobody answered in the browser within {minutes} minutes"),
-                format!("run {authenticate} and finish the sign-in in the browser"),
+                format!("nobody answered within {minutes} minutes"),
+                format!("run {authenticate} and finish the sign-in in that time"),
             ),
             Self::NoBrowser => failed(
                 "cannot sign in",
@@ -489,7 +489,7 @@ mod tests {
 
     use strum::IntoEnumIterator as _;
 
-    use super::super::{DISCOVERY, EXCHANGE, EXCHANGE_BY_DEFAULT, Found, RUNNER, Variant};
+    use super::super::{DEVICE, DISCOVERY, EXCHANGE, EXCHANGE_BY_DEFAULT, Found, RUNNER, Variant};
     use super::*;
     use crate::testing::golden;
     use crate::time::UnixTime;
@@ -582,7 +582,9 @@ mod tests {
             }
             Variant::BadValue => vec![Error::BadValue {
                 name: format!("redirect_port in [prod] of {}", manager().display()),
-                why: "it is not a whole number from 1 to 65535".into(),
+                why:
+                    "it is neither a list of different ports from 1 to 65535 with commas between them, nor 0"
+                        .into(),
             }],
             Variant::ManagerConfig => vec![Error::ManagerConfig {
                 path: manager(),
@@ -760,6 +762,7 @@ mod tests {
                     refused(403, None, Some("Blocked by the firewall")),
                     of(EXCHANGE),
                     of(EXCHANGE_BY_DEFAULT),
+                    of(DEVICE),
                     Error::Refused {
                         what: RUNNER,
                         url: "https://runner.example.com/idtoken?api-version=2.0".into(),

@@ -5,6 +5,7 @@
 use crate::error::Result;
 use crate::secret::Secret;
 
+pub mod device;
 pub mod discovery;
 pub mod http;
 pub mod pkce;
@@ -37,6 +38,9 @@ pub struct Provider {
     pub scope: String,
     /// How the provider names itself in its answers; `None` if no issuer is configured.
     pub iss: Option<Iss>,
+    /// The device authorization endpoint (RFC 8628), if the provider has one.
+    pub device_url: Option<String>,
+    pub device_form: DeviceForm,
 }
 
 /// The name of an issuer in the answers of its authorization endpoint (RFC 9207).
@@ -44,6 +48,15 @@ pub struct Iss {
     pub name: String,
     /// The provider's document says that every answer holds it.
     pub is_always_sent: bool,
+}
+
+/// What a request for a device code looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceForm {
+    /// RFC 8628 section 3.1.
+    Standard,
+    /// That of Oracle's identity domains: with a `response_type`, and without client authentication.
+    Oracle,
 }
 
 /// The OCI identity domain: its token exchange endpoint, and woci's registration as a client.

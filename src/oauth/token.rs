@@ -30,7 +30,7 @@ pub fn authorization_code(
         ("redirect_uri", redirect_uri),
         ("code_verifier", verifier.expose()),
     ];
-    request(client, provider, &fields, &[code, verifier])
+    request(client, provider, &fields, &[code, verifier], Retry::TooManyRequests)
 }
 
 /// Exchanges a refresh token for new tokens. The refresh token may be spent even if this fails.
@@ -39,7 +39,7 @@ pub fn authorization_code(
 /// [`Error::RefreshTokenDead`] if the provider no longer accepts the token.
 pub fn refresh(client: &Client<'_>, provider: &Provider, refresh_token: &Secret) -> Result<Tokens> {
     let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
-    request(client, provider, &fields, &[refresh_token]).map_err(|e| match e {
+    request(client, provider, &fields, &[refresh_token], Retry::TooManyRequests).map_err(|e| match e {
         Error::Refused { url, status: 200 | 400..=403, error: Some(error), why, .. }
             if DEAD_CODES.contains(&error.as_str()) =>
         {
@@ -49,11 +49,13 @@ pub fn refresh(client: &Client<'_>, provider: &Provider, refresh_token: &Secret)
     })
 }
 
-fn request(
+/// Asks for tokens with the fields of a grant, `secrets` among them.
+pub(super) fn request(
     client: &Client<'_>,
     provider: &Provider,
     grant: &[(&str, &str)],
     secrets: &[&Secret],
+    retry: Retry,
 ) -> Result<Tokens> {
     let endpoint = Endpoint { what: TOKEN_ENDPOINT, url: &provider.token_url };
     let mut fields = grant.to_vec();
@@ -65,7 +67,7 @@ fn request(
     if basic.is_none() {
         fields.push(("client_id", &provider.client_id));
     }
-    let answer = client.post_form(&endpoint, basic.as_ref(), &fields, Retry::TooManyRequests)?;
+    let answer = client.post_form(&endpoint, basic.as_ref(), &fields, retry)?;
     let encoded = basic.as_ref().map(Basic::encoded);
     secrets.extend(&encoded);
     let document = success_document(&endpoint, &answer, &secrets)?;

@@ -21,6 +21,9 @@ use crate::log;
 /// within this time, the next command is tried.
 const FAILS_WITHIN: Duration = Duration::from_secs(5);
 
+/// The files by which Docker and Podman mark a container.
+const CONTAINER_MARKS: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
+
 /// Browsers that need the terminal.
 const TERMINAL_BROWSERS: [&str; 6] = ["browsh", "elinks", "links", "links2", "lynx", "w3m"];
 
@@ -95,6 +98,18 @@ pub fn open(env: &Env, url: &str, hidden: &[String]) -> Attempts {
         is_in_terminal: false,
         is_over: false,
     }
+}
+
+/// Whether a browser that this machine opens is probably the person's: `$BROWSER` says so, or there is a display, and
+/// the person is neither at another machine nor outside of this container.
+pub fn can_open(env: &Env) -> bool {
+    if env.get("BROWSER").is_some() {
+        return true;
+    }
+    let is_elsewhere = env.get("SSH_CONNECTION").is_some()
+        || env.get("KUBERNETES_SERVICE_HOST").is_some()
+        || CONTAINER_MARKS.iter().any(|path| Path::new(path).exists());
+    !is_elsewhere && !platform_commands(env, platform()).is_empty()
 }
 
 /// The commands to try, each a program with its arguments.
@@ -280,6 +295,31 @@ mod tests {
         assert_eq!(openers(&[("DISPLAY", "")], Platform::Other), [""; 0]);
         assert_eq!(openers(&[], Platform::Wsl), ON_WSL);
         assert_eq!(openers(&[], Platform::MacOs), ["open"]);
+    }
+
+    #[test]
+    fn a_browser_of_another_machine_or_of_a_container_is_not_the_person_s() {
+        let display = ("DISPLAY", ":0");
+        for (variables, expected) in [
+            (&[("BROWSER", "true")][..], true),
+            (
+                &[
+                    ("BROWSER", "true"),
+                    ("SSH_CONNECTION", "a 1 b 22"),
+                    ("KUBERNETES_SERVICE_HOST", "10.0.0.1"),
+                ],
+                true,
+            ),
+            (&[("SSH_CONNECTION", "a 1 b 22"), display], false),
+            (&[("KUBERNETES_SERVICE_HOST", "10.0.0.1"), display], false),
+        ] {
+            assert_eq!(can_open(&Env::of(variables)), expected, "{variables:?}");
+        }
+        if CONTAINER_MARKS.iter().any(|path| Path::new(path).exists()) {
+            eprintln!("skipped: this is a container");
+        } else {
+            assert!(can_open(&Env::of(&[display])));
+        }
     }
 
     #[test]

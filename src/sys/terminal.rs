@@ -126,6 +126,17 @@ impl Drop for Hidden {
     }
 }
 
+/// The width of the terminal that stderr is, if it is known.
+pub fn terminal_columns() -> Option<usize> {
+    let mut size = MaybeUninit::<libc::winsize>::zeroed();
+    // SAFETY: the call fills `size` or fails, and zeroes are a valid size.
+    let size = unsafe {
+        done(libc::ioctl(2, libc::TIOCGWINSZ, size.as_mut_ptr())).ok()?;
+        size.assume_init()
+    };
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
 /// A question on the process's terminal whose answer is not shown.
 pub struct Prompt(Hidden);
 
@@ -215,14 +226,20 @@ impl Paste {
         bytes
     }
 
-    /// Discards the rest of a paste that is still arriving, so that the shell does not get it.
-    pub fn discard_rest(&mut self) {
-        for _ in 0..Self::MOST_PIECES {
+    /// Discards the rest of a paste that is still arriving, so that the shell does not get it. Returns the first piece.
+    pub fn discard_rest(&mut self) -> Zeroizing<Vec<u8>> {
+        let mut first = Zeroizing::default();
+        for nth in 0..Self::MOST_PIECES {
             thread::sleep(Self::PIECE_LIMIT);
-            if self.read().is_empty() {
+            let piece = self.read();
+            if piece.is_empty() {
                 break;
             }
+            if nth == 0 {
+                first = piece;
+            }
         }
+        first
     }
 }
 

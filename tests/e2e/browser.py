@@ -35,10 +35,25 @@ class Page(html.parser.HTMLParser):
             self.links.append(attributes["href"])
 
 
+class Elsewhere(urllib.request.HTTPRedirectHandler):
+    """Stops at an address that cannot be reached. It is what the address bar shows then."""
+
+    def __init__(self, unreachable):
+        self.unreachable, self.stopped = unreachable, None
+
+    def redirect_request(self, request, file, code, message, headers, address):
+        if self.unreachable and address.startswith(self.unreachable):
+            self.stopped = address
+            return None
+        return super().redirect_request(request, file, code, message, headers, address)
+
+
 class Browser:
-    def __init__(self):
+    def __init__(self, unreachable=None):
         jar = http.cookiejar.CookieJar()
-        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar), urllib.request.ProxyHandler({}))
+        self.elsewhere = Elsewhere(unreachable)
+        handlers = [urllib.request.HTTPCookieProcessor(jar), urllib.request.ProxyHandler({}), self.elsewhere]
+        self.opener = urllib.request.build_opener(*handlers)
 
     def open(self, url, body=None):
         try:
@@ -66,15 +81,17 @@ def scripted(browser, url, person):
     return query["callback_url"] + "&g_continue"
 
 
-def visit(url, person):
-    browser, pages, body = Browser(), [], None
+def visit(url, person, unreachable=None):
+    """The pages until the last one. The browser is on another machine if it cannot reach the address `unreachable`."""
+    browser, pages, body = Browser(unreachable), [], None
     for _ in range(10):
         answer = browser.open(url, body)
         text = answer.read().decode()
-        address = answer.geturl()
+        address = browser.elsewhere.stopped or answer.geturl()
         pages.append({"url": address, "status": answer.status, "headers": dict(answer.headers), "text": text})
         parts = urllib.parse.urlsplit(address)
-        if parts.path == "/callback":
+        # glewlwyd's last page after a device code.
+        if parts.path == "/callback" or "prompt=deviceComplete" in parts.query:
             break
         if parts.path == "/login.html":
             url, body = scripted(browser, address, person), None

@@ -8,8 +8,9 @@ import signal
 import sqlite3
 import subprocess
 import tempfile
+import urllib.parse
 
-from browser import PASSWORD, PERSON, Browser
+from browser import PASSWORD, PERSON, Browser, visit
 from harness import PEERS, Skip, free_port, holds, wait
 from oci_cloud import CLIENT_ID, CLIENT_SECRET
 
@@ -35,6 +36,8 @@ class Glewlwyd:
     refusal, by_hand = "HTTP 400", ["session", "authenticate"]
     # Its pages have no button to refuse. But a person can refuse a scope, and `resource` needs the scope `oci` here.
     denial = "invalid_target", "Invalid Resource"
+    # Its device grant has no `resource`: the audience is the scope.
+    device_audience = "openid oci"
 
     def __init__(self, home):
         if not runs():
@@ -47,6 +50,7 @@ class Glewlwyd:
         self.url = f"http://127.0.0.1:{self.port}"
         self.jwks_url = f"{self.url}/api/oidc/jwks"
         self.issuer, self.authz_params = f"{self.url}/api/oidc", "nonce=woci&resource=https://oci.example"
+        self.device_url = f"{self.url}/api/oidc/device_authorization"
         self.log = self.folder / "log"
         with sqlite3.connect(self.folder / "db") as database:
             database.executescript((UNPACKED / "usr/share/dbconfig-common/data/glewlwyd/install/sqlite3").read_text())
@@ -96,10 +100,11 @@ class Glewlwyd:
             "access-token-duration": 3600, "refresh-token-duration": 7 * 24 * 3600, "code-duration": 600,
             "auth-type-code-enabled": True, "auth-type-refresh-enabled": True, "auth-type-token-enabled": False,
             "auth-type-id-token-enabled": True, "auth-type-password-enabled": False, "auth-type-client-enabled": False,
+            "auth-type-device-enabled": True, "device-authorization-expiration": 300, "device-authorization-interval": 1,
             "refresh-token-rolling": True, "refresh-token-one-use": "always", "pkce-allowed": True, "pkce-required": True,
             "resource-allowed": True, "resource-scope": {"oci": ["https://oci.example"]}, "allowed-scope": ["openid", "oci"],
         }  # fmt: skip
-        client = {"enabled": True, "redirect_uri": [redirect_uri], "authorization_type": ["code", "refresh_token"], "scope": []}
+        client = {"enabled": True, "redirect_uri": [redirect_uri], "authorization_type": ["code", "refresh_token", "device_authorization"], "scope": []}
         administrator = self.person("admin", "password")
         for where, document in (
             ("scope/", {"name": "oci", "display_name": "OCI", "password_required": True, "password_max_age": 0}),
@@ -137,6 +142,11 @@ class Glewlwyd:
             "token_exchange_url": domain.url, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
             "scope": "openid oci", "redirect_port": home.redirect_port, "region": "us-ashburn-1", **client,
         }  # fmt: skip
+
+    def type_code(self, page, code):
+        """The person types the code, signs in and grants the scopes."""
+        last = visit(f"{page}?code={urllib.parse.quote(code)}", "allow")[-1]
+        holds(last["url"], "prompt=deviceComplete")
 
     def revoke(self, _client, _token):
         """Revokes all tokens, as the person can on its page."""

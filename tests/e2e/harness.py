@@ -204,11 +204,12 @@ class Provider:
     page = "/interaction/"
     refusal, by_hand = "invalid_grant", []  # `by_hand` is the command to run if woci does not open the browser by itself
     denial = "access_denied", "End-User"
+    device_audience = "https://oci.example"
 
     def __init__(self, home, access_token_life=3600):
         self.port = free_port()
         redirect = [f"http://127.0.0.1:{home.redirect_port}/callback"]
-        grants = ["authorization_code", "refresh_token"]
+        grants = ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"]
         self.confidential = {"auth_client_id": "confidential client", "auth_client_secret": "p%q&r+s=t:u v"}
         self.public = {"auth_client_id": "public-client"}
         clients = [
@@ -229,6 +230,7 @@ class Provider:
         self.url = f"http://127.0.0.1:{self.port}"
         self.jwks_url = f"{self.url}/jwks"
         self.issuer, self.authz_params = self.url, "prompt=consent"
+        self.device_url = f"{self.url}/device/auth"
 
     def said(self):
         return pathlib.Path(self.log.name).read_text()
@@ -244,6 +246,13 @@ class Provider:
             "token_exchange_url": domain.url, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
             "scope": "openid offline_access", "redirect_port": home.redirect_port, "region": "us-ashburn-1", **client,
         }  # fmt: skip
+
+    def type_code(self, page, code):
+        """The person types the code, confirms it, signs in and consents."""
+        from browser import visit
+
+        last = visit(f"{page}?user_code={urllib.parse.quote(code)}", "allow")[-1]
+        holds(last["text"], "Sign-in Success")
 
     def revoke(self, client, token):
         """Revokes the refresh token (RFC 7009)."""

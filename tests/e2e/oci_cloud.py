@@ -78,6 +78,7 @@ class Domain:
     def __init__(self, jwks_url=None):
         self.jwks_url = jwks_url
         self.life = 3600  # seconds of a UPST, unless the subject token ends earlier
+        self.audience = "https://oci.example"
         self.issued = []
         self.refused = []
         self.port = serve(self.handle)
@@ -129,7 +130,7 @@ class Domain:
             (jwk,) = [key for key in json.load(answer)["keys"] if key["kid"] == header["kid"]]
         rsa.verify(rsa.from_jwk(jwk), f"{head}.{claims}".encode(), rsa.unbase64url(signature))
         person = claims_of(subject)
-        assert person["aud"] == "https://oci.example", f"aud {person['aud']}"
+        assert person["aud"] == self.audience, f"aud {person['aud']}"
         assert person["exp"] > time.time(), "an expired subject token"
         return person
 

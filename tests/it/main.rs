@@ -30,6 +30,7 @@ mod sign_in; // sign-ins: stray requests and attacks on the port, failures, reme
 mod simulator; // the simulator is as strict as the services it stands for
 mod simulator_console; // so are its Oracle services, and its browser treats a fragment as browsers do
 mod tables; // what help lists, woci does: no option, verb or schema is left half-used
+mod ways; // pasting, device codes, and which way to the person is chosen where
 mod workload; // sessions made of a job's own token: each recipe of `woci help workloads`, the claims, RPSTs, renewals
 
 #[path = "../sim/main.rs"]

@@ -267,6 +267,101 @@ fn the_configured_port_is_used() {
     assert_eq!(world.sim.requests(Grant::Code)[0].field("redirect_uri"), Some(&*uri));
 }
 
+fn redirect_uri(world: &World) -> String {
+    let asked = world.sim.requests(Grant::Authorize);
+    let redeemed = world.sim.requests(Grant::Code);
+    let uri = redeemed.last().and_then(|code| code.field("redirect_uri")).expect("a redirect URI").to_owned();
+    assert_eq!(asked.last().and_then(|asked| asked.field("redirect_uri")), Some(&*uri));
+    uri
+}
+
+#[test]
+fn the_redirect_uri_is_as_it_is_registered() {
+    for (host, path) in
+        [("localhost", "/callback"), ("127.0.0.1", "/"), ("localhost", "/oauth2/call%20back;a=b")]
+    {
+        let world = World::new();
+        world.sim.provider.rules().redirect = (host, path);
+        let port = world.redirect_port();
+        let settings = world.settings_with(&[("redirect_host", Some(host)), ("redirect_path", Some(path))]);
+        world.manager(&[("DEFAULT", &settings)]);
+        world.woci(&[]).browser("favicon").run().ok();
+        assert_eq!(redirect_uri(&world), format!("http://{host}:{port}{path}"));
+    }
+}
+
+#[test]
+fn localhost_is_listened_on_at_both_addresses_and_nowhere_else() {
+    let world = World::new();
+    world.sim.provider.rules().redirect = ("localhost", "/callback");
+    let words = ["session", "authenticate", "--redirect-host", "localhost"];
+    let woci = world.woci(&words).env("BROWSER", NOBODY).start();
+    woci.auth_url();
+    let port = world.redirect_port();
+    if TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).is_ok() {
+        assert!(TcpStream::connect((std::net::Ipv6Addr::LOCALHOST, port)).is_ok());
+    } else {
+        println!("skipped: this machine has no address ::1");
+    }
+    assert!(TcpStream::connect((Ipv4Addr::new(127, 0, 0, 2), port)).is_err());
+    finish(woci);
+}
+
+#[test]
+fn of_a_list_the_first_free_port_is_used() {
+    let world = World::new();
+    let (one, other) = (world.redirect_port(), free_port());
+    let list = format!("{one}, {other}");
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, one)).expect("a free port");
+    world.woci(&["--redirect-port", &list]).run().ok();
+    assert_eq!(redirect_uri(&world), format!("http://127.0.0.1:{other}/callback"));
+    drop(taken);
+    world.woci(&["session", "authenticate", "--redirect-port", &list]).run().ok();
+    assert_eq!(redirect_uri(&world), format!("http://127.0.0.1:{one}/callback"));
+
+    let _both = [one, other].map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port"));
+    let run = world.woci(&["session", "authenticate", "--redirect-port", &list]).run().fails(1);
+    run.says(&format!("127.0.0.1:{one} or 127.0.0.1:{other}"));
+}
+
+#[test]
+fn a_port_that_another_sign_in_uses_is_waited_for_only_if_no_other_is_free() {
+    let world = World::new();
+    let (one, other) = (world.redirect_port(), free_port());
+    let list = format!("{one},{other}");
+    let settings = world.settings_with(&[("redirect_port", Some(&list))]);
+    world.manager(&["a", "b", "c"].map(|name| (name, &*settings)));
+    let start = |profile| world.woci(&["--profile", profile]).env("BROWSER", NOBODY).terminal().start();
+    let (first, second) = (start("a"), start("b"));
+    let ports: std::collections::HashSet<_> = [&first, &second]
+        .map(|woci| {
+            let url = woci.auth_url();
+            [one, other].into_iter().find(|port| url.contains(&format!("127.0.0.1%3A{port}")))
+        })
+        .into();
+    assert_eq!(ports, [Some(one), Some(other)].into());
+    let third = start("c");
+    third.says("No redirect port is free; waiting for port ");
+    finish(first);
+    finish(second);
+    finish(third);
+}
+
+#[test]
+fn port_0_takes_any_free_one() {
+    let world = World::new();
+    world.woci(&["--redirect-port", "0"]).run().ok();
+    let uri = redirect_uri(&world);
+    let port = uri.strip_prefix("http://127.0.0.1:").and_then(|rest| rest.strip_suffix("/callback"));
+    assert!(port.is_some_and(|port| port != "0"), "{uri}");
+    // Oracle's own sign-in answers to one port alone.
+    let world = World::console();
+    let list = format!("{},8181", world.redirect_port());
+    world.woci(&["session", "authenticate", "--redirect-port", "0"]).run().fails(2).says("redirect_port");
+    assert_eq!(world.sim.total(), 0);
+    world.woci(&["session", "authenticate", "--redirect-port", &list]).run().ok();
+}
+
 #[test]
 fn sign_ins_of_two_profiles_on_one_port_wait_for_each_other() {
     let world = World::new();

@@ -41,11 +41,13 @@ impl Provider {
         }
         let redirect_uri = http::value(query, "redirect_uri").ok_or("no redirect_uri")?;
         // Any port, since a native app uses one that is free (RFC 8252 7.3).
-        let port =
-            redirect_uri.strip_prefix("http://127.0.0.1:").and_then(|rest| rest.strip_suffix("/callback"));
-        match port.map(str::parse::<u16>) {
+        let (host, path) = self.rules().redirect;
+        let port = redirect_uri
+            .strip_prefix(&format!("http://{host}:"))
+            .and_then(|rest| rest.strip_suffix(path).map(str::parse::<u16>));
+        match port {
             Some(Ok(_)) => Ok(redirect_uri),
-            _ => Err("redirect_uri is not http://127.0.0.1:<port>/callback".into()),
+            _ => Err(format!("redirect_uri is not http://{host}:<port>{path}")),
         }
     }
 

@@ -22,6 +22,10 @@ pub enum Grant {
     Code,
     /// `grant_type=refresh_token`.
     Refresh,
+    /// A request for a device code.
+    Device,
+    /// `grant_type` of RFC 8628: whether the person has typed the code.
+    DevicePoll,
     /// The identity domain's token exchange.
     Exchange,
     /// A job asks its runner for an identity token.

@@ -3,11 +3,15 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 #[derive(Default)]
 pub struct Ledger {
     pub codes: HashMap<String, Code>,
     pub refresh_tokens: HashMap<String, RefreshToken>,
+    pub devices: HashMap<String, Device>,
+    /// Polls that came before the interval was over.
+    pub early_polls: u32,
     pub families: Vec<Family>,
     pub secrets: Vec<String>,
     /// A code or a refresh token was presented a second time.
@@ -22,6 +26,20 @@ pub struct Code {
     pub scope: String,
     pub with_refresh_token: bool,
     pub expires: i64,
+    pub used: bool,
+}
+
+/// A sign-in by a code that the person types, by its `device_code`.
+pub struct Device {
+    pub family: usize,
+    pub user_code: String,
+    pub interval: Duration,
+    /// So many polls are answered with `slow_down`.
+    pub slow_downs: u32,
+    pub polled: Instant,
+    pub expires: Instant,
+    /// What the person has decided; an error is the reason of a denial.
+    pub decided: Option<Result<(), String>>,
     pub used: bool,
 }
 

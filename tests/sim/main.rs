@@ -14,6 +14,7 @@ pub mod authorize;
 pub mod bench;
 pub mod console;
 pub mod demo;
+pub mod device;
 pub mod domain;
 pub mod endpoint;
 pub mod faults;

@@ -2,6 +2,7 @@
 //! refresh tokens that are valid once and whose reuse revokes the family (RFC 9700 4.14.2). It refuses what many
 //! providers accept.
 
+use super::device;
 use super::endpoint::{self, Refused, basic, token_request};
 use super::http::{self, Pairs, Request, Response};
 use super::jwt::{self, Key};
@@ -19,6 +20,8 @@ pub struct Rules {
     pub client_id: String,
     /// `None`: a public client.
     pub client_secret: Option<String>,
+    /// Host and path of the registered redirect URI. Its port may be any (RFC 8252 7.3).
+    pub redirect: (&'static str, &'static str),
     pub person: Person,
     /// Seconds.
     pub access_token_lifetime: i64,
@@ -29,6 +32,7 @@ pub struct Rules {
     /// The `iss` parameter of the authorization response (RFC 9207).
     pub iss: Option<String>,
     pub discovery: Discovery,
+    pub device: device::Rules,
 }
 
 /// The document in which the provider publishes its endpoints.
@@ -99,6 +103,7 @@ impl Provider {
         let rules = Rules {
             client_id: "woci-desktop".into(),
             client_secret: Some("S3cr3t-canary-auth #1; 100%&+=£€".into()),
+            redirect: ("127.0.0.1", "/callback"),
             person: Person::Approves,
             access_token_lifetime: 3600,
             access_token: AccessToken::Jwt,
@@ -106,6 +111,7 @@ impl Provider {
             offline_needs_consent: false,
             iss: None,
             discovery: Discovery { at: DiscoveryAt::OpenId, path: String::new(), members: Vec::new() },
+            device: device::Rules::default(),
         };
         let key = Key::from_pem(jwt::PROVIDER_PEM);
         Provider { origin, key, rules: Mutex::new(rules), ledger: Mutex::default() }
@@ -224,11 +230,12 @@ impl Provider {
         match http::value(&form, "grant_type") {
             Some("authorization_code") => self.redeem_code(&form),
             Some("refresh_token") => self.refresh(&form),
-            _ => Err(Refused::new("unsupported_grant_type", "neither authorization_code nor refresh_token")),
+            Some(device::GRANT) => self.poll_device(&form),
+            _ => Err(Refused::new("unsupported_grant_type", "none of the provider's")),
         }
     }
 
-    fn authenticate(&self, request: &Request, form: &Pairs) -> Result<(), Refused> {
+    pub fn authenticate(&self, request: &Request, form: &Pairs) -> Result<(), Refused> {
         let rules = self.rules();
         let in_body = http::value(form, "client_id");
         let right = match (&rules.client_secret, basic(request)) {
@@ -306,7 +313,7 @@ impl Provider {
         token
     }
 
-    fn tokens(&self, ledger: &mut Ledger, scope: &str, refresh_token: Option<Value>) -> Value {
+    pub fn tokens(&self, ledger: &mut Ledger, scope: &str, refresh_token: Option<Value>) -> Value {
         let rules = self.rules();
         let (now, serial) = (jwt::now(), ledger.serial());
         let claims = json!({

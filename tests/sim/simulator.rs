@@ -2,6 +2,7 @@
 //! can set and read there.
 
 use super::console::Console;
+use super::device;
 use super::domain::Domain;
 use super::faults::{Fault, Faults, Gate, Grant, Recorded};
 use super::http::{self, Request, Response, Server};
@@ -82,6 +83,11 @@ impl Sim {
 
     pub fn token_url(&self) -> String {
         self.provider_server.origin() + "/token"
+    }
+
+    /// The device authorization endpoint. GET shows the page for the person.
+    pub fn device_url(&self) -> String {
+        self.provider_server.origin() + "/device"
     }
 
     pub fn exchange_url(&self) -> String {
@@ -227,7 +233,9 @@ impl Journal {
             Grant::Authorize | Grant::IdToken | Grant::ConsoleSignIn | Grant::Discovery => {
                 request.query.clone()
             }
-            Grant::Code | Grant::Refresh | Grant::Exchange => form(request),
+            Grant::Code | Grant::Refresh | Grant::Device | Grant::DevicePoll | Grant::Exchange => {
+                form(request)
+            }
             Grant::ConsoleRefresh => json_members(request),
         };
         let recorded = Recorded { grant, request: request.clone(), fields };
@@ -266,9 +274,16 @@ impl Router {
             (path, _) if Provider::is_discovery(path) => {
                 self.answer(Grant::Discovery, request, stream, || provider.discovery(request));
             }
+            ("/device", "GET") => http::send(stream, &provider.device_page(request).bytes()),
+            ("/device", _) => {
+                self.answer(Grant::Device, request, stream, || provider.device_authorization(request));
+            }
             ("/token", _) => {
-                let refresh = http::value(&form(request), "grant_type") == Some("refresh_token");
-                let grant = if refresh { Grant::Refresh } else { Grant::Code };
+                let grant = match http::value(&form(request), "grant_type") {
+                    Some("refresh_token") => Grant::Refresh,
+                    Some(device::GRANT) => Grant::DevicePoll,
+                    _ => Grant::Code,
+                };
                 self.answer(grant, request, stream, || provider.token(request));
             }
             _ => http::send(stream, &not_found().bytes()),

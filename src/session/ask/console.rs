@@ -1,14 +1,15 @@
 //! A sign-in at Oracle's own page, which answers with the session's token itself.
 
-use super::{dead_file, has_terminal, remember, waits_without_browser, without_browser};
-use crate::config::{ConsoleNeeds, Origin};
-use crate::error::Result;
+use super::way::Choice;
+use super::{choose, dead_file, reach, remember, without_browser};
+use crate::config::{ConsoleNeeds, Origin, SignInWith};
+use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
 use crate::session::establish::{Binding, Made, establish};
 use crate::session::renew::console::services;
 use crate::session::stored::Snapshot;
-use crate::session::{Engine, Freshness, Person, Session, Source, renew};
+use crate::session::{Engine, Freshness, Session, Source, renew};
 use crate::signin::{Reply, console};
 use crate::store::record::ConsoleRecord;
 use crate::store::{Locked, Record};
@@ -23,6 +24,27 @@ pub fn sign_in<'a>(
 ) -> Result<Session> {
     let settings = engine.settings;
     let record = &stored.contents.record;
+    // Oracle has registered no redirect URI but one.
+    let port = match settings.redirect.ports[0] {
+        0 => {
+            return Err(unfit(
+                "redirect_port",
+                "Oracle's own sign-in answers to 8181 alone, and not to any port",
+            ));
+        }
+        port => port,
+    };
+    let opens_browser = match settings.sign_in_with {
+        // What to do by hand where none opens is said then.
+        SignInWith::Auto | SignInWith::Browser => true,
+        SignInWith::Paste => choose(engine, false, why)? == Choice::Browser,
+        SignInWith::Device => {
+            return Err(unfit(
+                "sign_in_with",
+                "Oracle's own sign-in has no device codes; its ways are browser and paste",
+            ));
+        }
+    };
     let dead_file = dead_file(engine, record, settings.origin().as_ref())?;
     // A person who did not ask for a sign-in signs in where the last one was.
     let origin = record.origin.as_ref().filter(|_| engine.want.freshness != Freshness::SignedIn);
@@ -37,12 +59,10 @@ pub fn sign_in<'a>(
         authorize_url: format!("{}/v1/oauth2/authorize", services.console_url),
         tenancy_name: login.tenancy_name.clone(),
         identity_provider_name: login.identity_provider_name.clone(),
-        port: settings.redirect_port,
+        port,
         session_folder: engine.dir.path.clone(),
-        port_lock: engine.dir.port_lock_file(settings.redirect_port),
-        secret_variables: settings.secret_variables.clone(),
-        wait_without_browser: waits_without_browser(engine),
-        reads_terminal: engine.want.person == Person::AtTerminal && has_terminal(),
+        port_lock: engine.dir.port_lock_file(port),
+        reach: reach(engine, opens_browser),
     };
     locked.state(console::PURPOSE);
     log::info(format_args!("Signing in for profile {}: {why}", settings.profile));
@@ -80,4 +100,9 @@ pub fn sign_in<'a>(
         source: Source::Authenticated,
     };
     establish(engine, locked, made, stored)
+}
+
+/// A setting that is good for other sessions.
+fn unfit(key: &str, why: &str) -> Error {
+    Error::BadValue { name: format!("{key} for a console session"), why: why.to_owned() }
 }

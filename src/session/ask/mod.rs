@@ -4,8 +4,11 @@
 
 mod console;
 mod provider;
+mod way;
 
 use std::io::{self, IsTerminal as _};
+
+use way::{Choice, Here, Unmet};
 
 use super::stored::Snapshot;
 use super::{Engine, Freshness, Person, Session};
@@ -13,7 +16,7 @@ use crate::config::{Needs, Origin, Settings, SignIn};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
-use crate::signin::{Reply, page};
+use crate::signin::{self, Reach, Reply, page};
 use crate::store::record::{FailedSignIn, HowFailed};
 use crate::store::{Locked, Record, refresh_token};
 
@@ -98,6 +101,41 @@ fn failed_recently(profile: String, FailedSignIn { how, at, .. }: &FailedSignIn)
         REMEMBERED_SECONDS / 60
     );
     Error::NobodyToAsk { profile, why }
+}
+
+/// How the person is reached for this sign-in. `device` says whether the provider has a device authorization endpoint.
+fn choose(engine: &Engine<'_>, device: bool, why: &str) -> Result<Choice> {
+    let here = Here {
+        browser: signin::can_open_browser(&engine.host.env),
+        device,
+        viewer: waits_without_browser(engine),
+        keyboard: has_keyboard(engine),
+    };
+    way::choose(engine.settings.sign_in_with, here).map_err(|unmet| match unmet {
+        Unmet::NoKeyboard => Error::NobodyToAsk {
+            profile: engine.settings.profile.to_string(),
+            why: format!("{why}, and pasting (--sign-in-with paste) needs a terminal"),
+        },
+        Unmet::NoDeviceEndpoint => Error::BadValue {
+            name: "--sign-in-with device (sign_in_with)".into(),
+            why: "the provider has no device authorization endpoint, and none is configured (device_url)"
+                .into(),
+        },
+    })
+}
+
+/// Whether a person is at the terminal, and may type there for woci.
+fn has_keyboard(engine: &Engine<'_>) -> bool {
+    engine.want.person == Person::AtTerminal && has_terminal()
+}
+
+fn reach(engine: &Engine<'_>, opens_browser: bool) -> Reach {
+    Reach {
+        opens_browser,
+        secret_variables: engine.settings.secret_variables.clone(),
+        wait_without_browser: waits_without_browser(engine),
+        reads_terminal: has_keyboard(engine),
+    }
 }
 
 /// Whether the listener waits although no browser opened: a person may open the URL elsewhere.

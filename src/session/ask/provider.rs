@@ -2,7 +2,8 @@
 
 use std::thread;
 
-use super::{dead_file, remember, remember_as, waits_without_browser, without_browser};
+use super::way::Choice;
+use super::{choose, dead_file, has_keyboard, reach, remember, remember_as, without_browser};
 use crate::config::ProviderNeeds;
 use crate::error::{Error, Result};
 use crate::log;
@@ -12,7 +13,7 @@ use crate::secret::Secret;
 use crate::session::establish::{Binding, Made, establish};
 use crate::session::stored::Snapshot;
 use crate::session::{Engine, Session, Source, renew};
-use crate::signin::{self, Reply, Way, loopback};
+use crate::signin::{self, Redirect, RedirectPort, Reply, Step, Way, device, loopback};
 use crate::store::record::HowFailed;
 use crate::store::{Locked, Record, refresh_token};
 
@@ -28,19 +29,14 @@ pub fn sign_in<'a>(
     let origin = Some(needs.origin.clone());
     let is_of_other_provider = stored.contents.record.provider_change(origin.as_ref()).is_some();
     let is_of_other_exchange = stored.contents.record.exchange_change(origin.as_ref()).is_some();
+    let choice = choose(engine, needs.provider.device_url.is_some(), why)?;
     let path = engine.dir.refresh_token_file();
     let dead_file = dead_file(engine, &stored.contents.record, origin.as_ref())?;
     // Asks for the passphrase, and checks that the next refresh token can be stored, before the browser
     // opens. The disk space is not kept reserved during the sign-in, since the person may give up.
     drop(refresh_token::prepare(&path, &mut engine.at_rest)?);
 
-    let way = Way::Loopback(loopback::Plan {
-        port: settings.redirect_port,
-        session_folder: engine.dir.path.clone(),
-        port_lock: engine.dir.port_lock_file(settings.redirect_port),
-        secret_variables: settings.secret_variables.clone(),
-        wait_without_browser: waits_without_browser(engine),
-    });
+    let way = way(engine, needs, choice);
     locked.state(way.purpose());
     log::info(format_args!("Signing in for profile {}: {why}", settings.profile));
     let mut stored_key = stored.contents.key.take();
@@ -48,12 +44,22 @@ pub fn sign_in<'a>(
     let (binding, tokens) = thread::scope(|scope| {
         // The key is generated in a thread while the person signs in.
         let binding = thread::Builder::new().spawn_scoped(scope, || Binding::of(stored_key.take())).ok();
-        let tokens = signin::ask(engine.host, &way, &needs.provider, &mut engine.client, reply, |client| {
-            locked.state(renew::PURPOSE);
-            client.begin(renew::LIMIT);
-            successor = Some(refresh_token::prepare(&path, &mut engine.at_rest)?);
-            Ok(())
-        });
+        let tokens =
+            signin::ask(engine.host, &way, &needs.provider, &mut engine.client, reply, |client, step| {
+                match step {
+                    Step::Redeems => {
+                        locked.state(renew::PURPOSE);
+                        client.begin(renew::LIMIT);
+                    }
+                    Step::RedeemsWithin(limit) => {
+                        locked.state(signin::sign_in_within(limit + renew::PURPOSE.limit))
+                    }
+                }
+                if successor.is_none() {
+                    successor = Some(refresh_token::prepare(&path, &mut engine.at_rest)?);
+                }
+                Ok(())
+            });
         (binding.map(|thread| thread.join().expect("making a key does not panic")), tokens)
     });
     let tokens = tokens
@@ -121,4 +127,27 @@ fn exchanged(
     let binding = binding.as_ref().map_err(Error::clone)?;
     let token = exchange::upst(&engine.client, &needs.domain, access_token, &binding.spki_der())?;
     binding.check(engine, &token, true)
+}
+
+fn redirect(engine: &Engine<'_>) -> Redirect {
+    let configured = &engine.settings.redirect;
+    let port = |number: &u16| RedirectPort { number: *number, lock: engine.dir.port_lock_file(*number) };
+    Redirect {
+        is_localhost: configured.is_localhost,
+        path: configured.path.clone(),
+        ports: configured.ports.iter().map(port).collect(),
+    }
+}
+
+fn way(engine: &Engine<'_>, needs: &ProviderNeeds, choice: Choice) -> Way {
+    match (choice, &needs.provider.device_url) {
+        (Choice::Device, Some(url)) => {
+            Way::Device(device::Plan { url: url.clone(), may_paste: has_keyboard(engine) })
+        }
+        _ => Way::Loopback(loopback::Plan {
+            redirect: redirect(engine),
+            session_folder: engine.dir.path.clone(),
+            reach: reach(engine, choice != Choice::Paste),
+        }),
+    }
 }

@@ -55,6 +55,27 @@ pub fn read(fragment: &str, nonce: &str, key: &PublicKey) -> Answer {
     }
 }
 
+/// The fragment of a pasted address.
+///
+/// # Errors
+/// Why the text has none: `it …`.
+pub fn fragment_of(text: &str, port: u16) -> Result<&str, &'static str> {
+    let text = text.trim();
+    let after_scheme = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let has_scheme = after_scheme.len() < text.len();
+    if has_scheme && !text.starts_with("http://") && !text.starts_with("https://") {
+        return Err("it is not an address of this sign-in");
+    }
+    let own = format!("localhost:{port}");
+    let rest = after_scheme.strip_prefix(own.as_str()).ok_or("it is not an address of this sign-in")?;
+    let rest = rest.strip_prefix('/').unwrap_or(rest);
+    match rest.strip_prefix('#') {
+        Some(fragment) if !fragment.is_empty() => Ok(fragment),
+        None if !rest.is_empty() => Err("it is not an address of this sign-in"),
+        _ => Err("it has no #security_token"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -113,10 +134,46 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_address_is_accepted_as_browsers_show_it() {
+        for text in [
+            "http://localhost:8181/#a=b&c=d",
+            "http://localhost:8181#a=b&c=d",
+            "https://localhost:8181/#a=b&c=d",
+            "localhost:8181/#a=b&c=d",
+            "  localhost:8181/#a=b&c=d\t",
+        ] {
+            assert_eq!(fragment_of(text, 8181), Ok("a=b&c=d"), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_texts_are_refused_with_the_reason() {
+        let not_of_this = "it is not an address of this sign-in";
+        for (text, why) in [
+            ("", not_of_this),
+            ("ls -l", not_of_this),
+            ("http://localhost:8182/#a=b", not_of_this),
+            ("http://localhost:81811/#a=b", not_of_this),
+            ("http://127.0.0.1:8181/#a=b", not_of_this),
+            ("http://evil.example/localhost:8181/#a=b", not_of_this),
+            ("ftp://localhost:8181/#a=b", not_of_this),
+            ("https://login.eu-frankfurt-1.oraclecloud.com/v1/oauth2/authorize?action=login", not_of_this),
+            ("http://localhost:8181/callback#a=b", not_of_this),
+            ("http://localhost:8181/", "it has no #security_token"),
+            ("http://localhost:8181", "it has no #security_token"),
+            ("http://localhost:8181/#", "it has no #security_token"),
+        ] {
+            assert_eq!(fragment_of(text, 8181), Err(why), "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text: String) {
             let _ = say(&text, NONCE);
+            let _ = fragment_of(&text, 8181);
+            let _ = fragment_of(&format!("localhost:8181{text}"), 8181);
         }
 
         #[test]

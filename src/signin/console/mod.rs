@@ -3,7 +3,6 @@
 //! of an address, which browsers do not send, so that a page hands it over.
 
 pub mod answer;
-mod by_hand;
 mod form;
 mod page;
 
@@ -14,7 +13,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 
 use answer::Answer;
-use by_hand::{Line, Typed};
 use form::Asked;
 
 use crate::error::{Error, Result};
@@ -24,11 +22,11 @@ use crate::log;
 use crate::oauth::url;
 use crate::oci::PublicKey;
 use crate::secret::Secret;
+use crate::signin::by_hand::ByHand;
 use crate::signin::listener::{Listener, OpenPage, Port};
-use crate::signin::opener::{self, Attempts};
+use crate::signin::person::{self, Pasted, Person, Reach};
 use crate::signin::request::Accepts;
 use crate::signin::{ANSWER_LIMIT, Reply, SIGN_IN};
-use crate::sys::Paste;
 
 /// What the holder of the profile's lock does.
 pub const PURPOSE: Purpose = SIGN_IN;
@@ -44,12 +42,7 @@ pub struct Plan {
     pub session_folder: PathBuf,
     /// The lock file that the profiles which use this port share.
     pub port_lock: PathBuf,
-    /// Variables that hold secrets, which no browser inherits.
-    pub secret_variables: Vec<String>,
-    /// If no browser opens, keep waiting: a person sees the URL and may open it by hand.
-    pub wait_without_browser: bool,
-    /// A person is at the terminal, and may paste the address of the last page there.
-    pub reads_terminal: bool,
+    pub reach: Reach,
 }
 
 /// Sends the person to Oracle's sign-in and returns the UPST, which is bound to `key`. From then on `reply` is what the
@@ -68,17 +61,8 @@ pub fn ask(host: &Host, plan: &Plan, key: &PublicKey, reply: &mut Reply) -> Resu
     };
     let url = sign_in.authorization_url(plan);
 
-    log::line(format_args!("Auth URL: {url}"));
+    let person = Person::send_to(&url, &host.env, &plan.reach, sign_in.by_hand());
     log::info(format_args!("Waiting for you to sign in, {} minutes at most", ANSWER_LIMIT.as_secs() / 60));
-    let person = Person {
-        host,
-        plan,
-        port: sign_in.port,
-        browser: opener::open(&host.env, &url, &plan.secret_variables),
-        paste: None,
-        typed: Typed::nothing(),
-        is_instructed: false,
-    };
     let (token, page) = sign_in.wait(listener, person, ANSWER_LIMIT)?;
     if let Some(page) = page {
         *reply = Reply::hold(page);
@@ -111,6 +95,14 @@ impl SignIn<'_> {
         query.extend(plan.tenancy_name.as_deref().map(|name| ("tenant", name)));
         query.extend(plan.identity_provider_name.as_deref().map(|name| ("provider", name)));
         url::with_query(&plan.authorize_url, &query)
+    }
+
+    fn by_hand(&self) -> ByHand<'static> {
+        ByHand {
+            last_page: format!("http://localhost:{}/#…", self.port),
+            listens_on: Some(("localhost", self.port)),
+            other_ways: "browser or paste",
+        }
     }
 
     /// Waits for the answer: handed over by the page, which is then still open, or pasted. The port is closed on return.
@@ -149,8 +141,8 @@ impl SignIn<'_> {
                     },
                 }
             }
-            if let Some(line) = person.pasted()
-                && let Some(token) = self.read_paste(line)
+            if let Some(pasted) = person.pasted()
+                && let Some(token) = self.read_paste(&pasted)
             {
                 return Ok((token, None));
             }
@@ -162,28 +154,19 @@ impl SignIn<'_> {
     }
 
     /// The token in a pasted address. Otherwise tells the person why there is none.
-    fn read_paste(&self, line: Line) -> Option<Secret> {
-        let why = match &line {
-            Line::TooLong => "it is longer than any address of this sign-in".to_owned(),
-            Line::Text(text) => match by_hand::fragment(text, self.port) {
-                Err(why) => why.to_owned(),
-                Ok(fragment) => match answer::read(fragment, &self.nonce, self.key) {
-                    Answer::Token(token) => return Some(token),
-                    Answer::OfAnother => {
-                        "it belongs to another sign-in, with another key or nonce".to_owned()
-                    }
-                    Answer::Stray("it has no security_token") => "it has no #security_token".to_owned(),
-                    Answer::Stray(why) => why.to_owned(),
-                    Answer::Refused { error, description } => {
-                        format!("it says {}", error_text(&error, description.as_deref()))
-                    }
-                },
-            },
+    fn read_paste(&self, pasted: &Pasted) -> Option<Secret> {
+        let fragment = pasted.text().and_then(|text| answer::fragment_of(text, self.port));
+        let why = match fragment.map(|fragment| answer::read(fragment, &self.nonce, self.key)) {
+            Err(why) => why.to_owned(),
+            Ok(Answer::Token(token)) => return Some(token),
+            Ok(Answer::OfAnother) => "it belongs to another sign-in, with another key or nonce".to_owned(),
+            Ok(Answer::Stray("it has no security_token")) => "it has no #security_token".to_owned(),
+            Ok(Answer::Stray(why)) => why.to_owned(),
+            Ok(Answer::Refused { error, description }) => {
+                format!("it says {}", error_text(&error, description.as_deref()))
+            }
         };
-        log::warning(format_args!(
-            "Cannot use what was pasted: {why}; open the newest Auth URL, sign in, and paste the whole address of the \
-             last page"
-        ));
+        person::refuse_paste(&why);
         None
     }
 }
@@ -219,70 +202,6 @@ fn error_text(error: &str, description: Option<&str>) -> String {
     description.map_or(error.to_owned(), |description| format!("{error}: {description}"))
 }
 
-/// The person: a browser, and a terminal.
-struct Person<'a> {
-    host: &'a Host,
-    plan: &'a Plan,
-    port: u16,
-    browser: Attempts,
-    paste: Option<Paste>,
-    typed: Typed,
-    is_instructed: bool,
-}
-
-impl Person<'_> {
-    /// Tries the next browser where one has failed. Says what to do by hand where none opens, and where the person is
-    /// at another machine, so that a browser of this one may be of no use.
-    fn follow_browser(&mut self) -> Result<()> {
-        let has_failed = self.browser.has_failed();
-        if has_failed && !self.plan.wait_without_browser {
-            return Err(Error::NoBrowser);
-        }
-        if has_failed {
-            let do_what = if self.plan.reads_terminal { "" } else { "; open the URL above yourself" };
-            log::warning(format_args!("No browser could be opened{do_what}"));
-        }
-        let is_remote = self.host.env.get("SSH_CONNECTION").is_some();
-        if self.plan.reads_terminal && (has_failed || is_remote) && !self.is_instructed {
-            self.is_instructed = true;
-            // Before the person is told to paste there: opening the terminal discards what was typed.
-            self.open_terminal();
-            log::line(format_args!("{}", by_hand::instructions(&self.host.env, self.port)));
-        }
-        Ok(())
-    }
-
-    fn open_terminal(&mut self) {
-        self.paste = match self.browser.uses_terminal() {
-            true => None,
-            false => self.paste.take().or_else(|| Paste::open().ok()),
-        };
-    }
-
-    /// A whole line that was pasted on the terminal. Until the person is told to paste, the terminal is left alone.
-    fn pasted(&mut self) -> Option<Line> {
-        if !self.is_instructed {
-            return None;
-        }
-        self.open_terminal();
-        let paste = self.paste.as_mut()?;
-        let line = self.typed.take(&paste.read());
-        if line.is_some() {
-            paste.discard_rest();
-        }
-        line
-    }
-}
-
-impl Drop for Person<'_> {
-    fn drop(&mut self) {
-        // The rest of an address must not become a command of the shell.
-        if let Some(paste) = self.paste.as_mut().filter(|_| self.typed.has_begun) {
-            paste.discard_rest();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{Read as _, Write as _};
@@ -315,9 +234,12 @@ mod tests {
             port: 0,
             session_folder: home.root().to_owned(),
             port_lock: home.path("port.lock"),
-            secret_variables: Vec::new(),
-            wait_without_browser: reads_terminal,
-            reads_terminal,
+            reach: Reach {
+                opens_browser: true,
+                secret_variables: Vec::new(),
+                wait_without_browser: reads_terminal,
+                reads_terminal,
+            },
         }
     }
 
@@ -368,15 +290,7 @@ mod tests {
         let wait = thread::spawn(move || {
             let (host, key, plan) = (host, key(), plan(&home, false));
             let sign_in = SignIn { nonce: NONCE.into(), value: VALUE.into(), port, key: key.public() };
-            let person = Person {
-                host: &host,
-                plan: &plan,
-                port,
-                browser: opener::open(&host.env, "http://localhost", &[]),
-                paste: None,
-                typed: Typed::nothing(),
-                is_instructed: false,
-            };
+            let person = Person::send_to("http://localhost", &host.env, &plan.reach, sign_in.by_hand());
             sign_in.wait(listener, person, LIMIT).ok()
         });
         (port, wait)

@@ -4,6 +4,7 @@
 pub mod callback;
 
 use std::path::PathBuf;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -12,30 +13,25 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use callback::Callback;
 
 use crate::error::{Error, Result};
-use crate::files::lock::{Lock, Purpose};
+use crate::files::lock::Lock;
 use crate::host::{self, Host};
 use crate::log;
 use crate::oauth::http::Client;
 use crate::oauth::{Iss, Provider, Tokens, pkce, token, url};
 use crate::secret::Secret;
-use crate::signin::listener::{Listener, OpenPage, Port};
-use crate::signin::request::Accepts;
-use crate::signin::{ANSWER_LIMIT, Reply, SIGN_IN, opener};
+use crate::signin::by_hand::ByHand;
+use crate::signin::listener::{Listener, OpenPage};
+use crate::signin::person::{self, Pasted, Person, Reach};
+use crate::signin::{ANSWER_LIMIT, Redirect, Reply, Step};
 
-/// What the holder of the profile's lock does.
-pub const PURPOSE: Purpose = SIGN_IN;
+/// How often the terminal is looked at where there is no listener, which pauses itself.
+const PASTE_PAUSE: Duration = Duration::from_millis(20);
 
 pub struct Plan {
-    /// Of the redirect URI `http://127.0.0.1:<port>/callback`.
-    pub port: u16,
+    pub redirect: Redirect,
     /// Belongs to this user alone.
     pub session_folder: PathBuf,
-    /// The lock file that the profiles which use this port share.
-    pub port_lock: PathBuf,
-    /// Variables that hold secrets, which no browser inherits.
-    pub secret_variables: Vec<String>,
-    /// If no browser opens, keep waiting: a person sees the URL and may open it by hand.
-    pub wait_without_browser: bool,
+    pub reach: Reach,
 }
 
 pub fn ask<'a>(
@@ -44,67 +40,114 @@ pub fn ask<'a>(
     provider: &Provider,
     client: &mut Client<'a>,
     reply: &mut Reply,
-    before_redeeming: impl FnOnce(&mut Client<'a>) -> Result<()>,
+    mut step: impl FnMut(&mut Client<'a>, Step) -> Result<()>,
 ) -> Result<Tokens> {
-    let _lock = Lock::acquire(&plan.port_lock, PURPOSE)?;
     let verifier = pkce::verifier(host::random()?);
     let state = URL_SAFE_NO_PAD.encode(host::random::<32>()?);
     // The listener is up before the browser opens, so that the answer cannot come too early.
-    let listener = Listener::bind(host, &plan.session_folder, &port(plan.port))?;
-    let redirect_uri = format!("http://127.0.0.1:{}/callback", listener.port());
+    let (listener, _lock) = listen(host, plan)?;
+    let port = listener.as_ref().map_or(plan.redirect.ports[0].number, Listener::port);
+    let redirect_uri = plan.redirect.uri(port);
     let url = authorization_url(provider, &redirect_uri, &state, &pkce::challenge(&verifier));
 
-    log::line(format_args!("Auth URL: {url}"));
+    let by_hand = ByHand {
+        last_page: format!("{redirect_uri}?…"),
+        listens_on: listener.as_ref().map(|listener| (plan.redirect.host(), listener.port())),
+        other_ways: if provider.device_url.is_some() {
+            "browser, paste or device"
+        } else {
+            "browser or paste"
+        },
+    };
+    let mut person = Person::send_to(&url, &host.env, &plan.reach, by_hand);
     log::info(format_args!("Waiting for you to sign in, {} minutes at most", ANSWER_LIMIT.as_secs() / 60));
-    let mut browser = opener::open(&host.env, &url, &plan.secret_variables);
-    let (code, page) =
-        wait(listener, &state, provider.iss.as_ref(), ANSWER_LIMIT, || match browser.has_failed() {
-            true if plan.wait_without_browser => {
-                log::warning(format_args!("No browser could be opened; open the URL above yourself"));
-                Ok(())
-            }
-            true => Err(Error::NoBrowser),
-            false => Ok(()),
-        })?;
-    *reply = Reply::hold(page);
+    let iss = provider.iss.as_ref();
+    let (code, page) = wait(listener, &plan.redirect.path, &state, iss, ANSWER_LIMIT, || {
+        person.follow_browser()?;
+        Ok(person.pasted().and_then(|pasted| read_paste(&pasted, &redirect_uri, &state, iss)))
+    })?;
+    drop(person);
+    if let Some(page) = page {
+        *reply = Reply::hold(page);
+    }
     let code = code?;
 
-    before_redeeming(client)?;
+    step(client, Step::Redeems)?;
     token::authorization_code(client, provider, &code, &verifier, &redirect_uri)
 }
 
-fn port(number: u16) -> Port {
-    Port { number, is_localhost: false, accepts: Accepts::Gets, is_the_only_one: false }
+/// The port of the redirect URI. If the person pastes the answer, other programs may have every port.
+fn listen(host: &Host, plan: &Plan) -> Result<(Option<Listener>, Option<Lock>)> {
+    let (redirect, folder) = (&plan.redirect, &plan.session_folder);
+    let open = match plan.reach.opens_browser {
+        true => redirect.open(host, folder)?,
+        false => match redirect.open_free(host, folder)? {
+            Ok(open) => open,
+            Err(_) => {
+                log::info(format_args!(
+                    "Another sign-in or another program uses the redirect port: only pasting ends this sign-in"
+                ));
+                return Ok((None, None));
+            }
+        },
+    };
+    Ok((Some(open.listener), open.lock))
+}
+
+/// The answer in what was pasted. Otherwise tells the person why there is none.
+fn read_paste(pasted: &Pasted, redirect_uri: &str, state: &str, iss: Option<&Iss>) -> Option<Result<Secret>> {
+    let read = match pasted.text() {
+        // A part of a code would be spent as the whole one is.
+        Ok(_) if pasted.has_more => Err("it has more than one line"),
+        Ok(text) => callback::read_pasted(text, redirect_uri, state, iss),
+        Err(why) => Err(why),
+    };
+    match read {
+        Ok(answer) => Some(answer.code()),
+        Err(why) => {
+            person::refuse_paste(why);
+            None
+        }
+    }
 }
 
 /// Waits for the provider's answer to the sign-in with this `state`: a code, or [`Error::Denied`]. The answer of another
-/// issuer than `iss` is [`Error::AnotherIssuer`]. Stops waiting if `check` returns an error. The port is closed on return.
+/// issuer than `iss` is [`Error::AnotherIssuer`]. It comes to the
+/// listener, and its page is then still open, or `pasted` brings it. Stops waiting if `pasted` returns an error. The port
+/// is closed on return.
 ///
 /// # Errors
-/// [`Error::Unanswered`] after `limit`, and the errors of `check`.
+/// [`Error::Unanswered`] after `limit`, and the errors of `pasted`.
 fn wait(
-    mut listener: Listener,
+    mut listener: Option<Listener>,
+    path: &str,
     state: &str,
     iss: Option<&Iss>,
     limit: Duration,
-    mut check: impl FnMut() -> Result<()>,
-) -> Result<(Result<Secret>, OpenPage)> {
+    mut pasted: impl FnMut() -> Result<Option<Result<Secret>>>,
+) -> Result<(Result<Secret>, Option<OpenPage>)> {
     let end = Instant::now() + limit;
     loop {
-        if let Some(arrived) = listener.next() {
-            match callback::read(&arrived.request.target, state, iss) {
-                Callback::Stray(status) => listener.answer_stray(arrived, status),
-                _ if listener.is_from_stranger(&arrived) => listener.answer_stray(arrived, 400),
-                Callback::Code(code) => return Ok((Ok(code), listener.close(arrived))),
-                Callback::AnotherIssuer { named, expected } => {
-                    return Ok((Err(Error::AnotherIssuer { named, expected }), listener.close(arrived)));
-                }
-                Callback::Denied { error, description } => {
-                    return Ok((Err(Error::Denied { error, description }), listener.close(arrived)));
-                }
+        let arrived = match &mut listener {
+            Some(listener) => listener.next(),
+            None => {
+                thread::sleep(PASTE_PAUSE);
+                None
             }
+        };
+        if let Some(arrived) = arrived
+            && let Some(mut open) = listener.take()
+        {
+            match callback::read(&arrived.request.target, path, state, iss) {
+                Callback::Stray(status) => open.answer_stray(arrived, status),
+                _ if open.is_from_stranger(&arrived) => open.answer_stray(arrived, 400),
+                Callback::Answer(answer) => return Ok((answer.code(), Some(open.close(arrived)))),
+            }
+            listener = Some(open);
         }
-        check()?;
+        if let Some(end) = pasted()? {
+            return Ok((end, None));
+        }
         if Instant::now() >= end {
             return Err(Error::Unanswered { minutes: limit.as_secs() / 60 });
         }
@@ -130,25 +173,33 @@ fn authorization_url(provider: &Provider, redirect_uri: &str, state: &str, chall
 mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{TcpListener, TcpStream};
-    use std::thread::{self, JoinHandle};
+    use std::thread::JoinHandle;
 
     use super::*;
     use crate::host::Env;
     use crate::oauth;
-    use crate::signin::page;
+    use crate::signin::{RedirectPort, page};
     use crate::testing::Home;
 
     fn sign_in(host: &Host, provider: &Provider, wait_without_browser: bool) -> Result<Tokens> {
         let home = Home::new();
         let plan = Plan {
-            port: 0,
+            redirect: redirect(),
             session_folder: home.root().to_owned(),
-            port_lock: home.path("port.lock"),
-            secret_variables: Vec::new(),
-            wait_without_browser,
+            reach: Reach {
+                opens_browser: true,
+                secret_variables: Vec::new(),
+                wait_without_browser,
+                reads_terminal: false,
+            },
         };
         let mut reply = Reply::default();
-        ask(host, &plan, provider, &mut Client::new(host), &mut reply, |_| Ok(()))
+        ask(host, &plan, provider, &mut Client::new(host), &mut reply, |_, _| Ok(()))
+    }
+
+    fn redirect() -> Redirect {
+        let ports = vec![RedirectPort { number: 0, lock: PathBuf::new() }];
+        Redirect { is_localhost: false, path: PATH.into(), ports }
     }
 
     fn provider(port: u16) -> Provider {
@@ -159,6 +210,8 @@ mod tests {
             client_secret: None,
             scope: "openid offline_access".into(),
             iss: None,
+            device_url: None,
+            device_form: oauth::DeviceForm::Standard,
         }
     }
 
@@ -230,17 +283,18 @@ mod tests {
         assert_eq!(denied, Some(Error::Denied { error: "access_denied".into(), description: None }));
     }
 
+    const PATH: &str = "/callback";
     const STATE: &str = "S8lCrJ1mU0aJb0eYq1xZ3vQf7nGdWkTtPpHhLlMmNn4";
     const LIMIT: Duration = Duration::from_secs(60);
 
-    fn bind() -> Listener {
-        Listener::bind(&Host::of_this_process(), Home::new().root(), &port(0)).unwrap()
+    fn bind() -> Option<Listener> {
+        Some(redirect().open(&Host::of_this_process(), Home::new().root()).unwrap().listener)
     }
 
     fn listen() -> (u16, JoinHandle<Result<Secret>>) {
         let listener = bind();
-        let number = listener.port();
-        (number, thread::spawn(move || wait(listener, STATE, None, LIMIT, || Ok(()))?.0))
+        let number = listener.as_ref().unwrap().port();
+        (number, thread::spawn(move || wait(listener, PATH, STATE, None, LIMIT, || Ok(None))?.0))
     }
 
     fn request(port: u16, text: &str) -> String {
@@ -296,13 +350,13 @@ mod tests {
 
     #[test]
     fn the_wait_ends_after_its_limit() {
-        let ended = wait(bind(), STATE, None, Duration::ZERO, || Ok(())).err();
+        let ended = wait(bind(), PATH, STATE, None, Duration::ZERO, || Ok(None)).err();
         assert_eq!(ended, Some(Error::Unanswered { minutes: 0 }));
     }
 
     #[test]
     fn a_failed_check_ends_the_wait() {
-        let ended = wait(bind(), STATE, None, LIMIT, || Err(Error::NoBrowser)).err();
+        let ended = wait(bind(), PATH, STATE, None, LIMIT, || Err(Error::NoBrowser)).err();
         assert_eq!(ended, Some(Error::NoBrowser));
     }
 

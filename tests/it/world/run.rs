@@ -26,6 +26,7 @@ pub struct Woci<'w> {
     stdin: Option<Vec<u8>>,
     terminal: bool,
     screen: bool,
+    columns: u16,
 }
 
 impl<'w> Woci<'w> {
@@ -45,7 +46,7 @@ impl<'w> Woci<'w> {
         sys::with_umask(&mut command, 0);
         sys::with_signals_of_a_terminal(&mut command);
         let words = words.iter().map(OsString::from).collect();
-        Woci { world, command, words, stdin: None, terminal: false, screen: false }
+        Woci { world, command, words, stdin: None, terminal: false, screen: false, columns: 0 }
     }
 
     pub fn arg(mut self, word: impl AsRef<OsStr>) -> Self {
@@ -102,6 +103,11 @@ impl<'w> Woci<'w> {
         self
     }
 
+    /// The width of the terminal; 0 leaves it unknown.
+    pub fn columns(self, columns: u16) -> Self {
+        Woci { columns, ..self }
+    }
+
     /// Connects stdout to the terminal too: what is printed there is in `stderr`.
     pub fn screen(self) -> Self {
         Woci { screen: true, ..self.terminal() }
@@ -114,7 +120,7 @@ impl<'w> Woci<'w> {
     pub fn start(mut self) -> Running<'w> {
         self.command.args(&self.words).stdout(Stdio::piped());
         let keyboard = if self.terminal {
-            let (person, program) = sys::terminal();
+            let (person, program) = sys::terminal(self.columns);
             if self.screen {
                 self.command.stdout(program.try_clone().expect("a descriptor can be copied"));
             }

@@ -10,19 +10,41 @@ use crate::host::Env;
 /// An address with its two tokens is shorter.
 const LONGEST: usize = 32 << 10;
 
-/// What to do without a browser on this machine, after the Auth URL was printed.
-pub fn instructions(env: &Env, port: u16) -> String {
-    format!(
-        "Open the URL above in a browser on any machine. Then do one of these:
-- If the last page does not load, copy its whole address (http://localhost:{port}/#…) and paste it here. It is not shown.
+/// What a sign-in by hand is told to the person with.
+pub struct ByHand<'a> {
+    /// The address of the last page, as the person sees it, and what else of it may be pasted.
+    pub last_page: String,
+    /// Host and port that are listened on, unless another program has the port.
+    pub listens_on: Option<(&'a str, u16)>,
+    /// The other values of `--sign-in-with`.
+    pub other_ways: &'a str,
+}
+
+impl ByHand<'_> {
+    /// What to do without a browser on this machine, after the Auth URL was printed.
+    pub fn instructions(&self, env: &Env) -> String {
+        let Self { last_page, listens_on, other_ways } = self;
+        let open = format!(
+            "Open the URL above in a browser on any machine (other ways to sign in: --sign-in-with {other_ways})."
+        );
+        let Some((host, port)) = listens_on else {
+            return format!(
+                "{open}
+The last page does not load. Copy its whole address ({last_page}) and paste it here. It is not shown."
+            );
+        };
+        format!(
+            "{open} Then do one of these:
+- If the last page does not load, copy its whole address ({last_page}) and paste it here. It is not shown.
 - Or run this on the machine with the browser, before you sign in, so that the page loads:
     {}",
-        ssh_command(env, port)
-    )
+            ssh_command(env, host, *port)
+        )
+    }
 }
 
 /// The command that makes the port of this machine reachable on the machine with the browser.
-fn ssh_command(env: &Env, port: u16) -> String {
+fn ssh_command(env: &Env, host: &str, port: u16) -> String {
     let text = |name: &str| env.get(name).and_then(|value| value.to_str());
     // The addresses and ports of both ends: client, client's port, server, server's port (ssh(1)).
     let connection: Vec<&str> = text("SSH_CONNECTION").unwrap_or_default().split(' ').collect();
@@ -37,32 +59,11 @@ fn ssh_command(env: &Env, port: u16) -> String {
     let user = text("USER").or(text("LOGNAME")).filter(is_plain);
     let user = user.map_or(String::new(), |user| format!("{user}@"));
     match server {
-        Some((address, 22)) => format!("ssh -L {port}:localhost:{port} {user}{address}"),
+        Some((address, 22)) => format!("ssh -L {port}:{host}:{port} {user}{address}"),
         Some((address, ssh_port)) => {
-            format!("ssh -p {ssh_port} -L {port}:localhost:{port} {user}{address}")
+            format!("ssh -p {ssh_port} -L {port}:{host}:{port} {user}{address}")
         }
-        None => format!("ssh -L {port}:localhost:{port} <this host>"),
-    }
-}
-
-/// The fragment of a pasted address.
-///
-/// # Errors
-/// Why the text has none: `it …`.
-pub fn fragment(text: &str, port: u16) -> Result<&str, &'static str> {
-    let text = text.trim();
-    let after_scheme = text.split_once("://").map_or(text, |(_, rest)| rest);
-    let has_scheme = after_scheme.len() < text.len();
-    if has_scheme && !text.starts_with("http://") && !text.starts_with("https://") {
-        return Err("it is not an address of this sign-in");
-    }
-    let own = format!("localhost:{port}");
-    let rest = after_scheme.strip_prefix(own.as_str()).ok_or("it is not an address of this sign-in")?;
-    let rest = rest.strip_prefix('/').unwrap_or(rest);
-    match rest.strip_prefix('#') {
-        Some(fragment) if !fragment.is_empty() => Ok(fragment),
-        None if !rest.is_empty() => Err("it is not an address of this sign-in"),
-        _ => Err("it has no #security_token"),
+        None => format!("ssh -L {port}:{host}:{port} <this host>"),
     }
 }
 
@@ -73,6 +74,8 @@ pub struct Typed {
     is_too_long: bool,
     /// Something was typed, and more may come.
     pub has_begun: bool,
+    /// More than blanks came with the last line, after its end.
+    pub has_more: bool,
 }
 
 /// A whole line that was typed or pasted.
@@ -83,7 +86,12 @@ pub enum Line {
 
 impl Typed {
     pub fn nothing() -> Self {
-        Self { line: Zeroizing::new(Vec::with_capacity(LONGEST)), is_too_long: false, has_begun: false }
+        Self {
+            line: Zeroizing::new(Vec::with_capacity(LONGEST)),
+            is_too_long: false,
+            has_begun: false,
+            has_more: false,
+        }
     }
 
     /// Takes bytes, and returns the first line that they complete; what follows it is dropped. A line that is blank
@@ -92,7 +100,7 @@ impl Typed {
         /// The marks that a terminal puts around a paste, if the shell has asked for them.
         const END_OF_PASTE: &[u8] = b"\x1b[201~";
         const MARKS: [&[u8]; 2] = [b"\x1b[200~", END_OF_PASTE];
-        for byte in bytes {
+        for (at, byte) in bytes.iter().enumerate() {
             self.has_begun = true;
             let is_end = match byte {
                 b'\r' | b'\n' => true,
@@ -124,6 +132,7 @@ impl Typed {
                 let text = Zeroizing::new(String::from_utf8_lossy(&self.line).into_owned());
                 let is_too_long = self.is_too_long;
                 self.forget();
+                self.has_more = !is_blank(&bytes[at + 1..]);
                 if is_too_long {
                     return Some(Line::TooLong);
                 }
@@ -141,6 +150,12 @@ impl Typed {
     }
 }
 
+/// Whether bytes are no text: white space, or the mark after a paste.
+pub fn is_blank(bytes: &[u8]) -> bool {
+    let bytes = bytes.trim_ascii();
+    bytes.is_empty() || bytes == b"\x1b[201~"
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -148,7 +163,12 @@ mod tests {
     use super::*;
 
     fn command(variables: &[(&str, &str)]) -> String {
-        let text = instructions(&Env::of(variables), 8181);
+        let by_hand = ByHand {
+            last_page: "http://localhost:8181/#…".into(),
+            listens_on: Some(("localhost", 8181)),
+            other_ways: "browser",
+        };
+        let text = by_hand.instructions(&Env::of(variables));
         text.lines().last().unwrap().trim_start().to_owned()
     }
 
@@ -176,40 +196,6 @@ mod tests {
         assert_eq!(other_port, "ssh -p 2222 -L 8181:localhost:8181 ada@192.0.2.9");
     }
 
-    #[test]
-    fn an_address_is_accepted_as_browsers_show_it() {
-        for text in [
-            "http://localhost:8181/#a=b&c=d",
-            "http://localhost:8181#a=b&c=d",
-            "https://localhost:8181/#a=b&c=d",
-            "localhost:8181/#a=b&c=d",
-            "  localhost:8181/#a=b&c=d\t",
-        ] {
-            assert_eq!(fragment(text, 8181), Ok("a=b&c=d"), "{text}");
-        }
-    }
-
-    #[test]
-    fn other_texts_are_refused_with_the_reason() {
-        let not_of_this = "it is not an address of this sign-in";
-        for (text, why) in [
-            ("", not_of_this),
-            ("ls -l", not_of_this),
-            ("http://localhost:8182/#a=b", not_of_this),
-            ("http://localhost:81811/#a=b", not_of_this),
-            ("http://127.0.0.1:8181/#a=b", not_of_this),
-            ("http://evil.example/localhost:8181/#a=b", not_of_this),
-            ("ftp://localhost:8181/#a=b", not_of_this),
-            ("https://login.eu-frankfurt-1.oraclecloud.com/v1/oauth2/authorize?action=login", not_of_this),
-            ("http://localhost:8181/callback#a=b", not_of_this),
-            ("http://localhost:8181/", "it has no #security_token"),
-            ("http://localhost:8181", "it has no #security_token"),
-            ("http://localhost:8181/#", "it has no #security_token"),
-        ] {
-            assert_eq!(fragment(text, 8181), Err(why), "{text}");
-        }
-    }
-
     fn typed(pieces: &[&[u8]]) -> Vec<String> {
         let mut typed = Typed::nothing();
         let lines = pieces.iter().filter_map(|piece| typed.take(piece));
@@ -232,6 +218,21 @@ mod tests {
     }
 
     #[test]
+    fn text_after_the_line_is_noticed() {
+        for (bytes, expected) in [
+            (&b"a\n"[..], false),
+            (b"a\n\r\n ", false),
+            (b"a\x1b[201~\n", false),
+            (b"a\nb", true),
+            (b"a\r\nb\n", true),
+        ] {
+            let mut typed = Typed::nothing();
+            assert!(typed.take(bytes).is_some());
+            assert_eq!(typed.has_more, expected, "{bytes:?}");
+        }
+    }
+
+    #[test]
     fn a_line_longer_than_any_address_is_dropped() {
         let longest = [b'a'; LONGEST];
         assert_eq!(typed(&[&longest, b"\n"]), [String::from_utf8(longest.to_vec()).unwrap()]);
@@ -240,9 +241,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text: String, bytes: Vec<u8>) {
-            let _ = fragment(&text, 8181);
-            let _ = fragment(&format!("localhost:8181{text}"), 8181);
+        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
             let _ = Typed::nothing().take(&bytes);
         }
     }
