@@ -113,6 +113,9 @@ pub fn main(args: Vec<OsString>) -> u8 {
     cli::parse(args)
         .inspect(|invocation| {
             given = invocation.flags.given();
+            if invocation.verb.name == "session authenticate" {
+                given.region = invocation.flags.get("--region").map(str::to_owned);
+            }
             format = invocation.flags.get("--output").map(str::to_owned);
         })
         .and_then(|invocation| match invocation.verb.answer {

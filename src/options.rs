@@ -956,6 +956,7 @@ impl Flags {
             profile: value("--profile"),
             manager_config: value("--manager-config"),
             config_file: value("--config-file"),
+            region: None,
         }
     }
 

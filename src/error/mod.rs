@@ -196,6 +196,8 @@ pub struct Given {
     pub profile: Option<String>,
     pub manager_config: Option<String>,
     pub config_file: Option<String>,
+    /// Only that of a sign-in: the next one would lack it. A region for another command is for that command alone.
+    pub region: Option<String>,
 }
 
 impl std::error::Error for Error {}

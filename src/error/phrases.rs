@@ -100,7 +100,7 @@ pub fn missing_advice(
         Found::At(path) => format!("set them in [{profile}] or [COMMON] of {}", path.display()),
         Found::NowhereOf(places) => {
             let places: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
-            format!("no manager config was found at {}: set them in [{profile}] of one", places.join(" or "))
+            format!("set them in [{profile}] of a manager config (none was found at {})", places.join(" or "))
         }
     };
     let set = format!("{section}, or give them as options");
@@ -111,7 +111,7 @@ pub fn missing_advice(
             format!("run {command} with your region, such as eu-frankfurt-1")
         }
         (true, _) => format!(
-            "run {command} to sign in at Oracle's own page, which needs only your region; for another provider, {set}"
+            "run {command} to sign in at Oracle's own page, which needs only your region; to sign in at an OpenID provider instead, {set}"
         ),
     }
 }
@@ -165,6 +165,7 @@ impl Given {
             ("--profile", profile.or(self.profile.as_deref())),
             ("--manager-config", self.manager_config.as_deref()),
             ("--config-file", self.config_file.as_deref()),
+            ("--region", self.region.as_deref().filter(|_| words == "session authenticate")),
         ] {
             if let Some(value) = value {
                 command.push_str(&format!(" {option} {}", quoted(value)));

@@ -525,6 +525,7 @@ mod tests {
             profile: Some("prod".into()),
             manager_config: Some("/home/ada/it's mine.ini".into()),
             config_file: Some("~/oci/config".into()),
+            region: None,
         };
         let command = r"`woci session authenticate --profile prod --manager-config '/home/ada/it'\''s mine.ini' --config-file ~/oci/config`";
         let next = |e: Error| e.say_to(&given).next;

@@ -108,8 +108,8 @@ pub const VERBS: &[Verb] = &[
 On a terminal, a few lines for a person are printed in place of the JSON document, without the session token; \
 --output json and --output text choose.
 
-The session is read from disk if it is valid, refreshed if it has ended, and made by a sign-in in your \
-browser if it cannot be refreshed. The document holds the session token: treat it as a password.",
+The session is read from disk if it is valid, refreshed if it has ended (a console session: from half of its \
+token's life on), and made by a sign-in in your browser if it cannot be refreshed. The document holds the session token: treat it as a password.",
         schema: Some("credential"),
         daemon: Some(Want::VALID),
         answer: Answer::By(credential::run),

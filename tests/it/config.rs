@@ -574,7 +574,7 @@ fn missing_options_say_that_no_manager_config_was_found_and_where() {
     for place in ["team/woci_manager.ini", MANAGER] {
         assert!(run.stderr.contains(world.path(place).to_str().expect("UTF-8")), "{run}");
     }
-    assert!(run.stderr.contains("no manager config was found"), "{run}");
+    assert!(run.stderr.contains("of a manager config (none was found at "), "{run}");
 }
 
 #[test]

@@ -214,6 +214,18 @@ fn the_sign_in_is_in_the_realm_of_the_region() {
     }
 }
 
+#[test]
+fn a_suggested_sign_in_repeats_the_region_that_was_given_to_the_first() {
+    let world = World::new();
+    fs::remove_file(world.path(".oci/woci_manager.ini")).expect("it was written");
+    world.write(".oci/config", "[DEFAULT]\nuser=ocid1.user.oc1..a\nkey_file=/k.pem\n");
+    let run = world.woci(&["session", "authenticate", "--region", "us-ashburn-1"]).run().fails(2);
+    run.says("`woci session authenticate --profile DEFAULT --region us-ashburn-1 --replace-api-key`");
+    // A region for one command is not that of a sign-in.
+    let run = world.woci(&["--region", "us-ashburn-1", "os", "ns", "get"]).run().fails(2);
+    run.says("`woci session authenticate --region REGION --profile DEFAULT`");
+}
+
 // The renewal.
 
 #[test]

@@ -30,9 +30,9 @@ Verbs:
 
 const EXAMPLES: &str = "
 Examples:
+  woci session authenticate --region eu-frankfurt-1
+                                    sign in, without any set-up before
   woci os ns get                    run `oci os ns get` with a session
-  woci --profile prod env           print shell variables for the profile prod
-  woci --daemon                     keep the session fresh in the background
 ";
 
 /// What `woci help` says about this: all, a verb or a topic.

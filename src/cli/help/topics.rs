@@ -161,7 +161,10 @@ key is left alone unless you give --profile DEFAULT, because every other section
 
 In a home without file locks (NFS), put the sessions on a local disk with sessions_folder or WOCI_SESSIONS_FOLDER.
 
-To remove a session from this machine, remove its folder. The session at the provider does not end.",
+A region that is newer than woci is described in oci's own files and variables: ~/.oci/regions-config.json, \
+OCI_REGION_METADATA, OCI_DEFAULT_REALM.
+
+To remove a session from this machine, remove its folder. The session at the provider, or at Oracle, does not end.",
         )
 }
 
