@@ -449,7 +449,7 @@ fn kubectl_gets_a_token_of_the_job_and_its_config_no_value_of_a_variable() {
         assert!(args.iter().any(|arg| arg == option), "{option}: {entry}");
     }
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let kubectl = || of_job(world.woci(&args), &job);
+    let kubectl = || of_job(world.woci(&args).env(SECRET, &world.sim.domain.rules().client_secret), &job);
     let document = kubectl().run().ok().json();
     assert!(document["status"]["token"].is_string(), "{document}");
     kubectl().run().ok().silent();
@@ -458,7 +458,8 @@ fn kubectl_gets_a_token_of_the_job_and_its_config_no_value_of_a_variable() {
     assert_eq!(world.sim.count(Grant::IdToken), 2);
     // Without the job there is no token, and nobody to ask.
     world.session_of("ci").expire();
-    world.woci(&args).run().fails(1).says("ACTIONS_ID_TOKEN_REQUEST_URL is not set");
+    let without = world.woci(&args).env(SECRET, &world.sim.domain.rules().client_secret);
+    without.run().fails(1).says("ACTIONS_ID_TOKEN_REQUEST_URL is not set");
     assert_no_person(&world);
 }
 
@@ -483,7 +484,8 @@ fn azure(world: &World) -> Variables {
 
 /// woci for the profile `ci`, as a job with these variables runs it.
 fn woci<'w>(world: &'w World, words: &[&str], variables: &Variables) -> Woci<'w> {
-    of_job(world.woci(&[&["--profile", "ci"], words].concat()), variables)
+    let woci = world.woci(&[&["--profile", "ci"], words].concat());
+    of_job(woci.env(SECRET, &world.sim.domain.rules().client_secret), variables)
 }
 
 fn of_job<'w>(woci: Woci<'w>, variables: &Variables) -> Woci<'w> {
@@ -496,10 +498,14 @@ fn set_up(world: &World, lines: &str) {
 }
 
 fn exchange_settings(world: &World) -> String {
-    let keys = ["token_exchange_url", "client_id", "client_secret", "region"];
+    let keys = ["token_exchange_url", "client_id", "region"];
     let settings = world.sim.manager_section().into_iter().filter(|(key, _)| keys.contains(&&**key));
-    settings.map(|(key, value)| format!("{key} = {value}\n")).collect()
+    let lines: String = settings.map(|(key, value)| format!("{key} = {value}\n")).collect();
+    format!("{lines}client_secret_env = {SECRET}\n")
 }
+
+/// The variable in which every recipe has the client secret.
+const SECRET: &str = "OCI_CLIENT_SECRET";
 
 /// The lines for woci_manager.ini in the recipe for a place.
 fn settings(world: &World, place: &str) -> String {
