@@ -69,7 +69,7 @@ fn ssh_command(env: &Env, host: &str, port: u16) -> String {
 
 /// What is typed on the terminal, until a line of it is whole.
 pub struct Typed {
-    /// Has its whole capacity from the beginning, so that growing leaves no copy in memory.
+    /// Has its whole capacity from the first byte on, so that growing leaves no copy in memory.
     line: Zeroizing<Vec<u8>>,
     is_too_long: bool,
     /// Something was typed, and more may come.
@@ -86,12 +86,7 @@ pub enum Line {
 
 impl Typed {
     pub fn nothing() -> Self {
-        Self {
-            line: Zeroizing::new(Vec::with_capacity(LONGEST)),
-            is_too_long: false,
-            has_begun: false,
-            has_more: false,
-        }
+        Self { line: Zeroizing::default(), is_too_long: false, has_begun: false, has_more: false }
     }
 
     /// Takes bytes, and returns the first line that they complete; what follows it is dropped. A line that is blank
@@ -100,6 +95,9 @@ impl Typed {
         /// The marks that a terminal puts around a paste, if the shell has asked for them.
         const END_OF_PASTE: &[u8] = b"\x1b[201~";
         const MARKS: [&[u8]; 2] = [b"\x1b[200~", END_OF_PASTE];
+        if !bytes.is_empty() && self.line.capacity() == 0 {
+            self.line.reserve_exact(LONGEST);
+        }
         for (at, byte) in bytes.iter().enumerate() {
             self.has_begun = true;
             let is_end = match byte {
