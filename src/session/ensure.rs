@@ -153,6 +153,12 @@ fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) 
     engine.client.begin(renew::LIMIT);
     let discover = |issuer: &Issuer| discover::document(engine, locked, issuer);
     let needs = engine.settings.needs(&engine.host.env, region.map(String::as_str), is_console, discover)?;
+    if let Some(option) = engine.want.login.option()
+        && !matches!(needs, Needs::Console(_))
+    {
+        let other = "a session that is not made at Oracle's own sign-in".into();
+        return Err(Error::Conflict { one: option.into(), other });
+    }
     // Checked first: no token is spent and no person is asked if the session could not be written into the
     // OCI config afterwards.
     engine.check(&stored.oci_config)?;

@@ -34,6 +34,8 @@ pub struct Record {
 pub struct ConsoleRecord {
     /// Since when the session has been renewed, without a sign-in in between.
     pub since: Option<UnixTime>,
+    /// The fingerprint of the session's key. With another key, oci has signed a person in since, perhaps elsewhere.
+    pub key: Option<String>,
     /// What the person named at the last sign-in: the next one asks for the same.
     pub login: Login,
     /// When the last renewal failed, if none has succeeded since.
@@ -161,6 +163,12 @@ impl Record {
 }
 
 impl Login {
+    /// The option that named something, if one did.
+    pub fn option(&self) -> Option<&'static str> {
+        let named = self.tenancy_name.as_ref().map(|_| "--tenancy-name");
+        named.or(self.identity_provider_name.as_ref().map(|_| "--identity-provider-name"))
+    }
+
     /// These names, completed by those of an earlier sign-in. An identity provider belongs to a tenancy: it is of no use
     /// in another one.
     pub fn or(self, other: &Self) -> Self {
@@ -177,12 +185,13 @@ impl Login {
 
 impl ConsoleRecord {
     fn to_json(&self) -> Value {
-        let Self { since, login, failed_renewal, over } = self;
+        let Self { since, key, login, failed_renewal, over } = self;
         let mut document = json!({});
         let moment = |time: &Option<UnixTime>| time.map(|time| json!(time.0));
         let text = |text: &Option<String>| text.as_ref().map(|text| json!(text));
         for (key, value) in [
             ("since", moment(since)),
+            ("key_fingerprint", text(key)),
             ("tenancy_name", text(&login.tenancy_name)),
             ("identity_provider_name", text(&login.identity_provider_name)),
             ("failed_renewal", moment(failed_renewal)),
@@ -200,6 +209,7 @@ impl ConsoleRecord {
         let text = |key: &str| document.get(key).and_then(Value::as_str).map(str::to_owned);
         Self {
             since: moment("since"),
+            key: text("key_fingerprint"),
             login: Login {
                 tenancy_name: text("tenancy_name"),
                 identity_provider_name: text("identity_provider_name"),
@@ -370,6 +380,7 @@ mod tests {
             origin: Some(console(Some("https://login.xx-one-1.example.com"))),
             console: Some(ConsoleRecord {
                 since: Some(UnixTime(1_795_467_599)),
+                key: Some("aa:bb".into()),
                 login: Login {
                     tenancy_name: Some("acme".into()),
                     identity_provider_name: Some("idp".into()),

@@ -562,7 +562,29 @@ fn an_encrypted_key_of_oci_beside_a_session_with_another_key_is_not_in_the_way()
     assert_eq!(world.woci(&[]).run().ok().silent().json()["source"], "cached");
 }
 
+#[test]
+fn a_session_that_oci_made_since_is_not_renewed_where_the_former_one_was() {
+    let world = World::new();
+    fs::remove_file(world.path(".oci/woci_manager.ini")).expect("it was written");
+    options(&world, &["session", "authenticate"]).run().ok();
+    world.session().seed_of_oci("oci_api_key.pem", DUE);
+    // The region's own service cannot be reached through this proxy.
+    let woci = |words: &[&str]| world.woci(words).env("HTTPS_PROXY", "http://127.0.0.1:9");
+    woci(&["session", "refresh"]).run().fails(1).says("127.0.0.1:9");
+    assert_eq!(woci(&[]).run().ok().silent().json()["source"], "cached");
+    assert_eq!(renewals(&world), 0);
+}
+
 // The choice.
+
+#[test]
+fn a_tenancy_can_be_named_for_a_console_session_alone() {
+    let world = World::new();
+    for option in ["--tenancy-name", "--identity-provider-name"] {
+        world.woci(&["session", "authenticate", option, "acme"]).run().fails(2).says(option);
+    }
+    assert_eq!(world.sim.total(), 0);
+}
 
 #[test]
 fn nothing_configured_is_an_error_that_begins_with_the_console() {

@@ -92,11 +92,12 @@ pub fn sign_in<'a>(
     };
     locked.store_record(&stored.contents.record)?;
     locked.remove_refresh_token()?;
+    let key = Some(binding.public_key().fingerprint());
     let made = Made {
         upst,
         binding,
         origin,
-        console: Some(ConsoleRecord { since: Some(host::now()), login, ..ConsoleRecord::default() }),
+        console: Some(ConsoleRecord { since: Some(host::now()), key, login, ..ConsoleRecord::default() }),
         source: Source::Authenticated,
     };
     establish(engine, locked, made, stored)

@@ -90,12 +90,16 @@ pub fn renew<'a>(
     }
     // A `--region` for one command does not move the session to another region's service.
     let region = stored.section.region.as_deref().or(engine.settings.region.as_deref());
-    let services = services(engine, stored.contents.record.origin.as_ref(), region)?;
     let (Some(upst), Some(key)) = (&stored.contents.upst, &stored.contents.key) else {
         unreachable!("a session that can be renewed has a token and a key")
     };
     let record = stored.contents.record.clone();
+    let key_fingerprint = Some(key.public().fingerprint());
     let known = record.console.clone().unwrap_or_default();
+    // A session that oci has made since: the record says nothing of it, and its token is another service's.
+    let is_of_oci = known.key.is_some() && known.key != key_fingerprint;
+    let known = if is_of_oci { ConsoleRecord::default() } else { known };
+    let services = services(engine, record.origin.as_ref().filter(|_| !is_of_oci), region)?;
     let since = known.since.or(upst.iat());
     let url = format!("{}{REFRESH_PATH}", services.auth_service_url);
     engine.client.begin(LIMIT);
@@ -125,7 +129,13 @@ pub fn renew<'a>(
             console_url: Some(services.console_url),
             auth_service_url: Some(services.auth_service_url),
         }),
-        console: Some(ConsoleRecord { since, login: known.login, failed_renewal, over: None }),
+        console: Some(ConsoleRecord {
+            since,
+            key: key_fingerprint,
+            login: known.login,
+            failed_renewal,
+            over: None,
+        }),
         source: Source::Refreshed,
     };
     match establish(engine, locked, made, stored) {
