@@ -58,11 +58,30 @@ fn given(block: *mut u8, size: usize) -> *mut u8 {
 /// gets here. The inner allocator has returned, so that no lock of its own is held, and nothing here allocates.
 #[cold]
 fn end() -> ! {
-    const SAID: &[u8] = b"woci: cannot go on: the system gives no more memory; raise the limit (ulimit -v) or end other programs, then run woci again\n";
+    end_with(b"woci: cannot go on: the system gives no more memory; raise the limit (ulimit -v) or end other programs, then run woci again\n")
+}
+
+/// Makes an abort an ordinary end. std allocates for its threads past this allocator, and aborts where it gets nothing.
+pub(super) fn end_at_abort() {
+    let aborted = aborted as *const () as libc::sighandler_t;
+    // SAFETY: the number is a signal; the handler has a handler's type and does only what a handler may.
+    unsafe {
+        // oci inherits what was ignored.
+        if libc::signal(libc::SIGABRT, aborted) == libc::SIG_IGN {
+            libc::signal(libc::SIGABRT, libc::SIG_IGN);
+        }
+    }
+}
+
+extern "C" fn aborted(_: libc::c_int) {
+    end_with(b"woci: cannot go on: the system gives no more memory, or the line above says why; raise the limit (ulimit -v) or end other programs, then run woci again\n")
+}
+
+fn end_with(said: &[u8]) -> ! {
     process::terminate_child();
     // SAFETY: the text is a living buffer of this length. `_exit` runs no code of woci's or of the C library's.
     unsafe {
-        libc::write(2, SAID.as_ptr().cast(), SAID.len());
+        libc::write(2, said.as_ptr().cast(), said.len());
         libc::_exit(1)
     }
 }

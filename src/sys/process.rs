@@ -57,6 +57,7 @@ extern "C" fn before_main() {
 /// Prepares the process. Must be called before woci reads a secret or writes a file. Rust's runtime has already
 /// ignored SIGPIPE and opened /dev/null in place of a closed stdin, stdout or stderr.
 pub fn begin() {
+    super::memory::end_at_abort();
     for (signal, was_default) in &OF_FAULTS {
         if was_default.load(Ordering::Relaxed) {
             // SAFETY: the number is a signal, and SIG_DFL a valid action.

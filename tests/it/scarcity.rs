@@ -136,6 +136,16 @@ fn whatever_memory_is_missing_a_refresh_does_not_abort() {
     assert!(refused > 0, "nothing was refused");
 }
 
+/// std aborts where the system gives its threads no memory.
+#[test]
+fn an_abort_is_an_error() {
+    let world = World::new();
+    let woci = world.woci(&["session", "authenticate"]).browser("nothing").start();
+    woci.auth_url();
+    woci.signal(libc::SIGABRT);
+    woci.finish().fails(1).says("woci: cannot go on: ");
+}
+
 /// The kernel shows it by the owner of the process's files in /proc, which is root then.
 #[test]
 fn a_process_that_holds_secrets_cannot_be_dumped_and_oci_can() {
