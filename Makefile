@@ -49,14 +49,14 @@ help: ## list the targets
 build: ## woci for this machine: static on Linux (TARGET=… for another)
 	@echo 'building woci for $(TARGET) (a few minutes the first time)'
 	@$(if $(CROSS),$(cross)) cargo $(RELEASE)
-	@ls -lh $(WOCI) | awk '{ print $$NF ": " $$5 }'
+	@ls -lh '$(WOCI)' | awk '{ print $$NF ": " $$5 }'
 
 sim:
 	@echo 'building the simulator (a few minutes the first time)'
 	@cargo build --locked --example sim
 
 demo: build sim ## sign in, renew and use a session, against a simulated provider and OCI
-	@$(SIM) demo --woci $(WOCI)
+	@'$(SIM)' demo --woci '$(WOCI)'
 
 test: ## all tests that need nothing but cargo (WOCI_BIN=… tries another binary)
 	@echo 'running all tests that need only cargo (about five minutes the first time, then two)'
@@ -64,12 +64,12 @@ test: ## all tests that need nothing but cargo (WOCI_BIN=… tries another binar
 
 test-static: build ## the same tests on the binary of `make build`
 	@echo 'running the same tests on $(WOCI)'
-	@WOCI_BIN=$(abspath $(WOCI)) cargo test
+	@WOCI_BIN='$(abspath $(WOCI))' cargo test
 
 test-arm64: ## sign-in, refresh and use with woci for Linux on arm64, in qemu-user-static
 	@$(MAKE) --no-print-directory build TARGET=$(ARM64)
 	@echo 'running woci for arm64 on an emulated processor (a few minutes)'
-	@tests/arm64/run $(TARGET_DIR)/$(ARM64)/release/woci
+	@tests/arm64/run '$(TARGET_DIR)/$(ARM64)/release/woci'
 
 lint: ## formatting and clippy
 	@echo 'checking the formatting'
@@ -85,7 +85,7 @@ bench: build sim ## what a start costs, beside /bin/true and the real oci (insta
 		glibc='--glibc $(TARGET_DIR)/$(GLIBC)/release/woci'; \
 	fi; \
 	echo 'measuring (about a minute; other programs should be idle)'; echo; \
-	PATH="$(abspath $(TARGET_DIR))/e2e/venv/bin:$$PATH" $(SIM) bench --woci $(WOCI) $$glibc
+	PATH="$(abspath $(TARGET_DIR))/e2e/venv/bin:$$PATH" '$(SIM)' bench --woci '$(WOCI)' $$glibc
 
 bless: ## rewrite the golden files in fixtures/ from what woci says now
 	@echo 'running all tests, each of which rewrites its golden file'
@@ -94,7 +94,7 @@ bless: ## rewrite the golden files in fixtures/ from what woci says now
 
 e2e: build sim ## journeys with the real oci, kubectl and providers
 	@echo 'running whole journeys with the real programs (they are installed first; several minutes)'
-	@WOCI_BIN=$(abspath $(WOCI)) tests/e2e/run
+	@WOCI_BIN='$(abspath $(WOCI))' tests/e2e/run
 
 # The new file is renamed over the old one, so that a running woci is not disturbed and nobody starts half a
 # program. A symlink of that name (the older tool is installed as one) is replaced; the file it points to is left
