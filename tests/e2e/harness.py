@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import socket
@@ -110,7 +111,7 @@ class Home:
             "PATH": f"{self.bin}:{VENV}:/usr/local/bin:/usr/bin:/bin",
             "LANG": "C.UTF-8",
             "TERM": "xterm-256color",
-            "BROWSER": f"{sys.executable} {HERE / 'browser.py'} %s",
+            "BROWSER": f"{shlex.join([sys.executable, str(HERE / 'browser.py')])} %s",
         }
 
     def manager(self, sections):

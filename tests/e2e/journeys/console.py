@@ -5,6 +5,7 @@ import email.utils
 import html
 import json
 import re
+import shlex
 import signal
 import socket
 import subprocess

@@ -35,7 +35,9 @@ class OldTool:
         home.manager({profile: self.settings})
         for file in home.session(profile).glob("*"):
             file.unlink()
+        tabs = len(home.visits())
         home.woci("--profile", profile, "session", "authenticate").expect(0)
+        home.visited(tabs + 1)
         session = home.session(profile)
         for file in session.iterdir():
             if file.name not in ("token", "private_key.pem", "refresh_token"):
