@@ -85,7 +85,7 @@ class Oracle:
         home.env |= {
             "OCI_REGION_METADATA": json.dumps(METADATA), "HTTPS_PROXY": self.proxy.url,
             "SSL_CERT_FILE": str(self.ca), "REQUESTS_CA_BUNDLE": str(self.ca),
-            "BROWSER": f"{sys.executable} {HERE / 'fragment_browser.py'} %s", "TMPDIR": str(home.path),
+            "BROWSER": f"{shlex.join([sys.executable, str(HERE / 'fragment_browser.py')])} %s", "TMPDIR": str(home.path),
         }  # fmt: skip
         try:
             yield home
