@@ -623,7 +623,7 @@ mod tests {
             let home = Home::with(&format!("{CLIENTS}issuer = https://idp.example.com/t\n{lines}"));
             home.settings(&[], &[]).unwrap().provider_needs(&Env::of(&[]), document).unwrap()
         };
-        let ProviderNeeds { provider, domain, origin } = needs("");
+        let ProviderNeeds { provider, domain, origin, .. } = needs("");
         assert_eq!(provider.authorization_url, "https://idp.example.com/auth");
         assert_eq!(
             (&*provider.token_url, &*domain.url),

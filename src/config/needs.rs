@@ -3,10 +3,10 @@
 use super::secret::SubjectTokenSource;
 use super::settings::{ManagerState, Origin, RequestedToken, SessionFrom, Settings};
 use super::values::SetBy;
-use crate::error::{EXCHANGE, EXCHANGE_BY_DEFAULT, Error, Found, Result, TOKEN_ENDPOINT};
+use crate::error::{DEVICE, EXCHANGE, EXCHANGE_BY_DEFAULT, Error, Found, Result, TOKEN_ENDPOINT};
 use crate::host::Env;
 use crate::oauth::discovery::{Document, Issuer};
-use crate::oauth::{Domain, Iss, Provider, Requested, url};
+use crate::oauth::{DeviceForm, Domain, Iss, Provider, Requested, url};
 use crate::options;
 
 /// What a renewal or a sign-in needs, by what the session comes from.
@@ -23,6 +23,8 @@ pub struct ProviderNeeds {
     pub domain: Domain,
     /// The endpoints that are used, the discovered ones among them.
     pub origin: Origin,
+    /// The issuer whose document was not read, since a renewal has no use for it: it may name a device endpoint.
+    pub unread: Option<Issuer>,
 }
 
 /// A token that this machine already has, exchanged at the identity domain.
@@ -118,6 +120,7 @@ impl Settings {
         let exchange_url = values.token_exchange_url.as_ref().unwrap_or(&token_url);
         let added: Vec<(&str, &str)> = values.authz_params.iter().map(|(k, v)| (&**k, &**v)).collect();
         Ok(ProviderNeeds {
+            unread: issuer.filter(|_| has_endpoints).cloned(),
             origin: Origin::Provider {
                 issuer: issuer.map(|issuer| issuer.url.clone()),
                 token_url: Some(token_url.clone()),
@@ -206,6 +209,8 @@ impl Settings {
         let source = match what {
             EXCHANGE | EXCHANGE_BY_DEFAULT => &values.client_secret,
             TOKEN_ENDPOINT => &values.auth_client_secret,
+            // Oracle's form has no client authentication.
+            DEVICE if values.device_form == DeviceForm::Standard => &values.auth_client_secret,
             _ => return None,
         };
         source.as_ref()?.setting()

@@ -105,6 +105,16 @@ pub fn take_up(path: &Path, at_rest: &AtRest<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Whether the file or one beside it holds anything.
+pub fn is_in_folder(path: &Path) -> Result<bool> {
+    for file in files::next_of(path).iter().map(PathBuf::as_path).chain([path]) {
+        if read(file)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Moves the newest token of the file and those beside it into a keyring. The files go once the keyring has given the
 /// token back.
 fn move_into(keyring: &Keyring<'_>, path: &Path) -> Result<()> {

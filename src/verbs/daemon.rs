@@ -71,6 +71,10 @@ fn needs_person(e: Error) -> Error {
             let why = format!("the session is of {was}, and the new one would be of {is}");
             Error::DaemonNeedsPerson { profile, why }
         }
+        Error::UnexpectedIdentity { profile, expected, is } => {
+            let why = format!("the new session would be of {is}, and the settings expect {expected}");
+            Error::DaemonNeedsPerson { profile, why }
+        }
         other => other,
     }
 }

@@ -517,13 +517,15 @@ fn nothing_is_spent_unless_the_keyring_takes_a_token_and_gives_it_back() {
             let world = expired(&[]);
             let keyring = Keyring::new(&world);
             keyring.configure();
-            let token = world.session().refresh_token().expect("a token");
-            if place != "file" {
-                world.session().remove("refresh_token");
+            match place {
+                "keyring" => {
+                    world.woci(&[]).run().ok();
+                    world.session().expire();
+                }
+                "nowhere" => world.session().remove("refresh_token"),
+                _ => {}
             }
-            if place == "keyring" {
-                world.write("keyring", &token);
-            }
+            let requests = world.sim.total();
             world.write(breaks, "0");
             let before = world.session().snapshot();
             if breaks == "put-drops" && place == "keyring" {
@@ -538,7 +540,7 @@ fn nothing_is_spent_unless_the_keyring_takes_a_token_and_gives_it_back() {
             let run = world.woci(&[]).run().fails(1);
             let why = if breaks == "puts-left" { "exit status 6" } else { "does not print what" };
             run.says(why);
-            assert_eq!(world.sim.total(), 0, "{breaks} {place}");
+            assert_eq!(world.sim.total(), requests, "{breaks} {place}");
             assert_eq!(world.session().snapshot(), before, "{breaks} {place}");
         }
     }
@@ -549,9 +551,9 @@ fn a_token_that_the_keyring_does_not_take_is_kept_and_taken_up_by_the_next_run()
     let world = expired(&[]);
     let keyring = Keyring::new(&world);
     keyring.configure();
-    let token = world.session().refresh_token().expect("a token");
-    world.session().remove("refresh_token");
-    world.write("keyring", &token);
+    world.woci(&[]).run().ok();
+    world.session().expire();
+    let token = keyring.holds();
     // The trial is taken, and the next token is not.
     world.write("puts-left", "1");
     world.woci(&[]).run().ok().says("exit status 6").says("the new refresh token is kept as");
@@ -616,6 +618,31 @@ fn a_refused_token_in_the_keyring_leads_to_a_sign_in() {
     assert_eq!(world.sim.count(Grant::Refresh), refreshes);
     assert_eq!(world.woci(&[]).run().ok().json()["source"], "authenticated");
     keyring.is_live();
+}
+
+#[test]
+fn without_session_json_the_token_in_the_keyring_is_sent_nowhere() {
+    let world = World::new();
+    let keyring = Keyring::new(&world);
+    keyring.configure();
+    world.woci(&[]).run().ok();
+    // The keyring keeps its token where a person removes the session, to begin anew with another provider.
+    fs::remove_dir_all(world.session().path("")).expect("it is there");
+    world.woci(&["--sign-in", "never"]).run().fails(1).says("refresh_token_get_command");
+    assert_eq!(world.sim.count(Grant::Refresh), 0);
+    assert_eq!(world.woci(&[]).run().ok().json()["source"], "authenticated");
+    keyring.is_live();
+}
+
+#[test]
+fn a_token_of_the_older_tool_is_used_from_the_keyring_where_its_first_renewal_failed() {
+    let world = expired(&[]);
+    let keyring = Keyring::new(&world);
+    keyring.configure();
+    world.sim.fault(Grant::Refresh, Fault::status(400, r#"{"error":"invalid_client"}"#));
+    world.woci(&[]).run().fails(1);
+    keyring.is_live();
+    assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
 }
 
 #[test]

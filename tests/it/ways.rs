@@ -6,6 +6,7 @@ use crate::sim::{http, person};
 use crate::world::World;
 use crate::world::run::{Run, Running, Woci};
 use serde_json::json;
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -321,6 +322,31 @@ fn a_code_is_typed_elsewhere_with_and_without_a_terminal() {
             assert_eq!(world.woci(&["session", "refresh"]).run().ok().json()["source"], "refreshed");
         }
     }
+}
+
+#[test]
+fn a_secret_that_the_device_endpoint_refuses_is_told_with_its_source() {
+    let world = World::new();
+    let command = Some("echo not-the-secret");
+    world.with_device(&[("auth_client_secret", None), ("auth_client_secret_command", command)]);
+    let run = world.woci(&["--sign-in-with", "device"]).run().fails(1);
+    run.says("invalid_client").says("auth_client_secret_command");
+}
+
+#[test]
+fn an_issuer_gives_the_device_endpoint_beside_configured_endpoints() {
+    let world = World::new();
+    let endpoint = json!(world.sim.device_url());
+    world.sim.provider.rules().discovery.members = vec![("device_authorization_endpoint", endpoint)];
+    world.manager(&[("DEFAULT", &world.settings_with(&[("issuer", Some(&*world.sim.provider.issuer()))]))]);
+    let woci = world.woci(&["--sign-in-with", "device"]).start();
+    type_code(&world, &woci, "");
+    is_signed_in(woci.finish());
+    // A renewal has no use for the document.
+    let documents = world.sim.count(Grant::Discovery);
+    fs::remove_file(world.session().path("discovery.json")).expect("the document is kept");
+    world.woci(&["session", "refresh"]).run().ok();
+    assert_eq!(world.sim.count(Grant::Discovery), documents);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::thread;
 
 use super::way::Choice;
 use super::{choose, dead_file, has_keyboard, reach, remember, remember_as, without_browser};
-use crate::config::ProviderNeeds;
+use crate::config::{ProviderNeeds, SignInWith};
 use crate::error::{Error, Result};
 use crate::log;
 use crate::oauth::Tokens;
@@ -12,7 +12,7 @@ use crate::oci::{Identity, Upst, exchange};
 use crate::secret::Secret;
 use crate::session::establish::{Binding, Made, establish};
 use crate::session::stored::Snapshot;
-use crate::session::{Engine, Session, Source, renew};
+use crate::session::{Engine, Session, Source, discover, renew};
 use crate::signin::{self, Redirect, RedirectPort, Reply, Step, Way, device, loopback};
 use crate::store::record::HowFailed;
 use crate::store::{Locked, Record, refresh_token};
@@ -29,14 +29,15 @@ pub fn sign_in<'a>(
     let origin = Some(needs.origin.clone());
     let is_of_other_provider = stored.contents.record.provider_change(origin.as_ref()).is_some();
     let is_of_other_exchange = stored.contents.record.exchange_change(origin.as_ref()).is_some();
-    let choice = choose(engine, needs.provider.device_url.is_some(), why)?;
+    let device_url = device_url(engine, locked, needs)?;
+    let choice = choose(engine, device_url.is_some(), why)?;
     let path = engine.dir.refresh_token_file();
     let dead_file = dead_file(engine, &stored.contents.record, origin.as_ref())?;
     // Asks for the passphrase, and checks that the next refresh token can be stored, before the browser
     // opens. The disk space is not kept reserved during the sign-in, since the person may give up.
     drop(refresh_token::prepare(&path, &mut engine.at_rest)?);
 
-    let way = way(engine, needs, choice);
+    let way = way(engine, device_url, choice);
     locked.state(way.purpose());
     log::info(format_args!("Signing in for profile {}: {why}", settings.profile));
     let mut stored_key = stored.contents.key.take();
@@ -139,11 +140,24 @@ fn redirect(engine: &Engine<'_>) -> Redirect {
     }
 }
 
-fn way(engine: &Engine<'_>, needs: &ProviderNeeds, choice: Choice) -> Way {
-    match (choice, &needs.provider.device_url) {
-        (Choice::Device, Some(url)) => {
-            Way::Device(device::Plan { url: url.clone(), may_paste: has_keyboard(engine) })
+/// The provider's device authorization endpoint. Where the other endpoints are configured, the provider's document is
+/// read for this one alone, and only if a device code may be the way.
+fn device_url(engine: &Engine<'_>, locked: &Locked, needs: &ProviderNeeds) -> Result<Option<String>> {
+    let known = needs.provider.device_url.clone();
+    let Some(issuer) = needs.unread.as_ref().filter(|_| known.is_none()) else { return Ok(known) };
+    let document = || discover::document(engine, locked, issuer);
+    match engine.settings.sign_in_with {
+        SignInWith::Device => Ok(document()?.device_authorization_endpoint),
+        SignInWith::Auto if !signin::can_open_browser(&engine.host.env) => {
+            Ok(document().ok().and_then(|document| document.device_authorization_endpoint))
         }
+        _ => Ok(None),
+    }
+}
+
+fn way(engine: &Engine<'_>, device_url: Option<String>, choice: Choice) -> Way {
+    match (choice, device_url) {
+        (Choice::Device, Some(url)) => Way::Device(device::Plan { url, may_paste: has_keyboard(engine) }),
         _ => Way::Loopback(loopback::Plan {
             redirect: redirect(engine),
             session_folder: engine.dir.path.clone(),

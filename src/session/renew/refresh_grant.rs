@@ -64,12 +64,25 @@ fn spend(
 ) -> Result<Spent> {
     let ProviderNeeds { provider, origin, .. } = needs;
     let path = engine.dir.refresh_token_file();
+    let identity = stored.contents.identity();
+    let record = &mut stored.contents.record;
+    let moves = engine.at_rest.keyring.is_some() && refresh_token::is_in_folder(&path)?;
     refresh_token::take_up(&path, &engine.at_rest)?;
+    // The older tool records no origin, and its token counts as that of the configured provider. Once the token is in the
+    // keyring, nothing tells it from the token of another session.
+    if moves && record.origin.is_none() {
+        record.origin = Some(origin.clone());
+        record.identity = identity.clone();
+        locked.store_record(record)?;
+    }
     let Some(mut token) = refresh_token::open(&path, &mut engine.at_rest)? else {
         return Ok(Spent::Nothing { why: "there is no refresh token".into() });
     };
-    let identity = stored.contents.identity();
-    let record = &mut stored.contents.record;
+    // A keyring outlives the folder that says where its token may be sent.
+    if let Some(keyring) = engine.at_rest.keyring.filter(|_| record.origin.is_none()) {
+        let why = format!("{} is of an unknown provider: there is no session.json", keyring.place());
+        return Ok(Spent::Nothing { why });
+    }
     if record.refused.as_deref() == Some(&record::hash(token.expose())) {
         return Ok(Spent::Nothing { why: "the provider refused the refresh token before".into() });
     }
