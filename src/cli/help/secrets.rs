@@ -89,7 +89,8 @@ stderr is shown. woci runs it for a renewal or a sign-in only, about once an hou
 refresh_token_get_command and refresh_token_put_command keep the refresh token in a keyring, in place of the file. The \
 first prints the token; if it prints nothing, there is none. The second takes the token on stdin. Before woci uses a \
 token, it puts it once and gets it back. If the keyring does not take the next token, the token stays in the session's \
-folder, and the next renewal puts it. A token that is in the file moves into the keyring. Beside these commands there \
+folder, and the next renewal puts it. A token that is in the file moves into the keyring. \
+Without the session's folder, woci does not use the token in the keyring: you sign in once. Beside these commands there \
 is no passphrase.
 
 Recipes. Run the lines with $ once in a shell, and put the others into woci_manager.ini. For several profiles, give \
