@@ -129,7 +129,12 @@ impl SecretSource {
         match self {
             Self::Value(secret) => Ok(secret.clone()),
             Self::Variable { setting, name } => match env.get(name).and_then(|value| value.to_str()) {
-                Some(value) => Ok(Secret::new(value.to_owned())),
+                // A passphrase may have encrypted a token with its line end.
+                Some(value) if *setting == "refresh_token_passphrase_env" => {
+                    Ok(Secret::new(value.to_owned()))
+                }
+                // Kubernetes' secrets often end with one.
+                Some(value) => Ok(Secret::new(value.trim_end_matches(['\r', '\n']).to_owned())),
                 None => Err(Error::Secret(SecretFault::Variable { setting, variable: name.clone() })),
             },
             Self::File { setting, path } => {

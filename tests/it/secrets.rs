@@ -846,3 +846,12 @@ fn a_put_is_not_interrupted() {
     assert_eq!(woci.finish().code(), 130);
     keyring.is_live();
 }
+
+#[test]
+fn the_line_end_of_a_variable_is_no_part_of_a_client_secret() {
+    let world = World::signed_in();
+    let changes = [("client_secret", None), ("client_secret_env", Some("CLIENT_SECRET"))];
+    world.manager(&[("DEFAULT", &world.settings_with(&changes))]);
+    let secret = world.sim.domain.rules().client_secret.clone();
+    world.woci(&["session", "refresh"]).env("CLIENT_SECRET", format!("{secret}\n")).run().ok();
+}
