@@ -512,7 +512,7 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Path,
         value: "PATH",
         group: Group::Exchange,
-        help: "the file that holds that secret; nobody but you may be able to read it",
+        help: "the file that holds the secret of the identity domain's client; nobody but you may be able to read it",
         example: "--client-secret-file ~/.oci/client-secret",
         kept_in_kubeconfig: true,
         ..ROW
@@ -532,7 +532,7 @@ pub const OPTIONS: &[Opt] = &[
         key: Some("client_secret_env"),
         value: "VAR",
         group: Group::Exchange,
-        help: "the variable that holds that secret",
+        help: "the variable that holds the secret of the identity domain's client",
         example: "--client-secret-env WOCI_CLIENT_SECRET",
         kept_in_kubeconfig: true,
         ..ROW
@@ -555,7 +555,7 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Command,
         value: "COMMAND",
         group: Group::Exchange,
-        help: "the command that prints that secret; see `woci help secrets`",
+        help: "the command that prints the secret of the identity domain's client; see `woci help secrets`",
         example: "--client-secret-command \"pass show woci/secret\"",
         kept_in_kubeconfig: true,
         ..ROW

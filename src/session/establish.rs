@@ -118,7 +118,7 @@ pub fn establish(engine: &Engine<'_>, locked: &Locked, made: Made, stored: Snaps
         log::info(format_args!("The session of profile {profile} is now of {is}; before, it was of {was}"));
     }
     log::info(format_args!(
-        "The session of profile {} is good until {}",
+        "The session of profile {} is valid until {}",
         engine.settings.profile,
         session.upst.exp()
     ));
