@@ -44,8 +44,14 @@ class Chromium:
         wait(lambda: hint.exists() and "\n" in hint.read_text(), "Chromium")
         # It ends when the test ends, even if the test is killed.
         command = ["setpriv", "--pdeathsig", "TERM", "chromedriver", "--port=0"]
-        self.driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        said = next(line for line in self.driver.stdout if "successfully on port" in line)
+        said = None
+        for _ in range(3):  # another program may take the port that it has chosen, and it ends then
+            self.driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            said = next((line for line in self.driver.stdout if "successfully on port" in line), None)
+            if said:
+                break
+            self.driver.wait()
+        assert said, "chromedriver ends at its start"
         self.session = f"http://127.0.0.1:{said.split()[-1].rstrip('.')}/session"
         options = {"debuggerAddress": f"127.0.0.1:{hint.read_text().split()[0]}"}
         logs = {"browser": "ALL", "performance": "ALL"}
