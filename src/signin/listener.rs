@@ -45,6 +45,8 @@ const THREADS: usize = 12;
 /// next refresh token's file, the connection to a service, a name server's, the list of certificate authorities; and
 /// some to spare.
 const DESCRIPTORS: usize = 12;
+/// Those of the responder. tiny_http panics in a thread of its own if it gets too few.
+const DESCRIPTORS_OF_RESPONDER: usize = 8;
 
 /// The port of a redirect URI.
 pub struct Port {
@@ -86,22 +88,23 @@ impl Listener {
             limit: "-u",
             why: files::io_reason(&e),
         })?;
-        let listener = Self {
-            ports: listen(port)?,
+        let ports = listen(port)?;
+        // Without them the answer could not be redeemed or stored, and the person would have signed in for nothing. Tried
+        // before tiny_http starts, whose threads could get none in that moment.
+        sys::try_descriptors(DESCRIPTORS + DESCRIPTORS_OF_RESPONDER).map_err(|e| Error::Scarce {
+            what: "descriptors",
+            limit: "-n",
+            why: files::io_reason(&e),
+        })?;
+        Ok(Self {
+            ports,
             accepts: port.accepts,
             responder: Responder::start(host, folder)?,
             connections: VecDeque::new(),
             next: 0,
             is_idle: true,
             has_warned: false,
-        };
-        // Without them the answer could not be redeemed or stored, and the person would have signed in for nothing.
-        sys::try_descriptors(DESCRIPTORS).map_err(|e| Error::Scarce {
-            what: "descriptors",
-            limit: "-n",
-            why: files::io_reason(&e),
-        })?;
-        Ok(listener)
+        })
     }
 
     pub fn port(&self) -> u16 {
