@@ -105,8 +105,8 @@ def every_call_of_a_sign_in(table, home):
             # A run that uses the stored session writes and removes nothing; a refresh removes what killed runs left.
             home.woci("session", "refresh").expect(0)
             home.clean()
-        # Not all: threads do not make the same calls in every run.
-        assert kills > 0.9 * len(points), f"{kills} kills"
+        # Not all: threads do not make the same calls in every run, and a loop that waits makes more of them when others work.
+        assert kills > 0.6 * len(points), f"{kills} kills"
 
 
 def every_call_of_a_renewal(table, sim):
