@@ -343,7 +343,7 @@ mod tests {
         assert_eq!(domain.url, provider.token_url, "the exchange is at the token endpoint by default");
         assert_eq!((&*settings.redirect.ports, settings.log_level), (&[8181][..], Level::Debug));
         assert_eq!((settings.sign_in, settings.auto_refresh), (SignIn::Never, true));
-        assert_eq!(settings.oci_config, fixture_path("manager/work/oci.config"));
+        assert_eq!(settings.oci_config, fixture_path("manager/team/oci.config"));
         assert!(settings.oci_config_from_manager);
 
         let [unknown, comment, percent, near] = &settings.warnings[..] else {

@@ -10,6 +10,7 @@ use crate::error;
 use crate::files::{self, exposed};
 use crate::host::Host;
 use crate::log;
+use crate::options;
 
 /// Key, name and realm of each region.
 const REGIONS: &[(&str, &str, &str)] = &[
@@ -193,7 +194,20 @@ pub fn place(host: &Host, region: &str) -> Option<Place> {
             place = known(&region, &described);
         }
     }
-    place.or_else(|| Some(Place { name: region, realm_domain: default_domain(host) }))
+    Some(place.unwrap_or_else(|| unknown(host, region)))
+}
+
+/// The place of a region that nothing describes: a new one, or a typing error.
+fn unknown(host: &Host, region: String) -> Place {
+    let realm_domain = default_domain(host);
+    let meant = match options::nearest(&region, REGIONS.iter().map(|(_, name, _)| *name)) {
+        Some(name) => format!(" (did you mean {name}?)"),
+        None => String::new(),
+    };
+    log::warning(format_args!(
+        "woci does not know the region {region}{meant}, and takes it for a new one at {realm_domain}"
+    ));
+    Place { name: region, realm_domain }
 }
 
 /// The place of a region that is in the tables or in `described`. The tables come first: as in the SDKs, nobody can

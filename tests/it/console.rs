@@ -207,8 +207,16 @@ fn the_sign_in_is_in_the_realm_of_the_region() {
             .start();
         assert!(woci.auth_url().starts_with(&format!("https://{host}/v1/oauth2/authorize?")), "{region}");
         woci.signal(libc::SIGTERM);
-        woci.finish().exits(143);
+        let run = woci.finish().exits(143);
+        assert_eq!(run.stderr.contains("does not know the region"), host.contains("xx-unheard-of"), "{run}");
     }
+    let woci =
+        world.woci(&["session", "authenticate", "--redirect-port", &port, "--region", "eu-frankfurt1"]);
+    let woci = woci.browser("nothing").start();
+    woci.says("does not know the region eu-frankfurt1 (did you mean eu-frankfurt-1?)");
+    woci.auth_url();
+    woci.signal(libc::SIGTERM);
+    woci.finish().exits(143);
     for region in ["", "a.b", "evil.example.com/x", "-"] {
         world.woci(&["session", "authenticate", &format!("--region={region}")]).run().fails(2);
     }
