@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | `cli` | what was asked, and help | parse, help/{mod, topics, secrets, workloads} |
 //! | `verbs` | THE table of verbs; one file each | mod; credential, env, session, daemon, kube/{credential, config}, passthrough, version |
-//! | `output` | JSON or text: the one writer of stdout | |
+//! | `output` | JSON or text: the one writer of stdout | mod, text |
 //! | `fresh` | keeping a session fresh in time | schedule, keeper, daemon, beside |
 //! | `session` | when a session is usable, refreshed or signed in for | ensure, stored, discover, ask/{way, provider, console}, establish, renew/{refresh_grant, subject_token, console} |
 //! | `signin` | a person signs in at the browser | loopback/{callback}, device/{qr}, console/{answer, form, page}; person, by_hand, redirect, listener, connection, request, responder, peer, page, reply, opener |
@@ -122,7 +122,7 @@ pub fn main(args: Vec<OsString>) -> u8 {
             Answer::By(run) => run(&host, invocation),
             Answer::Help => cli::help(&invocation.words).map(Output::Text),
         })
-        .and_then(|output| output::print(output, Format::of(format.as_deref())))
+        .and_then(|output| output::print(output, Format::of(format.as_deref()), &host.env))
         .unwrap_or_else(|e| {
             let said = e.say_to(&given);
             log::line(format_args!("woci: {said}"));

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::manager::{Manager, Sections};
-use super::profile::{DEFAULT, ProfileName};
+use super::profile::{COMMON, DEFAULT, ProfileName};
 use super::settings::{ManagerState, Places, Settings};
 use super::values::Values;
 use crate::error::{Error, Result};
@@ -30,6 +30,13 @@ enum ManagerFile {
         path: PathBuf,
         why: String,
     },
+}
+
+/// Where the OCI config and the sessions of a profile are.
+struct OciPlaces {
+    oci_config: PathBuf,
+    oci_config_from_manager: bool,
+    sessions: PathBuf,
 }
 
 const FILE_NAME: &str = "woci_manager.ini";
@@ -68,10 +75,41 @@ impl Config {
 
     /// The settings of the profile that was named, or that is the only choice.
     pub fn profile(&self, host: &Host, flags: &Flags) -> Result<Settings> {
-        let home = host.home()?;
         let named_sessions = named(host, flags, "--sessions-folder")?;
-        let default_sessions = home.join(".oci/sessions");
-        let profile = self.choose(host, flags, named_sessions.as_ref().unwrap_or(&default_sessions))?;
+        let sessions = named_sessions.map_or_else(|| default_sessions(host), Ok)?;
+        self.settings_of(self.choose(host, flags, &sessions)?, host, flags)
+    }
+
+    /// The names of all profiles: those that `~/.oci/config` or woci_manager.ini has a section of, in their order, then
+    /// those that have a session alone. A name that is no valid one is no profile.
+    pub fn profiles(&self, host: &Host, flags: &Flags) -> Result<Vec<ProfileName>> {
+        let (mut names, common) = match &self.manager {
+            ManagerFile::Read(manager) => (manager.sections.clone(), manager.sections_of(COMMON)),
+            ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => (Vec::new(), Sections::default()),
+        };
+        let nobody = ProfileName::new(DEFAULT)?;
+        let values = Values::new(flags, &host.env, &common, &nobody, self.manager_path());
+        let OciPlaces { oci_config, sessions, .. } = self.oci_places(host, flags, &values)?;
+        let oci = files::read(&oci_config)?.unwrap_or_default();
+        for line in ini::text(&oci).map(ini::lines).into_iter().flatten().map_while(std::result::Result::ok) {
+            if let LineKind::Section(name) = line.kind {
+                names.push(name.to_owned());
+            }
+        }
+        let mut folders = folders_in(&sessions);
+        folders.sort_unstable();
+        names.extend(folders.into_iter().filter_map(|name| name.into_string().ok()));
+        let mut profiles: Vec<ProfileName> = Vec::new();
+        for profile in names.iter().filter_map(|name| ProfileName::new(name).ok()) {
+            if !profiles.contains(&profile) {
+                profiles.push(profile);
+            }
+        }
+        Ok(profiles)
+    }
+
+    /// The settings of one profile.
+    pub fn settings_of(&self, profile: ProfileName, host: &Host, flags: &Flags) -> Result<Settings> {
         let mut warnings = Vec::new();
         let (sections, manager) = match &self.manager {
             ManagerFile::Absent(looked_for) => (Sections::default(), ManagerState::None(looked_for.clone())),
@@ -88,23 +126,31 @@ impl Config {
         };
         warnings.extend(sections.warnings.iter().cloned());
         let values = Values::new(flags, &host.env, &sections, &profile, self.manager_path());
-        let (oci_config, oci_config_from_manager) =
-            match (&self.named_oci_config, values.text("config_file")?) {
-                (Some(named), _) => (named.clone(), false),
-                (None, Some(set)) => (self.beside_manager(host, &set)?, true),
-                (None, None) => (home.join(".oci/config"), false),
-            };
-        let sessions = match (named_sessions, values.text("sessions_folder")?) {
-            (Some(named), _) => named,
-            (None, Some(set)) => self.beside_manager(host, &set)?,
-            (None, None) => default_sessions,
-        };
+        let OciPlaces { oci_config, oci_config_from_manager, sessions } =
+            self.oci_places(host, flags, &values)?;
         let other_profiles = match &self.manager {
             ManagerFile::Read(manager) => profile.others_of(&manager.sections),
             ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => None,
         };
+        let home = host.home()?;
         let places = Places { home, sessions, oci_config, oci_config_from_manager, manager, other_profiles };
         Settings::new(&values, places, warnings)
+    }
+
+    /// Where the OCI config and the sessions are.
+    fn oci_places(&self, host: &Host, flags: &Flags, values: &Values<'_>) -> Result<OciPlaces> {
+        let (oci_config, oci_config_from_manager) =
+            match (&self.named_oci_config, values.text("config_file")?) {
+                (Some(named), _) => (named.clone(), false),
+                (None, Some(set)) => (self.beside_manager(host, &set)?, true),
+                (None, None) => (host.home()?.join(".oci/config"), false),
+            };
+        let sessions = match (named(host, flags, "--sessions-folder")?, values.text("sessions_folder")?) {
+            (Some(named), _) => named,
+            (None, Some(set)) => self.beside_manager(host, &set)?,
+            (None, None) => default_sessions(host)?,
+        };
+        Ok(OciPlaces { oci_config, oci_config_from_manager, sessions })
     }
 
     fn choose(&self, host: &Host, flags: &Flags, sessions: &Path) -> Result<ProfileName> {
@@ -124,7 +170,7 @@ impl Config {
         }
     }
 
-    fn manager_path(&self) -> Option<PathBuf> {
+    pub fn manager_path(&self) -> Option<PathBuf> {
         match &self.manager {
             ManagerFile::Read(manager) => Some(manager.path.clone()),
             ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => None,
@@ -146,6 +192,10 @@ impl Config {
 fn flag_or_variable<'a>(host: &'a Host, flags: &'a Flags, option: &str) -> Option<&'a OsStr> {
     let variable = options::find(option).and_then(|row| row.variable);
     flags.get(option).map(OsStr::new).or_else(|| host.env.get(variable?))
+}
+
+fn default_sessions(host: &Host) -> Result<PathBuf> {
+    Ok(host.home()?.join(".oci/sessions"))
 }
 
 fn named(host: &Host, flags: &Flags, option: &str) -> Result<Option<PathBuf>> {

@@ -126,12 +126,12 @@ impl Drop for Hidden {
     }
 }
 
-/// The width of the terminal that stderr is, if it is known.
-pub fn terminal_columns() -> Option<usize> {
+/// The width of this terminal, if it is one and the width is known.
+pub fn terminal_columns(terminal: &impl std::os::fd::AsRawFd) -> Option<usize> {
     let mut size = MaybeUninit::<libc::winsize>::zeroed();
     // SAFETY: the call fills `size` or fails, and zeroes are a valid size.
     let size = unsafe {
-        done(libc::ioctl(2, libc::TIOCGWINSZ, size.as_mut_ptr())).ok()?;
+        done(libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ, size.as_mut_ptr())).ok()?;
         size.assume_init()
     };
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)

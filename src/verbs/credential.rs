@@ -39,7 +39,7 @@ pub fn print(host: &Host, flags: &Flags, want: Want) -> Result<Output> {
         ("expires_in", upst.exp().since(host::now()).into()),
         ("source", source.into()),
     ];
-    Ok(Output::Document { document, text, code: 0 })
+    Ok(Output::Document { document, text: text.into(), code: 0 })
 }
 
 /// Who is signed in, until when, and what to do next.

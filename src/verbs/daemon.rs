@@ -53,7 +53,7 @@ fn stay(
     let is_new = daemon.run(keeper, || {
         let flags = &invocation.flags;
         let answer = answer(host, flags, settings, &daemon.status()?, 0)?;
-        print(answer, Format::of(flags.get("--output"))).map(drop)
+        print(answer, Format::of(flags.get("--output")), &host.env).map(drop)
     })?;
     if is_new {
         Ok(Output::Code(0))
@@ -131,7 +131,7 @@ fn answer(host: &Host, flags: &Flags, settings: &Settings, status: &Status, code
         ("last_error", status.last_error.clone().into()),
         ("log_file", log_file.to_string_lossy().into()),
     ];
-    Ok(Output::Document { document, text, code })
+    Ok(Output::Document { document, text: text.into(), code })
 }
 
 /// The same for a person, with what to do next.

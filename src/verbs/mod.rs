@@ -28,6 +28,8 @@ pub struct Verb {
     pub words: &'static str,
     /// One line, for `woci --help`.
     pub summary: &'static str,
+    /// It has a line on the first screen of help. A verb of several words may be named by the line of its first word.
+    pub listed: bool,
     /// Further text for `woci help VERB`. A line that begins with a blank is not wrapped.
     pub about: &'static str,
     /// The name of the schema of the printed document: schemas/<name>.schema.json.
@@ -88,6 +90,7 @@ const ROW: Verb = Verb {
     form: Form::Words,
     words: "",
     summary: "",
+    listed: true,
     about: "",
     schema: None,
     daemon: None,
@@ -266,13 +269,17 @@ pub fn row(name: &'static str) -> &'static Verb {
     named(name).expect("the table has this row")
 }
 
-/// The verb that these words begin with.
+/// The verb that these words begin with: of `config` and `config show`, the longer.
 pub fn of_words(words: &[OsString]) -> Option<&'static Verb> {
     let is_asked_for = |verb: &&Verb| {
         let mut names = verb.name.split(' ').enumerate();
         names.all(|(n, name)| words.get(n).is_some_and(|word| word == name))
     };
-    VERBS.iter().filter(|verb| matches!(verb.form, Form::Words | Form::HiddenWords)).find(is_asked_for)
+    VERBS
+        .iter()
+        .filter(|verb| matches!(verb.form, Form::Words | Form::HiddenWords))
+        .filter(is_asked_for)
+        .max_by_key(|verb| verb.name.len())
 }
 
 fn not_available(_: &Host, invocation: Invocation) -> Result<Output> {

@@ -16,7 +16,7 @@ pub fn picture(env: &Env, text: &str) -> Option<String> {
     if !io::stderr().is_terminal() || !shows_blocks(env) {
         return None;
     }
-    let columns = sys::terminal_columns()?;
+    let columns = sys::terminal_columns(&std::io::stderr())?;
     draw(text).filter(|picture| picture.lines().all(|line| line.chars().count() < columns))
 }
 

@@ -53,7 +53,7 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
          Next: {} makes kubectl run this command.\n",
         invocation.flags.given().command(&format!("kubeconfig --cluster-id {cluster_id} --write"), None),
     );
-    Ok(Output::Document { document, text, code: 0 })
+    Ok(Output::Document { document, text: text.into(), code: 0 })
 }
 
 /// The region of `--region`, else the cluster's own, by its OCID, else the configured one.

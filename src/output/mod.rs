@@ -6,15 +6,20 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::files;
+use crate::host::Env;
 use crate::sys;
+
+mod text;
+
+pub use text::{Screen, Span, Text, Tone};
 
 /// The result of a run: something on stdout, or another program's exit code.
 pub enum Output {
     /// A document, and an exit code that tells the same in short.
     Document {
         document: Document,
-        /// The same in plain lines for a person. It holds no token.
-        text: String,
+        /// The same for a person. It holds no token.
+        text: Text,
         code: u8,
     },
     Text(String),
@@ -43,11 +48,24 @@ impl Format {
     }
 }
 
+impl Screen {
+    /// The screen that stdout is: as wide as `COLUMNS` says, else as the terminal is, else 80 columns. Colours only on
+    /// a terminal that has them (`TERM`), unless `NO_COLOR` is set (no-color.org).
+    fn of(env: &Env) -> Self {
+        let stdout = sys::stdout();
+        let named = env.get("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok());
+        let columns = named.filter(|columns| *columns > 0).or_else(|| sys::terminal_columns(&*stdout));
+        let has_colours = !env.is_empty("TERM") && env.get("TERM").is_some_and(|term| term != "dumb");
+        let colours = stdout.is_terminal() && has_colours && env.get("NO_COLOR").is_none();
+        Self { columns: columns.unwrap_or(80), colours }
+    }
+}
+
 /// Writes the result to stdout, whole, and returns the exit code.
-pub fn print(output: Output, format: Format) -> Result<u8> {
+pub fn print(output: Output, format: Format, env: &Env) -> Result<u8> {
     let (text, code) = match output {
         Output::Document { document, code, .. } if format == Format::Json => (json(&document), code),
-        Output::Document { text, code, .. } => (text.into_bytes(), code),
+        Output::Document { text, code, .. } => (text.render(Screen::of(env)).into_bytes(), code),
         Output::Text(text) => (text.into_bytes(), 0),
         Output::Code(code) => return Ok(code),
     };
