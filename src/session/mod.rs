@@ -25,6 +25,7 @@ use crate::oci::{Identity, PrivateKey, Upst};
 use crate::secret::Secret;
 pub use crate::store::record::Login;
 use crate::store::{AtRest, Contents, Keyring, Passphrase, SessionDir, refresh_token};
+use crate::time::UnixTime;
 
 /// A session that is good for at least [`USABLE_SECONDS`].
 pub struct Session {
@@ -197,10 +198,13 @@ impl<'a> Engine<'a> {
         self.dir.is_locked()
     }
 
-    /// Whether the stored session is renewed from half of its token's life on, as [`Engine::ensure`] does it for a
-    /// console session.
-    pub fn renews_at_half_of_life(&self) -> Result<bool> {
-        Ok(self.is_console(&self.snapshot()?.contents))
+    /// When whoever keeps the stored session fresh renews it, if nothing has failed; `None` if there is no token.
+    pub fn renews_from(&self) -> Result<Option<UnixTime>> {
+        let Some(upst) = self.stored_upst()? else { return Ok(None) };
+        // If the rest of what is stored cannot be read, the renewal says so.
+        let is_console = self.snapshot().is_ok_and(|stored| self.is_console(&stored.contents));
+        let window = if is_console { None } else { Some(self.settings.refresh_safety_window) };
+        Ok(Some(renew::from(&upst, window)))
     }
 
     /// Why a stored session cannot be used now; `None` if it can.

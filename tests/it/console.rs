@@ -1,6 +1,7 @@
 //! Console sessions: the sign-in at Oracle's own page, the renewal by the signed call, the sessions that
 //! `oci session authenticate` has left, and the choice between this and a provider.
 
+use crate::daemon::seconds;
 use crate::sim::console::Fragment;
 use crate::sim::domain::{self, Upst};
 use crate::sim::faults::{Fault, Grant};
@@ -487,6 +488,17 @@ fn the_daemon_and_the_thread_renew_at_half_of_the_life_and_need_no_refresh_token
     world.sim.console.end_all();
     let run = world.woci(&["--daemon", "--foreground"]).run();
     run.exits(3).says("session authenticate");
+}
+
+/// Every run renews such a session from then on, and the daemon goes by the same rule.
+#[test]
+fn a_token_that_does_not_say_when_it_was_issued_is_renewed_from_half_an_hour_before_its_end() {
+    let world = World::console();
+    world.session().seed_console(FRESH);
+    let exp = world.session().forget_iat();
+    let document = world.woci(&["--daemon"]).run().ok().json();
+    assert_eq!((seconds(&document["next_refresh"]), renewals(&world)), (exp - 30 * MINUTE, 0));
+    world.woci(&["--stop-daemon"]).run().ok();
 }
 
 /// Day and hour of a Unix time, as the documents write it.
