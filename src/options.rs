@@ -956,7 +956,8 @@ impl Flags {
             profile: value("--profile"),
             manager_config: value("--manager-config"),
             config_file: value("--config-file"),
-            region: None,
+            sessions_folder: value("--sessions-folder"),
+            ..Given::default()
         }
     }
 

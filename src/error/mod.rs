@@ -191,13 +191,17 @@ pub struct Said {
 
 /// The options of this run that choose its session. A command that a message suggests repeats them,
 /// so that it can be pasted as it is.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Given {
     pub profile: Option<String>,
     pub manager_config: Option<String>,
     pub config_file: Option<String>,
-    /// Only that of a sign-in: the next one would lack it. A region for another command is for that command alone.
-    pub region: Option<String>,
+    pub sessions_folder: Option<String>,
+    /// A daemon was to be started: a suggested sign-in does that too.
+    pub with_daemon: bool,
+    /// The further options of a sign-in, with an empty value where they take none: the next one would lack them. A
+    /// region for another command is for that command alone.
+    pub of_sign_in: Vec<(&'static str, String)>,
 }
 
 impl std::error::Error for Error {}

@@ -230,7 +230,7 @@ impl Daemon {
         });
         match &ended {
             Ok(()) => log::info(format_args!("Stopped as requested")),
-            Err(e) => keeper.report.last_error = Some(e.to_string()),
+            Err(e) => keeper.report.last_error = Some(keeper.say(e).to_string()),
         }
         // The PID file of another folder belongs to the daemon there.
         if self.check_place(&place).is_ok() {

@@ -24,7 +24,8 @@ pub fn start(host: &Host, mut invocation: Invocation) -> Result<Output> {
     take_profile_name(&mut invocation.flags, &invocation.own)?;
     let want = with_own_options(want, &invocation.own);
     let flags = &invocation.flags;
-    let settings = settings(host, flags)?;
+    let mut settings = settings(host, flags)?;
+    settings.given = invocation.given();
     let mut engine = Engine::new(host, &settings, want, None);
     if flags.has("--foreground") {
         engine.ensure().map_err(needs_person)?;

@@ -244,7 +244,9 @@ fn a_daemon_ends_with_the_reason_if_the_refresh_token_is_dead() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
     world.session().due_in(3);
-    world.woci(&["--daemon"]).run().ok();
+    let manager = world.path(".oci/woci_manager.ini");
+    let manager = manager.to_str().expect("a World's home is UTF-8");
+    world.woci(&["--daemon", "--manager-config", manager]).run().ok();
     world.sim.provider.revoke_all();
     // The reason is logged after the lock is released.
     eventually("its end and the reason", || daemon.is_gone() && daemon.log().contains("woci: "));
@@ -252,7 +254,9 @@ fn a_daemon_ends_with_the_reason_if_the_refresh_token_is_dead() {
     let last = log.lines().next_back().unwrap_or_default();
     assert!(last.contains("was revoked") && last.contains("woci session authenticate"), "{log}");
     let status = world.woci(&["--daemon-status"]).run().exits(1).document(false);
-    assert!(status["last_error"].as_str().is_some_and(|text| text.contains("was revoked")), "{status}");
+    let error = status["last_error"].as_str().unwrap_or_default();
+    let command = format!("woci session authenticate --profile DEFAULT --manager-config {manager}");
+    assert!(error.contains("was revoked") && error.contains(&command), "{error}");
     assert_eq!(world.sign_ins(), 0);
 }
 
