@@ -59,8 +59,7 @@ impl<'a> Keeper<'a> {
     /// the session and `publish` after it, and ends if one of them fails.
     ///
     /// # Errors
-    /// [`Error::NobodyToAsk`], [`Error::AnotherIdentity`] and [`Error::UnexpectedIdentity`] if only a person can help, and
-    /// the errors of `check` and `publish`.
+    /// Those after which only a person can help ([`Error::needs_person`]), and those of `check` and `publish`.
     pub fn keep(
         &mut self,
         stop: &Receiver<()>,
@@ -90,11 +89,7 @@ impl<'a> Keeper<'a> {
         let e = match self.refresh_if_due() {
             Ok(next) => return Ok(next),
             // Another try would spend a refresh token to end in the same way.
-            Err(
-                e @ (Error::NobodyToAsk { .. }
-                | Error::AnotherIdentity { .. }
-                | Error::UnexpectedIdentity { .. }),
-            ) => return Err(e),
+            Err(e) if e.needs_person().is_some() => return Err(e),
             Err(e) => e,
         };
         let now = host::now();

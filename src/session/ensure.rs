@@ -28,7 +28,7 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
                     let warning = renew::console::ends_soon(engine, &stored.contents, host::now());
                     let session = stored_session(engine, stored);
                     if let Some(why) = warning {
-                        not_renewed(engine, &session, &nobody_to_ask(engine, why));
+                        not_renewed(engine, &session, &engine.nobody_to_ask(why));
                     }
                     log::debug(format_args!(
                         "No refresh: the stored session token is valid until {}",
@@ -76,10 +76,6 @@ fn not_renewed(engine: &Engine<'_>, session: &Session, e: &Error) {
     }
 }
 
-fn nobody_to_ask(engine: &Engine<'_>, why: String) -> Error {
-    Error::NobodyToAsk { profile: engine.settings.profile.to_string(), why }
-}
-
 fn try_to_renew(engine: &mut Engine<'_>) -> Result<Session> {
     let locked = engine.dir.lock_within(renew::PURPOSE, renew::console::LIMIT, console::PURPOSE)?;
     let stored = engine.snapshot()?;
@@ -92,7 +88,7 @@ fn try_to_renew(engine: &mut Engine<'_>) -> Result<Session> {
     // Whoever waits has a session that works: no second try.
     match renew::console::renew(engine, &locked, stored, Retry::Never)? {
         renew::Outcome::Renewed(session) => Ok(*session),
-        renew::Outcome::NeedsPerson { why, .. } => Err(nobody_to_ask(engine, why)),
+        renew::Outcome::NeedsPerson { why, .. } => Err(engine.nobody_to_ask(why)),
     }
 }
 
@@ -169,7 +165,7 @@ fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) 
         renew::Outcome::Renewed(session) => Ok(*session),
         renew::Outcome::NeedsPerson { why, .. } if matches!(needs, Needs::Console(_)) && !is_console => {
             let why = format!("{why}, and Oracle's own sign-in starts only when you ask for it");
-            Err(nobody_to_ask(engine, why))
+            Err(engine.nobody_to_ask(why))
         }
         renew::Outcome::NeedsPerson { stored, why } => ask::sign_in(engine, locked, *stored, &needs, &why),
     }

@@ -268,6 +268,10 @@ impl<'a> Engine<'a> {
         }
     }
 
+    fn nobody_to_ask(&self, why: String) -> Error {
+        Error::NobodyToAsk { profile: self.settings.profile.to_string(), why }
+    }
+
     fn oci_config(&self) -> Result<ConfigFile<'a>> {
         ConfigFile::read(self.host, &self.settings.oci_config)
     }
