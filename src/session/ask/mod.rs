@@ -139,8 +139,8 @@ fn waits_without_browser(engine: &Engine<'_>) -> bool {
     engine.want.freshness == Freshness::SignedIn || has_terminal()
 }
 
-/// The hash of the refresh token file that has failed. In an explicit sign-in, and with another provider than the one of
-/// `origin`, the token in the file may still be good.
+/// The hash of the refresh token file that has failed. In an explicit sign-in, and with another provider than the one
+/// of `origin`, the token in the file may still be good.
 fn dead_file(engine: &Engine<'_>, record: &Record, origin: Option<&Origin>) -> Result<Option<String>> {
     let is_of_other = record.provider_change(origin).is_some();
     if engine.want.freshness == Freshness::SignedIn || is_of_other {
@@ -157,6 +157,30 @@ fn without_browser(engine: &Engine<'_>, why: &str, e: Error) -> Error {
         }
         other => other,
     }
+}
+
+/// Gives the folder to the origin of the sign-in, even if what follows fails. If this run is killed meanwhile, nothing
+/// of the former session is sent to the new origin: the token goes before the record changes, and the former refresh
+/// token by then belongs to another origin.
+fn give_folder_to(origin: Option<&Origin>, locked: &Locked, stored: &mut Snapshot<'_>) -> Result<()> {
+    let record = &stored.contents.record;
+    if record.provider_change(origin).or(record.exchange_change(origin)).is_some() {
+        locked.remove_token()?;
+    }
+    stored.contents.record = Record {
+        origin: origin.cloned(),
+        identity: stored.contents.identity(),
+        identity_may_change: true,
+        ..Record::default()
+    };
+    locked.store_record(&stored.contents.record)
+}
+
+/// Minutes may have passed since the OCI config was read.
+fn read_oci_config_again<'a>(engine: &Engine<'a>, stored: &mut Snapshot<'a>) -> Result<()> {
+    stored.oci_config = engine.oci_config()?;
+    stored.section = stored.oci_config.section(&engine.settings.profile)?;
+    Ok(())
 }
 
 /// Records a sign-in that a person denied or did not finish, or that ended with what was refused.
