@@ -75,8 +75,8 @@ pub(super) struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    /// The source of a secret. One that is given as an option counts before one in the profile's section, and that before
-    /// one in `[COMMON]`.
+    /// The source of a secret. One that is given as an option counts before one in the profile's section, and that
+    /// before one in `[COMMON]`.
     ///
     /// # Errors
     /// [`Error::TwoSources`] if two are set in the same place.
@@ -173,8 +173,8 @@ pub struct KeyringSource {
 
 impl KeyringSource {
     /// # Errors
-    /// [`Error::OptionNeedsOther`] if only one of both is set; [`Error::Conflict`] if the refresh token is to be encrypted
-    /// too.
+    /// [`Error::OptionNeedsOther`] if only one of both is set; [`Error::Conflict`] if the refresh token is to be
+    /// encrypted too.
     pub(super) fn of(sources: &Sources<'_>, passphrase: &PassphraseSource) -> Result<Option<Self>> {
         const KEYS: [&str; 2] = ["refresh_token_get_command", "refresh_token_put_command"];
         let [get, put] = [sources.command(KEYS[0])?, sources.command(KEYS[1])?];

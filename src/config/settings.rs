@@ -443,8 +443,8 @@ fn authz_params(values: &Values<'_>) -> Result<Vec<(String, String)>> {
     Ok(pairs)
 }
 
-/// What the session is made from: as `session_from` says, else as the settings do that only one kind has. Each pair is a
-/// key and whether it is set.
+/// What the session is made from: as `session_from` says, else as the settings do that only one kind has. Each pair is
+/// a key and whether it is set.
 fn session_from(
     values: &Values<'_>,
     provider: &[(&'static str, bool)],

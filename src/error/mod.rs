@@ -175,8 +175,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// The profile whose session only a person can renew now, and why; `None` if another try may help, or a change of the
-    /// configuration. A new variant is to be judged here.
+    /// The profile whose session only a person can renew now, and why; `None` if another try may help, or a change of
+    /// the configuration. A new variant is to be judged here.
     pub fn needs_person(&self) -> Option<(&str, String)> {
         match self {
             Self::NobodyToAsk { profile, why } | Self::DaemonNeedsPerson { profile, why } => {
@@ -292,7 +292,7 @@ pub struct Given {
     pub manager_config: Option<String>,
     pub config_file: Option<String>,
     pub sessions_folder: Option<String>,
-    /// A daemon was to be started: a suggested sign-in does that too.
+    /// The sign-in was to start a daemon too.
     pub with_daemon: bool,
     /// The further options of a sign-in, with an empty value where they take none: the next one would lack them. A
     /// region for another command is for that command alone.

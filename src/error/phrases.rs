@@ -1,5 +1,5 @@
-//! Messages and their parts: the words of a server that refused a request and what to do then, where to set what is missing, how
-//! far a clock is off, and commands that can be pasted.
+//! Messages and their parts: the words of a server that refused a request and what to do then, where to set what is
+//! missing, how far a clock is off, and commands that can be pasted.
 
 use super::{AUTH_SERVICE, DEVICE, DISCOVERY, EXCHANGE, EXCHANGE_BY_DEFAULT, Found, Given, RUNNER, Said};
 
@@ -87,8 +87,8 @@ pub fn runner_advice(variable: &str) -> &'static str {
     }
 }
 
-/// Where to set the options that are missing. `console`: Oracle's own sign-in would do without them, or is what lacks its
-/// region.
+/// Where to set the options that are missing. `console`: Oracle's own sign-in would do without them, or is what lacks
+/// its region.
 pub fn missing_advice(
     names: &[String],
     profile: &str,

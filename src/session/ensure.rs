@@ -92,8 +92,8 @@ fn try_to_renew(engine: &mut Engine<'_>) -> Result<Session> {
     }
 }
 
-/// A session whose key needs a passphrase is left as it is, unless a person asks for a new one. Where another key is that
-/// of the token, the encrypted one is of an earlier session.
+/// A session whose key needs a passphrase is left as it is, unless a person asks for a new one. Where another key is
+/// that of the token, the encrypted one is of an earlier session.
 fn refuse_encrypted_key(engine: &Engine<'_>, stored: &Snapshot<'_>) -> Result<()> {
     let Contents { upst, key, key_is_encrypted, .. } = &stored.contents;
     let is_of_token = |key: &PrivateKey| upst.as_ref().is_some_and(|upst| upst.is_bound_to(key.public()));

@@ -247,8 +247,8 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Like [`Self::unlock`], for later renewals beside a program that has the terminal: asks a person what only a person
-    /// can say then. Helper programs are not run before their value is needed.
+    /// Like [`Self::unlock`], for later renewals beside a program that has the terminal: asks a person what only a
+    /// person can say then. Helper programs are not run before their value is needed.
     pub fn unlock_by_person(&mut self) -> Result<Option<Secret>> {
         let Settings { passphrase, keyring, .. } = self.settings;
         let is_by_program = matches!(passphrase.otherwise, Some(SecretSource::Command(_)));

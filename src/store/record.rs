@@ -169,8 +169,8 @@ impl Login {
         named.or(self.identity_provider_name.as_ref().map(|_| "--identity-provider-name"))
     }
 
-    /// These names, completed by those of an earlier sign-in. An identity provider belongs to a tenancy: it is of no use
-    /// in another one.
+    /// These names, completed by those of an earlier sign-in. An identity provider belongs to a tenancy: it is of no
+    /// use in another one.
     pub fn or(self, other: &Self) -> Self {
         let Self { tenancy_name, identity_provider_name } = other.clone();
         if self.tenancy_name.is_some() && self.tenancy_name != tenancy_name {

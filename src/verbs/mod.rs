@@ -82,9 +82,9 @@ impl Invocation {
         let mut given = self.flags.given();
         let text = |value: &str| value.to_owned();
         given.profile = given.profile.or(self.own.get(PROFILE_NAME).map(text));
-        // systemd or launchd starts a daemon that stays in the foreground, and a person only signs in.
-        given.with_daemon = self.verb.name == DAEMON && !self.flags.has("--foreground");
         if self.beside.name == AUTHENTICATE {
+            // systemd or launchd starts a daemon that stays in the foreground, and a person only signs in.
+            given.with_daemon = self.verb.name == DAEMON && !self.flags.has("--foreground");
             let region = self.flags.get("--region").map(|region| ("--region", region));
             let own = self.own.iter().filter(|(name, _)| *name != PROFILE_NAME);
             given.of_sign_in =

@@ -25,9 +25,10 @@ pub const LIMIT: Duration = Duration::from_secs(50);
 /// for the lock must not give up before the renewal does.
 pub const PURPOSE: Purpose = Purpose { word: "refresh", limit: Duration::from_secs(60) };
 
-/// The moment from which on a session is renewed although its token is valid: from half of the token's life on, or later,
-/// `window` seconds before it expires. A console session has no window, since it cannot be renewed once its token has
-/// expired. A provider may issue tokens that are valid for less than the window, and each would be renewed at once.
+/// The moment from which on a session is renewed although its token is valid: from half of the token's life on, or
+/// later, `window` seconds before it expires. A console session has no window, since it cannot be renewed once its
+/// token has expired. A provider may issue tokens that are valid for less than the window, and each would be renewed at
+/// once.
 pub fn from(upst: &Upst, window: Option<u32>) -> UnixTime {
     let half = upst.half_of_life();
     window.map_or(half, |window| half.max(upst.exp().plus(-i64::from(window))))
