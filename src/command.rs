@@ -198,8 +198,8 @@ pub fn split(command: &[u8]) -> Split {
     Split { words, is_open: quote.is_some() }
 }
 
-/// The files that a program of this name may be, in the order of PATH. An empty or relative entry stands for the working
-/// folder or one in it: the program there may be anybody's, and what woci runs is handed secrets.
+/// The files that a program of this name may be, in the order of PATH. An empty or relative entry stands for the
+/// working folder or one in it: the program there may be anybody's, and what woci runs is handed secrets.
 pub fn on_path(env: &Env, name: &str) -> impl Iterator<Item = PathBuf> {
     let path = env.get("PATH").unwrap_or(OsStr::new(DEFAULT_PATH)).to_owned();
     let folders: Vec<PathBuf> = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect();

@@ -1,7 +1,7 @@
 //! Where a secret comes from, resolved when the secret is needed and not before: a run with a valid
 //! session needs none of them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::settings::Places;
 use super::values::{SetBy, Values};
@@ -75,8 +75,8 @@ pub(super) struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    /// The source of a secret. One that is given as an option counts before one in the profile's section, and that before
-    /// one in `[COMMON]`.
+    /// The source of a secret. One that is given as an option counts before one in the profile's section, and that
+    /// before one in `[COMMON]`.
     ///
     /// # Errors
     /// [`Error::TwoSources`] if two are set in the same place.
@@ -89,7 +89,7 @@ impl Sources<'_> {
             found.push((values.set_by_of(key)?, key, SecretSource::Value(Secret::new(text))));
         }
         if let Some(path) = values.path(keys.file)? {
-            let (setting, path) = (keys.file, self.absolute(&path)?);
+            let setting = keys.file;
             found.push((values.set_by_of(setting)?, setting, SecretSource::File { setting, path }));
         }
         if let Some(name) = values.text(keys.variable)? {
@@ -111,14 +111,6 @@ impl Sources<'_> {
         let Some(text) = self.values.text(setting)? else { return Ok(None) };
         let command = Command::new(setting, &text, self.places.home, self.hidden);
         command.map(Some).map_err(|why| Error::BadValue { name: setting.into(), why })
-    }
-
-    fn absolute(&self, path: &str) -> Result<PathBuf> {
-        let path = match Path::new(path).strip_prefix("~") {
-            Ok(rest) => self.places.home.join(rest),
-            Err(_) => PathBuf::from(path),
-        };
-        std::path::absolute(&path).map_err(|e| Error::RelativePath { path, why: e.to_string() })
     }
 }
 
@@ -181,8 +173,8 @@ pub struct KeyringSource {
 
 impl KeyringSource {
     /// # Errors
-    /// [`Error::OptionNeedsOther`] if only one of both is set; [`Error::Conflict`] if the refresh token is to be encrypted
-    /// too.
+    /// [`Error::OptionNeedsOther`] if only one of both is set; [`Error::Conflict`] if the refresh token is to be
+    /// encrypted too.
     pub(super) fn of(sources: &Sources<'_>, passphrase: &PassphraseSource) -> Result<Option<Self>> {
         const KEYS: [&str; 2] = ["refresh_token_get_command", "refresh_token_put_command"];
         let [get, put] = [sources.command(KEYS[0])?, sources.command(KEYS[1])?];
@@ -209,8 +201,7 @@ impl KeyringSource {
 /// Where a workload's token comes from. Such a token is valid for minutes, so that it is had anew at each renewal.
 #[derive(Clone, Debug)]
 pub enum SubjectTokenSource {
-    /// The path as it is configured.
-    File(String),
+    File(PathBuf),
     /// The name of the variable.
     Variable(String),
     Runner(Runner),
@@ -251,8 +242,9 @@ impl SubjectTokenSource {
     /// [`Error::SubjectToken`] if there is none, and those of asking a runner.
     pub fn read(&self, host: &Host, client: &Client<'_>) -> Result<Secret> {
         let text = match self {
-            Self::File(path) => files::read(&host.absolute(Path::new(path))?)?
-                .and_then(|bytes| String::from_utf8(bytes).ok().map(Secret::new)),
+            Self::File(path) => {
+                files::read(path)?.and_then(|bytes| String::from_utf8(bytes).ok().map(Secret::new))
+            }
             Self::Variable(name) => {
                 let value = host.env.get(name).and_then(|value| value.to_str());
                 value.map(|value| Secret::new(value.to_owned()))
@@ -269,7 +261,7 @@ impl SubjectTokenSource {
     /// For messages.
     pub fn name(&self) -> String {
         match self {
-            Self::File(path) => format!("the file {path}"),
+            Self::File(path) => format!("the file {}", path.display()),
             Self::Variable(name) => format!("the variable {name}"),
             Self::Runner(runner) => runner.name().to_owned(),
             Self::Command(_) => "subject_token_command".to_owned(),

@@ -168,6 +168,12 @@ pub enum SessionFrom {
 }
 
 impl SessionFrom {
+    const ALL: [Self; 3] = [Self::Provider, Self::Workload, Self::Console];
+
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|from| from.word() == word)
+    }
+
     pub fn word(self) -> &'static str {
         match self {
             Self::Provider => "provider",
@@ -437,8 +443,8 @@ fn authz_params(values: &Values<'_>) -> Result<Vec<(String, String)>> {
     Ok(pairs)
 }
 
-/// What the session is made from: as `session_from` says, else as the settings do that only one kind has. Each pair is a
-/// key and whether it is set.
+/// What the session is made from: as `session_from` says, else as the settings do that only one kind has. Each pair is
+/// a key and whether it is set.
 fn session_from(
     values: &Values<'_>,
     provider: &[(&'static str, bool)],
@@ -446,9 +452,7 @@ fn session_from(
     console: &ConsoleValues,
 ) -> Result<Option<SessionFrom>> {
     if let Some(word) = values.text("session_from")? {
-        let all = [SessionFrom::Provider, SessionFrom::Workload, SessionFrom::Console];
-        let named = all.into_iter().find(|from| from.word().eq_ignore_ascii_case(&word));
-        return Ok(Some(named.expect("the row lists them")));
+        return Ok(Some(SessionFrom::parse(&word.to_ascii_lowercase()).expect("the row lists them")));
     }
     let first = |keys: &[(&'static str, bool)]| keys.iter().find(|(_, is_set)| *is_set).map(|(key, _)| *key);
     match (first(provider), first(workload)) {
@@ -459,5 +463,18 @@ fn session_from(
             Ok(Some(SessionFrom::Console))
         }
         (None, None) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_option_has_a_word_for_each_source_of_sessions() {
+        assert_eq!(SessionFrom::ALL.map(SessionFrom::word), options::SESSION_FROM);
+        for from in SessionFrom::ALL {
+            assert_eq!(SessionFrom::parse(from.word()), Some(from));
+        }
     }
 }

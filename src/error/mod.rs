@@ -174,6 +174,101 @@ pub enum Error {
     OciRunsWoci { path: PathBuf },
 }
 
+impl Error {
+    /// The profile whose session only a person can renew now, and why; `None` if another try may help, or a change of
+    /// the configuration. A new variant is to be judged here.
+    pub fn needs_person(&self) -> Option<(&str, String)> {
+        match self {
+            Self::NobodyToAsk { profile, why } | Self::DaemonNeedsPerson { profile, why } => {
+                Some((profile, why.clone()))
+            }
+            Self::AnotherIdentity { profile, was, is } => {
+                Some((profile, format!("the session is of {was}, and the new one would be of {is}")))
+            }
+            Self::UnexpectedIdentity { profile, expected, is } => {
+                let why = format!("the new session would be of {is}, and the settings expect {expected}");
+                Some((profile, why))
+            }
+            Self::OptionWithoutValue { .. }
+            | Self::OptionMissing { .. }
+            | Self::OptionWithValue { .. }
+            | Self::OptionTwice { .. }
+            | Self::OptionNotText { .. }
+            | Self::OptionAfterOciWord { .. }
+            | Self::OptionNeedsOther { .. }
+            | Self::NotOfVerb { .. }
+            | Self::Conflict { .. }
+            | Self::NotAvailable { .. }
+            | Self::UnknownTopic { .. }
+            | Self::UnknownWord { .. }
+            | Self::UnknownOption { .. }
+            | Self::BadValue { .. }
+            | Self::ManagerConfig { .. }
+            | Self::MissingOptions { .. }
+            | Self::TwoSources { .. }
+            | Self::Secret(_)
+            | Self::SubjectToken { .. }
+            | Self::RunnerVariable { .. }
+            | Self::NoProfile { .. }
+            | Self::BadProfileName { .. }
+            | Self::UnknownProfile { .. }
+            | Self::OciConfig { .. }
+            | Self::OciConfigValue { .. }
+            | Self::SectionHoldsApiKey { .. }
+            | Self::NoHome
+            | Self::RelativePath { .. }
+            | Self::NoPassphraseSource { .. }
+            | Self::PassphraseEmpty
+            | Self::PassphraseNotText
+            | Self::PassphraseMismatch
+            | Self::NoTerminal
+            | Self::NoRefreshToken { .. }
+            | Self::WrongPassphrase { .. }
+            | Self::RefreshTokenFile { .. }
+            | Self::KeyMemory { .. }
+            | Self::File { .. }
+            | Self::Key { .. }
+            | Self::KeyEncrypted { .. }
+            | Self::Locked { .. }
+            | Self::PortTaken { .. }
+            | Self::Denied { .. }
+            | Self::AnotherIssuer { .. }
+            | Self::Unanswered { .. }
+            | Self::NoBrowser
+            | Self::Unreachable { .. }
+            | Self::Refused { .. }
+            | Self::RefreshTokenDead { .. }
+            | Self::SessionOver { .. }
+            | Self::ClockOff { .. }
+            | Self::ClientRefused { .. }
+            | Self::BadAnswer { .. }
+            | Self::Discovery { .. }
+            | Self::Untrusted { .. }
+            | Self::Proxy { .. }
+            | Self::Certificates { .. }
+            | Self::OpaqueToken
+            | Self::Upst { .. }
+            | Self::ClockWrong { .. }
+            | Self::Random { .. }
+            | Self::NewKey { .. }
+            | Self::OwnProgram { .. }
+            | Self::Scarce { .. }
+            | Self::Stdout { .. }
+            | Self::Daemon { .. }
+            | Self::DaemonRuns { .. }
+            | Self::DaemonStays { .. }
+            | Self::DaemonUnknown { .. }
+            | Self::DaemonDisplaced { .. }
+            | Self::NoRegion
+            | Self::Kubectl { .. }
+            | Self::OciMissing
+            | Self::OciMissingOrVerb { .. }
+            | Self::OciNotExecutable { .. }
+            | Self::OciRunsWoci { .. } => None,
+        }
+    }
+}
+
 /// The manager config, or the places where it could be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
@@ -191,13 +286,17 @@ pub struct Said {
 
 /// The options of this run that choose its session. A command that a message suggests repeats them,
 /// so that it can be pasted as it is.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Given {
     pub profile: Option<String>,
     pub manager_config: Option<String>,
     pub config_file: Option<String>,
-    /// Only that of a sign-in: the next one would lack it. A region for another command is for that command alone.
-    pub region: Option<String>,
+    pub sessions_folder: Option<String>,
+    /// The sign-in was to start a daemon too.
+    pub with_daemon: bool,
+    /// The further options of a sign-in, with an empty value where they take none: the next one would lack them. A
+    /// region for another command is for that command alone.
+    pub of_sign_in: Vec<(&'static str, String)>,
 }
 
 impl std::error::Error for Error {}

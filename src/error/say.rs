@@ -525,12 +525,24 @@ mod tests {
             profile: Some("prod".into()),
             manager_config: Some("/home/ada/it's mine.ini".into()),
             config_file: Some("~/oci/config".into()),
-            region: None,
+            sessions_folder: Some("/s".into()),
+            with_daemon: false,
+            of_sign_in: vec![("--tenancy-name", "acme one".into()), ("--replace-api-key", String::new())],
         };
-        let command = r"`woci session authenticate --profile prod --manager-config '/home/ada/it'\''s mine.ini' --config-file ~/oci/config`";
+        let common = [
+            r"--profile prod --manager-config '/home/ada/it'\''s mine.ini'",
+            "--config-file ~/oci/config --sessions-folder /s",
+        ];
+        let common = common.join(" ");
+        let own = "--tenancy-name 'acme one' --replace-api-key";
+        let command = &*format!("`woci session authenticate {common} {own}`");
         let next = |e: Error| e.say_to(&given).next;
         assert!(next(Error::Unanswered { minutes: 5 }).contains(command));
         assert!(next(Error::NobodyToAsk { profile: "prod".into(), why: String::new() }).contains(command));
+        assert_eq!(given.command("--stop-daemon", None), format!("`woci --stop-daemon {common}`"));
+        let given = Given { with_daemon: true, ..given.clone() };
+        let command = format!("`woci --daemon session authenticate {common} {own}`");
+        assert_eq!(given.command("session authenticate", None), command);
     }
 
     /// At least one example of each variant, in the order of the enum.

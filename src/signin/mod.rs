@@ -1,7 +1,7 @@
-//! Ways to tokens through a person, each a folder of its own: `loopback` and `device` at an OpenID provider, `console` at
-//! Oracle's own sign-in. A way does its own waiting and redeems the answer; the port that receives the answer, its pages and the
-//! browser are shared. The page that ends a sign-in is sent by who knows how it ended; whether a person may be asked at
-//! all is for `session/ask` to decide.
+//! Ways to tokens through a person, each a folder of its own: `loopback` and `device` at an OpenID provider, `console`
+//! at Oracle's own sign-in. A way does its own waiting and redeems the answer; the port that receives the answer, its
+//! pages and the browser are shared. The page that ends a sign-in is sent by who knows how it ended; whether a person
+//! may be asked at all is for `session/ask` to decide.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! Secrets that stand in no file of woci's and in no argument: files, variables and programs as sources, and the refresh
-//! token in a keyring. Programs run for a renewal only, and nothing of a secret gets into a message, an argument or an
-//! environment.
+//! Secrets that stand in no file of woci's and in no argument: files, variables and programs as sources, and the
+//! refresh token in a keyring. Programs run for a renewal only, and nothing of a secret gets into a message, an
+//! argument or an environment.
 
 use crate::sim::faults::{Fault, Grant};
 use crate::world::World;
@@ -692,7 +692,8 @@ fn a_signal_ends_woci_and_the_program() {
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         let world = World::signed_in();
         world.session().expire();
-        // stderr is a terminal, so that the program's own is shown at once. A child of the program's keeps the pipe open, and has to end too.
+        // stderr is a terminal, so that the program's own is shown at once. A child of the program's keeps the pipe
+        // open, and has to end too.
         let get = script(&world, "get", "sleep 600 & echo $! >\"$HOME/child\"; echo ready >&2; wait\n");
         configure(&world, &[("client_secret", None), ("client_secret_command", Some(&*get))]);
         let before = world.session().snapshot();

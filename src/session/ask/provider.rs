@@ -3,7 +3,10 @@
 use std::thread;
 
 use super::way::Choice;
-use super::{choose, dead_file, has_keyboard, reach, remember, remember_as, without_browser};
+use super::{
+    choose, dead_file, give_folder_to, has_keyboard, reach, read_oci_config_again, remember, remember_as,
+    without_browser,
+};
 use crate::config::{ProviderNeeds, SignInWith};
 use crate::error::{Error, Result};
 use crate::log;
@@ -15,7 +18,7 @@ use crate::session::stored::Snapshot;
 use crate::session::{Engine, Session, Source, discover, renew};
 use crate::signin::{self, Redirect, RedirectPort, Reply, Step, Way, device, loopback};
 use crate::store::record::HowFailed;
-use crate::store::{Locked, Record, refresh_token};
+use crate::store::{Locked, refresh_token};
 
 pub fn sign_in<'a>(
     engine: &mut Engine<'a>,
@@ -27,8 +30,6 @@ pub fn sign_in<'a>(
 ) -> Result<Session> {
     let settings = engine.settings;
     let origin = Some(needs.origin.clone());
-    let is_of_other_provider = stored.contents.record.provider_change(origin.as_ref()).is_some();
-    let is_of_other_exchange = stored.contents.record.exchange_change(origin.as_ref()).is_some();
     let device_url = device_url(engine, locked, needs)?;
     let choice = choose(engine, device_url.is_some(), why)?;
     let path = engine.dir.refresh_token_file();
@@ -94,21 +95,9 @@ pub fn sign_in<'a>(
             access_token
         }
     };
-    // From here on the folder belongs to the configured origin, even if the exchange fails.
-    if is_of_other_provider || is_of_other_exchange {
-        locked.remove_token()?;
-    }
-    stored.contents.record = Record {
-        origin: origin.clone(),
-        identity: stored.contents.identity(),
-        identity_may_change: true,
-        ..Record::default()
-    };
-    locked.store_record(&stored.contents.record)?;
+    give_folder_to(origin.as_ref(), locked, &mut stored)?;
 
-    // Minutes may have passed since the OCI config was read.
-    stored.oci_config = engine.oci_config()?;
-    stored.section = stored.oci_config.section(&settings.profile)?;
+    read_oci_config_again(engine, &mut stored)?;
     let upst = match checked {
         Some(upst) => upst,
         None => exchanged(engine, needs, &access_token, &binding)?,

@@ -1,6 +1,6 @@
 //! Oracle's own sign-in, as `oci session authenticate` uses it (oci-cli 3.95.1, cli_setup_bootstrap.py): nothing is
-//! registered, and the answer is a session token (UPST) that is bound to a key of ours. The answer comes in the fragment
-//! of an address, which browsers do not send, so that a page hands it over.
+//! registered, and the answer is a session token (UPST) that is bound to a key of ours. The answer comes in the
+//! fragment of an address, which browsers do not send, so that a page hands it over.
 
 pub mod answer;
 mod form;
@@ -105,7 +105,8 @@ impl SignIn<'_> {
         }
     }
 
-    /// Waits for the answer: handed over by the page, which is then still open, or pasted. The port is closed on return.
+    /// Waits for the answer: handed over by the page, which is then still open, or pasted. The port is closed on
+    /// return.
     ///
     /// # Errors
     /// [`Error::Unanswered`] after `limit`, and [`Error::NoBrowser`].

@@ -1,5 +1,6 @@
-//! The sign-in by a code (RFC 8628): woci shows a code and the address of a page of the provider's, the person types the
-//! code there in any browser, and woci asks the provider until that is done. Needs no browser, port or terminal here.
+//! The sign-in by a code (RFC 8628): woci shows a code and the address of a page of the provider's, the person types
+//! the code there in any browser, and woci asks the provider until that is done. Needs no browser, port or terminal
+//! here.
 
 mod qr;
 

@@ -111,10 +111,9 @@ fn read_paste(pasted: &Pasted, redirect_uri: &str, state: &str, iss: Option<&Iss
     }
 }
 
-/// Waits for the provider's answer to the sign-in with this `state`: a code, or [`Error::Denied`]. The answer of another
-/// issuer than `iss` is [`Error::AnotherIssuer`]. It comes to the
-/// listener, and its page is then still open, or `pasted` brings it. Stops waiting if `pasted` returns an error. The port
-/// is closed on return.
+/// Waits for the provider's answer to the sign-in with this `state`: a code, or [`Error::Denied`]. The answer of
+/// another issuer than `iss` is [`Error::AnotherIssuer`]. It comes to the listener, and its page is then still open, or
+/// `pasted` brings it. Stops waiting if `pasted` returns an error. The port is closed on return.
 ///
 /// # Errors
 /// [`Error::Unanswered`] after `limit`, and the errors of `pasted`.
