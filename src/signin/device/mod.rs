@@ -35,8 +35,8 @@ pub fn ask<'a>(
 ) -> Result<Tokens> {
     let code = device::authorize(client, provider, &plan.url)?;
     let end = Instant::now() + code.life;
-    show(host, plan, &code);
     step(client, Step::RedeemsWithin(code.life))?;
+    show(host, plan, &code);
     let tokens = wait(code.interval, end, || device::poll(client, provider, &code), thread::sleep)?
         .ok_or(Error::Unanswered { minutes: code.life.as_secs().div_ceil(60) })?;
     step(client, Step::Redeems)?;
