@@ -957,6 +957,7 @@ impl Flags {
             manager_config: value("--manager-config"),
             config_file: value("--config-file"),
             region: None,
+            sign_in_with: value("--sign-in-with"),
         }
     }
 

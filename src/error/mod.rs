@@ -113,6 +113,8 @@ pub enum Error {
     NoBrowser,
     // A sign-in is needed, and `why` says what forbids woci to ask for one.
     NobodyToAsk { profile: String, why: String },
+    // `why` says why a sign-in is needed, and `other` is another value of `--sign-in-with`.
+    NoTerminalToPaste { profile: String, why: String, other: &'static str },
 
     // The network.
     Unreachable { what: &'static str, url: String, why: String },
@@ -191,13 +193,15 @@ pub struct Said {
 
 /// The options of this run that choose its session. A command that a message suggests repeats them,
 /// so that it can be pasted as it is.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Given {
     pub profile: Option<String>,
     pub manager_config: Option<String>,
     pub config_file: Option<String>,
     /// Only that of a sign-in: the next one would lack it. A region for another command is for that command alone.
     pub region: Option<String>,
+    /// For a sign-in too.
+    pub sign_in_with: Option<String>,
 }
 
 impl std::error::Error for Error {}

@@ -16,7 +16,7 @@ pub struct ByHand<'a> {
     pub last_page: String,
     /// Host and port that are listened on, unless another program has the port.
     pub listens_on: Option<(&'a str, u16)>,
-    /// The other values of `--sign-in-with`.
+    /// The values of `--sign-in-with` that stand for another way.
     pub other_ways: &'a str,
 }
 
@@ -25,7 +25,7 @@ impl ByHand<'_> {
     pub fn instructions(&self, env: &Env) -> String {
         let Self { last_page, listens_on, other_ways } = self;
         let open = format!(
-            "Open the URL above in a browser on any machine (other ways to sign in: --sign-in-with {other_ways})."
+            "Open the URL above in a browser on any machine (to sign in another way: --sign-in-with {other_ways})."
         );
         let Some((host, port)) = listens_on else {
             return format!(

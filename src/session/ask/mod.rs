@@ -112,10 +112,11 @@ fn choose(engine: &Engine<'_>, device: bool, why: &str) -> Result<Choice> {
         keyboard: has_keyboard(engine),
     };
     way::choose(engine.settings.sign_in_with, here).map_err(|unmet| match unmet {
-        Unmet::NoKeyboard => Error::NobodyToAsk {
-            profile: engine.settings.profile.to_string(),
-            why: format!("{why}, and pasting (--sign-in-with paste) needs a terminal"),
-        },
+        Unmet::NoKeyboard => {
+            let profile = engine.settings.profile.to_string();
+            let other = if device { "device" } else { "browser" };
+            Error::NoTerminalToPaste { profile, why: why.to_owned(), other }
+        }
         Unmet::NoDeviceEndpoint => Error::BadValue {
             name: "--sign-in-with device (sign_in_with)".into(),
             why: "the provider has no device authorization endpoint, and none is configured (device_url)"
