@@ -7,7 +7,8 @@ mod subject_token;
 
 use std::time::Duration;
 
-use crate::config::Needs;
+use crate::command;
+use crate::config::{Needs, Settings};
 use crate::error::Result;
 use crate::files::lock::Purpose;
 use crate::log;
@@ -16,12 +17,17 @@ use crate::session::stored::Snapshot;
 use crate::session::{Engine, Session};
 use crate::store::Locked;
 
-/// For both requests with all their tries and waits.
+/// For both requests with all their tries and waits. Helper programs are not in it: they come before and after.
 pub const LIMIT: Duration = Duration::from_secs(50);
 
 /// Longer than [`LIMIT`], since a slow disk adds to the time that the requests take: a process that waits
 /// for the lock must not give up before the renewal does.
 pub const PURPOSE: Purpose = Purpose { word: "refresh", limit: Duration::from_secs(60) };
+
+/// What the holder of the profile's lock does, with the time that helper programs may take.
+pub fn purpose(settings: &Settings) -> Purpose {
+    Purpose { limit: PURPOSE.limit + settings.program_runs * command::LIMIT, ..PURPOSE }
+}
 
 pub enum Outcome<'a> {
     Renewed(Box<Session>),
