@@ -30,12 +30,12 @@ impl ByHand<'_> {
         let Some((host, port)) = listens_on else {
             return format!(
                 "{open}
-The last page does not load. Copy its whole address ({last_page}) and paste it here. It is not shown."
+The last page does not load. Copy its whole address ({last_page}) and paste it here. The terminal does not show it."
             );
         };
         format!(
             "{open} Then do one of these:
-- If the last page does not load, copy its whole address ({last_page}) and paste it here. It is not shown.
+- If the last page does not load, copy its whole address ({last_page}) and paste it here. The terminal does not show it.
 - Or run this on the machine with the browser, before you sign in, so that the page loads:
     {}",
             ssh_command(env, host, *port)

@@ -211,7 +211,7 @@ fn assert_is_warm(world: &World) {
         return;
     }
     let before = (world.session().snapshot(), world.sim.total(), calls(world));
-    let calls_of_interest = "execve,fork,vfork,clone,clone3,socket,connect,openat,open,write,writev,rename,renameat2,\
+    let calls_of_interest = "execve,fork,vfork,clone,clone3,socket,connect,openat,?openat2,open,write,writev,rename,renameat2,\
                              unlink,unlinkat,mkdir,mkdirat,fchmod,chmod,ftruncate,flock,fsync";
     let run =
         world.shell(&format!("strace -f -qq -o traced -e trace={calls_of_interest} woci env")).run().ok();

@@ -496,7 +496,8 @@ fn a_provider_that_is_slow_or_out_of_reach_for_a_while_is_asked_again() {
     is_signed_in(woci.finish());
     assert_eq!((world.sim.provider.ledger().early_polls, world.sim.count(Grant::DevicePoll)), (0, 2));
 
-    for fault in [
+    // All at once: each waits for the next poll.
+    let worlds = [
         Fault::drop(),
         Fault::reset(),
         Fault::status(503, ""),
@@ -506,11 +507,18 @@ fn a_provider_that_is_slow_or_out_of_reach_for_a_while_is_asked_again() {
         Fault::status(429, r#"{"error":"too_many_requests","error_description":"later"}"#),
         Fault::status(500, r#"{"error":"invalid_request"}"#),
         Fault::status(503, r#"{"error":"access_denied","error_description":"by the load balancer"}"#),
-    ] {
+    ]
+    .map(|fault| {
         let world = device_world();
         world.sim.fault(Grant::DevicePoll, fault);
-        let woci = world.woci(&["--sign-in-with", "device"]).start();
-        type_code(&world, &woci, "");
+        world
+    });
+    let runs: Vec<_> =
+        worlds.iter().map(|world| (world, world.woci(&["--sign-in-with", "device"]).start())).collect();
+    for (world, woci) in &runs {
+        type_code(world, woci, "");
+    }
+    for (world, woci) in runs {
         is_signed_in(woci.finish());
         assert_eq!(world.sim.count(Grant::DevicePoll), 2);
     }

@@ -79,7 +79,7 @@ refresh_token_passphrase each have three keys, of which you set one:
   ..._file      the file that holds the secret on one line. If other users can
                 read the file, woci refuses it.
   ..._env       the name of the variable that holds the secret. No browser
-                or helper program inherits it. oci does, unless the secret is the
+                or helper program inherits it. oci does, unless it holds the
                 passphrase.
   ..._command   a command that prints the secret on one line.
 

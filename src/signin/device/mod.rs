@@ -84,8 +84,8 @@ fn show(host: &Host, plan: &Plan, code: &DeviceCode) {
     }
     if plan.may_paste {
         log::line(format_args!(
-            "If that does not work here, press Ctrl-C and add --sign-in-with paste: a URL is then opened in any browser, \
-             and the address of its last page pasted here."
+            "If that does not work, press Ctrl-C and add --sign-in-with paste: you then open a URL in any browser, and paste \
+             the address of the last page here."
         ));
     }
     log::info(format_args!("Waiting for you to sign in, {} minutes at most", life.as_secs().div_ceil(60)));
