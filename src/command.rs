@@ -22,7 +22,7 @@ use crate::secret::{self, Secret};
 use crate::sys::{self, How};
 
 /// For a program that unlocks a keyring or asks a server. Longer than that, a run of woci seems to hang.
-const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// In bytes, of stdout and of a value to put: more than any secret, and a token of usual size.
 const LARGEST: usize = 64 << 10;

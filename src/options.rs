@@ -957,6 +957,7 @@ impl Flags {
             manager_config: value("--manager-config"),
             config_file: value("--config-file"),
             sessions_folder: value("--sessions-folder"),
+            sign_in_with: value("--sign-in-with"),
             ..Given::default()
         }
     }

@@ -60,6 +60,11 @@ impl<'a> Values<'a> {
         Ok(read.iter().find(|(known, _)| *known == key).map_or(SetBy::Default, |(_, set_by)| *set_by))
     }
 
+    /// The place where the value of a key is set, as messages name it.
+    pub fn place_of(&self, key: &str) -> Result<String> {
+        Ok(self.place(row(key), key, self.set_by_of(key)?))
+    }
+
     /// The keys that were read, each with where its value was set.
     pub fn set_by(&self) -> Vec<(&'static str, SetBy)> {
         self.read.take()

@@ -113,6 +113,8 @@ pub enum Error {
     NoBrowser,
     // A sign-in is needed, and `why` says what forbids woci to ask for one.
     NobodyToAsk { profile: String, why: String },
+    // `why` says why a sign-in is needed, and `other` is another value of `--sign-in-with`.
+    NoTerminalToPaste { profile: String, why: String, other: &'static str },
 
     // The network.
     Unreachable { what: &'static str, url: String, why: String },
@@ -175,13 +177,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// The profile whose session only a person can renew now, and why; `None` if another try may help, or a change of
-    /// the configuration. A new variant is to be judged here.
+    /// The profile whose session only a person can renew now, and why; `None` if another try may help, or a change
+    /// of the configuration.
     pub fn needs_person(&self) -> Option<(&str, String)> {
         match self {
-            Self::NobodyToAsk { profile, why } | Self::DaemonNeedsPerson { profile, why } => {
-                Some((profile, why.clone()))
-            }
+            Self::NobodyToAsk { profile, why }
+            | Self::NoTerminalToPaste { profile, why, .. }
+            | Self::DaemonNeedsPerson { profile, why } => Some((profile, why.clone())),
             Self::AnotherIdentity { profile, was, is } => {
                 Some((profile, format!("the session is of {was}, and the new one would be of {is}")))
             }
@@ -189,82 +191,7 @@ impl Error {
                 let why = format!("the new session would be of {is}, and the settings expect {expected}");
                 Some((profile, why))
             }
-            Self::OptionWithoutValue { .. }
-            | Self::OptionMissing { .. }
-            | Self::OptionWithValue { .. }
-            | Self::OptionTwice { .. }
-            | Self::OptionNotText { .. }
-            | Self::OptionAfterOciWord { .. }
-            | Self::OptionNeedsOther { .. }
-            | Self::NotOfVerb { .. }
-            | Self::Conflict { .. }
-            | Self::NotAvailable { .. }
-            | Self::UnknownTopic { .. }
-            | Self::UnknownWord { .. }
-            | Self::UnknownOption { .. }
-            | Self::BadValue { .. }
-            | Self::ManagerConfig { .. }
-            | Self::MissingOptions { .. }
-            | Self::TwoSources { .. }
-            | Self::Secret(_)
-            | Self::SubjectToken { .. }
-            | Self::RunnerVariable { .. }
-            | Self::NoProfile { .. }
-            | Self::BadProfileName { .. }
-            | Self::UnknownProfile { .. }
-            | Self::OciConfig { .. }
-            | Self::OciConfigValue { .. }
-            | Self::SectionHoldsApiKey { .. }
-            | Self::NoHome
-            | Self::RelativePath { .. }
-            | Self::NoPassphraseSource { .. }
-            | Self::PassphraseEmpty
-            | Self::PassphraseNotText
-            | Self::PassphraseMismatch
-            | Self::NoTerminal
-            | Self::NoRefreshToken { .. }
-            | Self::WrongPassphrase { .. }
-            | Self::RefreshTokenFile { .. }
-            | Self::KeyMemory { .. }
-            | Self::File { .. }
-            | Self::Key { .. }
-            | Self::KeyEncrypted { .. }
-            | Self::Locked { .. }
-            | Self::PortTaken { .. }
-            | Self::Denied { .. }
-            | Self::AnotherIssuer { .. }
-            | Self::Unanswered { .. }
-            | Self::NoBrowser
-            | Self::Unreachable { .. }
-            | Self::Refused { .. }
-            | Self::RefreshTokenDead { .. }
-            | Self::SessionOver { .. }
-            | Self::ClockOff { .. }
-            | Self::ClientRefused { .. }
-            | Self::BadAnswer { .. }
-            | Self::Discovery { .. }
-            | Self::Untrusted { .. }
-            | Self::Proxy { .. }
-            | Self::Certificates { .. }
-            | Self::OpaqueToken
-            | Self::Upst { .. }
-            | Self::ClockWrong { .. }
-            | Self::Random { .. }
-            | Self::NewKey { .. }
-            | Self::OwnProgram { .. }
-            | Self::Scarce { .. }
-            | Self::Stdout { .. }
-            | Self::Daemon { .. }
-            | Self::DaemonRuns { .. }
-            | Self::DaemonStays { .. }
-            | Self::DaemonUnknown { .. }
-            | Self::DaemonDisplaced { .. }
-            | Self::NoRegion
-            | Self::Kubectl { .. }
-            | Self::OciMissing
-            | Self::OciMissingOrVerb { .. }
-            | Self::OciNotExecutable { .. }
-            | Self::OciRunsWoci { .. } => None,
+            _ => None,
         }
     }
 }
@@ -294,6 +221,8 @@ pub struct Given {
     pub sessions_folder: Option<String>,
     /// The sign-in was to start a daemon too.
     pub with_daemon: bool,
+    /// How a person wanted to sign in; for a sign-in alone.
+    pub sign_in_with: Option<String>,
     /// The further options of a sign-in, with an empty value where they take none: the next one would lack them. A
     /// region for another command is for that command alone.
     pub of_sign_in: Vec<(&'static str, String)>,

@@ -78,6 +78,19 @@ pub fn refused_advice(what: &str, status: u16, error: Option<&str>, authenticate
     }
 }
 
+/// Pasting was chosen, and nobody can paste.
+pub fn no_terminal_to_paste(profile: &str, why: &str, other: &str, given: &Given) -> Said {
+    let with = |way: &str| {
+        let given = Given { sign_in_with: Some(way.to_owned()), ..given.clone() };
+        given.command("session authenticate", Some(profile))
+    };
+    failed(
+        "cannot sign in by pasting",
+        format!("{why}, and there is no terminal to paste at (sign_in_with = paste)"),
+        format!("run {} at a terminal, or {} here", with("paste"), with(other)),
+    )
+}
+
 /// What a job needs so that its runner sets a variable.
 pub fn runner_advice(variable: &str) -> &'static str {
     match variable {
@@ -171,6 +184,7 @@ impl Given {
             ("--manager-config", self.manager_config.as_deref()),
             ("--config-file", self.config_file.as_deref()),
             ("--sessions-folder", self.sessions_folder.as_deref()),
+            ("--sign-in-with", self.sign_in_with.as_deref().filter(|_| is_sign_in)),
         ];
         let chosen = chosen.into_iter().filter_map(|(option, value)| Some((option, value?)));
         let own = self.of_sign_in.iter().filter(|_| is_sign_in).map(|(option, value)| (*option, &**value));

@@ -4,8 +4,8 @@
 //! the older tool, because people search for them; two of them are here.
 
 use super::phrases::{
-    answered, deviation, failed, missing_advice, oauth_words, refused_advice, refused_client, row,
-    runner_advice, two_sources, words_or_status, wrong, wrong_passphrase,
+    answered, deviation, failed, missing_advice, no_terminal_to_paste, oauth_words, refused_advice,
+    refused_client, row, runner_advice, two_sources, words_or_status, wrong, wrong_passphrase,
 };
 use super::{AUTH_SERVICE, Error, Given, Said};
 
@@ -277,6 +277,10 @@ impl Error {
                 format!("run {}", given.command("session authenticate", Some(profile))),
             ),
 
+            Self::NoTerminalToPaste { profile, why, other } => {
+                no_terminal_to_paste(profile, why, other, given)
+            }
+
             // The network.
             Self::Unreachable { what, url, why } => failed(
                 format!("cannot reach the {what} {url}"),
@@ -522,6 +526,7 @@ mod tests {
     #[test]
     fn a_suggested_command_repeats_the_options_that_choose_the_session() {
         let given = Given {
+            sign_in_with: None,
             profile: Some("prod".into()),
             manager_config: Some("/home/ada/it's mine.ini".into()),
             config_file: Some("~/oci/config".into()),
@@ -734,6 +739,10 @@ mod tests {
                 .into(),
             Variant::Unanswered => vec![Error::Unanswered { minutes: 5 }],
             Variant::NoBrowser => vec![Error::NoBrowser],
+            Variant::NoTerminalToPaste => {
+                let why = "there is no refresh token".into();
+                vec![Error::NoTerminalToPaste { profile: "prod".into(), why, other: "browser" }]
+            }
             Variant::NobodyToAsk => {
                 vec![Error::NobodyToAsk { profile: "prod".into(), why: "there is no refresh token".into() }]
             }

@@ -44,7 +44,7 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
         Freshness::SignedIn => {}
     }
 
-    let locked = engine.dir.lock(renew::PURPOSE)?;
+    let locked = engine.dir.lock(renew::purpose(engine.settings))?;
     match ensure_locked(engine, &locked, seen.as_ref()) {
         Ok(session) => Ok(session),
         Err(e) => {
@@ -145,7 +145,7 @@ fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) 
     } else {
         of_section.as_ref().or(set.as_ref())
     };
-    // For all that follows, a sign-in apart: whoever waits for the lock gives up after that.
+    // For all requests that follow, a sign-in apart: whoever waits for the lock gives up after that.
     engine.client.begin(renew::LIMIT);
     let discover = |issuer: &Issuer| discover::document(engine, locked, issuer);
     let needs = engine.settings.needs(&engine.host.env, region.map(String::as_str), is_console, discover)?;

@@ -7,7 +7,8 @@ mod subject_token;
 
 use std::time::Duration;
 
-use crate::config::Needs;
+use crate::command;
+use crate::config::{Needs, Settings};
 use crate::error::Result;
 use crate::files::lock::Purpose;
 use crate::log;
@@ -18,7 +19,7 @@ use crate::session::{Engine, Session};
 use crate::store::Locked;
 use crate::time::UnixTime;
 
-/// For both requests with all their tries and waits.
+/// For both requests with all their tries and waits. Helper programs are not in it: they come before and after.
 pub const LIMIT: Duration = Duration::from_secs(50);
 
 /// Longer than [`LIMIT`], since a slow disk adds to the time that the requests take: a process that waits
@@ -32,6 +33,11 @@ pub const PURPOSE: Purpose = Purpose { word: "refresh", limit: Duration::from_se
 pub fn from(upst: &Upst, window: Option<u32>) -> UnixTime {
     let half = upst.half_of_life();
     window.map_or(half, |window| half.max(upst.exp().plus(-i64::from(window))))
+}
+
+/// What the holder of the profile's lock does, with the time that helper programs may take.
+pub fn purpose(settings: &Settings) -> Purpose {
+    Purpose { limit: PURPOSE.limit + settings.program_runs * command::LIMIT, ..PURPOSE }
 }
 
 pub enum Outcome<'a> {
