@@ -11,6 +11,7 @@ pub mod http;
 pub mod pkce;
 mod reason;
 mod resolver;
+pub mod revoke;
 pub mod runner;
 mod tcp;
 pub mod token;
