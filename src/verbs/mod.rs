@@ -191,7 +191,7 @@ count: the exit code is 1 if a session needs a person, or if the settings of a p
 
   woci status
   woci status --all
-  woci --profile prod status >/dev/null || woci --profile prod session authenticate",
+  woci status >/dev/null || woci session authenticate",
         schema: Some("status"),
         answer: Answer::By(status::run),
         ..ROW
