@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn the_section_becomes_what_it_was_and_the_rest_stays() {
-        let then = "# mine\n[a]\nx = 1\n\n[prod]\n# the key\nuser=u\nKEY_FILE: ~/k.pem\nregion = r\n\n[b]\ny=2";
+        let then =
+            "# mine\n[a]\nx = 1\n\n[prod]\n# the key\nuser=u\nKEY_FILE: ~/k.pem\nregion = r\n\n[b]\ny=2";
         for now in [
             then.replace("user=u\nKEY_FILE: ~/k.pem\n", "key_file = /s/k\nsecurity_token_file = /s/t\n"),
             then.replace("user=u\nKEY_FILE: ~/k.pem\n", ""),

@@ -146,8 +146,11 @@ impl<'a> ConfigFile<'a> {
             Ok(restores && section.api_key() != ApiKey::Alone)
         };
         let old = ini::text(&self.bytes).map_err(|fault| refused(self.path, fault))?;
-        if !self.names_session_in(profile, folder)? && !is_key_wanted(old)? {
-            return Ok(forgotten);
+        let missing = Error::NoApiKeyKept { path: self.path.to_owned(), profile: profile.to_string() };
+        match (self.names_session_in(profile, folder)?, is_key_wanted(old)?) {
+            (false, false) => return Ok(forgotten),
+            (false, true) if backup::copies(self.path).is_empty() => return Err(missing),
+            (true, _) | (false, true) => {}
         }
         let target = followed(self.path);
         let beside = target.parent().unwrap_or(Path::new("/"));
@@ -173,10 +176,7 @@ impl<'a> ConfigFile<'a> {
             files::replace_keeping_access(&target, text.as_bytes())?;
             forgotten.is_changed = true;
         }
-        match is_missing {
-            true => Err(Error::NoApiKeyKept { path: self.path.to_owned(), profile: profile.to_string() }),
-            false => Ok(forgotten),
-        }
+        if is_missing { Err(missing) } else { Ok(forgotten) }
     }
 
     /// The text without the keys that name the session in `folder`. A key file elsewhere is not the session's, and its

@@ -33,7 +33,9 @@ pub struct LoggedOut {
 pub enum Revoked {
     Yes,
     /// It stays valid there.
-    No { why: String },
+    No {
+        why: String,
+    },
     #[default]
     ThereWasNone,
 }
@@ -145,7 +147,8 @@ fn revoke(engine: &mut Engine<'_>, locked: &Locked, record: &Record) -> (Revoked
     match try_to_revoke(engine, locked, record, token) {
         Ok(()) => (Revoked::Yes, true),
         Err(NotRevoked::NoEndpoint) => {
-            let why = "no revocation endpoint is known: neither revocation_url nor the issuer's document names one";
+            let why =
+                "no revocation endpoint is known: neither revocation_url nor the issuer's document names one";
             (Revoked::No { why: why.into() }, true)
         }
         Err(NotRevoked::Elsewhere(why)) => (Revoked::No { why }, false),

@@ -128,7 +128,8 @@ pub fn look(engine: &Engine<'_>) -> Result<Status> {
     });
     let obstacle = obstacle(engine, &stored, &kept, is_refused, now);
     let upst = contents.upst.as_ref();
-    let is_there = upst.is_some() || record.origin.is_some() || !matches!(kept, Kept::Nowhere | Kept::ByCommand);
+    let is_there =
+        upst.is_some() || record.origin.is_some() || !matches!(kept, Kept::Nowhere | Kept::ByCommand);
     let encrypted_key = ensure::refuse_encrypted_key(engine, &stored).err();
     let unusable = engine.unusable(contents);
     let (state, why, next) = match (&encrypted_key, unusable, obstacle) {
@@ -141,8 +142,12 @@ pub fn look(engine: &Engine<'_>) -> Result<Status> {
         (None, None, None) => (State::Usable, None, None),
         (None, Some(why), None) => (State::Renewable, Some(why.to_owned()), None),
         (None, Some(_), Some(_)) if stored.section.is_api_key() && !is_there => (State::ApiKey, None, None),
-        (None, Some(_), Some(Obstacle { why, next, .. })) => {
-            (if is_there { State::NeedsPerson } else { State::NoSession }, Some(why), next)
+        (None, Some(_), Some(Obstacle { why, next, .. })) if is_there => {
+            (State::NeedsPerson, Some(why), next)
+        }
+        // That it lacks its parts says nothing more.
+        (None, Some(_), Some(Obstacle { why, next, is_fault })) => {
+            (State::NoSession, is_fault.then_some(why), next)
         }
     };
     Ok(Status {
@@ -192,9 +197,9 @@ fn obstacle(
         return Some(match (settings.session_from, lack) {
             // Nothing is configured: a region is enough for Oracle's own sign-in.
             (None | Some(SessionFrom::Console), Error::MissingOptions { .. }) if region.is_none() => {
-                Obstacle::new("there is no session, and no region is known".into(), SIGN_IN_SOMEWHERE)
+                Obstacle::fault("no region is known", SIGN_IN_SOMEWHERE)
             }
-            (None, Error::MissingOptions { .. }) => Obstacle::new("there is no session".into(), SIGN_IN),
+            (None, Error::MissingOptions { .. }) => Obstacle::new("nothing is configured".into(), SIGN_IN),
             _ => Obstacle::fault(format!("{}: {}", said.what, said.why), CHECK),
         });
     }
@@ -209,8 +214,8 @@ fn obstacle(
         Some(SessionFrom::Provider) => refresh_token_obstacle(engine, stored, kept, is_refused),
         Some(SessionFrom::Console) | None => {
             let why = renew::console::cannot_be_renewed(contents, now)?;
-            // It is usable, and Oracle has refused to renew it.
-            Some(Obstacle::fault(why, SIGN_IN))
+            // If it is still usable, Oracle has refused to renew it.
+            Some(Obstacle { why, next: Some(SIGN_IN), is_fault: contents.upst.is_some() })
         }
     }
 }
@@ -235,9 +240,10 @@ fn refresh_token_obstacle(
         }
         Kept::ByCommand => None,
         Kept::Encrypted => match &passphrase.otherwise {
-            None if passphrase.prompt => {
-                Some(Obstacle::new("the refresh token is encrypted: its passphrase is asked for".into(), REFRESH))
-            }
+            None if passphrase.prompt => Some(Obstacle::new(
+                "the refresh token is encrypted: its passphrase is asked for".into(),
+                REFRESH,
+            )),
             None => Some(Obstacle::fault(
                 "the refresh token is encrypted, and no passphrase source is set",
                 WITH_PASSPHRASE,

@@ -151,9 +151,11 @@ impl Report {
 
     fn text(&self) -> Text {
         if self.is_nothing() {
-            return Text::default().paragraph(format!("Profile {} has no session: nothing was there.", self.profile));
+            return Text::default()
+                .paragraph(format!("Profile {} has no session: nothing was there.", self.profile));
         }
-        let mut fields: Vec<(&str, Span)> = vec![("Profile", format!("{} is logged out", self.profile).into())];
+        let mut fields: Vec<(&str, Span)> =
+            vec![("Profile", format!("{} is logged out", self.profile).into())];
         if self.is_daemon_stopped {
             fields.push(("Daemon", "stopped".into()));
         }

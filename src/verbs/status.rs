@@ -132,7 +132,9 @@ impl Report {
             ("last_error", daemon.and_then(|daemon| daemon.last_error.as_deref()).into()),
             (
                 "failed_sign_in",
-                sign_in.map(|failed| json!({ "outcome": failed.how.word(), "at": failed.at.to_string() })).into(),
+                sign_in
+                    .map(|failed| json!({ "outcome": failed.how.word(), "at": failed.at.to_string() }))
+                    .into(),
             ),
         ]
     }
@@ -204,9 +206,7 @@ fn status_fields(status: &Status) -> Vec<(&'static str, Span)> {
         }
         State::NoSession => return vec![("Session", Span::new(why("none"), Tone::Doubtful))],
         State::Usable => match (&status.why, status.next) {
-            (Some(why), Some(_)) => {
-                Span::new(format!("valid, but cannot be renewed: {why}"), Tone::Doubtful)
-            }
+            (Some(why), Some(_)) => Span::new(format!("valid, but cannot be renewed: {why}"), Tone::Doubtful),
             _ => Span::new("valid", Tone::Good),
         },
         State::Renewable => Span::new("is renewed by the next run", Tone::Good),
@@ -227,7 +227,8 @@ fn status_fields(status: &Status) -> Vec<(&'static str, Span)> {
     fields.push(("Refresh token", refresh_token(status)));
     fields.push(("Key", key(status)));
     if let Some(failed) = &status.failed_sign_in {
-        fields.push(("Sign-in", Span::new(format!("{} at {}", failed.how.word(), failed.at), Tone::Doubtful)));
+        fields
+            .push(("Sign-in", Span::new(format!("{} at {}", failed.how.word(), failed.at), Tone::Doubtful)));
     }
     fields
 }
@@ -263,8 +264,8 @@ fn key(status: &Status) -> Span {
         KeyState::Missing => Span::new("none", Tone::Doubtful),
         KeyState::Encrypted => Span::new(format!("encrypted: {file}"), Tone::Wrong),
         KeyState::Present => format!("{file}").into(),
-        KeyState::OfToken => format!("that of the token: {file}").into(),
-        KeyState::OfAnother => Span::new(format!("not that of the token: {file}"), Tone::Wrong),
+        KeyState::OfToken => format!("matches the token: {file}").into(),
+        KeyState::OfAnother => Span::new(format!("does not match the token: {file}"), Tone::Wrong),
     }
 }
 
@@ -273,9 +274,10 @@ fn daemon_text(status: &daemon::Status) -> Span {
     let next = status.next_refresh.map_or(String::new(), |next| format!(", next refresh at {next}"));
     match (status.is_outdated(), &status.version) {
         (false, _) => format!("process {pid}{next}").into(),
-        (true, Some(version)) => {
-            Span::new(format!("process {pid} of woci {version}, from before an upgrade{next}"), Tone::Doubtful)
-        }
+        (true, Some(version)) => Span::new(
+            format!("process {pid} of woci {version}, from before an upgrade{next}"),
+            Tone::Doubtful,
+        ),
         (true, None) => {
             Span::new(format!("process {pid} of an older woci, from before an upgrade{next}"), Tone::Doubtful)
         }

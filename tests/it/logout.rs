@@ -42,9 +42,12 @@ fn nothing_is_left(world: &World) {
 #[test]
 fn a_session_is_revoked_and_removed() {
     let world = World::new();
-    world.write(".oci/config", "# mine\r\n[other]\r\nuser = u\r\n\r\n[DEFAULT]\r\n# a note\r\nregion = eu-zurich-1");
+    world.write(
+        ".oci/config",
+        "# mine\r\n[other]\r\nuser = u\r\n\r\n[DEFAULT]\r\n# a note\r\nregion = eu-zurich-1",
+    );
     let before = world.read(".oci/config");
-    configure(&world, &[]);
+    configure(&world, &[("region", None)]);
     world.woci(&[]).run().ok();
     assert_ne!(world.read(".oci/config"), before);
     let (token, files) = (refresh_token(&world), world.session().files());
@@ -188,8 +191,7 @@ fn a_keyring_is_emptied() {
     world.write("get", format!("cat '{}' 2>/dev/null; true", ring.display()));
     world.write("put", format!("cat >'{}'", ring.display()));
     let [get, put] = ["get", "put"].map(|name| format!("sh '{}'", world.path(name).display()));
-    let keyring =
-        [("refresh_token_get_command", Some(&*get)), ("refresh_token_put_command", Some(&*put))];
+    let keyring = [("refresh_token_get_command", Some(&*get)), ("refresh_token_put_command", Some(&*put))];
     configure(&world, &keyring);
     world.woci(&["session", "refresh"]).run().ok();
     let token = fs::read_to_string(&ring).expect("the keyring has it");
@@ -260,7 +262,10 @@ fn a_run_behind_the_log_out_does_not_hand_out_what_it_read_before() {
     let world = World::console();
     world.session().seed_console(600);
     // The log-out holds the session's lock while it waits for that of the OCI config.
-    world.write(".oci/config", format!("[DEFAULT]\nkey_file={}\n", world.session().path("private_key.pem").display()));
+    world.write(
+        ".oci/config",
+        format!("[DEFAULT]\nkey_file={}\n", world.session().path("private_key.pem").display()),
+    );
     let held = lock(&world.path(".oci/.woci-config.lock"));
     let leaving = world.woci(&["logout"]).start();
     leaving.says("Waiting for another process");
@@ -299,8 +304,11 @@ fn what_oci_has_made_and_what_killed_runs_have_left_goes_too() {
     world.session().write("refresh_token", "canary-left-behind");
     world.session().write(".refresh_token.0123456789abcdef.woci-next", "canary-left-beside");
     world.session().write(".token.0123456789abcdef.woci-tmp", "canary-left-half");
-    let document = logout(&world).says("session_from").json();
-    assert_eq!(document["revoked"], false, "a console session has no refresh token: nothing says whose it is");
+    let document = logout(&world).says("its provider is not configured").json();
+    assert_eq!(
+        document["revoked"], false,
+        "a console session has no refresh token: nothing says whose it is"
+    );
     assert_eq!(world.read(".oci/config"), "[DEFAULT]\nregion=us-ashburn-1\n");
     assert!(!world.session().folder.exists(), "{:?}", world.session().files());
 }
@@ -308,7 +316,8 @@ fn what_oci_has_made_and_what_killed_runs_have_left_goes_too() {
 #[test]
 fn what_is_not_of_the_session_stays() {
     let world = signed_in();
-    let config = "[DEFAULT]\nkey_file=/elsewhere/key.pem\nsecurity_token_file=/elsewhere/token\nfingerprint=aa\n";
+    let config =
+        "[DEFAULT]\nkey_file=/elsewhere/key.pem\nsecurity_token_file=/elsewhere/token\nfingerprint=aa\n";
     world.write(".oci/config", config);
     world.write("notes", "mine");
     fs::rename(world.path("notes"), world.session().path("notes")).expect("the same file system");
@@ -341,7 +350,8 @@ fn a_config_that_cannot_be_written_is_a_warning() {
 #[test]
 fn an_api_key_is_restored_in_its_section_alone() {
     let world = World::new();
-    let section = "[keyed]\n# of ada\nuser = ocid1.user.oc1..ada\nkey_file=~/ada.pem\nfingerprint = aa:bb\n\n";
+    let section =
+        "[keyed]\n# of ada\nuser = ocid1.user.oc1..ada\nkey_file=~/ada.pem\nfingerprint = aa:bb\n\n";
     let before = format!("[first]\nregion = eu-zurich-1\n\n{section}[last]\ntenancy=t");
     world.write(".oci/config", &before);
     configure(&world, &[]);
@@ -377,6 +387,9 @@ fn without_a_copy_nothing_can_be_restored_and_the_session_goes_all_the_same() {
     run.says("cannot restore an API key for profile DEFAULT");
     nothing_is_left(&world);
     world.woci(&["logout", "--all", "--restore"]).run().ok().silent();
+    fs::remove_dir_all(world.path(".oci")).expect("it is there");
+    world.woci(&["logout", "--restore"]).run().fails(1).says("cannot restore an API key");
+    assert!(!world.path(".oci").exists(), "no trace of a run that stored nothing");
 }
 
 #[test]
@@ -388,7 +401,8 @@ fn all_goes_on_after_a_profile_that_fails_and_says_which() {
     for profile in ["bad", "other", "alone"] {
         world.session_of(profile).seed(3600);
     }
-    let run = world.woci(&["logout", "--all"]).run().exits(1).says("WARNING Profile bad: ").says("redirect_port");
+    let run =
+        world.woci(&["logout", "--all"]).run().exits(1).says("WARNING Profile bad: ").says("redirect_port");
     let document = run.json();
     let profiles = document["profiles"].as_array().expect("a list");
     let names: Vec<_> = profiles.iter().map(|profile| profile["profile"].as_str().expect("text")).collect();
@@ -416,7 +430,7 @@ fn a_run_that_was_killed_is_completed_by_the_next() {
     let held = lock(&world.path(".oci/.woci-config.lock"));
     let config = world.read(".oci/config");
     let leaving = world.woci(&["logout"]).start();
-    leaving.says("Waiting for another process");
+    leaving.says("Waiting for process");
     leaving.signal(libc::SIGKILL);
     leaving.finish().exits(137);
     drop(held);

@@ -18,6 +18,7 @@ mod house; // the rules for the source files
 mod kube; // kube-credential and kubeconfig, and that background calls of kubectl open one browser at most
 mod life; // a session from its first sign-in to its last
 mod logout; // the end of a session: revocation, what is removed and what stays, renewals under way, an API key brought back
+mod looks; // the text that a person sees, at 60 and at 100 columns, as in fixtures/text
 mod network; // invalid and failing responses of the provider and the domain
 mod oci_config; // what woci writes into ~/.oci/config, and what it keeps there
 mod origin; // a refresh token is sent only to the provider that issued it

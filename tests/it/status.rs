@@ -1,9 +1,9 @@
 //! `woci status`: each state of a session with its exit code and next step, for one profile and for all; nothing is
 //! sent, written, run or locked.
 
+use crate::sim::domain;
 use crate::sim::faults::Grant;
 use crate::sim::provider::Person;
-use crate::sim::domain;
 use crate::world::World;
 use crate::world::run::Run;
 use serde_json::Value;
@@ -18,9 +18,7 @@ fn states(all: &Value) -> Vec<(&str, &str)> {
     let profiles = all["profiles"].as_array().expect("a list");
     profiles
         .iter()
-        .map(|profile| {
-            (profile["profile"].as_str().expect("text"), profile["state"].as_str().expect("text"))
-        })
+        .map(|profile| (profile["profile"].as_str().expect("text"), profile["state"].as_str().expect("text")))
         .collect()
 }
 
@@ -38,7 +36,6 @@ fn a_usable_session_needs_nothing() {
         ("user", domain::USER.into()),
         ("tenancy", domain::TENANCY.into()),
         ("region", "us-ashburn-1".into()),
-        ("session_ends", Value::Null),
         ("refresh_token", "plain".into()),
         ("refresh_token_refused", false.into()),
         ("key", "matches".into()),
@@ -47,6 +44,7 @@ fn a_usable_session_needs_nothing() {
     ] {
         assert_eq!(document[key], value, "{key}: {document}");
     }
+    assert!(document["session_ends"].is_string(), "as the token says: {document}");
     let left = document["expires_in"].as_i64().expect("a number");
     assert!((3500..=3600).contains(&left), "{left}");
     assert_eq!((snapshot(&world), world.sim.total()), (before, asked), "it only reads");
@@ -228,8 +226,13 @@ fn all_profiles_of_both_configs_and_the_folders_are_listed() {
     world.write(".oci/config", "[keyed]\nuser = ocid1.user.oc1..a\nkey_file = ~/k.pem\n");
     world.session_of("alone").seed(3600);
     let all = world.woci(&["status", "--all"]).run().ok().silent().json();
-    let expected =
-        [("DEFAULT", "usable"), ("new", "none"), ("ended", "none"), ("keyed", "api_key"), ("alone", "usable")];
+    let expected = [
+        ("DEFAULT", "usable"),
+        ("new", "none"),
+        ("ended", "none"),
+        ("keyed", "api_key"),
+        ("alone", "usable"),
+    ];
     assert_eq!(states(&all), expected);
     assert_eq!(all["profiles"][1]["next_step"], "woci session authenticate --profile new");
     assert_eq!(all["profiles"][3]["next_step"], Value::Null, "an API key is no matter of woci's");
@@ -271,7 +274,8 @@ fn a_person_reads_fields_and_a_table() {
     let world = World::signed_in();
     world.woci(&["session", "refresh"]).run().ok();
     let text: Run = world.woci(&["status", "--output", "text"]).run().ok();
-    for words in ["Token          valid until ", "Daemon         not running", "Next           nothing to do"] {
+    for words in ["Token          valid until ", "Daemon         not running", "Next           nothing to do"]
+    {
         assert!(text.stdout.contains(words), "{text}");
     }
     let all = world.woci(&["status", "--all", "--output", "text"]).run().ok();

@@ -71,11 +71,7 @@ const EFFECTS: &[Effect] = &[
         shows: "provider=corporate",
     },
     Effect { option: "--all", command: "status", shows: r#""profiles""# },
-    Effect {
-        option: "--restore",
-        command: "logout --profile keyed",
-        shows: ".oci/config.woci-backup\",",
-    },
+    Effect { option: "--restore", command: "logout --profile keyed", shows: ".oci/config.woci-backup\"," },
     Effect { option: "--output text", command: "credential", shows: "Next: `woci os ns get`" },
     Effect { option: "--profile-name work", command: "session authenticate", shows: r#""profile": "work""# },
 ];

@@ -237,9 +237,12 @@ impl Journal {
             Grant::Authorize | Grant::IdToken | Grant::ConsoleSignIn | Grant::Discovery => {
                 request.query.clone()
             }
-            Grant::Code | Grant::Refresh | Grant::Revoke | Grant::Device | Grant::DevicePoll | Grant::Exchange => {
-                form(request)
-            }
+            Grant::Code
+            | Grant::Refresh
+            | Grant::Revoke
+            | Grant::Device
+            | Grant::DevicePoll
+            | Grant::Exchange => form(request),
             Grant::ConsoleRefresh => json_members(request),
         };
         let recorded = Recorded { grant, request: request.clone(), fields };
