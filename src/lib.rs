@@ -42,7 +42,8 @@
 //!   compiler then names what to decide in `session`.
 //! - **A new error**: add a variant to `error/mod`, and its message and an example to `error/say`.
 //!
-//! `make bless` rewrites the golden files: fixtures/help/ and fixtures/errors.txt.
+//! `make bless` rewrites the golden files: fixtures/help/, fixtures/text/ and
+//! fixtures/errors.txt.
 //!
 //! # Tests
 //! A file's own unit tests end it. tests/it runs the program in a throw-away home (`world`) against the provider, the

@@ -16,8 +16,8 @@ use crate::secret::Secret;
 use crate::store::refresh_token::{self, Kept};
 use crate::store::{Locked, Record};
 
-/// For those who wait for the lock meanwhile: longer than the requests take.
-const PURPOSE: Purpose = Purpose { word: "logout", limit: Duration::from_secs(60) };
+/// For those who wait for the lock meanwhile: longer than the requests and the programs of a keyring take.
+const PURPOSE: Purpose = Purpose { word: "logout", limit: Duration::from_secs(150) };
 
 /// What is no longer there.
 #[derive(Default)]
