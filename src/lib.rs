@@ -9,15 +9,15 @@
 //! | room | owns | files |
 //! |---|---|---|
 //! | `cli` | what was asked, and help | parse, help/{mod, topics, secrets, workloads} |
-//! | `verbs` | THE table of verbs; one file each | mod; credential, env, session, daemon, kube/{credential, config}, passthrough, version |
+//! | `verbs` | THE table of verbs; one file each | mod; credential, env, session, daemon, status, logout, kube/{credential, config}, passthrough, version |
 //! | `output` | JSON or text: the one writer of stdout | mod, text |
 //! | `fresh` | keeping a session fresh in time | schedule, keeper, daemon, beside |
-//! | `session` | when a session is usable, refreshed or signed in for | ensure, stored, discover, ask/{way, provider, console}, establish, renew/{refresh_grant, subject_token, console} |
+//! | `session` | when a session is usable, refreshed or signed in for | ensure, stored, status, logout, discover, ask/{way, provider, console}, establish, renew/{refresh_grant, subject_token, console} |
 //! | `signin` | a person signs in at the browser | loopback/{callback}, device/{qr}, console/{answer, form, page}; person, by_hand, redirect, listener, connection, request, responder, peer, page, reply, opener |
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, keyring, envelope, legacy, passphrase |
-//! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, upst, key, signature, exchange, auth_service, region, environment, program |
+//! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, backup, upst, key, signature, exchange, auth_service, region, environment, program |
 //! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret; python compares with Python's parser in tests |
-//! | `oauth` | requests to a provider, and to a CI runner | discovery, http, resolver, tcp, token, device, reason, runner, pkce, url |
+//! | `oauth` | requests to a provider, and to a CI runner | discovery, http, resolver, tcp, token, device, revoke, reason, runner, pkce, url |
 //! | `command` | a helper program that gives or keeps a secret | |
 //! | `ini` | the INI file format | scan, edit |
 //! | `options` | THE table of options | |
@@ -42,7 +42,8 @@
 //!   compiler then names what to decide in `session`.
 //! - **A new error**: add a variant to `error/mod`, and its message and an example to `error/say`.
 //!
-//! `make bless` rewrites the golden files: fixtures/help/ and fixtures/errors.txt.
+//! `make bless` rewrites the golden files: fixtures/help/, fixtures/text/ and
+//! fixtures/errors.txt.
 //!
 //! # Tests
 //! A file's own unit tests end it. tests/it runs the program in a throw-away home (`world`) against the provider, the
@@ -50,9 +51,9 @@
 //!
 //! | room | tests/it |
 //! |---|---|
-//! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `passthrough`, `kube`, `readme` |
+//! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `looks`, `passthrough`, `kube`, `readme` |
 //! | `fresh` | `daemon`, `auto_refresh` |
-//! | `session` | `life`, `crowd`, `origin`, `expected`, `console`, `workload` |
+//! | `session` | `life`, `status`, `logout`, `crowd`, `origin`, `expected`, `console`, `workload` |
 //! | `signin` | `sign_in`, `ways` |
 //! | `store`, `files` | `at_rest`, `disk`, `owners` |
 //! | `oci` | `oci_config`, `passthrough` |

@@ -461,6 +461,17 @@ pub const OPTIONS: &[Opt] = &[
         ..ROW
     },
     Opt {
+        name: "--revocation-url",
+        key: Some("revocation_url"),
+        kind: Kind::Url,
+        default: Some("as in the issuer's document"),
+        value: "URL",
+        group: Group::Provider,
+        help: "the provider's endpoint that revokes the refresh token at `woci logout`",
+        example: "--revocation-url https://idp.example.com/oauth2/v1/revoke",
+        ..ROW
+    },
+    Opt {
         name: "--token-exchange-url",
         key: Some("token_exchange_url"),
         kind: Kind::Url,
@@ -880,6 +891,24 @@ pub const OPTIONS: &[Opt] = &[
         help: "replace an API key in the profile's section of the OCI config; the file as it was is kept beside it",
         example: "session authenticate --profile prod --replace-api-key",
         verbs: &["session authenticate"],
+        ..ROW
+    },
+    Opt {
+        name: "--all",
+        kind: Kind::Flag,
+        group: Group::Verb,
+        help: "every profile, not one",
+        example: "status --all",
+        verbs: &["status", "logout"],
+        ..ROW
+    },
+    Opt {
+        name: "--restore",
+        kind: Kind::Flag,
+        group: Group::Verb,
+        help: "bring back the API key that a session had replaced in the profile's section of the OCI config",
+        example: "logout --restore",
+        verbs: &["logout"],
         ..ROW
     },
 ];

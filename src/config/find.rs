@@ -136,6 +136,16 @@ impl Config {
         Settings::new(&values, places, warnings)
     }
 
+    /// Where the session of a profile is or would be, also if another of its settings is malformed.
+    pub fn session_folder(&self, profile: &ProfileName, host: &Host, flags: &Flags) -> Result<PathBuf> {
+        let sections = match &self.manager {
+            ManagerFile::Read(manager) => manager.sections_of(profile.as_str()),
+            ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => Sections::default(),
+        };
+        let values = Values::new(flags, host, &sections, profile, self.manager_path());
+        Ok(self.oci_places(host, &values)?.sessions.join(profile.as_str()))
+    }
+
     /// Where the OCI config and the sessions are.
     fn oci_places(&self, host: &Host, values: &Values<'_>) -> Result<OciPlaces> {
         let (oci_config, oci_config_from_manager) =

@@ -12,7 +12,7 @@ mod settings;
 mod values;
 
 pub use find::Config;
-pub use needs::{ConsoleNeeds, Needs, ProviderNeeds, WorkloadNeeds};
+pub use needs::{ConsoleNeeds, Needs, ProviderNeeds, RevocationNeeds, WorkloadNeeds};
 pub use profile::{DEFAULT, ProfileName};
 pub use secret::{KeyringSource, MOST_PROGRAM_RUNS, PassphraseSource, SecretSource};
 pub use settings::{Origin, SessionFrom, Settings, SignIn, SignInWith};

@@ -78,6 +78,7 @@ pub(super) struct ProviderValues {
     pub client_secret: Option<SecretSource>,
     pub device_url: Option<String>,
     pub device_form: DeviceForm,
+    pub revocation_url: Option<String>,
 }
 
 /// What a workload's session is made from, as far as it is configured.
@@ -257,6 +258,7 @@ impl Settings {
             client_id: values.text("client_id")?,
             client_secret: sources.of(&secret::CLIENT_SECRET)?,
             device_url: values.text("device_url")?,
+            revocation_url: values.text("revocation_url")?,
             device_form: match values.or_default("device_form")?.eq_ignore_ascii_case("oracle") {
                 true => DeviceForm::Oracle,
                 false => DeviceForm::Standard,

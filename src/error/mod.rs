@@ -30,6 +30,8 @@ pub const RUNNER: &str = "runner's token service";
 pub const DISCOVERY: &str = "discovery document";
 /// The provider's endpoint for device codes.
 pub const DEVICE: &str = "device authorization endpoint";
+/// The provider's endpoint that takes a refresh token back.
+pub const REVOCATION: &str = "revocation endpoint";
 /// Oracle's service that renews a session.
 pub const AUTH_SERVICE: &str = "authentication service";
 
@@ -78,6 +80,8 @@ pub enum Error {
     // A value that would damage the OCI config, or that oci could not read back.
     OciConfigValue { path: PathBuf, name: &'static str, why: String },
     SectionHoldsApiKey { path: PathBuf, profile: String },
+    // No file that was kept beside the OCI config has an API key in the profile's section.
+    NoApiKeyKept { path: PathBuf, profile: String },
     NoHome,
     RelativePath { path: PathBuf, why: String },
 

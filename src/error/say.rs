@@ -146,6 +146,11 @@ impl Error {
                     given.command_with("session authenticate", Some(profile), " --replace-api-key")
                 ),
             ),
+            Self::NoApiKeyKept { path, profile } => failed(
+                format!("cannot restore an API key for profile {profile}"),
+                format!("no {}.woci-backup file has one in [{profile}]", path.display()),
+                format!("write the API key into [{profile}] yourself; the session is removed"),
+            ),
             Self::NoHome => wrong(
                 "cannot find the home folder",
                 "HOME is not set to an absolute path",
@@ -674,6 +679,9 @@ mod tests {
             Variant::SectionHoldsApiKey => ["prod", "DEFAULT"]
                 .map(|profile| Error::SectionHoldsApiKey { path: config(), profile: profile.into() })
                 .into(),
+            Variant::NoApiKeyKept => {
+                vec![Error::NoApiKeyKept { path: "/home/ada/.oci/config".into(), profile: "prod".into() }]
+            }
             Variant::NoHome => vec![Error::NoHome],
             Variant::RelativePath => vec![Error::RelativePath {
                 path: "woci_manager.ini".into(),

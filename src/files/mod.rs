@@ -67,6 +67,14 @@ pub fn holds_only(folder: &Path, names: &[&str]) -> bool {
         .is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| is_named(&entry))))
 }
 
+/// The files of a folder, if they are nothing but lock files.
+pub fn only_locks(folder: &Path) -> Option<Vec<PathBuf>> {
+    let locks: io::Result<Vec<PathBuf>> =
+        fs::read_dir(folder).ok()?.map(|entry| entry.map(|entry| entry.path())).collect();
+    let is_lock = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "lock");
+    locks.ok().filter(|locks| locks.iter().all(is_lock))
+}
+
 /// Removes these folders, as long as they are empty.
 pub fn remove_empty(folders: &[PathBuf]) {
     for folder in folders {

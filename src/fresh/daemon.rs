@@ -24,8 +24,11 @@ use crate::host::{self, Env};
 use crate::log;
 use crate::options::{self, DAEMON_PROCESS, Flags, Kind};
 use crate::secret::Secret;
+use crate::store::{DAEMON_LOCK, DAEMON_LOG, DAEMON_PID};
 use crate::sys;
 use crate::time::UnixTime;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The line that a daemon writes to stdout once it is ready.
 const READY: &str = "ready";
@@ -55,6 +58,15 @@ pub struct Status {
     pub next_refresh: Option<UnixTime>,
     pub last_refresh: Option<UnixTime>,
     pub last_error: Option<String>,
+    /// The version of woci that it is, if it is running and says so.
+    pub version: Option<String>,
+}
+
+impl Status {
+    /// Whether it has been running since before an upgrade of woci.
+    pub fn is_outdated(&self) -> bool {
+        self.pid.is_some() && self.version.as_deref() != Some(VERSION)
+    }
 }
 
 impl Daemon {
@@ -63,15 +75,15 @@ impl Daemon {
     }
 
     pub fn log_file(&self) -> PathBuf {
-        self.folder.join("woci_refresh.log")
+        self.folder.join(DAEMON_LOG)
     }
 
     fn pid_file(&self) -> PathBuf {
-        self.folder.join("woci_refresh.pid")
+        self.folder.join(DAEMON_PID)
     }
 
     fn lock_file(&self) -> PathBuf {
-        self.folder.join("woci_refresh.lock")
+        self.folder.join(DAEMON_LOCK)
     }
 
     /// Tests the lock and reads the status file.
@@ -91,6 +103,7 @@ impl Daemon {
             next_refresh: moment("next_refresh").filter(|_| is_held),
             last_refresh: moment("last_refresh"),
             last_error: known.get("last_error").and_then(Value::as_str).map(str::to_owned),
+            version: known.get("version").and_then(Value::as_str).map(str::to_owned).filter(|_| is_held),
         })
     }
 
@@ -292,6 +305,7 @@ fn is_older_tool(command_line: &str) -> bool {
 fn write_status(lock: &mut File, pid: Option<u32>, report: &Report) {
     let known = json!({
         "pid": pid,
+        "version": VERSION,
         "next_refresh": report.next_refresh.map(|time| time.0),
         "last_refresh": report.last_refresh.map(|time| time.0),
         "last_error": report.last_error,

@@ -2,6 +2,7 @@
 //! token exchange, the renewal of a session, regions, and the `oci` program.
 
 pub mod auth_service;
+mod backup;
 pub mod command_line;
 pub mod config_file;
 pub mod environment;

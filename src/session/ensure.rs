@@ -22,7 +22,7 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
             refuse_encrypted_key(engine, &stored)?;
             match engine.unusable(&stored.contents) {
                 None if renew::console::is_due(engine, &stored.contents, host::now()) => {
-                    return Ok(renew_in_time(engine, stored));
+                    return renew_in_time(engine, stored);
                 }
                 None => {
                     let warning = renew::console::ends_soon(engine, &stored.contents, host::now());
@@ -56,14 +56,18 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
 
 /// Renews a console session of which less than half is left. The stored session is valid, so that a renewal that
 /// fails costs nobody anything yet.
-fn renew_in_time(engine: &mut Engine<'_>, stored: Snapshot<'_>) -> Session {
+fn renew_in_time(engine: &mut Engine<'_>, stored: Snapshot<'_>) -> Result<Session> {
     let e = match try_to_renew(engine) {
-        Ok(session) => return session,
+        Ok(session) => return Ok(session),
         Err(e) => e,
     };
+    // Meanwhile somebody has logged out: the session that was read before is not handed out.
+    if engine.stored_upst()?.is_none() {
+        return Err(e);
+    }
     let session = stored_session(engine, stored);
     not_renewed(engine, &session, &e);
-    session
+    Ok(session)
 }
 
 /// Tells the person why a session that is handed out was not renewed, if it ends soon.
@@ -78,6 +82,14 @@ fn not_renewed(engine: &Engine<'_>, session: &Session, e: &Error) {
 
 fn try_to_renew(engine: &mut Engine<'_>) -> Result<Session> {
     let locked = engine.dir.lock_within(renew::PURPOSE, renew::console::LIMIT, console::PURPOSE)?;
+    let renewed = try_to_renew_locked(engine, &locked);
+    if renewed.is_err() {
+        locked.leave_no_empty_folder();
+    }
+    renewed
+}
+
+fn try_to_renew_locked(engine: &mut Engine<'_>, locked: &Locked) -> Result<Session> {
     let stored = engine.snapshot()?;
     if engine.unusable(&stored.contents).is_none()
         && !renew::console::is_due(engine, &stored.contents, host::now())
@@ -86,15 +98,15 @@ fn try_to_renew(engine: &mut Engine<'_>) -> Result<Session> {
         return Ok(stored_session(engine, stored));
     }
     // Whoever waits has a session that works: no second try.
-    match renew::console::renew(engine, &locked, stored, Retry::Never)? {
+    match renew::console::renew(engine, locked, stored, Retry::Never)? {
         renew::Outcome::Renewed(session) => Ok(*session),
         renew::Outcome::NeedsPerson { why, .. } => Err(engine.nobody_to_ask(why)),
     }
 }
 
-/// A session whose key needs a passphrase is left as it is, unless a person asks for a new one. Where another key is
-/// that of the token, the encrypted one is of an earlier session.
-fn refuse_encrypted_key(engine: &Engine<'_>, stored: &Snapshot<'_>) -> Result<()> {
+/// A session whose key needs a passphrase is left as it is, unless a person asks for a new one. Where another key is that
+/// of the token, the encrypted one is of an earlier session.
+pub(super) fn refuse_encrypted_key(engine: &Engine<'_>, stored: &Snapshot<'_>) -> Result<()> {
     let Contents { upst, key, key_is_encrypted, .. } = &stored.contents;
     let is_of_token = |key: &PrivateKey| upst.as_ref().is_some_and(|upst| upst.is_bound_to(key.public()));
     match &stored.section.key_file {

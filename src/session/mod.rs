@@ -6,7 +6,9 @@ mod ask;
 mod discover;
 mod ensure;
 mod establish;
+mod logout;
 mod renew;
+mod status;
 mod stored;
 
 use std::path::PathBuf;
@@ -23,6 +25,9 @@ use crate::oauth::http::Client;
 use crate::oci::config_file::{ConfigFile, Section};
 use crate::oci::{Identity, PrivateKey, Upst};
 use crate::secret::Secret;
+pub use logout::{LoggedOut, Revoked};
+pub use status::{KeyState, State, Status};
+
 pub use crate::store::record::Login;
 use crate::store::{AtRest, Contents, Keyring, Passphrase, SessionDir, refresh_token};
 use crate::time::UnixTime;
@@ -183,9 +188,26 @@ impl<'a> Engine<'a> {
         let locked = self.dir.lock(MENDING)?;
         match self.dir.token()? {
             (Some(upst), false) => locked.store_token(&upst),
-            // Another process has stored a new token meanwhile.
-            _ => Ok(()),
+            // Another process has stored a new token meanwhile, or has logged out.
+            _ => {
+                locked.leave_no_empty_folder();
+                Ok(())
+            }
         }
+    }
+
+    /// What is stored and what the next run does with it. Sends nothing, writes nothing and takes no lock.
+    pub fn status(&self) -> Result<Status> {
+        status::look(self)
+    }
+
+    /// Revokes the refresh token at the provider and removes the session. With `restores`, also brings back the API key
+    /// that the session had replaced.
+    ///
+    /// # Errors
+    /// The first thing that could not be removed; all that can be is.
+    pub fn log_out(&mut self, restores: bool) -> (LoggedOut, Result<()>) {
+        logout::log_out(self, restores)
     }
 
     /// The UPST in the folder, valid or not.

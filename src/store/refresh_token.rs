@@ -105,6 +105,52 @@ pub fn take_up(path: &Path, at_rest: &AtRest<'_>) -> Result<()> {
     Ok(())
 }
 
+/// How the refresh token is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    Nowhere,
+    /// With the hash by which a record names it.
+    Plain(String),
+    Encrypted,
+    /// The file is neither a token nor an envelope.
+    Damaged,
+    /// By the programs of the configuration, in a keyring. Whether there is one, only they know.
+    ByCommand,
+}
+
+impl Kept {
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Nowhere => "none",
+            Self::Plain(_) => "plain",
+            Self::Encrypted => "encrypted",
+            Self::Damaged => "damaged",
+            Self::ByCommand => "command",
+        }
+    }
+}
+
+/// How the refresh token is kept, as far as its file shows, or one beside it that the next run takes up. Nothing is
+/// decrypted and no program is run.
+pub fn kept(path: &Path, at_rest: &AtRest<'_>) -> Result<Kept> {
+    if at_rest.keyring.is_some() {
+        return Ok(Kept::ByCommand);
+    }
+    for file in files::next_of(path).iter().rev().map(PathBuf::as_path).chain([path]) {
+        let counts = |bytes: &Zeroizing<Vec<u8>>| file == path || (is_whole(bytes) && !is_older(file, path));
+        let Some(bytes) = read(file)?.filter(counts) else { continue };
+        return Ok(match std::str::from_utf8(&bytes) {
+            Ok(text) if !is_encrypted(&bytes) && !text.contains(char::is_control) => {
+                Kept::Plain(record::hash(text))
+            }
+            Ok(text) if Legacy::parse(text).is_some_and(|legacy| legacy.is_ok()) => Kept::Encrypted,
+            Ok(text) if is_encrypted(&bytes) && Envelope::parse(text).is_ok() => Kept::Encrypted,
+            Ok(_) | Err(_) => Kept::Damaged,
+        });
+    }
+    Ok(Kept::Nowhere)
+}
+
 /// Whether the file or one beside it holds anything.
 pub fn is_in_folder(path: &Path) -> Result<bool> {
     for file in files::next_of(path).iter().map(PathBuf::as_path).chain([path]) {

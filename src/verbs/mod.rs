@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 
-use crate::config::{Config, Settings};
+use crate::config::{Config, ProfileName, Settings};
 use crate::error::{Error, Given, Result};
 use crate::host::Host;
 use crate::log;
@@ -15,8 +15,10 @@ mod credential;
 mod daemon;
 mod env;
 mod kube;
+mod logout;
 mod passthrough;
 mod session;
+mod status;
 mod version;
 
 #[derive(Debug)]
@@ -200,6 +202,44 @@ renewed: the refresh token is missing or no longer accepted, or a console sessio
         ..ROW
     },
     Verb {
+        name: "status",
+        summary: "show the session and what to do next",
+        about: "\
+Reads what is stored, as every run does first: nothing is sent, nothing is written, and no program is run. A token that \
+ends within a minute counts as ended.
+
+The exit code is 0 if the next run needs no person, and 1 if it does. With --all, a profile without a session does not \
+count: the exit code is 1 if a session needs a person, or if the settings of a profile are malformed.
+
+  woci status
+  woci status --all
+  woci status >/dev/null || woci session authenticate",
+        schema: Some("status"),
+        answer: Answer::By(status::run),
+        ..ROW
+    },
+    Verb {
+        name: "logout",
+        summary: "end the session, here and at the provider",
+        about: "\
+Stops the background process, revokes the refresh token at the provider (revocation_url, or as the issuer's document \
+says), and removes the session's files and its keys in the OCI config. A renewal under way is waited for. The session \
+token itself cannot be revoked: a copy of it works until it ends, within 60 minutes. At Oracle's own sign-in there is \
+nothing to revoke.
+
+If the provider cannot be reached or refuses, or the refresh token cannot be decrypted, a warning says that the token \
+stays valid there; the rest is done, and the exit code is 0. It is 1 if something could not be removed here.
+
+--restore also brings back the API key that the profile had before (`session authenticate --replace-api-key`).
+
+  woci logout
+  woci --profile prod logout --restore
+  woci logout --all",
+        schema: Some("logout"),
+        answer: Answer::By(logout::run),
+        ..ROW
+    },
+    Verb {
         name: DAEMON,
         form: Form::Option,
         summary: "keep the session fresh in a background process",
@@ -273,8 +313,6 @@ woci runs: if that is a script that runs woci again, woci goes on to the next oc
     },
     Verb { name: DAEMON_PROCESS, form: Form::HiddenWords, answer: Answer::By(daemon::process), ..ROW },
     Verb { name: "exec", ..LATER },
-    Verb { name: "status", ..LATER },
-    Verb { name: "logout", ..LATER },
     Verb { name: "doctor", ..LATER },
     Verb { name: "config", ..LATER },
     Verb { name: "completion", ..LATER },
@@ -306,6 +344,22 @@ pub fn of_words(words: &[OsString]) -> Option<&'static Verb> {
 
 fn not_available(_: &Host, invocation: Invocation) -> Result<Output> {
     Err(Error::NotAvailable { what: format!("`woci {}`", invocation.verb.name) })
+}
+
+/// Of a verb that is asked for every profile.
+const ALL: &str = "--all";
+
+/// Every profile, each with its settings or the reason why it has none.
+///
+/// # Errors
+/// [`Error::Conflict`] if one profile is named.
+fn all_profiles(host: &Host, flags: &Flags) -> Result<Vec<(ProfileName, Result<Settings>)>> {
+    if flags.has("--profile") {
+        return Err(Error::Conflict { one: ALL.into(), other: "--profile".into() });
+    }
+    let config = Config::find(host, flags)?;
+    let profiles = config.profiles(host, flags)?.into_iter();
+    Ok(profiles.map(|profile| (profile.clone(), config.settings_of(profile, host, flags))).collect())
 }
 
 /// The settings of the profile that the flags choose; messages follow its log level from here on.

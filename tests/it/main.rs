@@ -17,6 +17,8 @@ mod expected; // the session of another user or tenancy than expected is neither
 mod house; // the rules for the source files
 mod kube; // kube-credential and kubeconfig, and that background calls of kubectl open one browser at most
 mod life; // a session from its first sign-in to its last
+mod logout; // the end of a session: revocation, what is removed and what stays, renewals under way, an API key brought back
+mod looks; // the text that a person sees, at 60 and at 100 columns, as in fixtures/text
 mod network; // invalid and failing responses of the provider and the domain
 mod oci_config; // what woci writes into ~/.oci/config, and what it keeps there
 mod origin; // a refresh token is sent only to the provider that issued it
@@ -29,6 +31,7 @@ mod secrets; // secrets from files, variables and programs, and the refresh toke
 mod sign_in; // sign-ins: stray requests and attacks on the port, failures, remembered outcomes
 mod simulator; // the simulator is as strict as the services it stands for
 mod simulator_console; // so are its Oracle services, and its browser treats a fragment as browsers do
+mod status; // what woci status says of each state of a session, its exit code, and that it only reads
 mod tables; // what help lists, woci does: no option, verb or schema is left half-used
 mod ways; // pasting, device codes, and which way to the person is chosen where
 mod workload; // sessions made of a job's own token: each recipe of `woci help workloads`, the claims, RPSTs, renewals

@@ -13,6 +13,8 @@ use std::path::Path;
 const CREDENTIAL: &str = "credential";
 const EXEC_CREDENTIAL: &str = "exec-credential";
 const DAEMON_STATUS: &str = "daemon-status";
+const STATUS: &str = "status";
+const LOGOUT: &str = "logout";
 const REFRESH_TOKEN: &str = "refresh-token";
 
 #[test]
@@ -131,8 +133,26 @@ fn nobody_signed_in_yet_is_a_document_too() {
 }
 
 #[test]
+fn a_status_and_a_log_out_of_one_profile_and_of_all() {
+    let world = World::signed_in();
+    world.manager(&[("DEFAULT", &world.settings()), ("bad", &[("redirect_port".into(), "x".into())])]);
+    let document = |schema, words: &[&str], code| valid(schema, world.woci(words).run().exits(code).json());
+    assert_eq!(document(STATUS, &["status"], 0)["state"], "usable");
+    let daemon = Daemon::start(&world);
+    assert_eq!(document(STATUS, &["status"], 0)["daemon"]["pid"], daemon.started.json()["pid"]);
+    let all = document(STATUS, &["status", "--all"], 1);
+    assert_eq!(all["profiles"][1]["state"], "error", "{all}");
+    assert_eq!(document(LOGOUT, &["logout"], 0)["daemon_stopped"], true);
+    assert_eq!(document(LOGOUT, &["logout"], 0)["removed"], json!([]));
+    assert_eq!(document(LOGOUT, &["logout", "--all"], 0)["profiles"], json!([]));
+    assert_eq!(document(STATUS, &["status"], 1)["state"], "none");
+    world.session().seed(3600);
+    assert_eq!(document(LOGOUT, &["logout", "--all"], 0)["profiles"][0]["revoked"], false);
+}
+
+#[test]
 fn a_schema_takes_no_key_more_and_none_less() {
-    for name in [CREDENTIAL, DAEMON_STATUS, EXEC_CREDENTIAL] {
+    for name in [CREDENTIAL, DAEMON_STATUS, EXEC_CREDENTIAL, STATUS, LOGOUT] {
         for example in schema(name)["examples"].as_array().expect("a schema has examples") {
             exactly(name, example);
         }

@@ -70,6 +70,8 @@ const EFFECTS: &[Effect] = &[
         command: "session authenticate --profile quick",
         shows: "provider=corporate",
     },
+    Effect { option: "--all", command: "status", shows: r#""profiles""# },
+    Effect { option: "--restore", command: "logout --profile keyed", shows: ".oci/config.woci-backup\"," },
     Effect { option: "--output text", command: "credential", shows: "Next: `woci os ns get`" },
     Effect { option: "--profile-name work", command: "session authenticate", shows: r#""profile": "work""# },
 ];

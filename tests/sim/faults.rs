@@ -22,6 +22,8 @@ pub enum Grant {
     Code,
     /// `grant_type=refresh_token`.
     Refresh,
+    /// The client gives a refresh token back (RFC 7009).
+    Revoke,
     /// A request for a device code.
     Device,
     /// `grant_type` of RFC 8628: whether the person has typed the code.

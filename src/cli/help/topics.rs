@@ -37,7 +37,7 @@ fn exit_codes() -> String {
     text + "\n"
         + &paragraphs(
             "\
-`woci --daemon-status` exits with 0 if the background process runs, else with 1. `woci --stop-daemon` exits with \
+`woci status` exits with 0 if the next run needs no person, else with 1. `woci --daemon-status` exits with 0 if the background process runs, else with 1. `woci --stop-daemon` exits with \
 0 if it stopped one, and with 1 if none was running.
 
 stdout holds the result and nothing else. Messages go to stderr, one line each. An error of woci's own begins with \

@@ -73,7 +73,7 @@ pub fn renew<'a>(
 }
 
 /// Why a renewal, which never changes whose the session is, cannot bring the expected one.
-fn is_of_another(engine: &Engine<'_>, stored: &Snapshot<'_>) -> Option<String> {
+pub(super) fn is_of_another(engine: &Engine<'_>, stored: &Snapshot<'_>) -> Option<String> {
     let (expected, is) = (engine.expected(), stored.contents.identity());
     is.differs_from(&expected)
         .then(|| format!("the stored session is of {is}, and the settings expect {}", expected.known()))
