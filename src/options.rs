@@ -131,6 +131,8 @@ const ROW: Opt = Opt {
 
 /// The hidden verb that runs the process of the daemon. woci starts this process itself.
 pub const DAEMON_PROCESS: &str = "__daemon";
+/// The same for a process that renews the session once, behind a run that has ended.
+pub const RENEWAL_PROCESS: &str = "__renew";
 
 /// It is woci's with a verb of woci's. An oci command gets its own.
 pub const OUTPUT: &str = "--output";
@@ -739,7 +741,7 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Flag,
         default: Some("off"),
         group: Group::Fresh,
-        help: "keep the session fresh while an oci command runs",
+        help: "renew the session in the background; beside oci and exec while they run; with credential, env and kube-credential in a process that is left behind if a renewal is due, so that none of them waits for it",
         example: "--auto-refresh",
         essential: true,
         ..ROW

@@ -117,11 +117,8 @@ impl<'a> Keeper<'a> {
             Engine::new(self.host, &settings, Want::NEWER_WITHOUT_PERSON, self.passphrase.clone());
         let due = |engine: &Engine<'_>| {
             let Some(upst) = engine.stored_upst()? else { return Ok(None) };
-            let due = schedule::due(upst.exp(), upst.iat(), window);
-            // Any other run renews such a session then, and makes whoever asks for it wait.
-            let half_of_life =
-                upst.half_of_life().filter(|_| engine.renews_at_half_of_life().is_ok_and(|is_so| is_so));
-            Ok(Some(half_of_life.map_or(due, |half| half.min(due))))
+            let at_half_of_life = engine.renews_at_half_of_life().is_ok_and(|is_so| is_so);
+            Ok(Some(schedule::due_of(&upst, at_half_of_life, window)))
         };
         let now = host::now();
         let next = self.pace.next_try(due(&engine)?, now);

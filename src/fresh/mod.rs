@@ -1,6 +1,8 @@
-//! Keeps a session fresh: in a thread while a program runs (`beside`), or in a background process
-//! (`daemon`). Both run the loop in `keeper`, by the times that `schedule` calculates.
+//! Keeps a session fresh: in a thread while a program runs (`beside`), in a background process (`daemon`), or in
+//! processes that renew it once, behind runs that have ended (`behind`). The first two run the loop in `keeper`, and all
+//! go by the times that `schedule` calculates.
 
+pub mod behind;
 pub mod beside;
 pub mod daemon;
 pub mod keeper;

@@ -1,9 +1,10 @@
 //! Calculates when the next refresh is due. Pure: the time and the random byte are arguments.
 
+use crate::oci::Upst;
 use crate::time::UnixTime;
 
 /// The least time between two refreshes, whatever the token's claims are.
-const LEAST_PAUSE_SECONDS: i64 = 30;
+pub const LEAST_PAUSE_SECONDS: i64 = 30;
 const FIRST_BACKOFF_SECONDS: i64 = 30;
 const LONGEST_BACKOFF_SECONDS: i64 = 600;
 
@@ -14,6 +15,13 @@ pub fn due(expiration: UnixTime, issued_at: Option<UnixTime>, window: u32) -> Un
     let before_the_end = expiration.plus(-i64::from(window));
     let half_of_life = issued_at.map(|issued| issued.plus(expiration.since(issued) / 2));
     half_of_life.map_or(before_the_end, |half| half.max(before_the_end))
+}
+
+/// The time to refresh this token. A session that every run renews from half of its token's life on is refreshed then:
+/// whoever asks for it would have to wait.
+pub fn due_of(upst: &Upst, at_half_of_life: bool, window: u32) -> UnixTime {
+    let due = due(upst.exp(), upst.iat(), window);
+    upst.half_of_life().filter(|_| at_half_of_life).map_or(due, |half| half.min(due))
 }
 
 /// The record of past tries, which limits how soon the next one may start.

@@ -24,7 +24,7 @@ use crate::oci::config_file::{ConfigFile, Section};
 use crate::oci::{Identity, PrivateKey, Upst};
 use crate::secret::Secret;
 pub use crate::store::record::Login;
-use crate::store::{AtRest, Contents, Keyring, Passphrase, SessionDir, refresh_token};
+use crate::store::{AtRest, Contents, Keyring, Passphrase, Record, SessionDir, refresh_token};
 
 /// A session that is good for at least [`USABLE_SECONDS`].
 pub struct Session {
@@ -38,6 +38,7 @@ pub struct Session {
     /// The token file is as the SDKs read it, with no white space around the token.
     token_is_bare: bool,
     pub source: Source,
+    record: Record,
 }
 
 /// Whether the profile's section of the OCI config names the session, so that oci will use it.
@@ -62,6 +63,8 @@ pub enum Source {
 pub struct Want {
     pub freshness: Freshness,
     pub person: Person,
+    /// If another process holds the session's lock, the run waits for it; otherwise it fails at once.
+    pub waits_for_lock: bool,
     /// What the person named for Oracle's own sign-in.
     pub login: Login,
     /// An API key in the profile's section of the OCI config may be replaced: that was asked for by name.
@@ -93,10 +96,15 @@ impl Want {
     pub const NEWER: Self = Self::of(Freshness::Newer, Person::AtTerminal);
     pub const SIGNED_IN: Self = Self::of(Freshness::SignedIn, Person::AtTerminal);
     pub const NEWER_WITHOUT_PERSON: Self = Self::of(Freshness::Newer, Person::Nobody);
+    pub const NEWER_IF_UNLOCKED: Self = {
+        let mut want = Self::NEWER_WITHOUT_PERSON;
+        want.waits_for_lock = false;
+        want
+    };
 
     const fn of(freshness: Freshness, person: Person) -> Self {
         let login = Login { tenancy_name: None, identity_provider_name: None };
-        Self { freshness, person, login, replaces_api_key: false }
+        Self { freshness, person, waits_for_lock: true, login, replaces_api_key: false }
     }
 }
 
@@ -203,6 +211,28 @@ impl<'a> Engine<'a> {
         Ok(self.is_console(&self.snapshot()?.contents))
     }
 
+    /// The same for a session that was handed out.
+    pub fn renews_at_half_of_its_life(&self, session: &Session) -> bool {
+        self.is_console_session(&session.record, true)
+    }
+
+    /// Whether a renewal of this session, which was handed out, can be expected to succeed without a person. Reads the
+    /// refresh token's file, if the session has one.
+    pub fn can_be_renewed(&self, session: &Session) -> Result<bool> {
+        let Session { upst, key, record, .. } = session;
+        if self.is_console_session(record, true) {
+            return Ok(renew::console::can_be_renewed(upst, key, record, host::now()));
+        }
+        match self.settings.session_from {
+            Some(SessionFrom::Workload) => Ok(true),
+            Some(SessionFrom::Provider) => {
+                let path = self.dir.refresh_token_file();
+                refresh_token::can_be_spent(&path, &self.at_rest, record.refused.as_deref())
+            }
+            Some(SessionFrom::Console) | None => Ok(false),
+        }
+    }
+
     /// Why a stored session cannot be used now; `None` if it can.
     fn unusable(&self, contents: &Contents) -> Option<&'static str> {
         stored::unusable(contents, self.settings.origin().as_ref(), &self.expected(), host::now())
@@ -217,13 +247,14 @@ impl<'a> Engine<'a> {
     /// Whether the stored session is a console session: woci made it so, or oci did and nothing configured says
     /// otherwise.
     fn is_console(&self, contents: &Contents) -> bool {
-        match (self.settings.session_from, &contents.record.origin) {
+        self.is_console_session(&contents.record, contents.upst.is_some() && contents.key.is_some())
+    }
+
+    fn is_console_session(&self, record: &Record, is_there: bool) -> bool {
+        match (self.settings.session_from, &record.origin) {
             (Some(SessionFrom::Provider | SessionFrom::Workload), _) => false,
             (_, Some(origin)) => matches!(origin, Origin::Console { .. }),
-            (_, None) => {
-                let is_there = contents.upst.is_some() && contents.key.is_some();
-                is_there && !contents.record.damaged && !self.dir.has_refresh_token()
-            }
+            (_, None) => is_there && !record.damaged && !self.dir.has_refresh_token(),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{Invocation, settings};
 use crate::config::Settings;
 use crate::error::{Given, Result};
+use crate::fresh::behind;
 use crate::host::{self, Host};
 use crate::options::Flags;
 use crate::output::Output;
@@ -17,6 +18,7 @@ pub fn print(host: &Host, flags: &Flags, want: Want) -> Result<Output> {
     let mut engine = Engine::new(host, settings, want, None);
     let mut session = engine.ensure()?;
     engine.hand_out(&mut session)?;
+    behind::leave_if_due(host, flags, settings, &engine, &session);
     let upst = &session.upst;
     let source = match session.source {
         Source::Cached => "cached",

@@ -1,0 +1,158 @@
+//! A renewal behind a run: with `auto_refresh`, a run that finds the next refresh due hands out what it has at once, and
+//! leaves a process that renews the session once. Nobody hears of that process: it has no terminal and no output, asks
+//! no person, and is the child of no program that runs woci.
+//!
+//! The file `woci_renewal.lock` of the session folder says when the last process was left, so that many runs leave one, and
+//! not more than one in 30 s. Its lock is held only while a run reads and writes it.
+
+use std::fs::{File, TryLockError};
+use std::path::PathBuf;
+
+use super::daemon::{Daemon, arguments, rewrite, secrets};
+use super::schedule::{self, LEAST_PAUSE_SECONDS};
+use crate::config::Settings;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::host::{self, Host};
+use crate::log;
+use crate::oci::Upst;
+use crate::options::{Flags, Kind, RENEWAL_PROCESS, find};
+use crate::secret::Secret;
+use crate::session::{Engine, Session, Source, Want};
+use crate::store::record;
+use crate::sys;
+use crate::time::UnixTime;
+
+/// Leaves a process that renews the session, if a refresh is due and can be expected to succeed. The run that calls this
+/// has a session: a failure is only worth a message at DEBUG.
+pub fn leave_if_due(host: &Host, flags: &Flags, settings: &Settings, engine: &Engine<'_>, session: &Session) {
+    if !settings.auto_refresh || session.source != Source::Cached {
+        return;
+    }
+    let now = host::now();
+    let is_due = |at_half| schedule::due_of(&session.upst, at_half, settings.refresh_safety_window) <= now;
+    // Half of the token's life is the earliest time. Until then, nothing else is looked at.
+    if !is_due(true) || !is_due(engine.renews_at_half_of_its_life(session)) {
+        return;
+    }
+    match leave(host, flags, settings, engine, session, now) {
+        Ok(true) => {
+            log::debug(format_args!("The session is due for a renewal: left a process that renews it"))
+        }
+        Ok(false) => log::debug(format_args!("The session is due for a renewal: no process was left for it")),
+        Err(e) => log::debug(format_args!("The session is not renewed in the background: {e}")),
+    }
+}
+
+fn leave(
+    host: &Host,
+    flags: &Flags,
+    settings: &Settings,
+    engine: &Engine<'_>,
+    session: &Session,
+    now: UnixTime,
+) -> Result<bool> {
+    let stamp = Stamp::of(settings);
+    if !stamp.permits(now, &session.upst)?
+        || Daemon::of(settings).is_running()?
+        || !engine.can_be_renewed(session)?
+        || !stamp.take(now, &session.upst)?
+    {
+        return Ok(false);
+    }
+    let program = host::this_program()?;
+    let mut args = vec![program.clone().into_os_string()];
+    args.extend(arguments(flags, settings, RENEWAL_PROCESS));
+    let is_hidden = |name: &str| settings.secret_variables.iter().any(|variable| name == variable);
+    let env = host.env.iter().filter(|(name, _)| name.to_str().is_none_or(|name| !is_hidden(name)));
+    let env: Vec<_> = env.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let is_secret = |(name, _): (&str, &str)| find(name).is_some_and(|row| row.kind == Kind::Secret);
+    let has_secrets = !settings.secret_variables.is_empty() || flags.iter().any(is_secret);
+    let secrets = has_secrets.then(|| secrets(&host.env, flags, settings, None));
+    let input = secrets.as_ref().map(|secrets| secrets.expose().as_bytes());
+    sys::leave_behind(&program, &args, &env, input)
+        .map_err(|e| Error::Unattended { why: files::io_reason(&e) })?;
+    Ok(true)
+}
+
+/// In the process that was left: renews the session, unless that is not due any more or another process holds its lock.
+pub fn renew(host: &Host, settings: &Settings, passphrase: Option<Secret>) -> Result<()> {
+    let mut engine = Engine::new(host, settings, Want::NEWER_IF_UNLOCKED, passphrase);
+    let Some(upst) = engine.stored_upst()? else { return Ok(()) };
+    let at_half_of_life = engine.renews_at_half_of_life()?;
+    if schedule::due_of(&upst, at_half_of_life, settings.refresh_safety_window) > host::now() {
+        return Ok(());
+    }
+    let renewed = engine.ensure();
+    // Another try would spend a refresh token to end in the same way.
+    if let Err(Error::NobodyToAsk { .. } | Error::AnotherIdentity { .. } | Error::UnexpectedIdentity { .. }) =
+        &renewed
+    {
+        Stamp::of(settings).forbid(host::now(), &upst)?;
+    }
+    renewed.map(drop)
+}
+
+/// The file that limits how many processes are left.
+struct Stamp {
+    path: PathBuf,
+}
+
+/// When the last process was left, and the hash of a token that only a person can renew.
+struct Left {
+    at: UnixTime,
+    needs_person: Option<String>,
+}
+
+impl Stamp {
+    fn of(settings: &Settings) -> Self {
+        Self { path: settings.session_folder.join("woci_renewal.lock") }
+    }
+
+    /// Whether a process may be left now to renew this token.
+    fn permits(&self, now: UnixTime, upst: &Upst) -> Result<bool> {
+        let bytes = files::read(&self.path)?.unwrap_or_default();
+        let Some(left) = Left::parse(&bytes) else { return Ok(true) };
+        // A time in the future is that of a clock that was set back.
+        Ok(!(0..LEAST_PAUSE_SECONDS).contains(&now.since(left.at))
+            && left.needs_person.is_none_or(|token| token != hash(upst)))
+    }
+
+    /// Records that a process is left now; false if another run is doing so, or has just done it.
+    fn take(&self, now: UnixTime, upst: &Upst) -> Result<bool> {
+        let mut file = files::open_kept(&self.path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(e)) => return Err(files::file_error("lock", &self.path, &e)),
+        }
+        if !self.permits(now, upst)? {
+            return Ok(false);
+        }
+        self.write(&mut file, format!("{}\n", now.0))?;
+        Ok(true)
+    }
+
+    /// Records that only a person can renew this token.
+    fn forbid(&self, now: UnixTime, upst: &Upst) -> Result<()> {
+        let mut file = files::open_kept(&self.path)?;
+        self.write(&mut file, format!("{} {}\n", now.0, hash(upst)))
+    }
+
+    fn write(&self, file: &mut File, line: String) -> Result<()> {
+        rewrite(file, line.as_bytes()).map_err(|e| files::file_error("write to", &self.path, &e))
+    }
+}
+
+impl Left {
+    /// None if the file is empty, or another process writes it right now.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut words = std::str::from_utf8(bytes).ok()?.strip_suffix('\n')?.split(' ');
+        let at = UnixTime(words.next()?.parse().ok()?);
+        Some(Self { at, needs_person: words.next().map(str::to_owned) })
+    }
+}
+
+fn hash(upst: &Upst) -> String {
+    record::hash(upst.token().expose())
+}
