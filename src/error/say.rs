@@ -405,9 +405,11 @@ impl Error {
                 failed("cannot write to stdout", why, "check the program or file that receives the output")
             }
 
-            Self::Unattended { why } => {
-                failed("cannot leave a process that renews the session", why, "nothing is lost")
-            }
+            Self::Unattended { why } => failed(
+                "cannot leave a process that renews the session",
+                why,
+                "the session is kept, and renewed once it has ended",
+            ),
 
             // The daemon.
             Self::Daemon { log, why } => failed(

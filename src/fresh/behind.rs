@@ -5,8 +5,9 @@
 //! The file `woci_renewal.lock` of the session folder says when the last process was left, so that many runs leave one, and
 //! not more than one in 30 s. Its lock is held only while a run reads and writes it.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, TryLockError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::daemon::{Daemon, arguments, rewrite, secrets};
 use super::schedule::{self, LEAST_PAUSE_SECONDS};
@@ -65,7 +66,9 @@ fn leave(
     args.extend(arguments(flags, settings, RENEWAL_PROCESS));
     let is_hidden = |name: &str| settings.secret_variables.iter().any(|variable| name == variable);
     let env = host.env.iter().filter(|(name, _)| name.to_str().is_none_or(|name| !is_hidden(name)));
-    let env: Vec<_> = env.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let env: Vec<_> = env
+        .map(|(name, value)| Ok((name.to_owned(), in_any_folder(host, name, value)?)))
+        .collect::<Result<_>>()?;
     let is_secret = |(name, _): (&str, &str)| find(name).is_some_and(|row| row.kind == Kind::Secret);
     let has_secrets = !settings.secret_variables.is_empty() || flags.iter().any(is_secret);
     let secrets = has_secrets.then(|| secrets(&host.env, flags, settings, None));
@@ -73,6 +76,17 @@ fn leave(
     sys::leave_behind(&program, &args, &env, input)
         .map_err(|e| Error::Unattended { why: files::io_reason(&e) })?;
     Ok(true)
+}
+
+/// The value of a variable for the process that is left, whose working folder is another one: the library that finds the
+/// system's certificates, too, reads a relative path by the working folder.
+fn in_any_folder(host: &Host, name: &OsStr, value: &OsStr) -> Result<OsString> {
+    let is_file =
+        ["SSL_CERT_FILE", "OCI_CLI_CERT_BUNDLE", "REQUESTS_CA_BUNDLE"].iter().any(|file| name == *file);
+    match is_file && !value.is_empty() {
+        true => Ok(host.absolute(Path::new(value))?.into_os_string()),
+        false => Ok(value.to_owned()),
+    }
 }
 
 /// In the process that was left: renews the session, unless that is not due any more or another process holds its lock.
@@ -155,4 +169,56 @@ impl Left {
 
 fn hash(upst: &Upst) -> String {
     record::hash(upst.token().expose())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Home;
+
+    /// Two tokens, and the file of a session folder.
+    fn stamp(home: &Home) -> (Stamp, [Upst; 2]) {
+        let upst = |claims| Upst::parse(&format!("e30.{claims}.c2ln")).unwrap();
+        // {"exp":1} and {"exp":2}
+        (Stamp { path: home.path("woci_renewal.lock") }, [upst("eyJleHAiOjF9"), upst("eyJleHAiOjJ9")])
+    }
+
+    #[test]
+    fn one_process_is_left_in_30_s() {
+        let home = Home::new();
+        let (stamp, [upst, _]) = stamp(&home);
+        let now = UnixTime(1_795_467_599);
+        assert!(stamp.permits(now, &upst).unwrap());
+        assert!(stamp.take(now, &upst).unwrap());
+        for (seconds, expected) in [(0, false), (29, false), (30, true), (-1, true), (-3600, true)] {
+            assert_eq!(stamp.permits(now.plus(seconds), &upst), Ok(expected), "{seconds}");
+        }
+        assert!(!stamp.take(now.plus(29), &upst).unwrap());
+        assert!(stamp.take(now.plus(30), &upst).unwrap());
+        assert!(!stamp.permits(now.plus(30), &upst).unwrap());
+    }
+
+    #[test]
+    fn while_one_run_takes_it_no_other_does() {
+        let home = Home::new();
+        let (stamp, [upst, _]) = stamp(&home);
+        let file = files::open_kept(&stamp.path).unwrap();
+        file.lock().unwrap();
+        assert!(!stamp.take(UnixTime(60), &upst).unwrap());
+        drop(file);
+        assert!(stamp.take(UnixTime(60), &upst).unwrap());
+    }
+
+    #[test]
+    fn a_token_that_only_a_person_can_renew_is_left_alone() {
+        let home = Home::new();
+        let (stamp, [upst, other]) = stamp(&home);
+        stamp.forbid(UnixTime(60), &upst).unwrap();
+        assert!(!stamp.permits(UnixTime(3600), &upst).unwrap());
+        assert!(stamp.permits(UnixTime(3600), &other).unwrap());
+        for damaged in ["", "60", "x\n", "60 \n", "\u{fffd}\n"] {
+            home.put("woci_renewal.lock", damaged);
+            assert!(stamp.permits(UnixTime(3600), &upst).unwrap(), "{damaged:?}");
+        }
+    }
 }

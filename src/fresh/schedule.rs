@@ -108,6 +108,16 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_every_run_renews_at_half_of_its_life_is_due_then() {
+        // {"exp":3600,"iat":1200} and {"exp":3600}
+        let [upst, of_unknown_age] = ["eyJleHAiOjM2MDAsImlhdCI6MTIwMH0", "eyJleHAiOjM2MDB9"]
+            .map(|claims| Upst::parse(&format!("e30.{claims}.c2ln")).unwrap());
+        assert_eq!((due_of(&upst, true, 600), due_of(&upst, false, 600)), (UnixTime(2_400), UnixTime(3_000)));
+        assert_eq!(due_of(&upst, true, 2_000), UnixTime(2_400));
+        assert_eq!(due_of(&of_unknown_age, true, 600), UnixTime(3_000));
+    }
+
+    #[test]
     fn the_next_try_is_at_the_due_time() {
         let mut pace = Pace::default();
         assert_eq!(pace.next_try(None, NOW), None);

@@ -165,7 +165,10 @@ The exit code is that of the program; 127 if there is no such program, 126 if it
         summary: "print a token for kubectl (Oracle's Kubernetes, OKE)",
         about: "\
 kubectl runs this command by itself after `woci kubeconfig` has set it up. The token is valid for 4 minutes. \
-oci is not needed.",
+oci is not needed.
+
+With auto_refresh = true, no call waits while a session that still serves is renewed: a call that finds the renewal due \
+answers at once, and leaves a process that renews the session and ends.",
         schema: Some("exec-credential"),
         answer: Answer::By(kube::credential::run),
         ..ROW

@@ -144,6 +144,13 @@ fn the_key_does_the_same() {
 }
 
 #[test]
+fn the_kubeconfig_keeps_it() {
+    let world = World::signed_in();
+    let words = ["--auto-refresh", "--refresh-safety-window", "900", "kubeconfig", "--cluster-id", CLUSTER];
+    world.woci(&words).run().ok().prints("--auto-refresh").prints("--refresh-safety-window").prints("900");
+}
+
+#[test]
 fn a_crowd_leaves_one_process() {
     let (world, old) = due();
     let gate = world.sim.hold(Grant::Refresh);
