@@ -186,9 +186,9 @@ pub fn can_be_spent(path: &Path, at_rest: &AtRest<'_>, refused: Option<&str>) ->
     // One that could be stored only beside the file is not the one that was refused.
     let Some(bytes) = read(path)? else { return Ok(!files::next_of(path).is_empty()) };
     let is_encrypted = is_encrypted(&bytes);
-    let is_refused = |hash: &str| is_encrypted || hash == record::hash(&*bytes);
-    let needs_passphrase = is_encrypted || passphrase.is_configured();
-    Ok(!refused.is_some_and(is_refused) && !(needs_passphrase && passphrase.needs_person()))
+    let is_refused = refused.is_some_and(|hash| is_encrypted || hash == record::hash(&*bytes));
+    let needs_person = (is_encrypted || passphrase.is_configured()) && passphrase.needs_person();
+    Ok(!is_refused && !needs_person)
 }
 
 /// Prepares the file for the next refresh token: asks for the passphrase and derives the key if encryption
