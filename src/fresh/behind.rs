@@ -7,7 +7,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, TryLockError};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::daemon::{Daemon, arguments, rewrite, secrets};
 use super::schedule::{self, LEAST_PAUSE_SECONDS};
@@ -107,15 +109,10 @@ pub fn renew(host: &Host, settings: &Settings, passphrase: Option<Secret>) -> Re
     renewed.map(drop)
 }
 
-/// The file that limits how many processes are left.
+/// The file that limits how many processes are left: its time is that of the last one, and its content the hash of a token
+/// that only a person can renew, if there was one.
 struct Stamp {
     path: PathBuf,
-}
-
-/// When the last process was left, and the hash of a token that only a person can renew.
-struct Left {
-    at: UnixTime,
-    needs_person: Option<String>,
 }
 
 impl Stamp {
@@ -125,11 +122,11 @@ impl Stamp {
 
     /// Whether a process may be left now to renew this token.
     fn permits(&self, now: UnixTime, upst: &Upst) -> Result<bool> {
-        let bytes = files::read(&self.path)?.unwrap_or_default();
-        let Some(left) = Left::parse(&bytes) else { return Ok(true) };
-        // A time in the future is that of a clock that was set back.
-        Ok(!(0..LEAST_PAUSE_SECONDS).contains(&now.since(left.at))
-            && left.needs_person.is_none_or(|token| token != hash(upst)))
+        let Some(at) = files::modified(&self.path).map(host::unix_time) else { return Ok(true) };
+        let content = files::read(&self.path)?.unwrap_or_default();
+        // A time in the future is that of a clock that was set back. Another run has just made an empty file.
+        let is_recent = (0..LEAST_PAUSE_SECONDS).contains(&now.since(at)) && !content.is_empty();
+        Ok(!is_recent && content.trim_ascii_end() != hash(upst).as_bytes())
     }
 
     /// Records that a process is left now; false if another run is doing so, or has just done it.
@@ -143,28 +140,29 @@ impl Stamp {
         if !self.permits(now, upst)? {
             return Ok(false);
         }
-        self.write(&mut file, format!("{}\n", now.0))?;
+        // Not written anew each time: some file systems flush a file to the disk that was cut and written.
+        let is_new = file.metadata().is_ok_and(|about| about.len() == 0);
+        let written = if is_new { file.write_all(b"\n") } else { Ok(()) };
+        self.done(written.and_then(|()| set_time(&file, now)))?;
         Ok(true)
     }
 
     /// Records that only a person can renew this token.
     fn forbid(&self, now: UnixTime, upst: &Upst) -> Result<()> {
         let mut file = files::open_kept(&self.path)?;
-        self.write(&mut file, format!("{} {}\n", now.0, hash(upst)))
+        let written = rewrite(&mut file, format!("{}\n", hash(upst)).as_bytes());
+        self.done(written.and_then(|()| set_time(&file, now)))
     }
 
-    fn write(&self, file: &mut File, line: String) -> Result<()> {
-        rewrite(file, line.as_bytes()).map_err(|e| files::file_error("write to", &self.path, &e))
+    fn done(&self, written: io::Result<()>) -> Result<()> {
+        written.map_err(|e| files::file_error("write to", &self.path, &e))
     }
 }
 
-impl Left {
-    /// None if the file is empty, or another process writes it right now.
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let mut words = std::str::from_utf8(bytes).ok()?.strip_suffix('\n')?.split(' ');
-        let at = UnixTime(words.next()?.parse().ok()?);
-        Some(Self { at, needs_person: words.next().map(str::to_owned) })
-    }
+/// Sets the time of the last change by the clock of this machine, which is not always that of the file system.
+fn set_time(file: &File, now: UnixTime) -> io::Result<()> {
+    let since = Duration::from_secs(u64::try_from(now.0).unwrap_or_default());
+    file.set_modified(UNIX_EPOCH + since)
 }
 
 fn hash(upst: &Upst) -> String {
@@ -216,7 +214,11 @@ mod tests {
         stamp.forbid(UnixTime(60), &upst).unwrap();
         assert!(!stamp.permits(UnixTime(3600), &upst).unwrap());
         assert!(stamp.permits(UnixTime(3600), &other).unwrap());
-        for damaged in ["", "60", "x\n", "60 \n", "\u{fffd}\n"] {
+        // The next process is left for another token.
+        assert!(stamp.take(UnixTime(3600), &other).unwrap());
+        assert!(!stamp.permits(UnixTime(3601), &other).unwrap());
+        assert!(!stamp.permits(UnixTime(7200), &upst).unwrap());
+        for damaged in ["", "x", "60 \n", "\u{fffd}\n"] {
             home.put("woci_renewal.lock", damaged);
             assert!(stamp.permits(UnixTime(3600), &upst).unwrap(), "{damaged:?}");
         }

@@ -3,13 +3,12 @@
 
 use crate::sim::domain::{self, Upst};
 use crate::sim::faults::{Fault, Grant};
-use crate::sim::jwt;
 use crate::world::World;
 use crate::world::run::Woci;
 use std::fs;
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 const CLUSTER: &str = "ocid1.cluster.oc1.iad.aaaaaaaaaaaexample";
 const PASSPHRASE: &str = "correct horse battery staple";
@@ -88,11 +87,17 @@ fn wait_for_end(world: &World) {
 
 /// As if the last process had been left half a minute ago.
 fn let_half_a_minute_pass(world: &World) {
-    let stamp = world.session().read(STAMP).expect("a process was left");
-    let (at, rest) = stamp.split_at(stamp.find([' ', '\n']).expect("a whole line"));
-    let at: i64 = at.parse().expect("a time");
-    assert!((0..60).contains(&(jwt::now() - at)), "{stamp}");
-    world.session().write(STAMP, format!("{}{rest}", at - 30));
+    let file = fs::metadata(world.session().path(STAMP)).expect("a process was left");
+    let at = file.modified().expect("each file has a time");
+    assert!(at.elapsed().is_ok_and(|since| since < Duration::from_secs(60)), "{at:?}");
+    last_left(world, at - Duration::from_secs(30));
+}
+
+/// As if the last process had been left then.
+fn last_left(world: &World, at: SystemTime) {
+    let file =
+        fs::File::options().append(true).open(world.session().path(STAMP)).expect("a process was left");
+    file.set_modified(at).expect("own files take a time");
 }
 
 #[test]
@@ -245,7 +250,7 @@ fn a_renewal_that_fails_is_silent_and_tried_again_after_30_s() {
         let_half_a_minute_pass(&world);
     }
     // The clock was set back.
-    world.session().write(STAMP, format!("{}\n", jwt::now() + 3600));
+    last_left(&world, SystemTime::now() + Duration::from_secs(3600));
     world.sim.clear_faults();
     woci(&world, &[]).run().ok().silent();
     wait_for_end(&world);
@@ -360,7 +365,7 @@ fn a_console_session_is_not_waited_for_either() {
     assert_eq!(woci(&world, &[]).run().ok().silent().json()["source"], "cached");
     gate.wait_for(1);
     // With oci, the thread beside it renews.
-    world.session().write(STAMP, "0\n");
+    last_left(&world, SystemTime::UNIX_EPOCH);
     woci(&world, &["os", "ns", "get"]).run().ok().silent().prints("argv");
     assert_eq!(left(&world).len(), 1);
     gate.open();

@@ -16,7 +16,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 const TRUE: &str = "/bin/true";
 const CLUSTER: &str = "ocid1.cluster.oc1.iad.aaaaaaaasimulatedcluster";
@@ -202,9 +202,13 @@ impl Bench {
         let mut leaving = Program::new(self.woci(&["--auto-refresh"]));
         for _ in 0..TURNS / 5 {
             warm.start();
-            let _ = fs::remove_file(&stamp);
+            // As if the last process had been left long ago.
+            if let Ok(file) = fs::File::options().append(true).open(&stamp) {
+                file.set_modified(SystemTime::UNIX_EPOCH).expect("own files take a time");
+            }
             leaving.start();
-            assert!(stamp.exists(), "no process was left");
+            let left = fs::metadata(&stamp).and_then(|file| file.modified());
+            assert!(left.is_ok_and(|left| left > SystemTime::UNIX_EPOCH), "no process was left");
         }
         fs::write(&token, fresh).expect("the session folder is writable");
         let added = leaving.wall().saturating_sub(warm.wall());
