@@ -28,7 +28,7 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 const LARGEST: usize = 64 << 10;
 
 /// Searched if PATH is not set, as shells do.
-const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+pub const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Shorter texts occur by accident in a program's messages.
 const SHORTEST_SECRET: usize = 4;

@@ -105,7 +105,11 @@ fn installed(path: PathBuf) -> Option<PathBuf> {
 
 /// The time by the wall clock; negative before 1970.
 pub fn now() -> UnixTime {
-    let seconds = match SystemTime::now().duration_since(UNIX_EPOCH) {
+    unix_time(SystemTime::now())
+}
+
+pub fn unix_time(time: SystemTime) -> UnixTime {
+    let seconds = match time.duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |seconds| -seconds),
     };

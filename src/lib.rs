@@ -9,9 +9,9 @@
 //! | room | owns | files |
 //! |---|---|---|
 //! | `cli` | what was asked, and help | parse, help/{mod, topics, secrets, workloads} |
-//! | `verbs` | THE table of verbs; one file each | mod; credential, env, session, daemon, status, logout, kube/{credential, config}, passthrough, version |
+//! | `verbs` | THE table of verbs; one file each | mod; credential, env, exec, session, daemon, renewal, status, logout, kube/{credential, config}, passthrough, version |
 //! | `output` | JSON or text: the one writer of stdout | mod, text |
-//! | `fresh` | keeping a session fresh in time | schedule, keeper, daemon, beside |
+//! | `fresh` | keeping a session fresh in time | schedule, keeper, daemon, beside, behind |
 //! | `session` | when a session is usable, refreshed or signed in for | ensure, stored, status, logout, discover, ask/{way, provider, console}, establish, renew/{refresh_grant, subject_token, console} |
 //! | `signin` | a person signs in at the browser | loopback/{callback}, device/{qr}, console/{answer, form, page}; person, by_hand, redirect, listener, connection, request, responder, peer, page, reply, opener |
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, keyring, envelope, legacy, passphrase |
@@ -25,7 +25,7 @@
 //! | `log` | messages on stderr | |
 //! | `host` | environment, home, clock, randomness | |
 //! | `error` | every way to fail, and what a person reads then | mod, say, secret, phrases |
-//! | `sys` | system calls; the only unsafe code | process, piped, terminal, disk, acl, memory; screen in tests |
+//! | `sys` | system calls; the only unsafe code | process, execute, piped, terminal, disk, acl, memory; screen in tests |
 //! | `jwt`, `time`, `secret` | a token's claims; Unix time; a text that is never shown | |
 //! | `printable` | the words of other programs, as one printable line | |
 //! | `testing` | what unit tests share | home, vectors, golden |
@@ -51,8 +51,8 @@
 //!
 //! | room | tests/it |
 //! |---|---|
-//! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `looks`, `passthrough`, `kube`, `readme` |
-//! | `fresh` | `daemon`, `auto_refresh` |
+//! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `looks`, `passthrough`, `exec`, `kube`, `readme` |
+//! | `fresh` | `daemon`, `auto_refresh`, `behind` |
 //! | `session` | `life`, `status`, `logout`, `crowd`, `origin`, `expected`, `console`, `workload` |
 //! | `signin` | `sign_in`, `ways` |
 //! | `store`, `files` | `at_rest`, `disk`, `owners` |

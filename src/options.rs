@@ -105,7 +105,7 @@ pub struct Opt {
     /// Some oci commands have an option of the same name, so woci refuses this option after an oci
     /// word. fixtures/oci-options.txt lists all options of oci.
     pub clashes_with_oci: bool,
-    /// Affects which session is used, so `woci kubeconfig` writes the option into its entry. Never
+    /// Affects which session is used, or when it is renewed, so `woci kubeconfig` writes the option into its entry. Never
     /// set for a secret.
     pub kept_in_kubeconfig: bool,
 }
@@ -131,6 +131,8 @@ const ROW: Opt = Opt {
 
 /// The hidden verb that runs the process of the daemon. woci starts this process itself.
 pub const DAEMON_PROCESS: &str = "__daemon";
+/// The same for a process that renews the session once, behind a run that has ended.
+pub const RENEWAL_PROCESS: &str = "__renew";
 
 /// It is woci's with a verb of woci's. An oci command gets its own.
 pub const OUTPUT: &str = "--output";
@@ -750,9 +752,10 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Flag,
         default: Some("off"),
         group: Group::Fresh,
-        help: "keep the session fresh while an oci command runs",
+        help: "renew the session in the background; beside oci and exec while they run; with credential, env and kube-credential in a process that is left behind if a renewal is due, so that none of them waits for it",
         example: "--auto-refresh",
         essential: true,
+        kept_in_kubeconfig: true,
         ..ROW
     },
     Opt {
@@ -764,6 +767,7 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::Fresh,
         help: "a session token is refreshed in the background this many seconds before it expires; never before half of its lifetime has passed",
         example: "--refresh-safety-window 300",
+        kept_in_kubeconfig: true,
         ..ROW
     },
     Opt {

@@ -15,7 +15,7 @@ use pico_args::Arguments;
 
 use crate::error::{Error, Result};
 use crate::oci::command_line;
-use crate::options::{self, DAEMON_PROCESS, Flags, Kind, OPTIONS, OUTPUT, Opt};
+use crate::options::{self, Flags, Kind, OPTIONS, OUTPUT, Opt};
 use crate::verbs::{self, CREDENTIAL, Form, HELP, Invocation, PASSTHROUGH, VERBS, VERSION, Verb};
 
 /// # Errors
@@ -24,7 +24,9 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation> {
     let mut line = Line::default();
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
-        if arg == "--" {
+        if line.names_program() {
+            line.words.extend(std::iter::once(arg).chain(args.by_ref()));
+        } else if arg == "--" {
             line.take_after_dashes(args.by_ref().collect());
         } else {
             line.take(arg, &mut args)?;
@@ -51,6 +53,17 @@ struct Line {
 }
 
 impl Line {
+    /// The verb that runs a program, if that was asked for.
+    fn runner(&self) -> Option<&'static Verb> {
+        verbs::of_words(&self.words).filter(|verb| verb.runs_program)
+    }
+
+    /// Whether the program is named that the verb runs. What follows is the program's: as with `env` and `sudo`, woci
+    /// reads nothing of it.
+    fn names_program(&self) -> bool {
+        self.runner().is_some_and(|verb| self.words.len() > verb.name.split(' ').count())
+    }
+
     fn take(&mut self, arg: OsString, rest: &mut impl Iterator<Item = OsString>) -> Result<()> {
         let verb = verbs::of_words(&self.words);
         let is_wocis = self.words.is_empty() || verb.is_some();
@@ -63,6 +76,13 @@ impl Line {
         // After an oci word, nothing of it is read.
         let row = row.filter(|row| is_wocis || row.name != OUTPUT);
         let Some(row) = row else {
+            if let Some(verb) = self.runner()
+                && arg.as_bytes().starts_with(b"-")
+                && arg.len() > 1
+            {
+                let word = arg.to_string_lossy().into_owned();
+                return Err(Error::NotOfVerb { verb: verb.name.into(), word });
+            }
             self.for_oci.push(arg.clone());
             self.words.push(arg);
             self.before_dashes = self.words.len();
@@ -88,9 +108,13 @@ impl Line {
         Ok(())
     }
 
-    /// All arguments after `--` go to oci. woci also reads the options here that both programs have
-    /// (such as `--profile`), because oci obeys them and the session must match.
+    /// All arguments after `--` go to oci, or are the program that a verb runs. Of those for oci, woci also reads the options
+    /// that both have (such as `--profile`), because oci obeys them and the session must match.
     fn take_after_dashes(&mut self, args: Vec<OsString>) {
+        if self.runner().is_some() {
+            self.words.extend(args);
+            return;
+        }
         let mut rest = args.iter();
         while let Some(arg) = rest.next() {
             let (name, inline) = split(arg);
@@ -276,7 +300,7 @@ fn near_session_verb(second: &str) -> Option<&'static str> {
 fn near_verb(given: &[&str]) -> Option<&'static str> {
     let names = VERBS
         .iter()
-        .filter(|verb| matches!(verb.form, Form::Words | Form::HiddenWords) && verb.name != DAEMON_PROCESS)
+        .filter(|verb| matches!(verb.form, Form::Words | Form::HiddenWords) && !verb.name.starts_with("__"))
         .map(|verb| (verb.name, verb.name));
     let near = |(typed, meant): (&'static str, &'static str)| {
         // As many words as were given.
@@ -383,6 +407,46 @@ mod tests {
         {
             assert_eq!(verb(args), CREDENTIAL, "{args:?}");
         }
+    }
+
+    #[test]
+    fn what_follows_a_program_is_the_programs() {
+        for (args, profile, expected) in [
+            (
+                &["exec", "terraform", "plan", "-out", "x", "--profile", "y"][..],
+                None,
+                "terraform plan -out x --profile y",
+            ),
+            (
+                &["--profile", "p", "exec", "--profile=q", "x", "--help", "--", "-V"],
+                Some("q"),
+                "x --help -- -V",
+            ),
+            (&["exec", "--auto-refresh", "--", "--profile", "-x", "--scope"], None, "--profile -x --scope"),
+            (&["exec", "--", "--", "x"], None, "-- x"),
+            (&["exec", "-", "exec", "--daemon"], None, "- exec --daemon"),
+            (&["exec", "x", "--scope", "--redirect-port", ""], None, "x --scope --redirect-port "),
+            (&["exec"], None, ""),
+            (&["exec", "--"], None, ""),
+        ] {
+            let invocation = line(args).unwrap();
+            assert_eq!(
+                (invocation.verb.name, invocation.flags.get("--profile")),
+                ("exec", profile),
+                "{args:?}"
+            );
+            assert_eq!(invocation.words.join(OsStr::new(" ")), *expected, "{args:?}");
+        }
+        for args in [&["exec", "--help"][..], &["exec", "--profile", "p", "-h"], &["--help", "exec", "x"]] {
+            assert_eq!(line(args).unwrap().words, ["exec"], "{args:?}");
+        }
+        for word in ["--out", "-x", "--shell"] {
+            let expected = Error::NotOfVerb { verb: "exec".into(), word: word.into() };
+            assert_eq!(line(&["exec", word, "x"]).unwrap_err(), expected);
+        }
+        assert!(matches!(line(&["--daemon", "exec", "x"]).unwrap().verb.name, "--daemon"));
+        let bytes = OsString::from_vec(vec![b'-', 0xff]);
+        assert_eq!(parse(vec!["exec".into(), "x".into(), bytes.clone()]).unwrap().words, ["x".into(), bytes]);
     }
 
     #[test]

@@ -156,6 +156,9 @@ pub enum Error {
     Scarce { what: &'static str, limit: &'static str, why: String },
     Stdout { why: String },
 
+    // A process that is left behind to renew the session.
+    Unattended { why: String },
+
     // The daemon.
     Daemon { log: PathBuf, why: String },
     DaemonRuns { profile: String },
@@ -178,6 +181,11 @@ pub enum Error {
     OciNotExecutable { path: PathBuf, why: String },
     // The only oci is a script that runs woci.
     OciRunsWoci { path: PathBuf },
+
+    // Any program.
+    ProgramNotNamed { verb: &'static str },
+    ProgramMissing { name: String },
+    ProgramNotExecutable { path: PathBuf, why: String },
 }
 
 impl Error {

@@ -17,6 +17,28 @@ pub fn row(code: u8, what: impl Into<String>, why: impl Into<String>, next: impl
     Said { code, what: what.into(), why: why.into(), next: next.into() }
 }
 
+/// A verb that runs a program was given none.
+pub fn program_not_named(verb: &str, given: &Given) -> Said {
+    wrong(
+        format!("cannot run `woci {verb}`"),
+        "it names no program",
+        format!("add one, as in {}", given.command_with(verb, None, " terraform plan")),
+    )
+}
+
+/// There is no such program, by its name or its path.
+pub fn program_missing(name: &str) -> Said {
+    let (why, next) = match name.contains('/') {
+        true => ("there is no such file", "correct the path"),
+        false => ("there is no such program on PATH", "install it, or correct the name or PATH"),
+    };
+    row(127, format!("cannot run {name}"), why, next)
+}
+
+pub fn program_not_executable(path: &str, why: &str) -> Said {
+    row(126, format!("cannot run {path}"), why, "name another program, or correct this one's mode")
+}
+
 /// The reason that a server gave.
 pub fn oauth_words(error: Option<&str>, description: Option<&str>) -> String {
     match (error, description) {

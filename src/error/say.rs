@@ -4,8 +4,9 @@
 //! the older tool, because people search for them; two of them are here.
 
 use super::phrases::{
-    answered, deviation, failed, missing_advice, no_terminal_to_paste, oauth_words, refused_advice,
-    refused_client, row, runner_advice, two_sources, words_or_status, wrong, wrong_passphrase,
+    answered, deviation, failed, missing_advice, no_terminal_to_paste, oauth_words, program_missing,
+    program_not_executable, program_not_named, refused_advice, refused_client, row, runner_advice,
+    two_sources, words_or_status, wrong, wrong_passphrase,
 };
 use super::{AUTH_SERVICE, Error, Given, Said};
 
@@ -413,6 +414,12 @@ impl Error {
                 failed("cannot write to stdout", why, "check the program or file that receives the output")
             }
 
+            Self::Unattended { why } => failed(
+                "cannot leave a process that renews the session",
+                why,
+                "the session is kept, and renewed once it has ended",
+            ),
+
             // The daemon.
             Self::Daemon { log, why } => failed(
                 "cannot start the daemon",
@@ -488,6 +495,13 @@ impl Error {
                 why,
                 "reinstall the OCI CLI, or correct PATH",
             ),
+
+            // Any program.
+            Self::ProgramNotNamed { verb } => program_not_named(verb, given),
+            Self::ProgramMissing { name } => program_missing(name),
+            Self::ProgramNotExecutable { path, why } => {
+                program_not_executable(&path.display().to_string(), why)
+            }
         }
     }
 }
@@ -903,6 +917,15 @@ mod tests {
             Variant::OciRunsWoci => vec![Error::OciRunsWoci { path: "/home/ada/bin/oci".into() }],
             Variant::OciNotExecutable => {
                 vec![Error::OciNotExecutable { path: "/usr/bin/oci".into(), why: "Permission denied".into() }]
+            }
+            Variant::Unattended => vec![Error::Unattended { why: "Resource temporarily unavailable".into() }],
+            Variant::ProgramNotNamed => vec![Error::ProgramNotNamed { verb: "exec" }],
+            Variant::ProgramMissing => ["terraform", "./deploy"]
+                .map(|name| Error::ProgramMissing { name: name.into() })
+                .into(),
+            Variant::ProgramNotExecutable => {
+                let (path, why) = ("./deploy".into(), "it is not marked as executable".into());
+                vec![Error::ProgramNotExecutable { path, why }]
             }
         }
     }

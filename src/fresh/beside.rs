@@ -12,7 +12,9 @@ use crate::sys;
 
 /// Runs the program and returns its exit code. If a refresh is in progress when the program ends, this
 /// waits for it, since the refresh has spent the refresh token and the next one has to be stored.
-pub fn run(program: &Program, keeper: &mut Keeper<'_>) -> Result<u8> {
+///
+/// If the system gives no thread, calls `without_keeper`, and the program replaces woci.
+pub fn run(program: &Program, keeper: &mut Keeper<'_>, without_keeper: impl FnOnce()) -> Result<u8> {
     let (start, started) = mpsc::channel();
     let (stop, stopped) = mpsc::channel();
     thread::scope(|scope| {
@@ -33,6 +35,7 @@ pub fn run(program: &Program, keeper: &mut Keeper<'_>) -> Result<u8> {
             log::warning(format_args!(
                 "The session is not kept fresh: the system gives no thread for that ({why})"
             ));
+            without_keeper();
             match program.exec()? {}
         }
         let child = program.spawn()?;

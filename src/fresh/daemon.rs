@@ -86,9 +86,13 @@ impl Daemon {
         self.folder.join(DAEMON_LOCK)
     }
 
+    pub(super) fn is_running(&self) -> Result<bool> {
+        files::is_locked(&self.lock_file())
+    }
+
     /// Tests the lock and reads the status file.
     pub fn status(&self) -> Result<Status> {
-        let is_held = files::is_locked(&self.lock_file())?;
+        let is_held = self.is_running()?;
         let mut known = self.read_status()?;
         let since = Instant::now();
         // The file is written in place, and may be read while it is incomplete.
@@ -124,7 +128,7 @@ impl Daemon {
         passphrase: Option<&Secret>,
     ) -> Result<()> {
         let mut command = Command::new(host::this_program()?);
-        command.args(arguments(flags, settings)).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(arguments(flags, settings, DAEMON_PROCESS)).stdin(Stdio::piped()).stdout(Stdio::piped());
         for variable in &settings.secret_variables {
             command.env_remove(variable);
         }
@@ -315,13 +319,13 @@ fn write_status(lock: &mut File, pid: Option<u32>, report: &Report) {
 }
 
 /// Replaces the content of a file that [`files::open_kept`] opened (for appending).
-fn rewrite(file: &mut File, content: &[u8]) -> std::io::Result<()> {
+pub(super) fn rewrite(file: &mut File, content: &[u8]) -> std::io::Result<()> {
     file.set_len(0)?;
     file.write_all(content)
 }
 
-/// The arguments for the daemon's process: the options of this process, without the secret ones.
-fn arguments(flags: &Flags, settings: &Settings) -> Vec<OsString> {
+/// The arguments for another process of woci's: the options of this process, without the secret ones, and the verb.
+pub(super) fn arguments(flags: &Flags, settings: &Settings, verb: &str) -> Vec<OsString> {
     let mut args: Vec<OsString> = vec![format!("--profile={}", settings.profile).into()];
     for (name, value) in flags.iter() {
         match options::find(name).map(|row| row.kind) {
@@ -331,13 +335,13 @@ fn arguments(flags: &Flags, settings: &Settings) -> Vec<OsString> {
             Some(_) => args.push(format!("{name}={value}").into()),
         }
     }
-    args.push(DAEMON_PROCESS.into());
+    args.push(verb.into());
     args
 }
 
-/// The secret options, the passphrase and the variables that hold secrets, as the JSON that the daemon reads from
+/// The secret options, the passphrase and the variables that hold secrets, as the JSON that the other process reads from
 /// stdin.
-fn secrets(env: &Env, flags: &Flags, settings: &Settings, passphrase: Option<&Secret>) -> Secret {
+pub(super) fn secrets(env: &Env, flags: &Flags, settings: &Settings, passphrase: Option<&Secret>) -> Secret {
     let variable = |name: &String| Some((name.clone(), env.get(name)?.to_str()?.into()));
     let variables: serde_json::Map<String, Value> =
         settings.secret_variables.iter().filter_map(variable).collect();
@@ -351,14 +355,14 @@ fn secrets(env: &Env, flags: &Flags, settings: &Settings, passphrase: Option<&Se
     )
 }
 
-/// What the daemon's process gets on stdin, beside the secret options.
+/// What the other process gets on stdin, beside the secret options.
 pub struct Secrets {
     pub passphrase: Option<Secret>,
     /// The variables that hold secrets, with their values.
     pub variables: Vec<(String, String)>,
 }
 
-/// In the daemon's process: reads the JSON from stdin, and adds the secret options to `flags`.
+/// In the other process: reads the JSON from stdin, and adds the secret options to `flags`.
 pub fn take_secrets(flags: &mut Flags) -> Secrets {
     const LARGEST: u64 = 1 << 20;
     let mut text = String::new();

@@ -1,6 +1,8 @@
 //! The four steps to a session: use the stored one; take the lock and look at the stored one again; renew
 //! it without a person; ask a person to sign in.
 
+use std::time::Duration;
+
 use super::stored::{Snapshot, is_same, stored_session};
 use super::{Engine, Freshness, Session, ask, discover, renew};
 use crate::config::Needs;
@@ -21,7 +23,10 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
             let stored = engine.snapshot()?;
             refuse_encrypted_key(engine, &stored)?;
             match engine.unusable(&stored.contents) {
-                None if renew::console::is_due(engine, &stored.contents, host::now()) => {
+                // With `auto_refresh`, the caller hands the session out at once, and it is renewed in the background.
+                None if !engine.settings.auto_refresh
+                    && renew::console::is_due(engine, &stored.contents, host::now()) =>
+                {
                     return renew_in_time(engine, stored);
                 }
                 None => {
@@ -44,7 +49,11 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
         Freshness::SignedIn => {}
     }
 
-    let locked = engine.dir.lock(renew::purpose(engine.settings))?;
+    let purpose = renew::purpose(engine.settings);
+    let locked = match engine.want.waits_for_lock {
+        true => engine.dir.lock(purpose)?,
+        false => engine.dir.lock_within(purpose, Duration::ZERO, console::PURPOSE)?,
+    };
     match ensure_locked(engine, &locked, seen.as_ref()) {
         Ok(session) => Ok(session),
         Err(e) => {

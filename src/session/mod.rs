@@ -29,7 +29,7 @@ pub use logout::{LoggedOut, Revoked};
 pub use status::{KeyState, State, Status};
 
 pub use crate::store::record::Login;
-use crate::store::{AtRest, Contents, Keyring, Passphrase, SessionDir, refresh_token};
+use crate::store::{AtRest, Contents, Keyring, Passphrase, Record, SessionDir, refresh_token};
 use crate::time::UnixTime;
 
 /// A session that is good for at least [`USABLE_SECONDS`].
@@ -44,6 +44,7 @@ pub struct Session {
     /// The token file is as the SDKs read it, with no white space around the token.
     token_is_bare: bool,
     pub source: Source,
+    record: Record,
 }
 
 /// Whether the profile's section of the OCI config names the session, so that oci will use it.
@@ -68,6 +69,8 @@ pub enum Source {
 pub struct Want {
     pub freshness: Freshness,
     pub person: Person,
+    /// If another process holds the session's lock, the run waits for it; otherwise it fails at once.
+    pub waits_for_lock: bool,
     /// What the person named for Oracle's own sign-in.
     pub login: Login,
     /// An API key in the profile's section of the OCI config may be replaced: that was asked for by name.
@@ -99,10 +102,15 @@ impl Want {
     pub const NEWER: Self = Self::of(Freshness::Newer, Person::AtTerminal);
     pub const SIGNED_IN: Self = Self::of(Freshness::SignedIn, Person::AtTerminal);
     pub const NEWER_WITHOUT_PERSON: Self = Self::of(Freshness::Newer, Person::Nobody);
+    pub const NEWER_IF_UNLOCKED: Self = {
+        let mut want = Self::NEWER_WITHOUT_PERSON;
+        want.waits_for_lock = false;
+        want
+    };
 
     const fn of(freshness: Freshness, person: Person) -> Self {
         let login = Login { tenancy_name: None, identity_provider_name: None };
-        Self { freshness, person, login, replaces_api_key: false }
+        Self { freshness, person, waits_for_lock: true, login, replaces_api_key: false }
     }
 }
 
@@ -225,8 +233,33 @@ impl<'a> Engine<'a> {
         let Some(upst) = self.stored_upst()? else { return Ok(None) };
         // If the rest of what is stored cannot be read, the renewal says so.
         let is_console = self.snapshot().is_ok_and(|stored| self.is_console(&stored.contents));
-        let window = if is_console { None } else { Some(self.settings.refresh_safety_window) };
-        Ok(Some(renew::from(&upst, window)))
+        Ok(Some(self.renews_from_of(&upst, is_console)))
+    }
+
+    /// The same for a session that was handed out.
+    pub fn renews_session_from(&self, session: &Session) -> UnixTime {
+        self.renews_from_of(&session.upst, self.is_console_session(&session.record, true))
+    }
+
+    fn renews_from_of(&self, upst: &Upst, is_console: bool) -> UnixTime {
+        renew::from(upst, if is_console { None } else { Some(self.settings.refresh_safety_window) })
+    }
+
+    /// Whether a renewal of this session, which was handed out, can be expected to succeed without a person. Reads the
+    /// refresh token's file, if the session has one.
+    pub fn can_be_renewed(&self, session: &Session) -> Result<bool> {
+        let Session { upst, key, record, .. } = session;
+        if self.is_console_session(record, true) {
+            return Ok(renew::console::can_be_renewed(upst, key, record, host::now()));
+        }
+        match self.settings.session_from {
+            Some(SessionFrom::Workload) => Ok(true),
+            Some(SessionFrom::Provider) => {
+                let path = self.dir.refresh_token_file();
+                refresh_token::can_be_spent(&path, &self.at_rest, record.refused.as_deref())
+            }
+            Some(SessionFrom::Console) | None => Ok(false),
+        }
     }
 
     /// Why a stored session cannot be used now; `None` if it can.
@@ -243,13 +276,14 @@ impl<'a> Engine<'a> {
     /// Whether the stored session is a console session: woci made it so, or oci did and nothing configured says
     /// otherwise.
     fn is_console(&self, contents: &Contents) -> bool {
-        match (self.settings.session_from, &contents.record.origin) {
+        self.is_console_session(&contents.record, contents.upst.is_some() && contents.key.is_some())
+    }
+
+    fn is_console_session(&self, record: &Record, is_there: bool) -> bool {
+        match (self.settings.session_from, &record.origin) {
             (Some(SessionFrom::Provider | SessionFrom::Workload), _) => false,
             (_, Some(origin)) => matches!(origin, Origin::Console { .. }),
-            (_, None) => {
-                let is_there = contents.upst.is_some() && contents.key.is_some();
-                is_there && !contents.record.damaged && !self.dir.has_refresh_token()
-            }
+            (_, None) => is_there && !record.damaged && !self.dir.has_refresh_token(),
         }
     }
 

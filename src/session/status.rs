@@ -9,6 +9,7 @@ use crate::config::{SecretSource, SessionFrom};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::oci::Identity;
+use crate::store::Contents;
 use crate::store::record::FailedSignIn;
 use crate::store::refresh_token::{self, Kept};
 use crate::time::UnixTime;
@@ -213,7 +214,8 @@ fn obstacle(
         _ if change.is_some() => change.map(|why| Obstacle::fault(why, SIGN_IN)),
         Some(SessionFrom::Provider) => refresh_token_obstacle(engine, stored, kept, is_refused),
         Some(SessionFrom::Console) | None => {
-            let why = renew::console::cannot_be_renewed(contents, now)?;
+            let Contents { upst, key, record, .. } = contents;
+            let why = renew::console::cannot_be_renewed(upst.as_ref(), key.as_ref(), record, now)?;
             // If it is still usable, Oracle has refused to renew it.
             Some(Obstacle { why, next: Some(SIGN_IN), is_fault: contents.upst.is_some() })
         }

@@ -221,6 +221,22 @@ pub fn file_hash(path: &Path) -> Result<String> {
     Ok(record::hash(read(path)?.as_deref().map_or(&[][..], Vec::as_slice)))
 }
 
+/// Whether the stored token can be expected to bring a new one without a person: there is one, its passphrase has another
+/// source than a person, and it is not the one that was refused. What only a passphrase or a keyring's program shows is
+/// not looked at.
+pub fn can_be_spent(path: &Path, at_rest: &AtRest<'_>, refused: Option<&str>) -> Result<bool> {
+    let AtRest { passphrase, keyring } = at_rest;
+    if keyring.is_some() {
+        return Ok(refused.is_none());
+    }
+    // One that could be stored only beside the file is not the one that was refused.
+    let Some(bytes) = read(path)? else { return Ok(!files::next_of(path).is_empty()) };
+    let is_encrypted = is_encrypted(&bytes);
+    let is_refused = refused.is_some_and(|hash| is_encrypted || hash == record::hash(&*bytes));
+    let needs_person = (is_encrypted || passphrase.is_configured()) && passphrase.needs_person();
+    Ok(!is_refused && !needs_person)
+}
+
 /// Prepares the file for the next refresh token: asks for the passphrase and derives the key if encryption
 /// is configured, reserves the disk space, and tries the replacement with the old content. If this succeeds,
 /// the next token can be stored. The caller has to hold the profile's lock.

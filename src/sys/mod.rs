@@ -8,6 +8,7 @@ use std::os::fd::FromRawFd as _;
 
 mod acl;
 mod disk;
+mod execute;
 mod memory;
 mod piped;
 mod process;
@@ -17,11 +18,12 @@ mod terminal;
 
 pub use acl::{acl, set_acl};
 pub use disk::{open_without_links, sync, user};
+pub use execute::{exec, leave_behind, let_go};
 pub use memory::Allocator;
 pub use piped::{How, run_piped};
 pub use process::{
-    Process, SupervisedChild, begin, command_line, detach, exec, forbid_core_dumps, forget_variable,
-    hold_signals, spawn, spawn_detached, stop_signals, try_descriptors, try_threads,
+    Process, SupervisedChild, begin, command_line, detach, forbid_core_dumps, forget_variable, hold_signals,
+    spawn, spawn_detached, stop_signals, try_descriptors, try_threads,
 };
 #[cfg(test)]
 pub use screen::Screen;

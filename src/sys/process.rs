@@ -1,18 +1,14 @@
-//! Running other programs: in place of woci (exec), as a child, or detached as a daemon; and the signals
-//! between woci and them.
+//! Running other programs as a child, or detached as a daemon; and the signals between woci and them.
 #![expect(clippy::disallowed_methods, reason = "opens /dev/null, which is no file of its own")]
 
-use std::ffi::{CString, OsStr, OsString};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::mem::{self, MaybeUninit};
 use std::os::fd::AsRawFd as _;
 #[cfg(target_os = "linux")]
 use std::os::fd::{FromRawFd as _, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -99,36 +95,6 @@ fn action(signal: libc::c_int) -> Option<libc::sighandler_t> {
     unsafe {
         (libc::sigaction(signal, ptr::null(), old.as_mut_ptr()) == 0).then(|| old.assume_init().sa_sigaction)
     }
-}
-
-/// Replaces this process with a program, which gets the signal mask and dispositions that woci got. Returns
-/// only if that fails.
-pub fn exec(path: &Path, args: &[OsString], env: &[(OsString, OsString)]) -> io::Error {
-    let prepared = || {
-        let pair = |(name, value): &(OsString, OsString)| {
-            c_string(OsStr::from_bytes(&[name.as_bytes(), b"=", value.as_bytes()].concat()))
-        };
-        let args = args.iter().map(|arg| c_string(arg)).collect::<io::Result<Vec<_>>>()?;
-        let env = env.iter().map(pair).collect::<io::Result<Vec<_>>>()?;
-        Ok((c_string(path.as_os_str())?, args, env))
-    };
-    let (path, args, env) = match prepared() {
-        Ok(prepared) => prepared,
-        Err(e) => return e,
-    };
-    let (args, env) = (pointers(&args), pointers(&env));
-    restore_ignored_signals();
-    // SAFETY: path, args and env are C strings that outlive the call, and both lists end in a null pointer.
-    unsafe { libc::execve(path.as_ptr(), args.as_ptr(), env.as_ptr()) };
-    io::Error::last_os_error()
-}
-
-fn c_string(text: &OsStr) -> io::Result<CString> {
-    CString::new(text.as_bytes()).map_err(|_| io::Error::other("an argument holds a NUL byte"))
-}
-
-fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
-    strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
 }
 
 /// The thread that waits for signals, as a pthread_t.
@@ -482,6 +448,8 @@ fn command_line_by_ps(pid: u32) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]

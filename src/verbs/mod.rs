@@ -7,16 +7,18 @@ use crate::config::{Config, ProfileName, Settings};
 use crate::error::{Error, Given, Result};
 use crate::host::Host;
 use crate::log;
-use crate::options::{DAEMON_PROCESS, Flags};
+use crate::options::{DAEMON_PROCESS, Flags, RENEWAL_PROCESS};
 use crate::output::Output;
 use crate::session::Want;
 
 mod credential;
 mod daemon;
 mod env;
+mod exec;
 mod kube;
 mod logout;
 mod passthrough;
+mod renewal;
 mod session;
 mod status;
 mod version;
@@ -39,6 +41,8 @@ pub struct Verb {
     /// The session that the daemon starts with if this verb is given together with `--daemon`. `None`
     /// if the two cannot be combined.
     pub daemon: Option<Want>,
+    /// Its words are a program and the arguments of that: woci reads no option after the program's name.
+    pub runs_program: bool,
     pub answer: Answer,
 }
 
@@ -118,6 +122,7 @@ const ROW: Verb = Verb {
     about: "",
     schema: None,
     daemon: None,
+    runs_program: false,
     answer: Answer::Help,
 };
 
@@ -157,11 +162,37 @@ is refreshed. Variables that would make oci use another identity are unset.
         ..ROW
     },
     Verb {
+        name: "exec",
+        words: "[--] PROGRAM [ARGUMENTS]",
+        summary: "run any program with a valid session",
+        about: "\
+The program gets the variables of `woci env`: those that name the session are set, and those that would make it use \
+another identity are removed. It replaces the woci process, so that the terminal, the signals and the exit code are its \
+own. If there is no session, the program is not started.
+
+With --auto-refresh, woci stays beside the program and renews the session in time. The variables name files, so a \
+program that reads the token's file again signs with the new one.
+
+woci's options stand before the program's name. All that follows the name is given to the program unchanged.
+
+  woci exec terraform plan -out plan
+  woci --profile prod exec --auto-refresh python3 report.py --profile x
+  woci exec -- ./tool --help
+
+The exit code is that of the program; 127 if there is no such program, 126 if it cannot be executed, 2 if none is named.",
+        runs_program: true,
+        answer: Answer::By(exec::run),
+        ..ROW
+    },
+    Verb {
         name: "kube-credential",
         summary: "print a token for kubectl (Oracle's Kubernetes, OKE)",
         about: "\
 kubectl runs this command by itself after `woci kubeconfig` has set it up. The token is valid for 4 minutes. \
-oci is not needed.",
+oci is not needed.
+
+With auto_refresh = true, no call waits while a session that still serves is renewed: a call that finds the renewal due \
+answers at once, and leaves a process that renews the session and ends.",
         schema: Some("exec-credential"),
         answer: Answer::By(kube::credential::run),
         ..ROW
@@ -312,7 +343,7 @@ woci runs: if that is a script that runs woci again, woci goes on to the next oc
         ..ROW
     },
     Verb { name: DAEMON_PROCESS, form: Form::HiddenWords, answer: Answer::By(daemon::process), ..ROW },
-    Verb { name: "exec", ..LATER },
+    Verb { name: RENEWAL_PROCESS, form: Form::HiddenWords, answer: Answer::By(renewal::process), ..ROW },
     Verb { name: "doctor", ..LATER },
     Verb { name: "config", ..LATER },
     Verb { name: "completion", ..LATER },

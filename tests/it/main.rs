@@ -6,6 +6,7 @@
 
 mod at_rest; // the refresh token on disk: encryption, passphrases, and the prompt on the terminal
 mod auto_refresh; // --auto-refresh: oci as a child process, and a thread that refreshes the session
+mod behind; // auto_refresh: a run that finds a refresh due leaves one process that renews the session
 mod config; // how both config files, the profile and each value are found, and the errors if they are wrong
 mod console; // console sessions: the sign-in at Oracle's own page, the renewal, and the sessions that oci has made
 mod crowd; // many processes at once: one refresh, one sign-in, and what follows if the one that does it is killed
@@ -13,6 +14,7 @@ mod daemon; // the daemon: start, lock, refreshes, stop
 mod discovery; // an issuer in place of endpoints: the provider's document, its copy, and the answers that are refused
 mod disk; // a refresh token is not spent if its successor cannot be stored
 mod errors; // README.md names messages as woci prints them, and the commands that messages suggest can be pasted
+mod exec; // `woci exec`: any program with a session
 mod expected; // the session of another user or tenancy than expected is neither stored nor used
 mod house; // the rules for the source files
 mod kube; // kube-credential and kubeconfig, and that background calls of kubectl open one browser at most

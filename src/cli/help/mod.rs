@@ -122,7 +122,7 @@ fn options() -> String {
     let mut text = paragraphs(
         "\
 woci's options stand anywhere before a lone `--`, as --option value or --option=value. What follows `--` goes to \
-oci as it is.
+oci as it is. With exec, they stand before the program's name.
 
 A value comes from the option, else the variable, else the key in the profile's section of woci_manager.ini, else \
 the key in its section [COMMON], else the default. An empty key counts as unset, and hides the one in [COMMON]. \

@@ -109,10 +109,11 @@ const SESSION: &[File] = &[
     },
     File { path: "woci_refresh.log", mode: "0600", holds: "the messages of the background process" },
     File {
-        path: "session.lock, woci_refresh.lock",
+        path: "session.lock, woci_refresh.lock, woci_renewal.lock",
         mode: "0600",
         holds: "lock files, which remain after the lock is released. The second also contains the state of \
-                the background process",
+                the background process, and the third when a run last left a process that renews the session \
+                (auto_refresh)",
     },
 ];
 
