@@ -154,6 +154,10 @@ impl Sim {
         self.faults.add(grant, fault);
     }
 
+    pub fn clear_faults(&self) {
+        self.faults.clear();
+    }
+
     /// From now on, these requests are not processed until the gate is opened.
     pub fn hold(&self, grant: Grant) -> Gate {
         self.gate(grant, |hold| hold)
