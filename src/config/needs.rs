@@ -1,6 +1,6 @@
 //! What each way to a session requires, and the error that names every value that is missing.
 
-use super::secret::SubjectTokenSource;
+use super::secret::{SecretSource, SubjectTokenSource};
 use super::settings::{ManagerState, Origin, RequestedToken, SessionFrom, Settings};
 use super::values::SetBy;
 use crate::error::{DEVICE, EXCHANGE, EXCHANGE_BY_DEFAULT, Error, Found, Result, TOKEN_ENDPOINT};
@@ -76,6 +76,58 @@ impl Settings {
         }
     }
 
+    /// What is missing of that. Resolves no secret, and asks for no document.
+    ///
+    /// # Errors
+    /// [`Error::MissingOptions`], as [`Self::needs`] has it.
+    pub fn check_needs(&self, region: Option<&str>, is_console: bool) -> Result<()> {
+        let required = match self.session_from {
+            Some(SessionFrom::Provider) => self.of_provider().to_vec(),
+            Some(SessionFrom::Workload) => self.of_workload().to_vec(),
+            Some(SessionFrom::Console) => return self.console_needs(region).map(drop),
+            None if is_console && !matches!(self.manager, ManagerState::Unreadable(..)) => {
+                return self.console_needs(region).map(drop);
+            }
+            None => return Err(self.missing(&PROVIDER.map(|key| (key, self.is_set(key))))),
+        };
+        if required.iter().all(|(_, is_set)| *is_set) { Ok(()) } else { Err(self.missing(&required)) }
+    }
+
+    /// Each required value of a provider's session, and whether it is set.
+    fn of_provider(&self) -> [(&'static str, bool); PROVIDER.len()] {
+        PROVIDER.map(|key| match key {
+            "authz_base_url" | "token_url" => (key, self.is_set(key) || self.provider.issuer.is_some()),
+            _ => (key, self.is_set(key)),
+        })
+    }
+
+    /// Each required value of a workload's session, and whether it is set.
+    fn of_workload(&self) -> [(&'static str, bool); WORKLOAD.len()] {
+        let workload = &self.workload;
+        WORKLOAD.map(|key| match key {
+            "subject_token_file" => (key, workload.subject_token.is_some()),
+            "res_type" => (key, !matches!(workload.requested, RequestedToken::Rpst { res_type: None, .. })),
+            _ => (key, self.is_set(key)),
+        })
+    }
+
+    /// The sources of the secrets that are configured, each with the key of the secret.
+    pub fn secret_sources(&self) -> Vec<(&'static str, &SecretSource)> {
+        [
+            ("client_secret", &self.provider.client_secret),
+            ("auth_client_secret", &self.provider.auth_client_secret),
+            ("refresh_token_passphrase", &self.passphrase.otherwise),
+        ]
+        .into_iter()
+        .filter_map(|(key, source)| Some((key, source.as_ref()?)))
+        .collect()
+    }
+
+    /// Where a workload's token comes from.
+    pub fn subject_token(&self) -> Option<&SubjectTokenSource> {
+        self.workload.subject_token.as_ref()
+    }
+
     pub(super) fn provider_needs(
         &self,
         env: &Env,
@@ -91,11 +143,7 @@ impl Settings {
             &values.scope,
             has_endpoints || issuer.is_some(),
         ) else {
-            let is_set = |key| match key {
-                "authz_base_url" | "token_url" => self.is_set(key) || issuer.is_some(),
-                _ => self.is_set(key),
-            };
-            return Err(self.missing(&PROVIDER.map(|key| (key, is_set(key)))));
+            return Err(self.missing(&self.of_provider()));
         };
         let auth_client_secret = values.auth_client_secret.as_ref();
         let (client_secret, auth_client_secret) =
@@ -159,11 +207,6 @@ impl Settings {
                 res_type.clone().map(|res_type| Requested::Rpst { res_type, rpst_exp: rpst_exp.clone() })
             }
         };
-        let is_set = |key| match key {
-            "subject_token_file" => workload.subject_token.is_some(),
-            "res_type" => requested.is_some(),
-            _ => self.is_set(key),
-        };
         let (Some(subject_token), Some(requested), Some(exchange_url), Some(client_id), Some(client_secret)) = (
             &workload.subject_token,
             &requested,
@@ -171,7 +214,7 @@ impl Settings {
             &values.client_id,
             &values.client_secret,
         ) else {
-            return Err(self.missing(&WORKLOAD.map(|key| (key, is_set(key)))));
+            return Err(self.missing(&self.of_workload()));
         };
         Ok(WorkloadNeeds {
             subject_token: subject_token.clone(),

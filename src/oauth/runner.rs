@@ -31,16 +31,24 @@ impl Runner {
         }
     }
 
-    /// Asks for a token.
+    /// What the runner gives a job that may have a token: the URL of its service, and a token for the request.
     ///
     /// # Errors
-    /// [`Error::RunnerVariable`] outside a job that may have one, and those of the request.
-    pub fn token(&self, client: &Client<'_>, env: &Env) -> Result<Secret> {
+    /// [`Error::RunnerVariable`] outside such a job.
+    pub fn given(&self, env: &Env) -> Result<(String, Secret)> {
         let (url, request_token) = match self {
             Self::GitHub { .. } => ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
             Self::Azure { .. } => ("SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN"),
         };
-        let (base, request_token) = (self.url(env, url)?, self.request_token(env, request_token)?);
+        Ok((self.url(env, url)?, self.request_token(env, request_token)?))
+    }
+
+    /// Asks for a token.
+    ///
+    /// # Errors
+    /// Those of [`Self::given`], and those of the request.
+    pub fn token(&self, client: &Client<'_>, env: &Env) -> Result<Secret> {
+        let (base, request_token) = self.given(env)?;
         let url = self.complete(&base);
         let endpoint = Endpoint { what: RUNNER, url: &url };
         let (answer, member) = match self {

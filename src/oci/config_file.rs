@@ -17,7 +17,7 @@ use crate::log;
 const KEYS: [&str; 5] = ["fingerprint", "key_file", "tenancy", "region", "security_token_file"];
 /// With these in the section, the Go SDK and Terraform would sign as the API key. The older tool left them
 /// beside its sessions.
-const KEYS_OF_API_KEY: [&str; 2] = ["user", "pass_phrase"];
+pub const KEYS_OF_API_KEY: [&str; 2] = ["user", "pass_phrase"];
 const LOCK: &str = ".woci-config.lock";
 /// A few reads and one write: the limit is for a disk that hangs.
 const WRITING: Purpose = Purpose { word: "write", limit: Duration::from_secs(60) };
@@ -34,6 +34,13 @@ pub struct Section {
     /// The region that oci uses: that of the section, otherwise that of `[DEFAULT]`.
     pub region: Option<String>,
     api_key: ApiKey,
+}
+
+impl Section {
+    /// It holds an API key and no session: somebody's working login.
+    pub fn is_of_api_key(&self) -> bool {
+        self.api_key == ApiKey::Alone
+    }
 }
 
 /// The API key in a section. Paths do not tell one from a session, since a session may be that of another home.

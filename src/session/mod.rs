@@ -6,6 +6,7 @@ mod ask;
 mod discover;
 mod ensure;
 mod establish;
+mod outlook;
 mod renew;
 mod stored;
 

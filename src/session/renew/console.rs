@@ -61,7 +61,7 @@ pub fn ends_soon(engine: &Engine<'_>, contents: &Contents, now: UnixTime) -> Opt
 }
 
 /// Why only a person can help.
-fn cannot_be_renewed(contents: &Contents, now: UnixTime) -> Option<String> {
+pub fn cannot_be_renewed(contents: &Contents, now: UnixTime) -> Option<String> {
     let Some(upst) = &contents.upst else { return Some("there is no session token".into()) };
     let is_bound = contents.key.as_ref().is_some_and(|key| upst.is_bound_to(key.public()));
     let over = contents.record.console.as_ref().and_then(|console| console.over.as_ref());
