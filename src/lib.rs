@@ -9,10 +9,10 @@
 //! | room | owns | files |
 //! |---|---|---|
 //! | `cli` | what was asked, and help | parse, help/{mod, topics, secrets, workloads} |
-//! | `verbs` | THE table of verbs; one file each | mod; credential, env, session, daemon, kube/{credential, config}, passthrough, version |
+//! | `verbs` | THE table of verbs; one file each | mod; credential, env, session, daemon, kube/{credential, config}, doctor/{mod, look, manager, files, oci_config, readers, session, machine, kube, online}, passthrough, version |
 //! | `output` | JSON or text: the one writer of stdout | mod, text |
 //! | `fresh` | keeping a session fresh in time | schedule, keeper, daemon, beside |
-//! | `session` | when a session is usable, refreshed or signed in for | ensure, stored, discover, ask/{way, provider, console}, establish, renew/{refresh_grant, subject_token, console} |
+//! | `session` | when a session is usable, refreshed or signed in for | ensure, stored, discover, ask/{way, provider, console}, establish, outlook, renew/{refresh_grant, subject_token, console} |
 //! | `signin` | a person signs in at the browser | loopback/{callback}, device/{qr}, console/{answer, form, page}; person, by_hand, redirect, listener, connection, request, responder, peer, page, reply, opener |
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, keyring, envelope, legacy, passphrase |
 //! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, upst, key, signature, exchange, auth_service, region, environment, program |
@@ -50,7 +50,7 @@
 //!
 //! | room | tests/it |
 //! |---|---|
-//! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `passthrough`, `kube`, `readme` |
+//! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `looks`, `passthrough`, `kube`, `doctor`, `readme` |
 //! | `fresh` | `daemon`, `auto_refresh` |
 //! | `session` | `life`, `crowd`, `origin`, `expected`, `console`, `workload` |
 //! | `signin` | `sign_in`, `ways` |

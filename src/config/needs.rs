@@ -123,9 +123,9 @@ impl Settings {
         .collect()
     }
 
-    /// Where a workload's token comes from.
-    pub fn subject_token(&self) -> Option<&SubjectTokenSource> {
-        self.workload.subject_token.as_ref()
+    /// Where a workload's token comes from, and the audience that it must name.
+    pub fn subject_token(&self) -> Option<(&SubjectTokenSource, Option<&str>)> {
+        Some((self.workload.subject_token.as_ref()?, self.workload.audience.as_deref()))
     }
 
     pub(super) fn provider_needs(

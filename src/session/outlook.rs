@@ -1,9 +1,9 @@
 //! What can be told of the next renewal without a request, a passphrase, a lock or a helper program.
 
 use super::Engine;
-use super::renew::{self, console};
+use super::renew::{self, console, subject_token};
 use crate::config::SessionFrom;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::oci::config_file::Section;
 use crate::store::refresh_token::{self, Form};
 use crate::store::{Contents, Record};
@@ -45,6 +45,20 @@ impl Engine<'_> {
     /// Whether the stored session is a console session, or one would be made.
     pub fn is_of_console(&self, contents: &Contents) -> bool {
         self.is_console(contents) || self.settings.session_from == Some(SessionFrom::Console)
+    }
+
+    /// Checks the token that a workload's session would be made of now, or what is needed to ask for it. Sends nothing
+    /// and runs no program.
+    ///
+    /// # Errors
+    /// What a renewal would fail with.
+    pub fn check_workload_token(&self, now: UnixTime) -> Result<()> {
+        let Some((source, audience)) = self.settings.subject_token() else { return Ok(()) };
+        let Some(token) = source.look(self.host)? else { return Ok(()) };
+        match subject_token::flaw(&token, audience, now) {
+            Some(why) => Err(Error::SubjectToken { from: source.name(), why }),
+            None => Ok(()),
+        }
     }
 
     /// Where a console session is made and renewed.

@@ -12,11 +12,13 @@ mod crowd; // many processes at once: one refresh, one sign-in, and what follows
 mod daemon; // the daemon: start, lock, refreshes, stop
 mod discovery; // an issuer in place of endpoints: the provider's document, its copy, and the answers that are refused
 mod disk; // a refresh token is not spent if its successor cannot be stored
+mod doctor; // woci doctor: what is broken is named with its remedy, and a healthy home shows nothing
 mod errors; // README.md names messages as woci prints them, and the commands that messages suggest can be pasted
 mod expected; // the session of another user or tenancy than expected is neither stored nor used
 mod house; // the rules for the source files
 mod kube; // kube-credential and kubeconfig, and that background calls of kubectl open one browser at most
 mod life; // a session from its first sign-in to its last
+mod looks; // what a person sees on a narrow and on a wide screen: fixtures/text/
 mod network; // invalid and failing responses of the provider and the domain
 mod oci_config; // what woci writes into ~/.oci/config, and what it keeps there
 mod origin; // a refresh token is sent only to the provider that issued it

@@ -3,7 +3,7 @@
 
 pub mod console;
 mod refresh_grant;
-mod subject_token;
+pub mod subject_token;
 
 use std::time::Duration;
 

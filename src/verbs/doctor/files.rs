@@ -63,10 +63,7 @@ pub fn folders(look: &Look<'_>) -> Vec<Finding> {
         found.extend(not_private(&dir.path));
     }
     if found.is_empty() {
-        found.push(Finding::good(format!(
-            "nobody else can change {} and the files in it that count",
-            home.display()
-        )));
+        found.push(Finding::good("nobody else can change the folders and both configs"));
     }
     found
 }
@@ -133,7 +130,7 @@ pub fn session(look: &Look<'_>) -> Vec<Finding> {
     }
     found.extend(stray(&dir.path, &strays, look));
     if found.is_empty() {
-        found.push(Finding::good(format!("the files of the session in {}", dir.path.display())));
+        found.push(Finding::good(format!("the session is yours alone: {}", dir.path.display())));
     }
     found
 }

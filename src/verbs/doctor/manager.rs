@@ -2,11 +2,12 @@
 
 use super::Finding;
 use super::look::Look;
-use crate::config::{ManagerFile, SecretSource, SetBy, Settings, SubjectTokenSource};
-use crate::error::{Error, SecretFault};
-use crate::files::{self, exposed};
-use crate::jwt;
-use crate::secret::Secret;
+use crate::config::{ManagerFile, SecretSource, SetBy};
+use crate::error::Error;
+use crate::files::exposed;
+
+/// As [`crate::config::Settings::secret_sources`] calls it.
+const PASSPHRASE: &str = "refresh_token_passphrase";
 
 pub fn profile(look: &Look<'_>) -> Vec<Finding> {
     let profile = match &look.profile {
@@ -15,10 +16,7 @@ pub fn profile(look: &Look<'_>) -> Vec<Finding> {
         Err(Error::ManagerConfig { .. }) => return Vec::new(),
         Err(e) => return vec![Finding::error(e, &look.given)],
     };
-    let is_unknown = !look.oci_config.has_section(profile.as_str())
-        && look.settings().is_some_and(|settings| !settings.session_folder.exists());
-    let others = look.settings().and_then(|settings| settings.other_profiles.clone());
-    if let Some(known) = others.filter(|_| is_unknown) {
+    if let Some(known) = others(look) {
         let e = Error::UnknownProfile { profile: profile.to_string(), known };
         return vec![Finding::error(&e, &look.given)];
     }
@@ -32,6 +30,13 @@ pub fn profile(look: &Look<'_>) -> Vec<Finding> {
     vec![Finding::good(format!("profile {profile} ({by})"))]
 }
 
+/// The profiles that there are, if this one is nowhere.
+fn others(look: &Look<'_>) -> Option<Vec<String>> {
+    let (settings, profile) = (look.settings()?, look.profile.as_ref().ok()?);
+    let is_somewhere = look.oci_config.has_section(profile.as_str()) || settings.session_folder.exists();
+    settings.other_profiles.clone().filter(|_| !is_somewhere)
+}
+
 pub fn file(look: &Look<'_>) -> Vec<Finding> {
     let config = match &look.config {
         Ok(config) => config,
@@ -40,7 +45,7 @@ pub fn file(look: &Look<'_>) -> Vec<Finding> {
     vec![match config.manager() {
         ManagerFile::Absent(places) => {
             let places: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
-            Finding::good(format!("no manager config (looked for at {})", places.join(" and ")))
+            Finding::good(format!("no manager config at {}", places.join(" or ")))
         }
         ManagerFile::Unreadable { path, why } => {
             Finding::error(&Error::ManagerConfig { path: path.clone(), why: why.clone() }, &look.given)
@@ -74,14 +79,17 @@ pub fn settings(look: &Look<'_>) -> Vec<Finding> {
     let mut found: Vec<Finding> = warnings.map(|warning| doubtful(warning)).collect();
     if found.is_empty() {
         let from =
-            settings.session_from.map_or("Oracle's own sign-in, if you ask for it", |from| from.word());
-        found.push(Finding::good(format!("the values are well formed; a session comes from: {from}")));
+            settings.session_from.map_or(String::new(), |from| format!(" (session_from: {})", from.word()));
+        found.push(Finding::good(format!("the settings are well formed{from}")));
     }
     found
 }
 
 /// A warning of the settings, whose advice is its last part.
 fn doubtful(warning: &str) -> Finding {
+    if let Some((what, advice)) = warning.rsplit_once(": set ") {
+        return Finding::doubtful(what, format!("set {advice}"));
+    }
     match warning.rsplit_once("; ") {
         Some((what, advice)) => match advice.strip_prefix("did you mean ") {
             Some(meant) => Finding::doubtful(what, format!("write {}", meant.trim_end_matches('?'))),
@@ -104,32 +112,65 @@ pub fn required(look: &Look<'_>) -> Vec<Finding> {
         Ok(()) => vec![Finding::good("all required values are set")],
         // The check of the file says that it cannot be read.
         Err(Error::ManagerConfig { .. }) => Vec::new(),
-        Err(e) if settings.session_from.is_none() => {
-            vec![Finding::doubtful(
-                "nothing is configured, and nobody has signed in",
-                e.say_to(&look.given).next,
-            )]
-        }
+        // The check of the profile says it.
+        Err(_) if others(look).is_some() => Vec::new(),
+        Err(_) if settings.session_from.is_none() => vec![Finding::doubtful(
+            "nothing is configured, and nobody has signed in",
+            format!(
+                "run {} to sign in at Oracle's own page with your region, or {} to set up a provider",
+                look.command("session authenticate --region REGION"),
+                look.command("config init")
+            ),
+        )],
         Err(e) => vec![Finding::error(&e, &look.given)],
     }
 }
 
 pub fn secrets(look: &Look<'_>) -> Vec<Finding> {
     let Some(settings) = look.settings() else { return Vec::new() };
-    let mut found = Vec::new();
-    let mut good = Vec::new();
+    let env = &look.host.env;
+    let (mut good, mut in_file, mut found) = (Vec::new(), Vec::new(), Vec::new());
     for (key, source) in settings.secret_sources() {
-        match secret(look, settings, key, source) {
-            Ok(place) => good.push(format!("{key} ({place})")),
-            Err(finding) => found.push(finding),
+        let is_in_file = matches!(settings.set_by(key), SetBy::Section | SetBy::Common);
+        // A command is not run.
+        let checked = match source {
+            SecretSource::Value(_) if is_in_file => {
+                in_file.push(key);
+                continue;
+            }
+            SecretSource::Value(_) => Ok("an option"),
+            SecretSource::Variable { setting, .. } | SecretSource::File { setting, .. } => {
+                source.resolve(env).map(|_| *setting)
+            }
+            SecretSource::Command(command) => command.check_program(env).map(|()| command.setting),
+        };
+        match checked {
+            Ok(place) => good.push(format!("{key} from {place}")),
+            // A person is asked where there is a terminal.
+            Err(e) if key == PASSPHRASE && settings.passphrase.prompt => {
+                found.push(Finding::doubt(&e, &look.given));
+            }
+            Err(e) => found.push(Finding::error(&e, &look.given)),
         }
     }
     if let Some(keyring) = &settings.keyring {
         for command in [&keyring.get, &keyring.put] {
-            match command.check_program(&look.host.env) {
-                Ok(()) => good.push(format!("the refresh token ({})", command.setting)),
+            match command.check_program(env) {
+                Ok(()) => good.push(format!("the refresh token by {}", command.setting)),
                 Err(e) => found.push(Finding::error(&e, &look.given)),
             }
+        }
+    }
+    if let (Ok(ManagerFile::Read(manager)), [_, ..]) =
+        (look.config.as_ref().map(|config| config.manager()), &*in_file)
+    {
+        let (path, keys) = (manager.path.display(), in_file.join(" and "));
+        match exposed::mode_if_readable(&manager.path) {
+            None => good.push(format!("{keys} from the manager config")),
+            Some(mode) => found.push(Finding::wrong(
+                format!("other users can read {path} (mode {mode:04o}), which holds {keys}"),
+                format!("run `chmod go-rwx {path}`"),
+            )),
         }
     }
     if !good.is_empty() {
@@ -138,86 +179,12 @@ pub fn secrets(look: &Look<'_>) -> Vec<Finding> {
     found
 }
 
-/// Where a secret comes from, or what is wrong with that. Runs no program.
-fn secret(look: &Look<'_>, settings: &Settings, key: &str, source: &SecretSource) -> Result<String, Finding> {
-    match source {
-        SecretSource::Value(_) => match (settings.set_by(key), look.config.as_ref().map(|c| c.manager())) {
-            (SetBy::Section | SetBy::Common, Ok(ManagerFile::Read(manager))) => {
-                match exposed::mode_if_readable(&manager.path) {
-                    None => Ok("in the manager config".into()),
-                    Some(mode) => Err(Finding::wrong(
-                        format!(
-                            "other users can read {} (mode {mode:04o}), which holds {key}",
-                            manager.path.display()
-                        ),
-                        format!("run `chmod go-rwx {}`", manager.path.display()),
-                    )),
-                }
-            }
-            _ => Ok("given as an option".into()),
-        },
-        SecretSource::Variable { setting, .. } | SecretSource::File { setting, .. } => {
-            match source.resolve(&look.host.env) {
-                Ok(_) => Ok((*setting).to_owned()),
-                // A person is asked where there is a terminal.
-                Err(e) if settings.passphrase.prompt && setting.starts_with("refresh_token") => {
-                    Err(Finding::doubt(&e, &look.given))
-                }
-                Err(e) => Err(Finding::error(&e, &look.given)),
-            }
-        }
-        SecretSource::Command(command) => match command.check_program(&look.host.env) {
-            Ok(()) => Ok(format!("{}, not run here", command.setting)),
-            Err(e) => Err(Finding::error(&e, &look.given)),
-        },
-    }
-}
-
 /// The token of a job, which a workload's session is made of.
 pub fn workload_token(look: &Look<'_>) -> Vec<Finding> {
-    let Some(source) = look.settings().filter(|_| look.is_workload()).and_then(Settings::subject_token)
-    else {
-        return Vec::new();
-    };
-    let env = &look.host.env;
-    let error = |why: &str| Error::SubjectToken { from: source.name(), why: why.into() };
-    let token = match source {
-        SubjectTokenSource::File(path) => {
-            let read = look.host.absolute(path.as_ref()).and_then(|path| files::read(&path));
-            match read {
-                Ok(Some(bytes)) => Ok(Some(Secret::new(String::from_utf8_lossy(&bytes).into_owned()))),
-                Ok(None) => Err(error("there is no such file")),
-                Err(e) => Err(e),
-            }
-        }
-        SubjectTokenSource::Variable(name) => match env.get(name).and_then(|value| value.to_str()) {
-            Some(value) => Ok(Some(Secret::new(value.to_owned()))),
-            None => Err(error("it is not set")),
-        },
-        SubjectTokenSource::Runner(runner) => runner.given(env).map(|_| None),
-        SubjectTokenSource::Command(command) => command.check_program(env).map(|()| None),
-    };
-    let checked = token.and_then(|token| match token {
-        Some(token) => check_workload_token(look, &token).map_err(|why| error(why)),
-        None => Ok(()),
-    });
-    vec![match checked {
+    let Some((settings, _, engine)) = look.stored().filter(|_| look.is_workload()) else { return Vec::new() };
+    let Some((source, _)) = settings.subject_token() else { return Vec::new() };
+    vec![match engine.check_workload_token(look.now) {
         Ok(()) => Finding::good(format!("the workload's token comes from {}", source.name())),
-        Err(Error::Secret(fault @ SecretFault::Command { .. })) => {
-            Finding::error(&Error::Secret(fault), &look.given)
-        }
         Err(e) => Finding::error(&e, &look.given),
     }]
-}
-
-fn check_workload_token(look: &Look<'_>, token: &Secret) -> Result<(), &'static str> {
-    let token = token.expose().trim();
-    if token.is_empty() {
-        return Err("it holds no token");
-    }
-    let claims = jwt::claims(token).ok_or("it holds no JWT")?;
-    match claims.get("exp").and_then(jwt::moment) {
-        Some(exp) if exp <= look.now => Err("it has expired"),
-        _ => Ok(()),
-    }
 }

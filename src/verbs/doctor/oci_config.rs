@@ -18,6 +18,9 @@ pub fn file(look: &Look<'_>) -> Vec<Finding> {
             let e = Error::OciConfig { path: config.path.clone(), line: fault.line, why };
             Finding::error(&e, &look.given)
         }
+        (Ok(false), None) if !has_session(look) => {
+            Finding::good(format!("no OCI config {path} yet; a sign-in writes it"))
+        }
         (Ok(false), None) => Finding::doubtful(
             format!("there is no OCI config {path}: oci, the SDKs and Terraform find no session"),
             format!("run {}, which writes it", writes(look)),
@@ -43,6 +46,9 @@ pub fn section(look: &Look<'_>) -> Vec<Finding> {
         return vec![Finding::error(&e, &look.given)];
     }
     if !section.exists || (section.key_file.is_none() && section.security_token_file.is_none()) {
+        if !has_session(look) {
+            return Vec::new();
+        }
         return vec![Finding::doubtful(
             format!("[{profile}] of {path} names no session: oci, the SDKs and Terraform find none"),
             format!("run {}, which writes it", writes(look)),
@@ -103,6 +109,10 @@ fn written_place(look: &Look<'_>, profile: &str, key: &str) -> String {
         Some(key) => format!("{} of {path},", key.place()),
         None => format!("{key} in [{profile}] of {path}"),
     }
+}
+
+fn has_session(look: &Look<'_>) -> bool {
+    look.contents().is_some_and(|contents| contents.upst.is_some())
 }
 
 /// The command that names a stored session in the OCI config.

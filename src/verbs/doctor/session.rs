@@ -29,6 +29,10 @@ pub fn token(look: &Look<'_>) -> Vec<Finding> {
                 renewal(look, why_person),
             )];
         }
+        // That nothing is configured was said.
+        if settings.session_from.is_none() && !engine.is_of_console(contents) {
+            return Vec::new();
+        }
         return vec![match why_person {
             None => Finding::good("no session token yet: the next run makes one"),
             Some(why) => needs_person(look, settings, "there is no session token", &why),
@@ -265,7 +269,7 @@ pub fn clock(look: &Look<'_>) -> Vec<Finding> {
     let issued = look.contents().and_then(|contents| contents.upst.as_ref()).and_then(Upst::iat);
     let Some(ahead) = issued.map(|iat| iat.since(look.now)) else { return Vec::new() };
     vec![if ahead <= DEVIATION {
-        Finding::good("the session token was not issued in this clock's future")
+        Finding::good("the clock is not behind that of the session token")
     } else {
         deviation(look.now, ahead, "the session token was issued")
     }]
