@@ -12,6 +12,7 @@ use crate::world::run::{Run, Woci};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -777,6 +778,13 @@ fn an_oci_that_does_not_work_is_named() {
     let run = script("#!/bin/sh\necho 3.95.1\n").run().ok();
     assert_eq!(findings(&run), Vec::<[String; 4]>::new());
     run.prints("oci 3.95.1 is ");
+    let first = world.path("first");
+    fs::create_dir(&first).expect("a new folder");
+    symlink(crate::world::run::woci_program(), first.join("oci")).expect("a new link");
+    let path = format!("{}:{}:/bin", first.display(), world.path("bin").display());
+    let run = doctor(&world).env("PATH", &path).run().ok();
+    assert_eq!(findings(&run), Vec::<[String; 4]>::new());
+    run.prints("first/oci is woci itself, and runs ");
     script("#!/bin/sh\nexec woci \"$@\"\n").run().ok().prints("a script that runs woci");
     finds(
         script("#!/bin/sh\necho broken >&2\nexit 3\n"),
@@ -871,6 +879,27 @@ fn a_service_out_of_reach_is_named() {
     world.sim.close_auth_service();
     let found = findings(&online(&world).run());
     assert!(found.iter().any(|[_, _, what, _]| what.contains("authentication service")), "{found:#?}");
+}
+
+#[test]
+fn a_proxy_and_a_server_without_tls_are_named() {
+    let world = healthy();
+    let exchange_at = |url: &str| {
+        world.manager(&[("DEFAULT", &world.settings_with(&[("token_exchange_url", Some(url))]))]);
+        online(&world)
+    };
+    let run = exchange_at("https://idp.example.com/token").env("HTTPS_PROXY", "http://127.0.0.1:1");
+    finds(run, "reach", "wrong", "cannot get through the proxy 127.0.0.1:1", "HTTPS_PROXY");
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = listener.local_addr().expect("a bound socket");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let _ = (&stream).read(&mut [0; 4096]);
+            let _ = (&stream).write_all(b"SSH-2.0-OpenSSH_9.2\r\n");
+        }
+    });
+    let run = exchange_at(&format!("https://{address}/token"));
+    finds(run, "reach", "wrong", "it is not TLS", "");
 }
 
 #[test]

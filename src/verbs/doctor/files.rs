@@ -63,7 +63,7 @@ pub fn folders(look: &Look<'_>) -> Vec<Finding> {
         found.extend(not_private(&dir.path));
     }
     if found.is_empty() {
-        found.push(Finding::good("nobody else can change the folders and both configs"));
+        found.push(Finding::good("folders and configs: nobody else can change them"));
     }
     found
 }
@@ -130,7 +130,7 @@ pub fn session(look: &Look<'_>) -> Vec<Finding> {
     }
     found.extend(stray(&dir.path, &strays, look));
     if found.is_empty() {
-        found.push(Finding::good(format!("the session is yours alone: {}", dir.path.display())));
+        found.push(Finding::good(format!("session files, yours alone: {}", dir.path.display())));
     }
     found
 }

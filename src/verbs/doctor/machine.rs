@@ -26,6 +26,11 @@ const OCI_LIMIT: Duration = Duration::from_secs(10);
 /// In bytes. A version is shorter.
 const LARGEST_VERSION: usize = 64 << 10;
 
+const SHOWS_PORTS: &str = match cfg!(target_os = "macos") {
+    true => "lsof -nP -iTCP -sTCP:LISTEN",
+    false => "ss -ltnp",
+};
+
 /// Whether the answer of a sign-in can be received.
 pub fn port(look: &Look<'_>) -> Vec<Finding> {
     let Some((settings, contents, engine)) = look.stored() else { return Vec::new() };
@@ -57,7 +62,7 @@ pub fn port(look: &Look<'_>) -> Vec<Finding> {
         if is_console { "" } else { ", or register another one at the provider and set redirect_port" };
     vec![Finding::wrong(
         format!("no sign-in can receive its answer on port {all}: {}", why.join(", ")),
-        format!("end that program (`ss -ltnp` shows it){other}"),
+        format!("end that program (`{SHOWS_PORTS}` shows it){other}"),
     )]
 }
 
@@ -76,7 +81,7 @@ pub fn browser(look: &Look<'_>) -> Vec<Finding> {
                 true => "",
                 false => ", but you seem to be at another machine, so that a sign-in goes without it",
             };
-            Finding::good(format!("a sign-in opens the browser with {}{elsewhere}", program.display()))
+            Finding::good(format!("a sign-in runs {}{elsewhere}", program.display()))
         }
         (SignInWith::Auto | SignInWith::Browser, Err(why)) => Finding::doubtful(
             format!("no browser opens here: {why}"),
@@ -141,6 +146,12 @@ pub fn oci(look: &Look<'_>) -> Vec<Finding> {
         Err(e) => return vec![Finding::doubt(&e, &look.given)],
     };
     let shown = path.display();
+    // One that is woci under that name is passed over.
+    let this = host::this_program().ok();
+    let is_woci = |path: &PathBuf| this.as_ref().is_some_and(|this| is_same(path, this));
+    if let Some(first) = command::on_path(&look.host.env, "oci").find(|path| path.exists()).filter(is_woci) {
+        return vec![Finding::good(format!("{} is woci itself, and runs {shown}", first.display()))];
+    }
     if runs_woci(&path) {
         return vec![Finding::good(format!("oci is {shown}, a script that runs woci"))];
     }

@@ -64,7 +64,7 @@ pub fn section(look: &Look<'_>) -> Vec<Finding> {
         .filter_map(|(key, named, is)| other_file(look, profile.as_str(), key, named, is?))
         .collect();
     if found.is_empty() {
-        found.push(Finding::good(format!("[{profile}] of {path} names this session")));
+        found.push(Finding::good(format!("[{profile}] of the OCI config names this session")));
     }
     found
 }

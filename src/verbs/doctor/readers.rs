@@ -28,10 +28,8 @@ pub fn profile(look: &Look<'_>) -> Vec<Finding> {
     found.extend(of_region(look, profile));
     found.extend(files_of(look, contents));
     if found.is_empty() {
-        let region = look.oci_config.key(profile, "region").map_or("none", |key| &key.value);
-        found.push(Finding::good(format!(
-            "oci, the SDKs and Terraform load this session from [{profile}], with the region {region}"
-        )));
+        let region = look.oci_config.key(profile, "region").map_or("no region", |key| &key.value);
+        found.push(Finding::good(format!("oci, the SDKs and Terraform load it ({region})")));
     }
     found
 }

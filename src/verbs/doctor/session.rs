@@ -43,10 +43,7 @@ pub fn token(look: &Look<'_>) -> Vec<Finding> {
     if left > 0 {
         let ends = upst.sess_exp().filter(|end| *end <= exp);
         let last = ends.map_or("", |_| "; the session ends for good then");
-        return vec![Finding::good(format!(
-            "the session token is valid until {exp} ({}){last}",
-            duration(left)
-        ))];
+        return vec![Finding::good(format!("token valid until {exp} ({}){last}", duration(left)))];
     }
     let expired = format!("the session token has expired at {exp}");
     vec![match why_person {
@@ -98,6 +95,7 @@ pub fn key(look: &Look<'_>) -> Vec<Finding> {
         )];
     }
     let path = key_file.display();
+    let name = key_file.file_name().unwrap_or_default().display();
     vec![match (upst, key) {
         (None, None) => return Vec::new(),
         (Some(_), None) => {
@@ -108,9 +106,9 @@ pub fn key(look: &Look<'_>) -> Vec<Finding> {
             renewal(look, why_person),
         ),
         (Some(upst), Some(key)) if upst.names(key.public()) == Some(true) => {
-            Finding::good(format!("the session token is bound to the key {path}"))
+            Finding::good(format!("the token is bound to the key {name}"))
         }
-        (_, Some(_)) => Finding::good(format!("the key {path} can be read")),
+        (_, Some(_)) => Finding::good(format!("the key {name} can be read")),
     }]
 }
 
@@ -166,13 +164,13 @@ pub fn refresh_token(look: &Look<'_>) -> Vec<Finding> {
             Finding::error(&Error::NoPassphraseSource { path: file.clone() }, &look.given)
         }
         Some(Form::Plain { .. }) if is_encrypted => {
-            Finding::good(format!("the refresh token {path}, which the next renewal encrypts"))
+            Finding::good("the next renewal encrypts the refresh token")
         }
-        Some(Form::Plain { .. }) => Finding::good(format!("the refresh token {path}, in plain text")),
-        Some(Form::Encrypted) => Finding::good(format!("the refresh token {path}, encrypted")),
-        Some(Form::OfOlderTool) => Finding::good(format!(
-            "the refresh token {path}, encrypted by the older tool; the next renewal writes it anew"
-        )),
+        Some(Form::Plain { .. }) => Finding::good("the refresh token is stored in plain text"),
+        Some(Form::Encrypted) => Finding::good("the refresh token is stored encrypted"),
+        Some(Form::OfOlderTool) => {
+            Finding::good("the next renewal encrypts the refresh token anew: the older tool wrote it")
+        }
     }]
 }
 
@@ -269,7 +267,7 @@ pub fn clock(look: &Look<'_>) -> Vec<Finding> {
     let issued = look.contents().and_then(|contents| contents.upst.as_ref()).and_then(Upst::iat);
     let Some(ahead) = issued.map(|iat| iat.since(look.now)) else { return Vec::new() };
     vec![if ahead <= DEVIATION {
-        Finding::good("the clock is not behind that of the session token")
+        Finding::good("the clock is not behind that of the token")
     } else {
         deviation(look.now, ahead, "the session token was issued")
     }]
@@ -282,7 +280,10 @@ pub fn deviation(now: UnixTime, behind: i64, by: &str) -> Finding {
         "this machine's clock ({now}) is {} {direction} of the time when {by}",
         duration(behind.abs())
     );
-    const REMEDY: &str = "set the clock, for example with `timedatectl set-ntp true`";
+    const REMEDY: &str = match cfg!(target_os = "macos") {
+        true => "set the clock, for example with `sudo sntp -sS time.apple.com`",
+        false => "set the clock, for example with `timedatectl set-ntp true`",
+    };
     match behind.abs() > LARGEST_DEVIATION {
         true => {
             Finding::wrong(format!("{what}; OCI refuses requests that are more than 5 minutes off"), REMEDY)
