@@ -375,10 +375,30 @@ fn folders_and_configs_that_others_can_change_are_named() {
     set_mode(&folder, 0o755);
     finds(doctor(&world), "folders", "doubtful", "other users can look into", "chmod 700");
     set_mode(&folder, 0o700);
+    let elsewhere = world.path("elsewhere");
+    fs::rename(&folder, &elsewhere).expect("both are in the home");
+    symlink("/no/such/folder", &folder).expect("its place is free");
+    let beside = ["section", "token", "refresh-token"];
+    finds_beside(doctor(&world), "folders", "wrong", "to a folder that does not exist", "rm", &beside);
+    fs::remove_file(&folder).expect("it is a link");
+    fs::rename(&elsewhere, &folder).expect("both are in the home");
     let run =
         doctor(&world).env("HOME", "/no/such/home").env("OCI_CLI_CONFIG_FILE", world.path(".oci/config"));
     let found = findings(&run.run());
     assert!(found.iter().any(|[check, _, what, _]| check == "folders" && what.contains("does not exist")));
+}
+
+#[test]
+fn a_command_of_a_remedy_can_be_pasted() {
+    let world = healthy();
+    let manager = world.path("Ada's manager.ini");
+    fs::rename(world.path(".oci/woci_manager.ini"), &manager).expect("both are in the home");
+    set_mode(&manager, 0o644);
+    let run = || doctor(&world).arg("--manager-config").arg(&manager);
+    finds(run(), "secrets", "wrong", "Ada's manager.ini (mode 0644)", "chmod go-rwx '");
+    let remedy = findings(&run().run())[0][3].clone();
+    world.shell(remedy.split('`').nth(1).expect("a command")).run().ok();
+    assert_eq!(findings(&run().run()), Vec::<[String; 4]>::new());
 }
 
 #[test]
@@ -632,6 +652,10 @@ fn what_is_wrong_with_the_refresh_token_is_named() {
     finds(doctor(&world), "refresh-token", "wrong", "is encrypted", "passphrase");
     let run = doctor(&world).args(&encrypted[2..]).env("PASSPHRASE", "correct horse");
     assert_eq!(findings(&run.run()), Vec::<[String; 4]>::new());
+
+    // Nobody is asked for a passphrase.
+    let run = doctor(&world).arg("--refresh-token-passphrase-prompt").terminal().run().ok().silent();
+    assert_eq!(findings(&run), Vec::<[String; 4]>::new());
 
     // Refused by the provider.
     let world = healthy();

@@ -4,8 +4,8 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::Finding;
 use super::look::Look;
+use super::{Finding, word};
 use crate::config::ManagerFile;
 use crate::files::{self, exposed};
 use crate::sys;
@@ -54,9 +54,9 @@ pub fn folders(look: &Look<'_>) -> Vec<Finding> {
         match open.is_of_another {
             true => Finding::doubtful(
                 what,
-                format!("run `chown {} {}` if it is yours", sys::user(), open.path.display()),
+                format!("run `chown {} {}` if it is yours", sys::user(), word(&open.path)),
             ),
-            false => Finding::wrong(what, format!("run `chmod go-w {}`", open.path.display())),
+            false => Finding::wrong(what, format!("run `chmod go-w {}`", word(&open.path))),
         }
     }));
     if let Some(dir) = dir {
@@ -70,8 +70,16 @@ pub fn folders(look: &Look<'_>) -> Vec<Finding> {
 
 /// What stands in the place of a folder or a config and is none.
 fn not_of_its_kind(path: &Path, session: Option<&Path>, home: &Path) -> Option<Finding> {
-    let about = fs::metadata(path).ok()?;
     let is_folder = Some(path) == session || path == home.join(".oci");
+    let about = match fs::metadata(path) {
+        Ok(about) => about,
+        // What woci writes makes the file that a link names.
+        Err(_) if is_folder && path.is_symlink() => {
+            let what = format!("{} is a symbolic link to a folder that does not exist", path.display());
+            return Some(Finding::wrong(what, format!("make that folder, or run `rm {}`", word(path))));
+        }
+        Err(_) => return None,
+    };
     if is_folder && !about.is_dir() {
         return Some(Finding::wrong(
             format!("{} is {}, and not a folder", path.display(), kind(&about)),
@@ -96,7 +104,7 @@ fn not_private(folder: &Path) -> Option<Finding> {
         return None;
     }
     let what = format!("other users can look into {} (mode {mode:04o})", folder.display());
-    Some(Finding::doubtful(what, format!("run `chmod 700 {}`", folder.display())))
+    Some(Finding::doubtful(what, format!("run `chmod 700 {}`", word(folder))))
 }
 
 /// Each file of the session folder.
@@ -146,7 +154,7 @@ fn file(path: &Path, name: &str, owners: &[Option<u32>], folder_is_open: bool) -
         return Some(match is_in_place {
             true => Finding::wrong(
                 format!("{what}, which woci does not follow here"),
-                format!("run `rm {shown}`"),
+                format!("run `rm {}`", word(path)),
             ),
             false => Finding::doubtful(
                 format!("{what}: the next renewal puts a file in its place"),
@@ -160,12 +168,14 @@ fn file(path: &Path, name: &str, owners: &[Option<u32>], folder_is_open: bool) -
     }
     if !owners.contains(&Some(about.uid())) {
         let what = format!("{shown} belongs to another user (number {})", about.uid());
-        return Some(Finding::wrong(what, format!("run `chown {} {shown}`", sys::user())));
+        return Some(Finding::wrong(what, format!("run `chown {} {}`", sys::user(), word(path))));
     }
     if about.nlink() > 1 {
         let what = format!("{shown} has a second name (a hard link)");
         return Some(match is_in_place {
-            true => Finding::wrong(format!("{what}, and woci refuses it"), format!("run `rm {shown}`")),
+            true => {
+                Finding::wrong(format!("{what}, and woci refuses it"), format!("run `rm {}`", word(path)))
+            }
             false => Finding::doubtful(what, "remove the other name, which is a copy of a secret"),
         });
     }
@@ -173,11 +183,11 @@ fn file(path: &Path, name: &str, owners: &[Option<u32>], folder_is_open: bool) -
     // Whoever may write in a shared folder may take its locks.
     if others & 0o022 != 0 && !name.ends_with(".lock") {
         let what = format!("other users can write {shown} (mode {mode:04o})");
-        return Some(Finding::wrong(what, format!("run `chmod 600 {shown}`")));
+        return Some(Finding::wrong(what, format!("run `chmod 600 {}`", word(path))));
     }
     if others & 0o044 != 0 && SECRET.contains(&name) {
         let what = format!("other users can read {shown} (mode {mode:04o})");
-        let remedy = format!("run `chmod 600 {shown}`");
+        let remedy = format!("run `chmod 600 {}`", word(path));
         return Some(match folder_is_open {
             true => Finding::wrong(what, remedy),
             false => Finding::doubtful(format!("{what}, if they can enter its folder"), remedy),

@@ -1,7 +1,7 @@
 //! Checks of what is configured for woci: the profile, the manager config, its values and secrets.
 
-use super::Finding;
 use super::look::Look;
+use super::{Finding, word};
 use crate::config::{ManagerFile, SecretSource, SetBy};
 use crate::error::Error;
 use crate::files::exposed;
@@ -169,7 +169,7 @@ pub fn secrets(look: &Look<'_>) -> Vec<Finding> {
             None => good.push(format!("{keys} from the manager config")),
             Some(mode) => found.push(Finding::wrong(
                 format!("other users can read {path} (mode {mode:04o}), which holds {keys}"),
-                format!("run `chmod go-rwx {path}`"),
+                format!("run `chmod go-rwx {}`", word(&manager.path)),
             )),
         }
     }

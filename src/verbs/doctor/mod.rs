@@ -2,10 +2,12 @@
 //! taken, nothing is written or sent, and no program is run but `oci --version`. The document is that of
 //! schemas/doctor.schema.json.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::Invocation;
-use crate::error::{Error, Given, Result};
+use crate::error::{Error, Given, Result, quoted};
 use crate::host::Host;
 use crate::log;
 use crate::output::{Output, Span, Text, Tone};
@@ -131,6 +133,11 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
         found.extend(online::checks(&look));
     }
     Ok(answer(&look, online, &found))
+}
+
+/// A path as a word of a command that can be pasted.
+fn word(path: &Path) -> String {
+    quoted(&path.display().to_string())
 }
 
 fn named(name: &'static str, findings: Vec<Finding>) -> impl Iterator<Item = (&'static str, Finding)> {

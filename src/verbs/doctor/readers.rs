@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use super::Finding;
 use super::look::Look;
+use super::{Finding, word};
 use crate::files;
 use crate::oci::config_file::KEYS_OF_API_KEY;
 use crate::oci::environment::OVERRIDING;
@@ -112,7 +112,7 @@ fn files_of(look: &Look<'_>, contents: &Contents) -> Vec<Finding> {
         let path = key_file.display();
         found.push(Finding::doubtful(
             format!("{path} does not end with OCI_API_KEY: oci warns of that at each command"),
-            format!("run `printf '\\nOCI_API_KEY' >> {path}`"),
+            format!("run `printf '\\nOCI_API_KEY' >> {}`", word(key_file)),
         ));
     }
     found
