@@ -10,6 +10,7 @@ use crate::sim::sys;
 use crate::world::World;
 use crate::world::run::{Run, Woci};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io::{Read as _, Write as _};
@@ -606,6 +607,37 @@ fn a_token_that_needs_a_person_is_named() {
     let world = healthy_console();
     world.session().expire();
     finds(doctor(&world), "token", "doubtful", "can be renewed only before that", "authenticate");
+}
+
+#[test]
+fn a_console_session_that_is_not_renewed_is_named() {
+    let world = World::console();
+    world.woci(&["session", "authenticate"]).run().ok();
+    let session = world.session();
+    let good = session.record();
+    let with = |key: &str, value: Value| {
+        let mut record = good.clone();
+        record["console"][key] = value;
+        session.write("session.json", record.to_string());
+        doctor(&world)
+    };
+    let hash: String = Sha256::digest(session.token()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let run = with("refused_session_token_sha256", hash.into());
+    finds(run, "token", "doubtful", "Oracle no longer renews the session", "woci session authenticate");
+    let run = with("failed_renewal", (jwt::now() - 60).into());
+    finds(run, "renewal", "doubtful", "failed", "woci session refresh");
+}
+
+#[test]
+fn a_session_of_oci_without_a_region_is_named() {
+    let world = World::new();
+    fs::remove_file(world.path(".oci/woci_manager.ini")).expect("it was written");
+    world.session().seed_of_oci("oci_api_key.pem", 3600);
+    let config = world.read(".oci/config").replace("region=us-ashburn-1\n", "");
+    world.write(".oci/config", config);
+    let port = world.redirect_port().to_string();
+    let run = doctor(&world).args(&["--redirect-port", &port]);
+    finds_beside(run, "required", "doubtful", "--region (region)", "woci session authenticate", &["readers"]);
 }
 
 #[test]

@@ -114,6 +114,8 @@ pub fn required(look: &Look<'_>) -> Vec<Finding> {
         Err(Error::ManagerConfig { .. }) => Vec::new(),
         // The check of the profile says it.
         Err(_) if others(look).is_some() => Vec::new(),
+        // The region may be known from the sign-in.
+        Err(e) if settings.session_from.is_none() && is_console => vec![Finding::doubt(&e, &look.given)],
         Err(_) if settings.session_from.is_none() => vec![Finding::doubtful(
             "nothing is configured, and nobody has signed in",
             format!(

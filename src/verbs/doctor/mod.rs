@@ -47,6 +47,7 @@ const OFFLINE: &[(&str, Check)] = &[
     ("refresh-token", session::refresh_token),
     ("origin", session::origin),
     ("identity", session::identity),
+    ("renewal", session::renewal),
     ("sign-in", session::sign_in),
     ("daemon", session::daemon),
     ("clock", session::clock),

@@ -26,7 +26,7 @@ pub fn token(look: &Look<'_>) -> Vec<Finding> {
         if file.exists() {
             return vec![Finding::wrong(
                 format!("{} holds no session token", file.display()),
-                renewal(look, why_person),
+                renews(look, why_person),
             )];
         }
         // That nothing is configured was said.
@@ -41,6 +41,14 @@ pub fn token(look: &Look<'_>) -> Vec<Finding> {
     let exp = upst.exp();
     let left = exp.since(look.now);
     if left > 0 {
+        // What keeps a provider's session from a renewal is said by the checks of its refresh token and origin.
+        if engine.is_of_console(contents)
+            && !contents.record.damaged
+            && let Some(why) = why_person
+        {
+            let what = format!("token valid until {exp} ({}), and not renewed then: {why}", duration(left));
+            return vec![Finding::doubtful(what, look.sign_in())];
+        }
         let ends = upst.sess_exp().filter(|end| *end <= exp);
         let last = ends.map_or("", |_| "; the session ends for good then");
         return vec![Finding::good(format!("token valid until {exp} ({}){last}", duration(left)))];
@@ -66,7 +74,7 @@ fn needs_person(look: &Look<'_>, settings: &Settings, what: &str, why: &str) -> 
 }
 
 /// How a new session is made of what is stored.
-fn renewal(look: &Look<'_>, why_person: Option<String>) -> String {
+fn renews(look: &Look<'_>, why_person: Option<String>) -> String {
     match why_person {
         None => format!("run {}", look.command("session refresh")),
         Some(_) => look.sign_in(),
@@ -99,11 +107,11 @@ pub fn key(look: &Look<'_>) -> Vec<Finding> {
     vec![match (upst, key) {
         (None, None) => return Vec::new(),
         (Some(_), None) => {
-            Finding::wrong(format!("there is no key {path} for the session token"), renewal(look, why_person))
+            Finding::wrong(format!("there is no key {path} for the session token"), renews(look, why_person))
         }
         (Some(upst), Some(_)) if !is_of(upst) => Finding::wrong(
             format!("the session token is bound to another key than {path}"),
-            renewal(look, why_person),
+            renews(look, why_person),
         ),
         (Some(upst), Some(key)) if upst.names(key.public()) == Some(true) => {
             Finding::good(format!("the token is bound to the key {name}"))
@@ -219,6 +227,16 @@ pub fn identity(look: &Look<'_>) -> Vec<Finding> {
     }]
 }
 
+/// A renewal of a console session that has failed, if none has succeeded since.
+pub fn renewal(look: &Look<'_>) -> Vec<Finding> {
+    let console = look.contents().and_then(|contents| contents.record.console.as_ref());
+    let Some(at) = console.and_then(|console| console.failed_renewal) else { return Vec::new() };
+    vec![Finding::doubtful(
+        format!("the last renewal, at {at}, failed; the token is used as it is, and a later run tries again"),
+        format!("run {}, which says why", look.command("session refresh")),
+    )]
+}
+
 /// A sign-in that a person left unfinished.
 pub fn sign_in(look: &Look<'_>) -> Vec<Finding> {
     let failed = look.contents().and_then(|contents| contents.record.failed_sign_in.as_ref());
@@ -299,5 +317,28 @@ fn duration(seconds: i64) -> String {
         120..7_200 => format!("{} min", seconds / 60),
         7_200..172_800 => format!("{} h", seconds / 3_600),
         _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_said_in_a_unit_that_it_has_two_of() {
+        let said = [0, 119, 120, 7_199, 7_200, 172_799, 172_800].map(duration);
+        assert_eq!(said, ["0 s", "119 s", "2 min", "119 min", "2 h", "47 h", "2 days"]);
+    }
+
+    #[test]
+    fn a_clock_that_is_far_off_is_wrong() {
+        let now = UnixTime(1_795_467_600);
+        for (behind, is_wrong, words) in
+            [(61, false, "61 s behind"), (-300, false, "5 min ahead"), (301, true, "5 min behind")]
+        {
+            let found = deviation(now, behind, "it was so");
+            assert_eq!(found.state == crate::verbs::doctor::State::Wrong, is_wrong);
+            assert!(found.what.contains(words), "{}", found.what);
+        }
     }
 }
