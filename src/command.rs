@@ -22,7 +22,7 @@ use crate::secret::{self, Secret};
 use crate::sys::{self, How};
 
 /// For a program that unlocks a keyring or asks a server. Longer than that, a run of woci seems to hang.
-const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// In bytes, of stdout and of a value to put: more than any secret, and a token of usual size.
 const LARGEST: usize = 64 << 10;
@@ -206,8 +206,8 @@ pub fn split(command: &[u8]) -> Split {
     Split { words, is_open: quote.is_some() }
 }
 
-/// The files that a program of this name may be, in the order of PATH. An empty or relative entry stands for the working
-/// folder or one in it: the program there may be anybody's, and what woci runs is handed secrets.
+/// The files that a program of this name may be, in the order of PATH. An empty or relative entry stands for the
+/// working folder or one in it: the program there may be anybody's, and what woci runs is handed secrets.
 pub fn on_path(env: &Env, name: &str) -> impl Iterator<Item = PathBuf> {
     let path = env.get("PATH").unwrap_or(OsStr::new(DEFAULT_PATH)).to_owned();
     let folders: Vec<PathBuf> = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect();

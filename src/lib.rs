@@ -112,10 +112,7 @@ pub fn main(args: Vec<OsString>) -> u8 {
     let mut format = None;
     cli::parse(args)
         .inspect(|invocation| {
-            given = invocation.flags.given();
-            if invocation.verb.name == "session authenticate" {
-                given.region = invocation.flags.get("--region").map(str::to_owned);
-            }
+            given = invocation.given();
             format = invocation.flags.get("--output").map(str::to_owned);
         })
         .and_then(|invocation| match invocation.verb.answer {

@@ -495,18 +495,6 @@ pub const OPTIONS: &[Opt] = &[
         ..ROW
     },
     Opt {
-        name: "--requested-token",
-        key: Some("requested_token"),
-        kind: Kind::OneOf(&["upst", "rpst"]),
-        default: Some("upst"),
-        value: "upst|rpst",
-        group: Group::Exchange,
-        help: "what a workload's token is exchanged for: upst, the session of a user; rpst, that of a resource",
-        example: "--requested-token rpst",
-        kept_in_kubeconfig: true,
-        ..ROW
-    },
-    Opt {
         name: "--client-secret-file",
         key: Some("client_secret_file"),
         kind: Kind::Path,
@@ -514,16 +502,6 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::Exchange,
         help: "the file that holds the secret of the identity domain's client; nobody but you may be able to read it",
         example: "--client-secret-file ~/.oci/client-secret",
-        kept_in_kubeconfig: true,
-        ..ROW
-    },
-    Opt {
-        name: "--res-type",
-        key: Some("res_type"),
-        value: "TYPE",
-        group: Group::Exchange,
-        help: "the type of the resource, as the identity propagation trust names it (required for rpst)",
-        example: "--res-type githubactions",
         kept_in_kubeconfig: true,
         ..ROW
     },
@@ -538,6 +516,39 @@ pub const OPTIONS: &[Opt] = &[
         ..ROW
     },
     Opt {
+        name: "--client-secret-command",
+        key: Some("client_secret_command"),
+        kind: Kind::Command,
+        value: "COMMAND",
+        group: Group::Exchange,
+        help: "the command that prints the secret of the identity domain's client; see `woci help secrets`",
+        example: "--client-secret-command \"pass show woci/secret\"",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--requested-token",
+        key: Some("requested_token"),
+        kind: Kind::OneOf(&["upst", "rpst"]),
+        default: Some("upst"),
+        value: "upst|rpst",
+        group: Group::Exchange,
+        help: "what a workload's token is exchanged for: upst, the session of a user; rpst, that of a resource",
+        example: "--requested-token rpst",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--res-type",
+        key: Some("res_type"),
+        value: "TYPE",
+        group: Group::Exchange,
+        help: "the type of the resource, as the identity propagation trust names it (required for rpst)",
+        example: "--res-type githubactions",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
         name: "--rpst-exp",
         key: Some("rpst_exp"),
         kind: Kind::Number { least: 1, most: 43_200 },
@@ -546,17 +557,6 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::Exchange,
         help: "how long an rpst is valid, sent as it is; Oracle's SDKs count minutes, up to 720",
         example: "--rpst-exp 60",
-        kept_in_kubeconfig: true,
-        ..ROW
-    },
-    Opt {
-        name: "--client-secret-command",
-        key: Some("client_secret_command"),
-        kind: Kind::Command,
-        value: "COMMAND",
-        group: Group::Exchange,
-        help: "the command that prints the secret of the identity domain's client; see `woci help secrets`",
-        example: "--client-secret-command \"pass show woci/secret\"",
         kept_in_kubeconfig: true,
         ..ROW
     },
@@ -612,17 +612,6 @@ pub const OPTIONS: &[Opt] = &[
         ..ROW
     },
     Opt {
-        name: "--expect-user",
-        key: Some("expect_user"),
-        kind: Kind::Ocid,
-        value: "OCID",
-        group: Group::SignIn,
-        help: "the user whose session it has to be; that of another one is refused before it is stored",
-        example: "--expect-user ocid1.user.oc1..aaaa",
-        kept_in_kubeconfig: true,
-        ..ROW
-    },
-    Opt {
         name: "--sign-in-with",
         key: Some("sign_in_with"),
         kind: Kind::OneOf(&["auto", "browser", "paste", "device"]),
@@ -631,17 +620,6 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::SignIn,
         help: "browser: one of this machine; paste: open the URL anywhere and paste the address of the last page; device: type a code on a page of the provider's; auto: browser where one can open, else device if the provider has it, else paste",
         example: "--sign-in-with paste",
-        kept_in_kubeconfig: true,
-        ..ROW
-    },
-    Opt {
-        name: "--expect-tenancy",
-        key: Some("expect_tenancy"),
-        kind: Kind::Ocid,
-        value: "OCID",
-        group: Group::SignIn,
-        help: "the tenancy that the session has to be of; that of another one is refused before it is stored",
-        example: "--expect-tenancy ocid1.tenancy.oc1..aaaa",
         kept_in_kubeconfig: true,
         ..ROW
     },
@@ -665,6 +643,28 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::SignIn,
         help: "how a device code is requested: as RFC 8628 says, or as Oracle's identity domains want it",
         example: "--device-form oracle",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--expect-user",
+        key: Some("expect_user"),
+        kind: Kind::Ocid,
+        value: "OCID",
+        group: Group::SignIn,
+        help: "the user whose session it has to be; that of another one is refused before it is stored",
+        example: "--expect-user ocid1.user.oc1..aaaa",
+        kept_in_kubeconfig: true,
+        ..ROW
+    },
+    Opt {
+        name: "--expect-tenancy",
+        key: Some("expect_tenancy"),
+        kind: Kind::Ocid,
+        value: "OCID",
+        group: Group::SignIn,
+        help: "the tenancy that the session has to be of; that of another one is refused before it is stored",
+        example: "--expect-tenancy ocid1.tenancy.oc1..aaaa",
         kept_in_kubeconfig: true,
         ..ROW
     },
@@ -965,7 +965,9 @@ impl Flags {
             profile: value("--profile"),
             manager_config: value("--manager-config"),
             config_file: value("--config-file"),
-            region: None,
+            sessions_folder: value("--sessions-folder"),
+            sign_in_with: value("--sign-in-with"),
+            ..Given::default()
         }
     }
 

@@ -243,6 +243,12 @@ fn refuse_typing_error(words: &[OsString]) -> Result<()> {
             (None, None) => return Ok(()),
         }
     };
+    if first == "session"
+        && let Some(second) = words.clone().next()
+        && let Some(meant) = near_session_verb(second)
+    {
+        return Err(Error::UnknownWord { word: format!("{first} {second}"), meant: meant.to_owned() });
+    }
     if command_line::has_first_word(first) {
         return Ok(());
     }
@@ -251,6 +257,19 @@ fn refuse_typing_error(words: &[OsString]) -> Result<()> {
         Some(meant) => Err(Error::UnknownWord { word: first.to_owned(), meant: meant.to_owned() }),
         None => Ok(()),
     }
+}
+
+/// The commands of oci's group `session` (oci-cli 3.95.1). woci has two of them itself.
+const OF_SESSION: [&str; 6] = ["authenticate", "export", "import", "refresh", "terminate", "validate"];
+
+/// The verb that was probably meant by the word after `session`.
+fn near_session_verb(second: &str) -> Option<&'static str> {
+    if OF_SESSION.contains(&second) {
+        return None;
+    }
+    let verbs = VERBS.iter().filter_map(|verb| Some((verb.name, verb.name.strip_prefix("session ")?)));
+    let near = |(name, word)| options::difference(second, word).map(|difference| (difference, name));
+    verbs.filter_map(near).min().map(|(_, name)| name)
 }
 
 /// The verb that was probably meant.
@@ -427,6 +446,9 @@ mod tests {
             (&["--profile", "prod", "evn", "--shell", "fish"], word("evn", "env")),
             (&["sesion", "refresh"], word("sesion", "session refresh")),
             (&["sesion"], word("sesion", "session authenticate")),
+            (&["session", "authenticat"], word("session authenticat", "session authenticate")),
+            (&["session", "refesh", "--force"], word("session refesh", "session refresh")),
+            (&["--debug", "session", "refrsh"], word("session refrsh", "session refresh")),
             (&["--query", "env", "-d", "credentials"], word("credentials", "credential")),
             (&["--hepl"], option("--hepl", "--help")),
             (&["--hepl", "iam"], option("--hepl", "--help")),
@@ -437,9 +459,15 @@ mod tests {
             let passed_on = [&["--"], args].concat();
             assert_eq!(words(&passed_on).0, args, "{args:?}");
         }
-        for args in
-            [&["iam", "--hepl"][..], &["dns", "statsu"], &["--unheard-of", "env"], &["secrets"], &["nosuch"]]
-        {
+        for args in [
+            &["iam", "--hepl"][..],
+            &["session", "validate"],
+            &["session", "export"],
+            &["dns", "statsu"],
+            &["--unheard-of", "env"],
+            &["secrets"],
+            &["nosuch"],
+        ] {
             assert_eq!(words(args).0, args, "{args:?}");
         }
         assert!(command_line::has_first_word("secrets"), "near a verb or not, oci has it");

@@ -97,8 +97,8 @@ impl Config {
             ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => (Vec::new(), Sections::default()),
         };
         let nobody = ProfileName::new(DEFAULT)?;
-        let values = Values::new(flags, &host.env, &common, &nobody, self.manager_path());
-        let OciPlaces { oci_config, sessions, .. } = self.oci_places(host, flags, &values)?;
+        let values = Values::new(flags, host, &common, &nobody, self.manager_path());
+        let OciPlaces { oci_config, sessions, .. } = self.oci_places(host, &values)?;
         let oci = files::read(&oci_config)?.unwrap_or_default();
         for line in ini::text(&oci).map(ini::lines).into_iter().flatten().map_while(std::result::Result::ok) {
             if let LineKind::Section(name) = line.kind {
@@ -134,9 +134,8 @@ impl Config {
             }
         };
         warnings.extend(sections.warnings.iter().cloned());
-        let values = Values::new(flags, &host.env, &sections, &profile, self.manager_path());
-        let OciPlaces { oci_config, oci_config_from_manager, sessions } =
-            self.oci_places(host, flags, &values)?;
+        let values = Values::new(flags, host, &sections, &profile, self.manager_path());
+        let OciPlaces { oci_config, oci_config_from_manager, sessions } = self.oci_places(host, &values)?;
         let other_profiles = match &self.manager {
             ManagerFile::Read(manager) => profile.others_of(&manager.sections),
             ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => None,
@@ -147,18 +146,14 @@ impl Config {
     }
 
     /// Where the OCI config and the sessions are.
-    fn oci_places(&self, host: &Host, flags: &Flags, values: &Values<'_>) -> Result<OciPlaces> {
+    fn oci_places(&self, host: &Host, values: &Values<'_>) -> Result<OciPlaces> {
         let (oci_config, oci_config_from_manager) =
-            match (&self.named_oci_config, values.text("config_file")?) {
+            match (&self.named_oci_config, values.path("config_file")?) {
                 (Some(named), _) => (named.clone(), false),
-                (None, Some(set)) => (self.beside_manager(host, &set)?, true),
+                (None, Some(set)) => (set, true),
                 (None, None) => (host.home()?.join(".oci/config"), false),
             };
-        let sessions = match (named(host, flags, "--sessions-folder")?, values.text("sessions_folder")?) {
-            (Some(named), _) => named,
-            (None, Some(set)) => self.beside_manager(host, &set)?,
-            (None, None) => default_sessions(host)?,
-        };
+        let sessions = values.path("sessions_folder")?.map_or_else(|| default_sessions(host), Ok)?;
         Ok(OciPlaces { oci_config, oci_config_from_manager, sessions })
     }
 
@@ -183,16 +178,6 @@ impl Config {
         match &self.manager {
             ManagerFile::Read(manager) => Some(manager.path.clone()),
             ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => None,
-        }
-    }
-
-    /// The absolute form of a path in the manager config. A relative path starts at that file's folder, not
-    /// at the working folder.
-    fn beside_manager(&self, host: &Host, path: &str) -> Result<PathBuf> {
-        let path = Path::new(path);
-        match self.manager_path() {
-            Some(manager) if !path.starts_with("~") => Ok(manager.with_file_name(path)),
-            _ => host.absolute(path),
         }
     }
 }
@@ -295,11 +280,13 @@ pub mod fuzz {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::secret::{SecretSource, SubjectTokenSource};
     use crate::config::{Origin, ProviderNeeds, SessionFrom, SetBy, SignIn};
     use crate::error::Found;
     use crate::host::Env;
     use crate::log::Level;
     use crate::oauth::discovery::{Document, Issuer};
+    use crate::options::Kind;
     use crate::testing::{Home, fixture_path};
 
     impl Home {
@@ -783,15 +770,47 @@ mod tests {
     }
 
     #[test]
-    fn a_relative_path_in_the_manager_config_starts_at_its_folder() {
-        let home = Home::with("[prod]\nsubject_token_file = ci/token\n");
-        let subject_token = |flags: &[(&'static str, &str)]| {
-            let settings = home.settings(flags, &[]).unwrap();
-            settings.workload.subject_token.map(|source| source.name()).unwrap_or_default()
-        };
-        assert_eq!(subject_token(&[]), format!("the file {}", home.path(".oci/ci/token").display()));
-        for path in ["/run/token", "~/token", "token"] {
-            assert_eq!(subject_token(&[("--subject-token-file", path)]), format!("the file {path}"));
+    fn each_path_in_the_manager_config_starts_at_its_folder_unless_it_is_absolute_or_in_the_home() {
+        fn place(settings: &Settings, key: &str) -> String {
+            let of_secret = |source: &Option<SecretSource>| match source {
+                Some(SecretSource::File { path, .. }) => path.display().to_string(),
+                _ => panic!("{key} names no file"),
+            };
+            let sessions = settings.session_folder.parent().unwrap();
+            match key {
+                "config_file" => settings.oci_config.display().to_string(),
+                "sessions_folder" => sessions.display().to_string(),
+                "client_secret_file" => of_secret(&settings.provider.client_secret),
+                "auth_client_secret_file" => of_secret(&settings.provider.auth_client_secret),
+                "refresh_token_passphrase_file" => of_secret(&settings.passphrase.otherwise),
+                "subject_token_file" => {
+                    let source = settings.workload.subject_token.as_ref().map(SubjectTokenSource::name);
+                    source.unwrap_or_default().replace("the file ", "")
+                }
+                other => panic!("{other} is a path, and this test does not know it"),
+            }
+        }
+        let keys = options::OPTIONS.iter().filter(|row| row.kind == Kind::Path);
+        for (row, key) in keys.filter_map(|row| Some((row, row.key?))) {
+            for section in ["prod", "COMMON"] {
+                for (path, expected) in [
+                    ("a/b", ".oci/a/b"),
+                    ("~/b", "b"),
+                    ("/a/b", "/a/b"),
+                    // The name of a file.
+                    ("~b/c", ".oci/~b/c"),
+                ] {
+                    let home = Home::with(&format!("[{section}]\n{key} = {path}\n"));
+                    let settings = home.settings(&[("--profile", "prod")], &[]).unwrap();
+                    assert_eq!(Path::new(&place(&settings, key)), home.path(expected), "{key} = {path}");
+                }
+            }
+            let home = Home::with("[prod]\n");
+            for (path, expected) in [("a/b", None), ("~/b", Some("b")), ("/a/b", Some("/a/b"))] {
+                let settings = home.settings(&[(row.name, path)], &[]).unwrap();
+                let expected = expected.map_or(std::path::absolute(path).unwrap(), |path| home.path(path));
+                assert_eq!(Path::new(&place(&settings, key)), expected, "{} {path}", row.name);
+            }
         }
     }
 

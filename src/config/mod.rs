@@ -14,7 +14,7 @@ mod values;
 pub use find::{Config, ManagerFile};
 pub use needs::{ConsoleNeeds, Needs, ProviderNeeds, WorkloadNeeds};
 pub use profile::{DEFAULT, ProfileName};
-pub use secret::{KeyringSource, PassphraseSource, SecretSource};
+pub use secret::{KeyringSource, MOST_PROGRAM_RUNS, PassphraseSource, SecretSource};
 pub use settings::{Origin, SessionFrom, Settings, SignIn, SignInWith};
 pub use values::{NO_REGION, SetBy, is_region};
 

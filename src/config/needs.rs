@@ -50,8 +50,8 @@ const WORKLOAD: [&str; 5] =
 impl Settings {
     /// What a renewal or sign-in needs, its secrets resolved. `region` is the one that is configured for woci or for
     /// oci. `is_console` says that a console session is stored or was asked for; it counts where nothing else says
-    /// what the session comes from. `discover` gets the provider's document. It is called last, and only if an endpoint is
-    /// not configured.
+    /// what the session comes from. `discover` gets the provider's document. It is called last, and only if an endpoint
+    /// is not configured.
     ///
     /// # Errors
     /// [`Error::MissingOptions`] names everything that is missing.

@@ -34,8 +34,13 @@ pub struct Settings {
     pub passphrase: PassphraseSource,
     /// The programs that keep the refresh token, in place of a file.
     pub keyring: Option<KeyringSource>,
-    /// The variables that hold secrets: no program that woci runs inherits them.
+    /// The variables that hold secrets of woci's. The browser, helper programs, kubectl and the daemon do not inherit
+    /// them. oci does, apart from the passphrase's: a person who sets a variable may mean oci too.
     pub secret_variables: Vec<String>,
+    /// The variable that holds the passphrase. No program at all inherits it.
+    pub passphrase_variable: Option<String>,
+    /// How many runs of helper programs one renewal waits for at most.
+    pub program_runs: u32,
     pub sign_in: SignIn,
     pub sign_in_with: SignInWith,
     /// The OCID of the user whose session it has to be.
@@ -168,6 +173,12 @@ pub enum SessionFrom {
 }
 
 impl SessionFrom {
+    const ALL: [Self; 3] = [Self::Provider, Self::Workload, Self::Console];
+
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|from| from.word() == word)
+    }
+
     pub fn word(self) -> &'static str {
         match self {
             Self::Provider => "provider",
@@ -255,11 +266,11 @@ impl Settings {
         let base = |key| Ok(values.text(key)?.map(|url| url.trim_end_matches('/').to_owned()));
         let console =
             ConsoleValues { url: base("console_url")?, auth_service_url: base("auth_service_url")? };
-        let passphrase = PassphraseSource {
+        let mut passphrase = PassphraseSource {
             prompt: values.boolean("refresh_token_passphrase_prompt")?,
             otherwise: sources.of(&secret::PASSPHRASE)?,
         };
-        let keyring = KeyringSource::of(&sources, &passphrase)?;
+        let keyring = KeyringSource::of(&sources, &mut passphrase)?;
         let session_from = session_from(
             values,
             &[
@@ -271,8 +282,14 @@ impl Settings {
             &workload_keys(values)?,
             &console,
         )?;
+        let subject_token = SubjectTokenSource::of(&sources)?;
+        let program_runs = secret::program_runs(
+            &[&provider.client_secret, &provider.auth_client_secret, &passphrase.otherwise],
+            subject_token.as_ref(),
+            keyring.as_ref(),
+        );
         let workload = WorkloadValues {
-            subject_token: SubjectTokenSource::of(&sources)?,
+            subject_token,
             audience: values.text("subject_token_audience")?,
             requested: RequestedToken::of(values)?,
         };
@@ -305,6 +322,8 @@ impl Settings {
             passphrase,
             keyring,
             secret_variables,
+            passphrase_variable: values.text(secret::PASSPHRASE.variable)?,
+            program_runs,
             sign_in: match values.or_default("sign_in")?.eq_ignore_ascii_case("never") {
                 true => SignIn::Never,
                 false => SignIn::Auto,
@@ -437,8 +456,8 @@ fn authz_params(values: &Values<'_>) -> Result<Vec<(String, String)>> {
     Ok(pairs)
 }
 
-/// What the session is made from: as `session_from` says, else as the settings do that only one kind has. Each pair is a
-/// key and whether it is set.
+/// What the session is made from: as `session_from` says, else as the settings do that only one kind has. Each pair is
+/// a key and whether it is set.
 fn session_from(
     values: &Values<'_>,
     provider: &[(&'static str, bool)],
@@ -446,9 +465,7 @@ fn session_from(
     console: &ConsoleValues,
 ) -> Result<Option<SessionFrom>> {
     if let Some(word) = values.text("session_from")? {
-        let all = [SessionFrom::Provider, SessionFrom::Workload, SessionFrom::Console];
-        let named = all.into_iter().find(|from| from.word().eq_ignore_ascii_case(&word));
-        return Ok(Some(named.expect("the row lists them")));
+        return Ok(Some(SessionFrom::parse(&word.to_ascii_lowercase()).expect("the row lists them")));
     }
     let first = |keys: &[(&'static str, bool)]| keys.iter().find(|(_, is_set)| *is_set).map(|(key, _)| *key);
     match (first(provider), first(workload)) {
@@ -459,5 +476,18 @@ fn session_from(
             Ok(Some(SessionFrom::Console))
         }
         (None, None) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_option_has_a_word_for_each_source_of_sessions() {
+        assert_eq!(SessionFrom::ALL.map(SessionFrom::word), options::SESSION_FROM);
+        for from in SessionFrom::ALL {
+            assert_eq!(SessionFrom::parse(from.word()), Some(from));
+        }
     }
 }

@@ -3,13 +3,13 @@
 //! refused here. A message never shows a value, which may be a secret in the wrong place.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::manager::Sections;
 use super::profile::{COMMON, ProfileName};
 use crate::command;
 use crate::error::{Error, Given, Result};
-use crate::host::Env;
+use crate::host::Host;
 use crate::oauth::{self, url};
 use crate::options::Flags;
 use crate::options::{self, Kind, Opt};
@@ -29,7 +29,7 @@ pub enum SetBy {
 
 pub struct Values<'a> {
     flags: &'a Flags,
-    env: &'a Env,
+    host: &'a Host,
     sections: &'a Sections,
     pub profile: &'a ProfileName,
     /// The file that `sections` are from.
@@ -41,12 +41,12 @@ pub struct Values<'a> {
 impl<'a> Values<'a> {
     pub fn new(
         flags: &'a Flags,
-        env: &'a Env,
+        host: &'a Host,
         sections: &'a Sections,
         profile: &'a ProfileName,
         manager: Option<PathBuf>,
     ) -> Self {
-        Self { flags, env, sections, profile, manager, read: RefCell::default() }
+        Self { flags, host, sections, profile, manager, read: RefCell::default() }
     }
 
     pub fn given(&self) -> Given {
@@ -60,6 +60,11 @@ impl<'a> Values<'a> {
         Ok(read.iter().find(|(known, _)| *known == key).map_or(SetBy::Default, |(_, set_by)| *set_by))
     }
 
+    /// The place where the value of a key is set, as messages name it.
+    pub fn place_of(&self, key: &str) -> Result<String> {
+        Ok(self.place(row(key), key, self.set_by_of(key)?))
+    }
+
     /// The keys that were read, each with where its value was set.
     pub fn set_by(&self) -> Vec<(&'static str, SetBy)> {
         self.read.take()
@@ -70,15 +75,18 @@ impl<'a> Values<'a> {
         self.value(row(key), key)
     }
 
-    /// The value of a key that holds a path. A relative path in the manager config starts at that file's folder, not at
-    /// the working folder.
-    pub fn path(&self, key: &str) -> Result<Option<String>> {
+    /// The value of a key that holds a path, made absolute. A relative path in the manager config starts at that file's
+    /// folder, not at the working folder.
+    pub fn path(&self, key: &str) -> Result<Option<PathBuf>> {
         let Some(text) = self.text(key)? else { return Ok(None) };
-        let set_by = self.read.borrow().iter().find(|(read, _)| *read == key).map(|(_, set_by)| *set_by);
-        let in_manager = matches!(set_by, Some(SetBy::Section | SetBy::Common)) && !text.starts_with('~');
-        let beside =
-            self.manager.as_ref().filter(|_| in_manager).map(|manager| manager.with_file_name(&text));
-        Ok(Some(beside.and_then(|path| path.into_os_string().into_string().ok()).unwrap_or(text)))
+        let path = Path::new(&text);
+        let is_in_manager = matches!(self.set_by_of(key)?, SetBy::Section | SetBy::Common);
+        match &self.manager {
+            Some(manager) if is_in_manager && !path.starts_with("~") => {
+                Ok(Some(manager.with_file_name(path)))
+            }
+            _ => self.host.absolute(path).map(Some),
+        }
     }
 
     pub fn number(&self, key: &str) -> Result<u32> {
@@ -127,7 +135,7 @@ impl<'a> Values<'a> {
             let given = if row.kind == Kind::Flag { "true" } else { given };
             return Ok((given.to_owned(), SetBy::Flag));
         }
-        if let Some(value) = row.variable.and_then(|variable| self.env.get(variable)) {
+        if let Some(value) = row.variable.and_then(|variable| self.host.env.get(variable)) {
             let Some(value) = value.to_str() else {
                 let name = self.place(row, key, SetBy::Variable);
                 return Err(Error::BadValue { name, why: "it is not UTF-8 text".to_owned() });

@@ -114,6 +114,8 @@ pub enum Error {
     NoBrowser,
     // A sign-in is needed, and `why` says what forbids woci to ask for one.
     NobodyToAsk { profile: String, why: String },
+    // `why` says why a sign-in is needed, and `other` is another value of `--sign-in-with`.
+    NoTerminalToPaste { profile: String, why: String, other: &'static str },
 
     // The network.
     Unreachable { what: &'static str, url: String, why: String },
@@ -175,6 +177,26 @@ pub enum Error {
     OciRunsWoci { path: PathBuf },
 }
 
+impl Error {
+    /// The profile whose session only a person can renew now, and why; `None` if another try may help, or a change
+    /// of the configuration.
+    pub fn needs_person(&self) -> Option<(&str, String)> {
+        match self {
+            Self::NobodyToAsk { profile, why }
+            | Self::NoTerminalToPaste { profile, why, .. }
+            | Self::DaemonNeedsPerson { profile, why } => Some((profile, why.clone())),
+            Self::AnotherIdentity { profile, was, is } => {
+                Some((profile, format!("the session is of {was}, and the new one would be of {is}")))
+            }
+            Self::UnexpectedIdentity { profile, expected, is } => {
+                let why = format!("the new session would be of {is}, and the settings expect {expected}");
+                Some((profile, why))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// The manager config, or the places where it could be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
@@ -192,13 +214,19 @@ pub struct Said {
 
 /// The options of this run that choose its session. A command that a message suggests repeats them,
 /// so that it can be pasted as it is.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Given {
     pub profile: Option<String>,
     pub manager_config: Option<String>,
     pub config_file: Option<String>,
-    /// Only that of a sign-in: the next one would lack it. A region for another command is for that command alone.
-    pub region: Option<String>,
+    pub sessions_folder: Option<String>,
+    /// The sign-in was to start a daemon too.
+    pub with_daemon: bool,
+    /// How a person wanted to sign in; for a sign-in alone.
+    pub sign_in_with: Option<String>,
+    /// The further options of a sign-in, with an empty value where they take none: the next one would lack them. A
+    /// region for another command is for that command alone.
+    pub of_sign_in: Vec<(&'static str, String)>,
 }
 
 impl std::error::Error for Error {}

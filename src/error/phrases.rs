@@ -1,5 +1,5 @@
-//! Messages and their parts: the words of a server that refused a request and what to do then, where to set what is missing, how
-//! far a clock is off, and commands that can be pasted.
+//! Messages and their parts: the words of a server that refused a request and what to do then, where to set what is
+//! missing, how far a clock is off, and commands that can be pasted.
 
 use super::{AUTH_SERVICE, DEVICE, DISCOVERY, EXCHANGE, EXCHANGE_BY_DEFAULT, Found, Given, RUNNER, Said};
 
@@ -78,6 +78,19 @@ pub fn refused_advice(what: &str, status: u16, error: Option<&str>, authenticate
     }
 }
 
+/// Pasting was chosen, and nobody can paste.
+pub fn no_terminal_to_paste(profile: &str, why: &str, other: &str, given: &Given) -> Said {
+    let with = |way: &str| {
+        let given = Given { sign_in_with: Some(way.to_owned()), ..given.clone() };
+        given.command("session authenticate", Some(profile))
+    };
+    failed(
+        "cannot sign in by pasting",
+        format!("{why}, and there is no terminal to paste at (sign_in_with = paste)"),
+        format!("run {} at a terminal, or {} here", with("paste"), with(other)),
+    )
+}
+
 /// What a job needs so that its runner sets a variable.
 pub fn runner_advice(variable: &str) -> &'static str {
     match variable {
@@ -87,8 +100,8 @@ pub fn runner_advice(variable: &str) -> &'static str {
     }
 }
 
-/// Where to set the options that are missing. `console`: Oracle's own sign-in would do without them, or is what lacks its
-/// region.
+/// Where to set the options that are missing. `console`: Oracle's own sign-in would do without them, or is what lacks
+/// its region.
 pub fn missing_advice(
     names: &[String],
     profile: &str,
@@ -151,6 +164,9 @@ pub fn deviation(seconds: i64) -> String {
     format!("{number} {unit} {}", if seconds < 0 { "slow" } else { "fast" })
 }
 
+/// The verb that signs a person in.
+const SIGN_IN: &str = "session authenticate";
+
 impl Given {
     /// A command of woci in backquotes, with the options that were given. `profile` is the one in use,
     /// where it may have come from elsewhere.
@@ -160,15 +176,22 @@ impl Given {
 
     /// The same with more at its end.
     pub fn command_with(&self, words: &str, profile: Option<&str>, end: &str) -> String {
-        let mut command = format!("`woci {words}");
-        for (option, value) in [
+        let is_sign_in = words.starts_with(SIGN_IN);
+        let daemon = if is_sign_in && self.with_daemon { "--daemon " } else { "" };
+        let mut command = format!("`woci {daemon}{words}");
+        let chosen = [
             ("--profile", profile.or(self.profile.as_deref())),
             ("--manager-config", self.manager_config.as_deref()),
             ("--config-file", self.config_file.as_deref()),
-            ("--region", self.region.as_deref().filter(|_| words == "session authenticate")),
-        ] {
-            if let Some(value) = value {
-                command.push_str(&format!(" {option} {}", quoted(value)));
+            ("--sessions-folder", self.sessions_folder.as_deref()),
+            ("--sign-in-with", self.sign_in_with.as_deref().filter(|_| is_sign_in)),
+        ];
+        let chosen = chosen.into_iter().filter_map(|(option, value)| Some((option, value?)));
+        let own = self.of_sign_in.iter().filter(|_| is_sign_in).map(|(option, value)| (*option, &**value));
+        for (option, value) in chosen.chain(own) {
+            command.push_str(&format!(" {option}"));
+            if !value.is_empty() {
+                command.push_str(&format!(" {}", quoted(value)));
             }
         }
         command + end + "`"

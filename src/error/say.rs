@@ -4,8 +4,8 @@
 //! the older tool, because people search for them; two of them are here.
 
 use super::phrases::{
-    answered, deviation, failed, missing_advice, oauth_words, refused_advice, refused_client, row,
-    runner_advice, two_sources, words_or_status, wrong, wrong_passphrase,
+    answered, deviation, failed, missing_advice, no_terminal_to_paste, oauth_words, refused_advice,
+    refused_client, row, runner_advice, two_sources, words_or_status, wrong, wrong_passphrase,
 };
 use super::{AUTH_SERVICE, Error, Given, Said};
 
@@ -277,6 +277,10 @@ impl Error {
                 format!("run {}", given.command("session authenticate", Some(profile))),
             ),
 
+            Self::NoTerminalToPaste { profile, why, other } => {
+                no_terminal_to_paste(profile, why, other, given)
+            }
+
             // The network.
             Self::Unreachable { what, url, why } => failed(
                 format!("cannot reach the {what} {url}"),
@@ -522,15 +526,28 @@ mod tests {
     #[test]
     fn a_suggested_command_repeats_the_options_that_choose_the_session() {
         let given = Given {
+            sign_in_with: None,
             profile: Some("prod".into()),
             manager_config: Some("/home/ada/it's mine.ini".into()),
             config_file: Some("~/oci/config".into()),
-            region: None,
+            sessions_folder: Some("/s".into()),
+            with_daemon: false,
+            of_sign_in: vec![("--tenancy-name", "acme one".into()), ("--replace-api-key", String::new())],
         };
-        let command = r"`woci session authenticate --profile prod --manager-config '/home/ada/it'\''s mine.ini' --config-file ~/oci/config`";
+        let common = [
+            r"--profile prod --manager-config '/home/ada/it'\''s mine.ini'",
+            "--config-file ~/oci/config --sessions-folder /s",
+        ];
+        let common = common.join(" ");
+        let own = "--tenancy-name 'acme one' --replace-api-key";
+        let command = &*format!("`woci session authenticate {common} {own}`");
         let next = |e: Error| e.say_to(&given).next;
         assert!(next(Error::Unanswered { minutes: 5 }).contains(command));
         assert!(next(Error::NobodyToAsk { profile: "prod".into(), why: String::new() }).contains(command));
+        assert_eq!(given.command("--stop-daemon", None), format!("`woci --stop-daemon {common}`"));
+        let given = Given { with_daemon: true, ..given.clone() };
+        let command = format!("`woci --daemon session authenticate {common} {own}`");
+        assert_eq!(given.command("session authenticate", None), command);
     }
 
     /// At least one example of each variant, in the order of the enum.
@@ -722,6 +739,10 @@ mod tests {
                 .into(),
             Variant::Unanswered => vec![Error::Unanswered { minutes: 5 }],
             Variant::NoBrowser => vec![Error::NoBrowser],
+            Variant::NoTerminalToPaste => {
+                let why = "there is no refresh token".into();
+                vec![Error::NoTerminalToPaste { profile: "prod".into(), why, other: "browser" }]
+            }
             Variant::NobodyToAsk => {
                 vec![Error::NobodyToAsk { profile: "prod".into(), why: "there is no refresh token".into() }]
             }

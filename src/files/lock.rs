@@ -23,8 +23,8 @@ pub struct Purpose {
 const POLL: Duration = Duration::from_millis(20);
 /// A wait that is over by then is not worth a message.
 const SILENT: Duration = Duration::from_secs(1);
-/// Whatever the file says, nobody waits longer.
-const LONGEST_LIMIT: Duration = Duration::from_secs(15 * 60);
+/// Whatever the file says, nobody waits longer. More than any holder states.
+pub const LONGEST_LIMIT: Duration = Duration::from_secs(30 * 60);
 /// For a holder that has not written its limit yet.
 const DEFAULT_LIMIT: Duration = Duration::from_secs(60);
 

@@ -2,7 +2,8 @@
 //!
 //! The daemon holds an exclusive lock on `woci_refresh.lock` while it runs; that lock, not the PID file
 //! `woci_refresh.pid`, says whether it is alive. It writes its status into the locked file. It receives
-//! secret options, the passphrase and the variables that hold secrets on stdin, and writes one line to stdout once it is ready.
+//! secret options, the passphrase and the variables that hold secrets on stdin, and writes one line to stdout once it
+//! is ready.
 
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
@@ -235,7 +236,7 @@ impl Daemon {
         });
         match &ended {
             Ok(()) => log::info(format_args!("Stopped as requested")),
-            Err(e) => keeper.report.last_error = Some(e.to_string()),
+            Err(e) => keeper.report.last_error = Some(keeper.say(e).to_string()),
         }
         // The PID file of another folder belongs to the daemon there.
         if self.check_place(&place).is_ok() {
@@ -325,7 +326,8 @@ fn arguments(flags: &Flags, settings: &Settings) -> Vec<OsString> {
     args
 }
 
-/// The secret options, the passphrase and the variables that hold secrets, as the JSON that the daemon reads from stdin.
+/// The secret options, the passphrase and the variables that hold secrets, as the JSON that the daemon reads from
+/// stdin.
 fn secrets(env: &Env, flags: &Flags, settings: &Settings, passphrase: Option<&Secret>) -> Secret {
     let variable = |name: &String| Some((name.clone(), env.get(name)?.to_str()?.into()));
     let variables: serde_json::Map<String, Value> =

@@ -4,7 +4,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use super::schedule::{self, Pace};
+use super::schedule::Pace;
 use crate::config::Config;
 use crate::error::{Error, Result, Said};
 use crate::host::{self, Host};
@@ -59,8 +59,7 @@ impl<'a> Keeper<'a> {
     /// the session and `publish` after it, and ends if one of them fails.
     ///
     /// # Errors
-    /// [`Error::NobodyToAsk`], [`Error::AnotherIdentity`] and [`Error::UnexpectedIdentity`] if only a person can help, and
-    /// the errors of `check` and `publish`.
+    /// Those after which only a person can help ([`Error::needs_person`]), and those of `check` and `publish`.
     pub fn keep(
         &mut self,
         stop: &Receiver<()>,
@@ -90,11 +89,7 @@ impl<'a> Keeper<'a> {
         let e = match self.refresh_if_due() {
             Ok(next) => return Ok(next),
             // Another try would spend a refresh token to end in the same way.
-            Err(
-                e @ (Error::NobodyToAsk { .. }
-                | Error::AnotherIdentity { .. }
-                | Error::UnexpectedIdentity { .. }),
-            ) => return Err(e),
+            Err(e) if e.needs_person().is_some() => return Err(e),
             Err(e) => e,
         };
         let now = host::now();
@@ -112,19 +107,10 @@ impl<'a> Keeper<'a> {
 
     fn refresh_if_due(&mut self) -> Result<UnixTime> {
         let settings = Config::find(self.host, self.flags)?.profile(self.host, self.flags)?;
-        let window = settings.refresh_safety_window;
         let mut engine =
             Engine::new(self.host, &settings, Want::NEWER_WITHOUT_PERSON, self.passphrase.clone());
-        let due = |engine: &Engine<'_>| {
-            let Some(upst) = engine.stored_upst()? else { return Ok(None) };
-            let due = schedule::due(upst.exp(), upst.iat(), window);
-            // Any other run renews such a session then, and makes whoever asks for it wait.
-            let half_of_life =
-                upst.half_of_life().filter(|_| engine.renews_at_half_of_life().is_ok_and(|is_so| is_so));
-            Ok(Some(half_of_life.map_or(due, |half| half.min(due))))
-        };
         let now = host::now();
-        let next = self.pace.next_try(due(&engine)?, now);
+        let next = self.pace.next_try(engine.renews_from()?, now);
         if self.pace.has_recovered() {
             self.report.last_error = None;
         }
@@ -142,6 +128,6 @@ impl<'a> Keeper<'a> {
         self.pace.succeeded();
         self.report.last_refresh = Some(host::now());
         self.report.last_error = None;
-        Ok(self.pace.next_try(due(&engine)?, now).unwrap_or(now))
+        Ok(self.pace.next_try(engine.renews_from()?, now).unwrap_or(now))
     }
 }

@@ -1,4 +1,4 @@
-//! Calculates when the next refresh is due. Pure: the time and the random byte are arguments.
+//! Calculates when the next try to refresh may start. Pure: the time and the random byte are arguments.
 
 use crate::time::UnixTime;
 
@@ -6,15 +6,6 @@ use crate::time::UnixTime;
 const LEAST_PAUSE_SECONDS: i64 = 30;
 const FIRST_BACKOFF_SECONDS: i64 = 30;
 const LONGEST_BACKOFF_SECONDS: i64 = 600;
-
-/// The time to refresh a token if nothing has failed: `window` seconds before it expires, but not in the
-/// first half of its lifetime. A provider may issue tokens that are valid for less than the window, and
-/// each would otherwise be refreshed at once.
-pub fn due(expiration: UnixTime, issued_at: Option<UnixTime>, window: u32) -> UnixTime {
-    let before_the_end = expiration.plus(-i64::from(window));
-    let half_of_life = issued_at.map(|issued| issued.plus(expiration.since(issued) / 2));
-    half_of_life.map_or(before_the_end, |half| half.max(before_the_end))
-}
 
 /// The record of past tries, which limits how soon the next one may start.
 #[derive(Default)]
@@ -90,16 +81,6 @@ mod tests {
     const NOW: UnixTime = UnixTime(1_000);
 
     #[test]
-    fn a_token_is_due_a_window_before_its_expiry_but_not_in_its_first_half() {
-        for (life, window, expected) in
-            [(3_600, 600, 3_000), (600, 600, 300), (120, 600, 60), (3_600, 0, 3_600)]
-        {
-            assert_eq!(due(UnixTime(life), Some(UnixTime(0)), window), UnixTime(expected));
-        }
-        assert_eq!(due(UnixTime(3_600), None, 600), UnixTime(3_000));
-    }
-
-    #[test]
     fn the_next_try_is_at_the_due_time() {
         let mut pace = Pace::default();
         assert_eq!(pace.next_try(None, NOW), None);
@@ -153,12 +134,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_token_causes_a_refresh_before_the_least_pause(exp: i64, iat: Option<i64>, window: u32, tried: i32, later in 0..30i64) {
+        fn no_token_causes_a_refresh_before_the_least_pause(due: Option<i64>, tried: i32, later in 0..30i64) {
             let tried = UnixTime(tried.into());
             let mut pace = Pace::default();
             pace.started(tried);
-            let due = due(UnixTime(exp), iat.map(UnixTime), window);
-            let next = pace.next_try(Some(due), tried.plus(later)).expect("it waits");
+            let next = pace.next_try(due.map(UnixTime), tried.plus(later)).expect("it waits");
             prop_assert!(next.since(tried) >= LEAST_PAUSE_SECONDS);
         }
     }

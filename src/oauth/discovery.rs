@@ -130,8 +130,8 @@ fn endpoint(
 }
 
 impl StoredDocument {
-    /// Reads a copy that [`StoredDocument::to_json`] has written. `None` if it is anything else: the document is then read again
-    /// at the provider.
+    /// Reads a copy that [`StoredDocument::to_json`] has written. `None` if it is anything else: the document is then
+    /// read again at the provider.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let members: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
         let text = |name: &str| members.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -183,8 +183,8 @@ impl StoredDocument {
 /// Gets the document from the provider. Nothing of the session is sent.
 ///
 /// # Errors
-/// [`Error::Discovery`] if the document says what must not be followed. Every other error means that there is no document
-/// to be had now.
+/// [`Error::Discovery`] if the document says what must not be followed. Every other error means that there is no
+/// document to be had now.
 pub fn get(client: &Client<'_>, issuer: &Issuer, retry: Retry) -> Result<Document> {
     let [openid, oauth] = places(&issuer.url);
     match get_at(client, &openid, issuer, retry) {

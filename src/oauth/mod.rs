@@ -1,6 +1,5 @@
-//! OAuth over HTTP: the client, the identity provider's document and token endpoint (RFC 8414, RFC 6749, RFC 7636), and the
-//! types that the OCI identity domain's exchange shares with it. Nothing here knows of profiles or
-//! files.
+//! OAuth over HTTP: the client, the identity provider's document and token endpoint (RFC 8414, RFC 6749, RFC 7636), and
+//! the types that the OCI identity domain's exchange shares with it. Nothing here knows of profiles or files.
 
 use crate::error::Result;
 use crate::secret::Secret;

@@ -36,11 +36,8 @@ impl Runner {
     /// # Errors
     /// [`Error::RunnerVariable`] outside such a job.
     pub fn given(&self, env: &Env) -> Result<(String, Secret)> {
-        let (url, request_token) = match self {
-            Self::GitHub { .. } => ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
-            Self::Azure { .. } => ("SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN"),
-        };
-        Ok((self.url(env, url)?, self.request_token(env, request_token)?))
+        let base = self.url(env, self.url_variable())?;
+        Ok((base, self.request_token(env, self.request_token_variable())?))
     }
 
     /// Asks for a token.
@@ -60,6 +57,21 @@ impl Runner {
         match document.get(member).and_then(|token| token.as_str()) {
             Some(token) if !token.is_empty() && is_token(token) => Ok(Secret::new(token.to_owned())),
             _ => Err(bad_answer(&endpoint, &format!("it has no {member}"))),
+        }
+    }
+
+    fn url_variable(&self) -> &'static str {
+        match self {
+            Self::GitHub { .. } => "ACTIONS_ID_TOKEN_REQUEST_URL",
+            Self::Azure { .. } => "SYSTEM_OIDCREQUESTURI",
+        }
+    }
+
+    /// The variable that holds the token for the request: whoever has it can ask for a token of the job.
+    pub fn request_token_variable(&self) -> &'static str {
+        match self {
+            Self::GitHub { .. } => "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+            Self::Azure { .. } => "SYSTEM_ACCESSTOKEN",
         }
     }
 

@@ -56,8 +56,8 @@ fn split_authority(url: &str) -> (&str, &str) {
     rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
 }
 
-/// The URL that a reference in a document at `base` means (RFC 3986 section 5.2). `base` is one that passed [`check`]; the
-/// result may be one that does not.
+/// The URL that a reference in a document at `base` means (RFC 3986 section 5.2). `base` is one that passed [`check`];
+/// the result may be one that does not.
 pub fn resolve(base: &str, reference: &str) -> String {
     let end = reference.find([':', '/', '?', '#']).unwrap_or(reference.len());
     if reference[end..].starts_with(':') {

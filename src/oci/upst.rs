@@ -10,6 +10,9 @@ use crate::jwt::{self, moment};
 use crate::secret::Secret;
 use crate::time::UnixTime;
 
+/// The life of a token that does not say when it was issued.
+const USUAL_LIFE_SECONDS: i64 = 60 * 60;
+
 pub struct Upst {
     token: Secret,
     exp: UnixTime,
@@ -122,9 +125,10 @@ impl Upst {
         self.sess_exp
     }
 
-    /// The middle of the token's life; none if it does not say when it was issued.
-    pub fn half_of_life(&self) -> Option<UnixTime> {
-        self.iat.map(|iat| iat.plus(self.exp.since(iat) / 2))
+    /// The middle of the token's life; that of the usual life if the token does not say when it was issued.
+    pub fn half_of_life(&self) -> UnixTime {
+        let life = self.iat.map_or(USUAL_LIFE_SECONDS, |iat| self.exp.since(iat));
+        self.exp.plus(life / 2 - life)
     }
 
     /// The user's OCID; none for the token of a resource.

@@ -28,7 +28,7 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
                     let warning = renew::console::ends_soon(engine, &stored.contents, host::now());
                     let session = stored_session(engine, stored);
                     if let Some(why) = warning {
-                        not_renewed(engine, &session, &nobody_to_ask(engine, why));
+                        not_renewed(engine, &session, &engine.nobody_to_ask(why));
                     }
                     log::debug(format_args!(
                         "No refresh: the stored session token is valid until {}",
@@ -44,7 +44,7 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
         Freshness::SignedIn => {}
     }
 
-    let locked = engine.dir.lock(renew::PURPOSE)?;
+    let locked = engine.dir.lock(renew::purpose(engine.settings))?;
     match ensure_locked(engine, &locked, seen.as_ref()) {
         Ok(session) => Ok(session),
         Err(e) => {
@@ -76,10 +76,6 @@ fn not_renewed(engine: &Engine<'_>, session: &Session, e: &Error) {
     }
 }
 
-fn nobody_to_ask(engine: &Engine<'_>, why: String) -> Error {
-    Error::NobodyToAsk { profile: engine.settings.profile.to_string(), why }
-}
-
 fn try_to_renew(engine: &mut Engine<'_>) -> Result<Session> {
     let locked = engine.dir.lock_within(renew::PURPOSE, renew::console::LIMIT, console::PURPOSE)?;
     let stored = engine.snapshot()?;
@@ -92,12 +88,12 @@ fn try_to_renew(engine: &mut Engine<'_>) -> Result<Session> {
     // Whoever waits has a session that works: no second try.
     match renew::console::renew(engine, &locked, stored, Retry::Never)? {
         renew::Outcome::Renewed(session) => Ok(*session),
-        renew::Outcome::NeedsPerson { why, .. } => Err(nobody_to_ask(engine, why)),
+        renew::Outcome::NeedsPerson { why, .. } => Err(engine.nobody_to_ask(why)),
     }
 }
 
-/// A session whose key needs a passphrase is left as it is, unless a person asks for a new one. Where another key is that
-/// of the token, the encrypted one is of an earlier session.
+/// A session whose key needs a passphrase is left as it is, unless a person asks for a new one. Where another key is
+/// that of the token, the encrypted one is of an earlier session.
 fn refuse_encrypted_key(engine: &Engine<'_>, stored: &Snapshot<'_>) -> Result<()> {
     let Contents { upst, key, key_is_encrypted, .. } = &stored.contents;
     let is_of_token = |key: &PrivateKey| upst.as_ref().is_some_and(|upst| upst.is_bound_to(key.public()));
@@ -149,7 +145,7 @@ fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) 
     } else {
         of_section.as_ref().or(set.as_ref())
     };
-    // For all that follows, a sign-in apart: whoever waits for the lock gives up after that.
+    // For all requests that follow, a sign-in apart: whoever waits for the lock gives up after that.
     engine.client.begin(renew::LIMIT);
     let discover = |issuer: &Issuer| discover::document(engine, locked, issuer);
     let needs = engine.settings.needs(&engine.host.env, region.map(String::as_str), is_console, discover)?;
@@ -169,7 +165,7 @@ fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) 
         renew::Outcome::Renewed(session) => Ok(*session),
         renew::Outcome::NeedsPerson { why, .. } if matches!(needs, Needs::Console(_)) && !is_console => {
             let why = format!("{why}, and Oracle's own sign-in starts only when you ask for it");
-            Err(nobody_to_ask(engine, why))
+            Err(engine.nobody_to_ask(why))
         }
         renew::Outcome::NeedsPerson { stored, why } => ask::sign_in(engine, locked, *stored, &needs, &why),
     }

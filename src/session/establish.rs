@@ -35,7 +35,8 @@ impl Binding {
     }
 
     /// Parses a UPST that was asked for this key, and refuses one that is expired, bound to another key, or of somebody
-    /// else than the settings expect: it would replace a stored UPST that may be valid. `exchanged` says where it is from.
+    /// else than the settings expect: it would replace a stored UPST that may be valid. `exchanged` says where it is
+    /// from.
     pub fn check(&self, engine: &Engine<'_>, token: &Secret, exchanged: bool) -> Result<Upst> {
         let upst = Upst::parse(token.expose()).map_err(|why| Error::Upst { why, exchanged })?;
         let now = host::now();

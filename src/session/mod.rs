@@ -26,6 +26,7 @@ use crate::oci::{Identity, PrivateKey, Upst};
 use crate::secret::Secret;
 pub use crate::store::record::Login;
 use crate::store::{AtRest, Contents, Keyring, Passphrase, SessionDir, refresh_token};
+use crate::time::UnixTime;
 
 /// A session that is good for at least [`USABLE_SECONDS`].
 pub struct Session {
@@ -198,10 +199,13 @@ impl<'a> Engine<'a> {
         self.dir.is_locked()
     }
 
-    /// Whether the stored session is renewed from half of its token's life on, as [`Engine::ensure`] does it for a
-    /// console session.
-    pub fn renews_at_half_of_life(&self) -> Result<bool> {
-        Ok(self.is_console(&self.snapshot()?.contents))
+    /// When whoever keeps the stored session fresh renews it, if nothing has failed; `None` if there is no token.
+    pub fn renews_from(&self) -> Result<Option<UnixTime>> {
+        let Some(upst) = self.stored_upst()? else { return Ok(None) };
+        // If the rest of what is stored cannot be read, the renewal says so.
+        let is_console = self.snapshot().is_ok_and(|stored| self.is_console(&stored.contents));
+        let window = if is_console { None } else { Some(self.settings.refresh_safety_window) };
+        Ok(Some(renew::from(&upst, window)))
     }
 
     /// Why a stored session cannot be used now; `None` if it can.
@@ -244,8 +248,8 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Like [`Self::unlock`], for later renewals beside a program that has the terminal: asks a person what only a person
-    /// can say then. Helper programs are not run before their value is needed.
+    /// Like [`Self::unlock`], for later renewals beside a program that has the terminal: asks a person what only a
+    /// person can say then. Helper programs are not run before their value is needed.
     pub fn unlock_by_person(&mut self) -> Result<Option<Secret>> {
         let Settings { passphrase, keyring, .. } = self.settings;
         let is_by_program = matches!(passphrase.otherwise, Some(SecretSource::Command(_)));
@@ -263,6 +267,10 @@ impl<'a> Engine<'a> {
             Some(setting) => Error::ClientRefused { refused: Box::new(e), setting },
             None => e,
         }
+    }
+
+    fn nobody_to_ask(&self, why: String) -> Error {
+        Error::NobodyToAsk { profile: self.settings.profile.to_string(), why }
     }
 
     fn oci_config(&self) -> Result<ConfigFile<'a>> {

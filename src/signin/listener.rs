@@ -89,8 +89,8 @@ impl Listener {
             why: files::io_reason(&e),
         })?;
         let ports = listen(port)?;
-        // Without them the answer could not be redeemed or stored, and the person would have signed in for nothing. Tried
-        // before tiny_http starts, whose threads could get none in that moment.
+        // Without them the answer could not be redeemed or stored, and the person would have signed in for nothing.
+        // Tried before tiny_http starts, whose threads could get none in that moment.
         sys::try_descriptors(DESCRIPTORS + DESCRIPTORS_OF_RESPONDER).map_err(|e| Error::Scarce {
             what: "descriptors",
             limit: "-n",

@@ -1,7 +1,7 @@
-//! Ways to tokens through a person, each a folder of its own: `loopback` and `device` at an OpenID provider, `console` at
-//! Oracle's own sign-in. A way does its own waiting and redeems the answer; the port that receives the answer, its pages and the
-//! browser are shared. The page that ends a sign-in is sent by who knows how it ended; whether a person may be asked at
-//! all is for `session/ask` to decide.
+//! Ways to tokens through a person, each a folder of its own: `loopback` and `device` at an OpenID provider, `console`
+//! at Oracle's own sign-in. A way does its own waiting and redeems the answer; the port that receives the answer, its
+//! pages and the browser are shared. The page that ends a sign-in is sent by who knows how it ended; whether a person
+//! may be asked at all is for `session/ask` to decide.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub use reply::Reply;
 const ANSWER_LIMIT: Duration = Duration::from_secs(5 * 60);
 
 /// Longer than [`ANSWER_LIMIT`], for what follows the answer and a slow disk.
-const SIGN_IN: Purpose = sign_in_within(Duration::from_secs(7 * 60));
+const SIGN_IN: Purpose = sign_in_within(ANSWER_LIMIT.saturating_add(Duration::from_secs(2 * 60)));
 
 /// What the holder of a lock does while it waits for a person so long.
 pub const fn sign_in_within(limit: Duration) -> Purpose {

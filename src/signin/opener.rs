@@ -27,8 +27,8 @@ const CONTAINER_MARKS: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
 /// Browsers that need the terminal.
 const TERMINAL_BROWSERS: [&str; 6] = ["browsh", "elinks", "links", "links2", "lynx", "w3m"];
 
-/// The attempts to open a browser, one after another. They make progress whenever [`Attempts::has_failed`] is called, so
-/// that no thread is needed for them.
+/// The attempts to open a browser, one after another. They make progress whenever [`Attempts::has_failed`] is called,
+/// so that no thread is needed for them.
 pub struct Attempts {
     /// Those that were not tried yet.
     commands: vec::IntoIter<Vec<OsString>>,

@@ -169,8 +169,8 @@ impl Login {
         named.or(self.identity_provider_name.as_ref().map(|_| "--identity-provider-name"))
     }
 
-    /// These names, completed by those of an earlier sign-in. An identity provider belongs to a tenancy: it is of no use
-    /// in another one.
+    /// These names, completed by those of an earlier sign-in. An identity provider belongs to a tenancy: it is of no
+    /// use in another one.
     pub fn or(self, other: &Self) -> Self {
         let Self { tenancy_name, identity_provider_name } = other.clone();
         if self.tenancy_name.is_some() && self.tenancy_name != tenancy_name {
@@ -262,15 +262,17 @@ fn read(bytes: &[u8]) -> Option<Record> {
     let text = |key: &str| document.get(key).and_then(Value::as_str).map(str::to_owned);
     // All values or none. A missing value matches any configuration, so the refresh token could be
     // sent to another provider.
-    let origin = match document.get("session_from").map(Value::as_str) {
+    let session_from = match document.get("session_from") {
         // Older versions knew one kind and did not name it.
-        None if !["token_url", "auth_client_id", "token_exchange_url", "client_id"]
+        None => ["token_url", "auth_client_id", "token_exchange_url", "client_id"]
             .iter()
-            .any(|key| document.contains_key(*key)) =>
-        {
-            None
-        }
-        None | Some(Some("provider")) => Some(Origin::Provider {
+            .any(|key| document.contains_key(*key))
+            .then_some(SessionFrom::Provider),
+        Some(word) => Some(SessionFrom::parse(word.as_str()?)?),
+    };
+    let origin = match session_from {
+        None => None,
+        Some(SessionFrom::Provider) => Some(Origin::Provider {
             issuer: match document.get("issuer") {
                 None => None,
                 Some(issuer) => Some(issuer.as_str()?.to_owned()),
@@ -280,17 +282,16 @@ fn read(bytes: &[u8]) -> Option<Record> {
             token_exchange_url: Some(text("token_exchange_url")?),
             client_id: Some(text("client_id")?),
         }),
-        Some(Some("workload")) => Some(Origin::Workload {
+        Some(SessionFrom::Workload) => Some(Origin::Workload {
             token_exchange_url: Some(text("token_exchange_url")?),
             client_id: Some(text("client_id")?),
             requested_token: Some(text("requested_token")?),
         }),
-        Some(Some("console")) => Some(Origin::Console {
+        Some(SessionFrom::Console) => Some(Origin::Console {
             // The session's token is sent to the second one.
             console_url: Some(text("console_url").filter(|url| url::check(url).is_ok())?),
             auth_service_url: Some(text("auth_service_url").filter(|url| url::check(url).is_ok())?),
         }),
-        Some(_) => return None,
     };
     // A name that is there and cannot be read is not the same as none: anybody could take its place.
     let name = |key: &str| match document.get(key) {

@@ -38,9 +38,9 @@ pub enum How {
     TooMuch,
 }
 
-/// Runs the program in a session of its own, so that it has no terminal, with no descriptors except 0 to 2, without core
-/// dumps, and with no signal blocked. stdout has to be a pipe; stdin and stderr may be. A signal that ends woci ends the
-/// program's process group too; signals that woci holds back (`hold_signals`) wait for the program.
+/// Runs the program in a session of its own, so that it has no terminal, with no descriptors except 0 to 2, without
+/// core dumps, and with no signal blocked. stdout has to be a pipe; stdin and stderr may be. A signal that ends woci
+/// ends the program's process group too; signals that woci holds back (`hold_signals`) wait for the program.
 pub fn run_piped(
     command: &mut Command,
     input: &[u8],

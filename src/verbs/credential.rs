@@ -4,16 +4,17 @@ use super::{Invocation, settings};
 use crate::config::Settings;
 use crate::error::{Given, Result};
 use crate::host::{self, Host};
-use crate::options::Flags;
 use crate::output::Output;
 use crate::session::{Engine, Session, Source, Want};
 
 pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
-    print(host, &invocation.flags, Want::VALID)
+    print(host, &invocation, Want::VALID)
 }
 
-pub fn print(host: &Host, flags: &Flags, want: Want) -> Result<Output> {
-    let settings = &settings(host, flags)?;
+pub fn print(host: &Host, invocation: &Invocation, want: Want) -> Result<Output> {
+    let mut settings = settings(host, &invocation.flags)?;
+    settings.given = invocation.given();
+    let settings = &settings;
     let mut engine = Engine::new(host, settings, want, None);
     let mut session = engine.ensure()?;
     engine.hand_out(&mut session)?;
@@ -23,7 +24,7 @@ pub fn print(host: &Host, flags: &Flags, want: Want) -> Result<Output> {
         Source::Refreshed => "refreshed",
         Source::Authenticated => "authenticated",
     };
-    let text = text(settings, &session, &flags.given());
+    let text = text(settings, &session, &settings.given);
     let document = vec![
         ("version", 1.into()),
         ("profile", settings.profile.as_str().into()),

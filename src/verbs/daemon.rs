@@ -24,7 +24,8 @@ pub fn start(host: &Host, mut invocation: Invocation) -> Result<Output> {
     take_profile_name(&mut invocation.flags, &invocation.own)?;
     let want = with_own_options(want, &invocation.own);
     let flags = &invocation.flags;
-    let settings = settings(host, flags)?;
+    let mut settings = settings(host, flags)?;
+    settings.given = invocation.given();
     let mut engine = Engine::new(host, &settings, want, None);
     if flags.has("--foreground") {
         engine.ensure().map_err(needs_person)?;
@@ -65,17 +66,9 @@ fn stay(
 /// systemd and launchd start a daemon anew that fails, which is of no use if only a person can help: an exit code of
 /// its own tells them.
 fn needs_person(e: Error) -> Error {
-    match e {
-        Error::NobodyToAsk { profile, why } => Error::DaemonNeedsPerson { profile, why },
-        Error::AnotherIdentity { profile, was, is } => {
-            let why = format!("the session is of {was}, and the new one would be of {is}");
-            Error::DaemonNeedsPerson { profile, why }
-        }
-        Error::UnexpectedIdentity { profile, expected, is } => {
-            let why = format!("the new session would be of {is}, and the settings expect {expected}");
-            Error::DaemonNeedsPerson { profile, why }
-        }
-        other => other,
+    match e.needs_person() {
+        Some((profile, why)) => Error::DaemonNeedsPerson { profile: profile.to_owned(), why },
+        None => e,
     }
 }
 

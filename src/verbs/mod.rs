@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 
 use crate::config::{Config, Settings};
-use crate::error::{Error, Result};
+use crate::error::{Error, Given, Result};
 use crate::host::Host;
 use crate::log;
 use crate::options::{DAEMON_PROCESS, Flags};
@@ -79,11 +79,33 @@ pub struct Invocation {
     pub without_session: bool,
 }
 
+impl Invocation {
+    /// What the commands that messages suggest repeat of this one.
+    pub fn given(&self) -> Given {
+        let mut given = self.flags.given();
+        let text = |value: &str| value.to_owned();
+        given.profile = given.profile.or(self.own.get(PROFILE_NAME).map(text));
+        if self.beside.name == AUTHENTICATE {
+            // systemd or launchd starts a daemon that stays in the foreground, and a person only signs in.
+            given.with_daemon = self.verb.name == DAEMON && !self.flags.has("--foreground");
+            let region = self.flags.get("--region").map(|region| ("--region", region));
+            let own = self.own.iter().filter(|(name, _)| *name != PROFILE_NAME);
+            given.of_sign_in =
+                region.into_iter().chain(own).map(|(name, value)| (name, text(value))).collect();
+        }
+        given
+    }
+}
+
 /// Plain `woci` is this verb too.
 pub const CREDENTIAL: &str = "credential";
 pub const PASSTHROUGH: &str = "oci";
 pub const HELP: &str = "help";
 pub const VERSION: &str = "--version";
+const AUTHENTICATE: &str = "session authenticate";
+const DAEMON: &str = "--daemon";
+/// Another name of `--profile`, which the sign-in has.
+const PROFILE_NAME: &str = "--profile-name";
 
 /// The default values of a row, so that each row of the table states only what differs.
 const ROW: Verb = Verb {
@@ -155,7 +177,7 @@ The entry makes kubectl run `woci kube-credential`. If you give options here tha
         ..ROW
     },
     Verb {
-        name: "session authenticate",
+        name: AUTHENTICATE,
         summary: "sign in now, even if the session is valid",
         about: "\
 Opens your browser, makes a new session and prints it as `woci credential` does. If no provider is configured, you \
@@ -199,7 +221,7 @@ wrong.
         ..ROW
     },
     Verb {
-        name: "--daemon",
+        name: DAEMON,
         form: Form::Option,
         summary: "keep the session fresh in a background process",
         about: "\

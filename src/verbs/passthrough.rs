@@ -20,6 +20,9 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     let oci = find_oci(&host.env).map_err(|e| ask_for_verb(e, &words))?;
     let mut program = Program::new(oci, &host.env);
     if without_session {
+        // Which variable the manager config names is not known: no profile is chosen for such a run.
+        let passphrase: Vec<&str> = flags.get("--refresh-token-passphrase-env").into_iter().collect();
+        program.remove_variables(&passphrase);
         program.args(words);
         match program.exec()? {};
     }
@@ -39,8 +42,8 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     }
     program.args(words);
     program.remove_variables(&OVERRIDING);
-    let secrets: Vec<&str> = settings.secret_variables.iter().map(String::as_str).collect();
-    program.remove_variables(&secrets);
+    let passphrase: Vec<&str> = settings.passphrase_variable.as_deref().into_iter().collect();
+    program.remove_variables(&passphrase);
     if session.named == Named::Impossible {
         program.set_variables(instead_of_section(&session));
     }

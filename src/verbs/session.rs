@@ -1,6 +1,6 @@
 //! The two verbs that make a new session, whatever session there is. Both print it as `credential` does.
 
-use super::{Invocation, credential};
+use super::{Invocation, PROFILE_NAME, credential};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::options::Flags;
@@ -10,11 +10,11 @@ use crate::session::{Login, Want};
 pub fn authenticate(host: &Host, mut invocation: Invocation) -> Result<Output> {
     take_profile_name(&mut invocation.flags, &invocation.own)?;
     let want = with_own_options(Want::SIGNED_IN, &invocation.own);
-    credential::print(host, &invocation.flags, want)
+    credential::print(host, &invocation, want)
 }
 
 pub fn refresh(host: &Host, invocation: Invocation) -> Result<Output> {
-    credential::print(host, &invocation.flags, Want::NEWER)
+    credential::print(host, &invocation, Want::NEWER)
 }
 
 /// The session that a verb begins with, as its own options have it.
@@ -29,9 +29,9 @@ pub fn with_own_options(want: Want, own: &Flags) -> Want {
 
 /// `oci session authenticate` has an option of its own for the profile; here it means `--profile`.
 pub fn take_profile_name(flags: &mut Flags, own: &Flags) -> Result<()> {
-    let Some(name) = own.get("--profile-name") else { return Ok(()) };
+    let Some(name) = own.get(PROFILE_NAME) else { return Ok(()) };
     if flags.get("--profile").is_some_and(|profile| profile != name) {
-        return Err(Error::Conflict { one: "--profile-name".into(), other: "another --profile".into() });
+        return Err(Error::Conflict { one: PROFILE_NAME.into(), other: "another --profile".into() });
     }
     flags.set("--profile", name.to_owned());
     Ok(())

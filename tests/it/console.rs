@@ -1,6 +1,7 @@
 //! Console sessions: the sign-in at Oracle's own page, the renewal by the signed call, the sessions that
 //! `oci session authenticate` has left, and the choice between this and a provider.
 
+use crate::daemon::seconds;
 use crate::sim::console::Fragment;
 use crate::sim::domain::{self, Upst};
 use crate::sim::faults::{Fault, Grant};
@@ -158,7 +159,7 @@ fn an_answer_that_is_not_for_this_sign_in_ends_nothing() {
 fn a_session_that_has_already_ended_says_to_check_the_clock() {
     let world = World::console();
     world.sim.console.rules().upst = Upst::Expired;
-    world.woci(&["session", "authenticate"]).run().fails(1).says("clock");
+    world.woci(&["session", "authenticate"]).run().fails(1).says("this machine's clock says");
     assert!(!world.session().path("token").exists());
 }
 
@@ -172,7 +173,7 @@ fn a_sign_in_whose_session_is_of_no_use_leaves_the_stored_one_as_it_was() {
     for world in [of_provider, of_console] {
         let before = world.session().snapshot();
         world.sim.console.rules().upst = Upst::Expired;
-        world.woci(&["session", "authenticate"]).run().fails(1).says("clock");
+        world.woci(&["session", "authenticate"]).run().fails(1).says("this machine's clock says");
         assert!(world.session().snapshot() == before, "{}", world.session().record());
     }
 }
@@ -447,7 +448,8 @@ fn a_session_beyond_its_end_is_not_asked_for() {
     claims["sess_exp"] = jwt::http_date(jwt::now() - 60).into();
     world.session().put_token(claims);
     assert_eq!(world.woci(&[]).run().ok().silent().json()["source"], "cached");
-    world.woci(&["session", "refresh", "--sign-in", "never"]).run().fails(1).says("end");
+    let run = world.woci(&["session", "refresh", "--sign-in", "never"]).run().fails(1);
+    run.says("the session has reached its end, and a console session is not renewed beyond that");
     assert_eq!(world.sim.total(), 0);
 }
 
@@ -458,7 +460,11 @@ fn a_clock_that_is_off_is_named() {
         world.session().seed_console(DUE);
         world.sim.console.rules().clock_off = off;
         assert_eq!(world.woci(&[]).run().ok().silent().json()["source"], "cached");
-        world.woci(&["session", "refresh"]).run().fails(1).says("clock");
+        let said = match off {
+            ..0 => "fast: it says ",
+            _ => "slow: it says ",
+        };
+        world.woci(&["session", "refresh"]).run().fails(1).says(said);
         // The session is not over.
         world.sim.console.rules().clock_off = 0;
         assert_eq!(world.woci(&["session", "refresh"]).run().ok().json()["source"], "refreshed");
@@ -487,6 +493,17 @@ fn the_daemon_and_the_thread_renew_at_half_of_the_life_and_need_no_refresh_token
     world.sim.console.end_all();
     let run = world.woci(&["--daemon", "--foreground"]).run();
     run.exits(3).says("session authenticate");
+}
+
+/// Every run renews such a session from then on, and the daemon goes by the same rule.
+#[test]
+fn a_token_that_does_not_say_when_it_was_issued_is_renewed_from_half_an_hour_before_its_end() {
+    let world = World::console();
+    world.session().seed_console(FRESH);
+    let exp = world.session().forget_iat();
+    let document = world.woci(&["--daemon"]).run().ok().json();
+    assert_eq!((seconds(&document["next_refresh"]), renewals(&world)), (exp - 30 * MINUTE, 0));
+    world.woci(&["--stop-daemon"]).run().ok();
 }
 
 /// Day and hour of a Unix time, as the documents write it.
@@ -547,7 +564,7 @@ fn a_session_with_an_encrypted_key_is_left_alone() {
                 .run()
                 .fails(1)
                 .says("oci_api_key.pem")
-                .says("encrypted")
+                .says("it is encrypted with a passphrase (oci session authenticate --use-passphrase)")
                 .says("session authenticate");
         }
         assert_eq!((world.read(".oci/config"), world.session().snapshot()), (config, files));

@@ -213,6 +213,17 @@ fn a_daemon_refreshes_when_the_session_is_due() {
     assert_eq!(world.session().refresh_token(), world.sim.provider.live_refresh_token());
 }
 
+/// Such a token counts as one of an hour. By a window that is longer than its life, each would be renewed at once.
+#[test]
+fn a_token_that_does_not_say_when_it_was_issued_is_not_renewed_in_the_first_half_of_an_hour() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    let exp = world.session().forget_iat();
+    let document = world.woci(&["--daemon", "--refresh-safety-window", "7200"]).run().ok().document(true);
+    assert_eq!((seconds(&document["next_refresh"]), world.sim.total()), (exp - 1800, 0));
+    drop(daemon);
+}
+
 #[test]
 fn a_failed_refresh_is_reported_and_retried() {
     let world = World::signed_in();
@@ -233,7 +244,9 @@ fn a_daemon_ends_with_the_reason_if_the_refresh_token_is_dead() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
     world.session().due_in(3);
-    world.woci(&["--daemon"]).run().ok();
+    let manager = world.path(".oci/woci_manager.ini");
+    let manager = manager.to_str().expect("a World's home is UTF-8");
+    world.woci(&["--daemon", "--manager-config", manager]).run().ok();
     world.sim.provider.revoke_all();
     // The reason is logged after the lock is released.
     eventually("its end and the reason", || daemon.is_gone() && daemon.log().contains("woci: "));
@@ -241,7 +254,9 @@ fn a_daemon_ends_with_the_reason_if_the_refresh_token_is_dead() {
     let last = log.lines().next_back().unwrap_or_default();
     assert!(last.contains("was revoked") && last.contains("woci session authenticate"), "{log}");
     let status = world.woci(&["--daemon-status"]).run().exits(1).document(false);
-    assert!(status["last_error"].as_str().is_some_and(|text| text.contains("was revoked")), "{status}");
+    let error = status["last_error"].as_str().unwrap_or_default();
+    let command = format!("woci session authenticate --profile DEFAULT --manager-config {manager}");
+    assert!(error.contains("was revoked") && error.contains(&command), "{error}");
     assert_eq!(world.sign_ins(), 0);
 }
 
@@ -650,7 +665,7 @@ fn is_alive(pid: u64) -> bool {
 }
 
 /// Seconds since 1970 of an RFC 3339 time in UTC.
-fn seconds(time: &Value) -> i64 {
+pub fn seconds(time: &Value) -> i64 {
     let date = Command::new("date").args(["-u", "+%s", "-d", time.as_str().expect("a time")]).output();
     let text = String::from_utf8(date.expect("there is date").stdout).expect("digits");
     text.trim().parse().expect("digits")

@@ -930,7 +930,10 @@ fn a_service_out_of_reach_is_named() {
     assert!(of("authorization endpoint") && of("token endpoint"), "{found:#?}");
 
     let mut world = healthy_console();
-    world.sim.close_console();
+    let mut settings = world.console_settings();
+    settings.retain(|(key, _)| key != "console_url");
+    settings.push(("console_url".into(), "http://127.0.0.1:1".into()));
+    world.manager(&[("DEFAULT", &settings)]);
     finds(online(&world), "reach", "wrong", "cannot reach the sign-in page", "network");
     world.sim.close_auth_service();
     let found = findings(&online(&world).run());

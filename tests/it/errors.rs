@@ -39,6 +39,35 @@ fn a_command_that_a_warning_suggests_names_the_profile_too() {
     run.says("WARNING").says("`woci session authenticate --profile DEFAULT`");
 }
 
+/// With fewer options, the next sign-in would fail or be another one.
+#[test]
+fn a_sign_in_that_failed_is_suggested_with_its_own_options_in_the_terminal_and_on_the_page() {
+    let region = ["--region", "us-ashburn-1"];
+    for (words, expected) in [
+        (&["session", "authenticate"][..], "woci session authenticate --region us-ashburn-1"),
+        (
+            &["session", "authenticate", "--profile-name", "mine", "--replace-api-key"],
+            "woci session authenticate --profile mine --region us-ashburn-1 --replace-api-key",
+        ),
+        (
+            &["--daemon", "session", "authenticate"],
+            "woci --daemon session authenticate --region us-ashburn-1",
+        ),
+        // systemd starts this one, and a person signs in beside it.
+        (
+            &["--daemon", "--foreground", "session", "authenticate"],
+            "woci session authenticate --region us-ashburn-1",
+        ),
+    ] {
+        let world = World::new();
+        world.manager(&[("COMMON", &world.settings_with(&[("region", None)]))]);
+        let run = world.woci(&[words, &region].concat()).browser("denies").run().fails(1);
+        run.says(&format!("`{expected}`"));
+        let page = world.browsers(1)[0]["pages"].to_string();
+        assert!(page.contains(&format!(">{expected}<")), "{page}");
+    }
+}
+
 /// The backquoted texts in the first column of the table.
 fn named_in_troubleshooting() -> Vec<String> {
     let readme = text("README.md");

@@ -1,5 +1,5 @@
-//! `expect_user` and `expect_tenancy`: the session of another user or tenancy is refused before anything of it is stored,
-//! however it came about, and a stored one is not used.
+//! `expect_user` and `expect_tenancy`: the session of another user or tenancy is refused before anything of it is
+//! stored, however it came about, and a stored one is not used.
 
 use crate::sim::domain::{TENANCY, USER, Upst};
 use crate::sim::faults::{Fault, Grant};

@@ -1,5 +1,5 @@
-//! The provider's device authorization grant (RFC 8628), in the RFC's form and in that of Oracle's identity domains, and
-//! the page on which the person types the code.
+//! The provider's device authorization grant (RFC 8628), in the RFC's form and in that of Oracle's identity domains,
+//! and the page on which the person types the code.
 
 use super::endpoint::{self, Refused, token_request};
 use super::http::{self, Pairs, Request, Response};
@@ -15,7 +15,8 @@ const DEFAULT_INTERVAL: u64 = 5;
 
 /// The settings of the device grant, which a test may change.
 pub struct Rules {
-    /// Oracle's form: a `response_type` and no client authentication; neither an interval nor a page with the code in it.
+    /// Oracle's form: a `response_type` and no client authentication; neither an interval nor a page with the code in
+    /// it.
     pub is_oracles: bool,
     /// Seconds. `None`: the answer has none, and five are due.
     pub interval: Option<u64>,

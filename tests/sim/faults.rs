@@ -1,4 +1,4 @@
-//! Faults of an endpoint, set by a test: another answer, a delay, a hang, a broken connection. A fault happens before
+//! Faults of an endpoint, set by a test: another answer, a slow one, a hang, a broken connection. A fault happens before
 //! the request is processed (no token is spent) or after it (the refresh token is spent, and the client does not get
 //! the next).
 
@@ -48,7 +48,6 @@ pub struct Fault {
 enum Effect {
     /// Sends these bytes instead of the answer.
     Raw(Vec<u8>),
-    Delay(Duration),
     Hold(Gate),
     /// Closes without an answer.
     Drop,
@@ -85,10 +84,6 @@ impl Fault {
 
     pub fn raw(bytes: impl Into<Vec<u8>>) -> Fault {
         Fault::new(Effect::Raw(bytes.into()))
-    }
-
-    pub fn delay(time: Duration) -> Fault {
-        Fault::new(Effect::Delay(time))
     }
 
     pub fn drop() -> Fault {
@@ -184,10 +179,6 @@ impl Faults {
         self.lock().entry(grant).or_default().push_back(fault);
     }
 
-    pub fn clear(&self) {
-        self.lock().clear();
-    }
-
     /// Answers a request: with the answer of `process`, unless a fault is due.
     pub fn answer(&self, grant: Grant, stream: TcpStream, process: impl FnOnce() -> Response) {
         let Some(fault) = self.next(grant) else {
@@ -200,10 +191,6 @@ impl Faults {
             Effect::Raw(bytes) => http::send(stream, &bytes),
             Effect::Drop => drop(stream),
             Effect::Reset => sys::reset(stream),
-            Effect::Delay(time) => {
-                thread::sleep(time);
-                http::send(stream, &answer().unwrap_or_default());
-            }
             Effect::Hold(gate) => {
                 gate.pass();
                 http::send(stream, &answer().unwrap_or_default());
@@ -246,8 +233,8 @@ fn drip(mut stream: TcpStream, bytes: &[u8], pause: Duration) {
 pub struct Recorded {
     pub grant: Grant,
     pub request: Request,
-    /// The form fields of a token request, the query of an authorization request or of one for an identity token, or the JSON members of a refresh of
-    /// a console session.
+    /// The form fields of a token request, the query of an authorization request or of one for an identity token, or
+    /// the JSON members of a refresh of a console session.
     pub fields: http::Pairs,
 }
 

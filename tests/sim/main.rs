@@ -1,11 +1,10 @@
-//! The other side of woci, for its tests and its demo: an OpenID provider, a CI runner, an OCI identity domain, Oracle's
-//! own sign-in and auth service, a person with a browser, and an `oci`. It shares no code with woci: each RFC was read twice.
+//! The other side of woci, for its tests and its demo: an OpenID provider, a CI runner, an OCI identity domain,
+//! Oracle's own sign-in and auth service, a person with a browser, and an `oci`. It shares no code with woci: each RFC
+//! was read twice.
 //!
-//! `sim serve` runs all servers until stdin closes; a line on stdin asks what they have seen. `sim demo` shows woci at work, `sim bench` measures it. Called by
-//! the name `oci` or `browser` it is one.
+//! `sim serve` runs all servers until stdin closes; a line on stdin asks what they have seen. `sim demo` shows woci at
+//! work, `sim bench` measures it. Called by the name `oci` or `browser` it is one.
 
-// tests/it mounts this file too, and each of the two uses a part of it.
-#![allow(dead_code)]
 // woci's bans (.clippy.toml, Cargo.toml) keep each effect in one place; the simulator has no such rule.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
@@ -71,9 +70,6 @@ fn serve() -> ExitCode {
         format!("[DEFAULT]\n{lines}")
     };
     let document = json!({
-        "authz_base_url": sim.authorize_url(),
-        "token_url": sim.token_url(),
-        "token_exchange_url": sim.exchange_url(),
         "console_url": sim.console_url(),
         "auth_service_url": sim.auth_service_url(),
         "woci_manager.ini": manager(sim.manager_section()),

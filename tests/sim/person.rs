@@ -1,5 +1,6 @@
 //! The person's browser: `browser URL` opens the authorization URL, follows the redirect to woci's listener and reads
-//! the page. If the answer is a URL's fragment, it also does what the script of the page does (see `page`). Like a real browser, it prints to stdout, starts another process for its window, and returns at once.
+//! the page. If the answer is a URL's fragment, it also does what the script of the page does (see `page`). Like a real
+//! browser, it prints to stdout, starts another process for its window, and returns at once.
 //!
 //! `SIM_BROWSER` holds habits, separated by commas (see `Habit`). `SIM_BROWSER_OUT` names a file, to which a line of
 //! JSON is added for each URL that was opened: `{"opened": URL, "pages": […]}`.

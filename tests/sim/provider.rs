@@ -15,6 +15,8 @@ use std::sync::{Mutex, MutexGuard};
 
 pub const SUBJECT: &str = "ada@example.com";
 
+const ACCESS_TOKEN_SECONDS: i64 = 3600;
+
 /// The settings of the provider, which a test may change.
 pub struct Rules {
     pub client_id: String,
@@ -23,8 +25,6 @@ pub struct Rules {
     /// Host and path of the registered redirect URI. Its port may be any (RFC 8252 7.3).
     pub redirect: (&'static str, &'static str),
     pub person: Person,
-    /// Seconds.
-    pub access_token_lifetime: i64,
     pub access_token: AccessToken,
     pub rotation: Rotation,
     /// Issues a refresh token only if the request has `prompt=consent` (OpenID Connect Core 11).
@@ -79,8 +79,6 @@ pub enum AccessToken {
     Opaque,
     /// This text instead of a token.
     Text(String),
-    /// Signed by a key that the identity domain does not trust.
-    Forged,
 }
 
 /// The `refresh_token` in the answer to a refresh.
@@ -105,7 +103,6 @@ impl Provider {
             client_secret: Some("S3cr3t-canary-auth #1; 100%&+=£€".into()),
             redirect: ("127.0.0.1", "/callback"),
             person: Person::Approves,
-            access_token_lifetime: 3600,
             access_token: AccessToken::Jwt,
             rotation: Rotation::Rotate,
             offline_needs_consent: false,
@@ -164,11 +161,6 @@ impl Provider {
     /// Revokes all refresh tokens, as an administrator can.
     pub fn revoke_all(&self) {
         self.ledger().families.iter_mut().for_each(|family| family.revoked = true);
-    }
-
-    /// Makes all codes expire that were not redeemed yet.
-    pub fn expire_codes(&self) {
-        self.ledger().codes.values_mut().for_each(|code| code.expires = 0);
     }
 
     /// The codes, tokens and client secrets that no output of woci may contain.
@@ -323,12 +315,11 @@ impl Provider {
             "client_id": rules.client_id,
             "scope": scope,
             "iat": now,
-            "exp": now + rules.access_token_lifetime,
+            "exp": now + ACCESS_TOKEN_SECONDS,
             "jti": format!("canary-access-{serial}"),
         });
         let access_token = match &rules.access_token {
             AccessToken::Jwt => self.key.sign("at+jwt", &claims),
-            AccessToken::Forged => Key::from_pem(jwt::OTHER_PEM).sign("at+jwt", &claims),
             AccessToken::Opaque => ledger.new_secret("access-opaque"),
             AccessToken::Text(text) => text.clone(),
         };
@@ -338,7 +329,7 @@ impl Provider {
         let mut answer = json!({
             "access_token": access_token,
             "token_type": "Bearer",
-            "expires_in": rules.access_token_lifetime,
+            "expires_in": ACCESS_TOKEN_SECONDS,
             "scope": scope,
         });
         if let Some(refresh_token) = refresh_token {

@@ -150,10 +150,6 @@ impl Sim {
         self.faults.add(grant, fault);
     }
 
-    pub fn clear_faults(&self) {
-        self.faults.clear();
-    }
-
     /// From now on, these requests are not processed until the gate is opened.
     pub fn hold(&self, grant: Grant) -> Gate {
         self.gate(grant, |hold| hold)
@@ -184,11 +180,6 @@ impl Sim {
     /// From now on, connections to the identity domain are refused.
     pub fn close_domain(&mut self) {
         self.domain_server.close();
-    }
-
-    /// From now on, connections to Oracle's login service are refused.
-    pub fn close_console(&mut self) {
-        self.console_server.close();
     }
 
     /// From now on, connections to Oracle's auth service are refused.

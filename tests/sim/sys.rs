@@ -162,13 +162,14 @@ pub fn unmount(path: &CStr) {
     }
 }
 
-/// A pseudo-terminal: the side where a person reads and types, and the side that is a program's stdin and stderr. With 0
-/// columns, its width is not known.
+/// A pseudo-terminal: the side where a person reads and types, and the side that is a program's stdin and stderr. With
+/// 0 columns, its width is not known.
 pub fn terminal(columns: u16) -> (File, File) {
     let (mut person, mut program) = (-1, -1);
     let (name, settings) = (std::ptr::null_mut(), std::ptr::null_mut());
     let size = libc::winsize { ws_row: 50, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-    // SAFETY: the pointers are to living integers and to a size, the others may be null; the descriptors are new and ours.
+    // SAFETY: the pointers are to living integers and to a size, the others may be null; the descriptors are new and
+    // ours.
     unsafe {
         let made = libc::openpty(&raw mut person, &raw mut program, name, settings, &raw const size as _);
         assert_eq!(made, 0, "no terminal: {}", io::Error::last_os_error());

@@ -1,8 +1,8 @@
 //! A sign-in at Oracle's own page, which answers with the session's token itself.
 
 use super::way::Choice;
-use super::{choose, dead_file, reach, remember, without_browser};
-use crate::config::{ConsoleNeeds, Origin, SignInWith};
+use super::{choose, dead_file, give_folder_to, reach, read_oci_config_again, remember, without_browser};
+use crate::config::{ConsoleNeeds, Origin, SetBy, SignInWith};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
@@ -11,8 +11,8 @@ use crate::session::renew::console::services;
 use crate::session::stored::Snapshot;
 use crate::session::{Engine, Freshness, Session, Source, renew};
 use crate::signin::{Reply, console};
+use crate::store::Locked;
 use crate::store::record::ConsoleRecord;
-use crate::store::{Locked, Record};
 
 pub fn sign_in<'a>(
     engine: &mut Engine<'a>,
@@ -24,7 +24,8 @@ pub fn sign_in<'a>(
 ) -> Result<Session> {
     let settings = engine.settings;
     let record = &stored.contents.record;
-    // Oracle has registered no redirect URI but one.
+    // Oracle's sign-in answers to port 8181 alone, which is the default. Another one is Oracle's to refuse, but 0,
+    // which stands for any free port, cannot be meant.
     let port = match settings.redirect.ports[0] {
         0 => {
             return Err(unfit(
@@ -38,6 +39,13 @@ pub fn sign_in<'a>(
         // What to do by hand where none opens is said then.
         SignInWith::Auto | SignInWith::Browser => true,
         SignInWith::Paste => choose(engine, false, why)? == Choice::Browser,
+        // What all profiles have in common is meant for those of a provider.
+        SignInWith::Device if settings.set_by("sign_in_with") == SetBy::Common => {
+            log::debug(format_args!(
+                "sign_in_with = device in [COMMON] is not used: Oracle's own sign-in has no device codes"
+            ));
+            true
+        }
         SignInWith::Device => {
             return Err(unfit(
                 "sign_in_with",
@@ -72,25 +80,12 @@ pub fn sign_in<'a>(
         .map_err(|e| without_browser(engine, why, e))?;
 
     locked.state(renew::PURPOSE);
-    // Minutes may have passed since the OCI config was read.
-    stored.oci_config = engine.oci_config()?;
-    stored.section = stored.oci_config.section(&settings.profile)?;
+    read_oci_config_again(engine, &mut stored)?;
     let origin = Some(Origin::Console {
         console_url: Some(services.console_url),
         auth_service_url: Some(services.auth_service_url),
     });
-    // Should this run be killed in the lines that follow, nothing of the former session is sent to the new origin: its
-    // token goes before the record changes, and its refresh token is by then another origin's.
-    if stored.contents.record.provider_change(origin.as_ref()).is_some() {
-        locked.remove_token()?;
-    }
-    stored.contents.record = Record {
-        origin: origin.clone(),
-        identity: stored.contents.identity(),
-        identity_may_change: true,
-        ..Record::default()
-    };
-    locked.store_record(&stored.contents.record)?;
+    give_folder_to(origin.as_ref(), locked, &mut stored)?;
     locked.remove_refresh_token()?;
     let key = Some(binding.public_key().fingerprint());
     let made = Made {

@@ -41,8 +41,7 @@ pub fn sign_in<'a>(
         Needs::Provider(needs) => provider::sign_in(engine, locked, stored, needs, why, &mut reply),
         Needs::Console(needs) => console::sign_in(engine, locked, stored, needs, why, &mut reply),
         Needs::Workload(_) => {
-            let why = format!("{why}, and a workload's session needs no person");
-            Err(Error::NobodyToAsk { profile: engine.settings.profile.to_string(), why })
+            Err(engine.nobody_to_ask(format!("{why}, and a workload's session needs no person")))
         }
     };
     let Settings { profile, given, .. } = engine.settings;
@@ -56,16 +55,15 @@ pub fn sign_in<'a>(
 /// Refuses if a browser must not be opened, or if an earlier sign-in failed a short time ago: a kubectl in
 /// the background would otherwise open one tab after another.
 fn may_ask(engine: &Engine<'_>, record: &Record, why: &str) -> Result<()> {
-    let profile = engine.settings.profile.to_string();
     if engine.want.person == Person::Nobody {
-        return Err(Error::NobodyToAsk { profile, why: why.to_owned() });
+        return Err(engine.nobody_to_ask(why.to_owned()));
     }
     if engine.settings.sign_in == SignIn::Never {
         let why = format!("{why}, and opening a browser is forbidden (--sign-in never)");
-        return Err(Error::NobodyToAsk { profile, why });
+        return Err(engine.nobody_to_ask(why));
     }
     match &record.failed_sign_in {
-        Some(failed) if is_remembered(failed) => Err(failed_recently(profile, failed)),
+        Some(failed) if is_remembered(failed) => Err(engine.nobody_to_ask(failed_recently(failed))),
         _ => Ok(()),
     }
 }
@@ -80,7 +78,7 @@ pub fn refuse_at_once(engine: &Engine<'_>, record: &Record) -> Result<()> {
         && let Some(dead_file) = &failed.dead_file
         && *dead_file == refresh_token::file_hash(&engine.dir.refresh_token_file())?
     {
-        return Err(failed_recently(engine.settings.profile.to_string(), failed));
+        return Err(engine.nobody_to_ask(failed_recently(failed)));
     }
     Ok(())
 }
@@ -94,13 +92,12 @@ fn is_remembered(failed: &FailedSignIn) -> bool {
     !has_terminal() && (0..REMEMBERED_SECONDS).contains(&host::now().since(failed.at))
 }
 
-fn failed_recently(profile: String, FailedSignIn { how, at, .. }: &FailedSignIn) -> Error {
-    let why = format!(
+fn failed_recently(FailedSignIn { how, at, .. }: &FailedSignIn) -> String {
+    format!(
         "the sign-in at {at} was {}; for {} minutes after it, runs without a terminal open no browser",
         how.word(),
         REMEMBERED_SECONDS / 60
-    );
-    Error::NobodyToAsk { profile, why }
+    )
 }
 
 /// How the person is reached for this sign-in. `device` says whether the provider has a device authorization endpoint.
@@ -112,10 +109,11 @@ fn choose(engine: &Engine<'_>, device: bool, why: &str) -> Result<Choice> {
         keyboard: has_keyboard(engine),
     };
     way::choose(engine.settings.sign_in_with, here).map_err(|unmet| match unmet {
-        Unmet::NoKeyboard => Error::NobodyToAsk {
-            profile: engine.settings.profile.to_string(),
-            why: format!("{why}, and pasting (--sign-in-with paste) needs a terminal"),
-        },
+        Unmet::NoKeyboard => {
+            let profile = engine.settings.profile.to_string();
+            let other = if device { "device" } else { "browser" };
+            Error::NoTerminalToPaste { profile, why: why.to_owned(), other }
+        }
         Unmet::NoDeviceEndpoint => Error::BadValue {
             name: "--sign-in-with device (sign_in_with)".into(),
             why: "the provider has no device authorization endpoint, and none is configured (device_url)"
@@ -143,8 +141,8 @@ fn waits_without_browser(engine: &Engine<'_>) -> bool {
     engine.want.freshness == Freshness::SignedIn || has_terminal()
 }
 
-/// The hash of the refresh token file that has failed. In an explicit sign-in, and with another provider than the one of
-/// `origin`, the token in the file may still be good.
+/// The hash of the refresh token file that has failed. In an explicit sign-in, and with another provider than the one
+/// of `origin`, the token in the file may still be good.
 fn dead_file(engine: &Engine<'_>, record: &Record, origin: Option<&Origin>) -> Result<Option<String>> {
     let is_of_other = record.provider_change(origin).is_some();
     if engine.want.freshness == Freshness::SignedIn || is_of_other {
@@ -156,12 +154,35 @@ fn dead_file(engine: &Engine<'_>, record: &Record, origin: Option<&Origin>) -> R
 /// Where no browser opens and nobody is at a terminal, the run says why it needs a person.
 fn without_browser(engine: &Engine<'_>, why: &str, e: Error) -> Error {
     match e {
-        Error::NoBrowser => Error::NobodyToAsk {
-            profile: engine.settings.profile.to_string(),
-            why: format!("{why}, no browser opens here, and there is no terminal"),
-        },
+        Error::NoBrowser => {
+            engine.nobody_to_ask(format!("{why}, no browser opens here, and there is no terminal"))
+        }
         other => other,
     }
+}
+
+/// Gives the folder to the origin of the sign-in, even if what follows fails. If this run is killed meanwhile, nothing
+/// of the former session is sent to the new origin: the token goes before the record changes, and the former refresh
+/// token by then belongs to another origin.
+fn give_folder_to(origin: Option<&Origin>, locked: &Locked, stored: &mut Snapshot<'_>) -> Result<()> {
+    let record = &stored.contents.record;
+    if record.provider_change(origin).or(record.exchange_change(origin)).is_some() {
+        locked.remove_token()?;
+    }
+    stored.contents.record = Record {
+        origin: origin.cloned(),
+        identity: stored.contents.identity(),
+        identity_may_change: true,
+        ..Record::default()
+    };
+    locked.store_record(&stored.contents.record)
+}
+
+/// Minutes may have passed since the OCI config was read.
+fn read_oci_config_again<'a>(engine: &Engine<'a>, stored: &mut Snapshot<'a>) -> Result<()> {
+    stored.oci_config = engine.oci_config()?;
+    stored.section = stored.oci_config.section(&engine.settings.profile)?;
+    Ok(())
 }
 
 /// Records a sign-in that a person denied or did not finish, or that ended with what was refused.

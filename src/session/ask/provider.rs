@@ -3,11 +3,17 @@
 use std::thread;
 
 use super::way::Choice;
-use super::{choose, dead_file, has_keyboard, reach, remember, remember_as, without_browser};
-use crate::config::{ProviderNeeds, SignInWith};
+use super::{
+    choose, dead_file, give_folder_to, has_keyboard, reach, read_oci_config_again, remember, remember_as,
+    without_browser,
+};
+use crate::command;
+use crate::config::{MOST_PROGRAM_RUNS, ProviderNeeds, SignInWith};
 use crate::error::{Error, Result};
+use crate::files::lock::LONGEST_LIMIT;
 use crate::log;
 use crate::oauth::Tokens;
+use crate::oauth::device::LONGEST_LIFE;
 use crate::oci::{Identity, Upst, exchange};
 use crate::secret::Secret;
 use crate::session::establish::{Binding, Made, establish};
@@ -15,7 +21,14 @@ use crate::session::stored::Snapshot;
 use crate::session::{Engine, Session, Source, discover, renew};
 use crate::signin::{self, Redirect, RedirectPort, Reply, Step, Way, device, loopback};
 use crate::store::record::HowFailed;
-use crate::store::{Locked, Record, refresh_token};
+use crate::store::{Locked, refresh_token};
+
+/// Whoever waits for the profile's lock waits as long as a device code may live.
+const _: () = assert!(
+    LONGEST_LIMIT.as_secs()
+        >= LONGEST_LIFE
+            + (renew::PURPOSE.limit.as_secs() + MOST_PROGRAM_RUNS as u64 * command::LIMIT.as_secs())
+);
 
 pub fn sign_in<'a>(
     engine: &mut Engine<'a>,
@@ -27,8 +40,6 @@ pub fn sign_in<'a>(
 ) -> Result<Session> {
     let settings = engine.settings;
     let origin = Some(needs.origin.clone());
-    let is_of_other_provider = stored.contents.record.provider_change(origin.as_ref()).is_some();
-    let is_of_other_exchange = stored.contents.record.exchange_change(origin.as_ref()).is_some();
     let device_url = device_url(engine, locked, needs)?;
     let choice = choose(engine, device_url.is_some(), why)?;
     let path = engine.dir.refresh_token_file();
@@ -38,6 +49,7 @@ pub fn sign_in<'a>(
     drop(refresh_token::prepare(&path, &mut engine.at_rest)?);
 
     let way = way(engine, device_url, choice);
+    let renewal = renew::purpose(settings);
     locked.state(way.purpose());
     log::info(format_args!("Signing in for profile {}: {why}", settings.profile));
     let mut stored_key = stored.contents.key.take();
@@ -49,12 +61,10 @@ pub fn sign_in<'a>(
             signin::ask(engine.host, &way, &needs.provider, &mut engine.client, reply, |client, step| {
                 match step {
                     Step::Redeems => {
-                        locked.state(renew::PURPOSE);
+                        locked.state(renewal);
                         client.begin(renew::LIMIT);
                     }
-                    Step::RedeemsWithin(limit) => {
-                        locked.state(signin::sign_in_within(limit + renew::PURPOSE.limit))
-                    }
+                    Step::RedeemsWithin(limit) => locked.state(signin::sign_in_within(limit + renewal.limit)),
                 }
                 if successor.is_none() {
                     successor = Some(refresh_token::prepare(&path, &mut engine.at_rest)?);
@@ -80,12 +90,13 @@ pub fn sign_in<'a>(
     let access_token = match tokens {
         Tokens { access_token: Err(e), refresh_token: None } => return Err(e),
         Tokens { access_token, refresh_token: Some(token) } => {
-            successor.expect("it was prepared before the answer was redeemed").store(&token)?;
+            let successor = successor.expect("it was prepared before the answer was redeemed");
+            engine.client.uncounted(|| successor.store(&token))?;
             access_token
         }
         Tokens { access_token, refresh_token: None } => {
             // The stored token may be another person's.
-            refresh_token::remove(&path, &engine.at_rest)?;
+            engine.client.uncounted(|| refresh_token::remove(&path, &engine.at_rest))?;
             log::warning(format_args!(
                 "The provider gave no refresh token: this session ends when its token does; ask for \
                  offline_access in the scope, see that the client may have it, and add prompt=consent to \
@@ -94,21 +105,9 @@ pub fn sign_in<'a>(
             access_token
         }
     };
-    // From here on the folder belongs to the configured origin, even if the exchange fails.
-    if is_of_other_provider || is_of_other_exchange {
-        locked.remove_token()?;
-    }
-    stored.contents.record = Record {
-        origin: origin.clone(),
-        identity: stored.contents.identity(),
-        identity_may_change: true,
-        ..Record::default()
-    };
-    locked.store_record(&stored.contents.record)?;
+    give_folder_to(origin.as_ref(), locked, &mut stored)?;
 
-    // Minutes may have passed since the OCI config was read.
-    stored.oci_config = engine.oci_config()?;
-    stored.section = stored.oci_config.section(&settings.profile)?;
+    read_oci_config_again(engine, &mut stored)?;
     let upst = match checked {
         Some(upst) => upst,
         None => exchanged(engine, needs, &access_token, &binding)?,

@@ -29,22 +29,17 @@ pub const ENDS_SOON_SECONDS: i64 = 5 * 60;
 /// After a renewal that failed, no run tries again for this long.
 const LEAST_PAUSE_SECONDS: i64 = 30;
 
-/// The life of a token that does not say when it was issued.
-const USUAL_LIFE_SECONDS: i64 = 60 * 60;
-
 /// Whether less than half of the token's life is left, and a renewal can be expected to succeed.
 pub fn is_due(engine: &Engine<'_>, contents: &Contents, now: UnixTime) -> bool {
     let Some(upst) = &contents.upst else { return false };
-    if half_of_life(upst) > now || !engine.is_console(contents) || cannot_be_renewed(contents, now).is_some()
+    if super::from(upst, None) > now
+        || !engine.is_console(contents)
+        || cannot_be_renewed(contents, now).is_some()
     {
         return false;
     }
     let failed = contents.record.console.as_ref().and_then(|console| console.failed_renewal);
     !failed.is_some_and(|failed| (0..LEAST_PAUSE_SECONDS).contains(&now.since(failed)))
-}
-
-fn half_of_life(upst: &Upst) -> UnixTime {
-    upst.half_of_life().unwrap_or(upst.exp().plus(-USUAL_LIFE_SECONDS / 2))
 }
 
 /// Why a session that still serves is worth a warning: it ends so soon that work in progress may be interrupted, and
@@ -121,7 +116,7 @@ pub fn renew<'a>(
         Err(e) => return Err(remember(locked, record, now, e)),
     };
     // A token that is due for a renewal at once would be renewed by every run.
-    let failed_renewal = (half_of_life(&upst) <= now).then_some(now);
+    let failed_renewal = (super::from(&upst, None) <= now).then_some(now);
     let made = Made {
         upst,
         binding,

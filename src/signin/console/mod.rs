@@ -1,6 +1,6 @@
 //! Oracle's own sign-in, as `oci session authenticate` uses it (oci-cli 3.95.1, cli_setup_bootstrap.py): nothing is
-//! registered, and the answer is a session token (UPST) that is bound to a key of ours. The answer comes in the fragment
-//! of an address, which browsers do not send, so that a page hands it over.
+//! registered, and the answer is a session token (UPST) that is bound to a key of ours. The answer comes in the
+//! fragment of an address, which browsers do not send, so that a page hands it over.
 
 pub mod answer;
 mod form;
@@ -61,7 +61,7 @@ pub fn ask(host: &Host, plan: &Plan, key: &PublicKey, reply: &mut Reply) -> Resu
     };
     let url = sign_in.authorization_url(plan);
 
-    let person = Person::send_to(&url, &host.env, &plan.reach, sign_in.by_hand());
+    let person = Person::send_to(&url, &host.env, &plan.reach, sign_in.by_hand(plan.reach.opens_browser));
     log::info(format_args!("Waiting for you to sign in, {} minutes at most", ANSWER_LIMIT.as_secs() / 60));
     let (token, page) = sign_in.wait(listener, person, ANSWER_LIMIT)?;
     if let Some(page) = page {
@@ -97,15 +97,16 @@ impl SignIn<'_> {
         url::with_query(&plan.authorize_url, &query)
     }
 
-    fn by_hand(&self) -> ByHand<'static> {
+    fn by_hand(&self, opens_browser: bool) -> ByHand<'static> {
         ByHand {
             last_page: format!("http://localhost:{}/#…", self.port),
             listens_on: Some(("localhost", self.port)),
-            other_ways: "browser or paste",
+            other_ways: if opens_browser { "paste" } else { "browser" },
         }
     }
 
-    /// Waits for the answer: handed over by the page, which is then still open, or pasted. The port is closed on return.
+    /// Waits for the answer: handed over by the page, which is then still open, or pasted. The port is closed on
+    /// return.
     ///
     /// # Errors
     /// [`Error::Unanswered`] after `limit`, and [`Error::NoBrowser`].
@@ -290,7 +291,7 @@ mod tests {
         let wait = thread::spawn(move || {
             let (host, key, plan) = (host, key(), plan(&home, false));
             let sign_in = SignIn { nonce: NONCE.into(), value: VALUE.into(), port, key: key.public() };
-            let person = Person::send_to("http://localhost", &host.env, &plan.reach, sign_in.by_hand());
+            let person = Person::send_to("http://localhost", &host.env, &plan.reach, sign_in.by_hand(true));
             sign_in.wait(listener, person, LIMIT).ok()
         });
         (port, wait)

@@ -1,5 +1,5 @@
-//! The page at `/`, to which Oracle's sign-in sends the browser: it hands over the fragment of its address. And the page
-//! that shows an error response.
+//! The page at `/`, to which Oracle's sign-in sends the browser: it hands over the fragment of its address. And the
+//! page that shows an error response.
 
 use crate::signin::page::{self, Kind, Page};
 

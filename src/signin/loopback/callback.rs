@@ -50,8 +50,8 @@ pub fn read(target: &str, expected: &str, state: &str, iss: Option<&Iss>) -> Cal
 /// A shorter text is no code: nobody could guess it, as RFC 6749 section 10.10 asks for.
 const SHORTEST_CODE: usize = 8;
 
-/// Interprets what a person pasted: the address of the last page of the sign-in with this `redirect_uri` and `state`, or
-/// the code alone. PKCE makes the code of another sign-in useless.
+/// Interprets what a person pasted: the address of the last page of the sign-in with this `redirect_uri` and `state`,
+/// or the code alone. PKCE makes the code of another sign-in useless.
 ///
 /// # Errors
 /// Why the text is neither: `it …`.

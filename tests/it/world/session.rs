@@ -126,6 +126,15 @@ impl<'w> Session<'w> {
         self.token()
     }
 
+    /// Replaces the UPST with the same one that does not say when it was issued, and returns when it expires.
+    pub fn forget_iat(&self) -> i64 {
+        let mut claims = jwt::claims(&self.token());
+        claims.as_object_mut().and_then(|claims| claims.remove("iat")).expect("there was one");
+        let exp = claims["exp"].as_i64().expect("the simulator writes numbers");
+        self.put_token(claims);
+        exp
+    }
+
     /// Replaces the UPST with one of these claims, signed by the domain.
     pub fn put_token(&self, claims: Value) {
         self.write("token", self.world.sim.domain.issue(claims));
