@@ -101,6 +101,14 @@ impl Command {
         self.run(env, Some(value)).map(drop)
     }
 
+    /// Whether the program is there. Does not run it.
+    ///
+    /// # Errors
+    /// [`SecretFault::Command`] if not.
+    pub fn check_program(&self, env: &Env) -> Result<()> {
+        find(env, self.program()).map(drop).map_err(|why| self.error(why))
+    }
+
     pub fn error(&self, why: impl Into<String>) -> Error {
         let program = self.program().to_owned();
         Error::Secret(SecretFault::Command { setting: self.setting, program, why: why.into() })
@@ -208,7 +216,10 @@ pub fn on_path(env: &Env, name: &str) -> impl Iterator<Item = PathBuf> {
 }
 
 /// The program that a command names by its path or its name.
-fn find(env: &Env, name: &str) -> std::result::Result<PathBuf, &'static str> {
+///
+/// # Errors
+/// Why there is none that can be run.
+pub fn find(env: &Env, name: &str) -> std::result::Result<PathBuf, &'static str> {
     let is_path = name.contains('/');
     let candidates: Vec<_> = if is_path { vec![name.into()] } else { on_path(env, name).collect() };
     let mut why = if is_path { "there is no such file" } else { "it is not on PATH" };

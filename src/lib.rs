@@ -9,10 +9,10 @@
 //! | room | owns | files |
 //! |---|---|---|
 //! | `cli` | what was asked, and help | parse, help/{mod, topics, secrets, workloads} |
-//! | `verbs` | THE table of verbs; one file each | mod; credential, env, exec, session, daemon, renewal, status, logout, kube/{credential, config}, passthrough, version |
+//! | `verbs` | THE table of verbs; one file each | mod; credential, env, exec, session, daemon, renewal, status, logout, kube/{credential, config}, doctor/{mod, look, manager, files, oci_config, readers, session, machine, kube, online}, passthrough, version |
 //! | `output` | JSON or text: the one writer of stdout | mod, text |
 //! | `fresh` | keeping a session fresh in time | schedule, keeper, daemon, beside, behind |
-//! | `session` | when a session is usable, refreshed or signed in for | ensure, stored, status, logout, discover, ask/{way, provider, console}, establish, renew/{refresh_grant, subject_token, console} |
+//! | `session` | when a session is usable, refreshed or signed in for | ensure, stored, status, logout, outlook, discover, ask/{way, provider, console}, establish, renew/{refresh_grant, subject_token, console} |
 //! | `signin` | a person signs in at the browser | loopback/{callback}, device/{qr}, console/{answer, form, page}; person, by_hand, redirect, listener, connection, request, responder, peer, page, reply, opener |
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, keyring, envelope, legacy, passphrase |
 //! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, backup, upst, key, signature, exchange, auth_service, region, environment, program |
@@ -51,7 +51,7 @@
 //!
 //! | room | tests/it |
 //! |---|---|
-//! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `looks`, `passthrough`, `exec`, `kube`, `readme` |
+//! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `looks`, `passthrough`, `exec`, `kube`, `doctor`, `readme` |
 //! | `fresh` | `daemon`, `auto_refresh`, `behind` |
 //! | `session` | `life`, `status`, `logout`, `crowd`, `origin`, `expected`, `console`, `workload` |
 //! | `signin` | `sign_in`, `ways` |

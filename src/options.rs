@@ -915,6 +915,15 @@ pub const OPTIONS: &[Opt] = &[
         verbs: &["logout"],
         ..ROW
     },
+    Opt {
+        name: "--online",
+        kind: Kind::Flag,
+        group: Group::Verb,
+        help: "also try the network; no token of the session is sent",
+        example: "doctor --online",
+        verbs: &["doctor"],
+        ..ROW
+    },
 ];
 
 /// Finds an option that may stand anywhere on the command line. This includes an option of one verb

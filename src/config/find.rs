@@ -21,7 +21,7 @@ pub struct Config {
 }
 
 /// What was found where the manager config is looked for.
-enum ManagerFile {
+pub enum ManagerFile {
     /// There is none at any of these paths.
     Absent(Vec<PathBuf>),
     Read(Manager),
@@ -75,9 +75,18 @@ impl Config {
 
     /// The settings of the profile that was named, or that is the only choice.
     pub fn profile(&self, host: &Host, flags: &Flags) -> Result<Settings> {
+        self.settings_of(self.chosen(host, flags)?, host, flags)
+    }
+
+    /// The name of that profile.
+    pub fn chosen(&self, host: &Host, flags: &Flags) -> Result<ProfileName> {
         let named_sessions = named(host, flags, "--sessions-folder")?;
         let sessions = named_sessions.map_or_else(|| default_sessions(host), Ok)?;
-        self.settings_of(self.choose(host, flags, &sessions)?, host, flags)
+        self.choose(host, flags, &sessions)
+    }
+
+    pub fn manager(&self) -> &ManagerFile {
+        &self.manager
     }
 
     /// The names of all profiles: those that `~/.oci/config` or woci_manager.ini has a section of, in their order, then

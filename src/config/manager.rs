@@ -77,18 +77,21 @@ impl Manager {
                         is_known = true;
                         plain.extend(["\n", &key, "=", value]);
                     } else if key != IGNORED {
-                        warnings.push(self.unknown(&key, section));
+                        warnings.push(self.unknown(&key, section, line.number));
                     }
                     if is_known && let Some(odd) = looks_odd(value) {
                         warnings.push(format!(
-                            "{key} in [{section}] of {} {odd}; if that is not meant, remove it",
-                            self.path.display()
+                            "{key} in [{section}] of {}, line {}, {odd}; if that is not meant, remove it",
+                            self.path.display(),
+                            line.number
                         ));
                     }
                     if is_known && value.contains("%%") {
                         warnings.push(format!(
-                            "{key} in [{section}] of {} contains %%, which the older tool reads as %; woci reads it as %%",
-                            self.path.display()
+                            "{key} in [{section}] of {}, line {}, contains %%, which the older tool reads as %; woci reads it \
+                             as %%",
+                            self.path.display(),
+                            line.number
                         ));
                     }
                 }
@@ -121,12 +124,15 @@ impl Manager {
         Sections { values, warnings }
     }
 
-    fn unknown(&self, key: &str, section: &str) -> String {
+    fn unknown(&self, key: &str, section: &str, line: usize) -> String {
         let hint = match options::nearest(key, options::OPTIONS.iter().filter_map(|opt| opt.key)) {
             Some(known) => format!("; did you mean {known}?"),
             None => String::new(),
         };
-        format!("woci does not know the key {key} in [{section}] of {}{hint}", self.path.display())
+        format!(
+            "woci does not know the key {key} in [{section}] of {}, line {line}{hint}",
+            self.path.display()
+        )
     }
 }
 

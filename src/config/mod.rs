@@ -11,7 +11,7 @@ mod secret;
 mod settings;
 mod values;
 
-pub use find::Config;
+pub use find::{Config, ManagerFile};
 pub use needs::{ConsoleNeeds, Needs, ProviderNeeds, RevocationNeeds, WorkloadNeeds};
 pub use profile::{DEFAULT, ProfileName};
 pub use secret::{KeyringSource, MOST_PROGRAM_RUNS, PassphraseSource, SecretSource};

@@ -86,6 +86,23 @@ impl Settings {
         }
     }
 
+    /// The sources of the secrets that are configured, each with the key of the secret.
+    pub fn secret_sources(&self) -> Vec<(&'static str, &SecretSource)> {
+        [
+            ("client_secret", &self.provider.client_secret),
+            ("auth_client_secret", &self.provider.auth_client_secret),
+            ("refresh_token_passphrase", &self.passphrase.otherwise),
+        ]
+        .into_iter()
+        .filter_map(|(key, source)| Some((key, source.as_ref()?)))
+        .collect()
+    }
+
+    /// Where a workload's token comes from, and the audience that it must name.
+    pub fn subject_token(&self) -> Option<(&SubjectTokenSource, Option<&str>)> {
+        Some((self.workload.subject_token.as_ref()?, self.workload.audience.as_deref()))
+    }
+
     pub(super) fn provider_needs(
         &self,
         env: &Env,

@@ -317,7 +317,28 @@ impl SubjectTokenSource {
     /// # Errors
     /// [`Error::SubjectToken`] if there is none, and those of asking a runner.
     pub fn read(&self, host: &Host, client: &Client<'_>) -> Result<Secret> {
-        let text = match self {
+        match self {
+            Self::File(_) | Self::Variable(_) => self.trimmed(self.stored(host)?),
+            Self::Runner(runner) => self.trimmed(Some(runner.token(client, &host.env)?)),
+            Self::Command(command) => command.get_value(&host.env),
+        }
+    }
+
+    /// The token where it is here already. Where it has to be asked for: `None`, if that can be done.
+    ///
+    /// # Errors
+    /// As far as they can be seen without asking, those of [`Self::read`].
+    pub fn look(&self, host: &Host) -> Result<Option<Secret>> {
+        match self {
+            Self::File(_) | Self::Variable(_) => self.trimmed(self.stored(host)?).map(Some),
+            Self::Runner(runner) => runner.given(&host.env).map(|_| None),
+            Self::Command(command) => command.check_program(&host.env).map(|()| None),
+        }
+    }
+
+    /// What a file or a variable holds.
+    fn stored(&self, host: &Host) -> Result<Option<Secret>> {
+        Ok(match self {
             Self::File(path) => {
                 files::read(path)?.and_then(|bytes| String::from_utf8(bytes).ok().map(Secret::new))
             }
@@ -325,9 +346,11 @@ impl SubjectTokenSource {
                 let value = host.env.get(name).and_then(|value| value.to_str());
                 value.map(|value| Secret::new(value.to_owned()))
             }
-            Self::Runner(runner) => Some(runner.token(client, &host.env)?),
-            Self::Command(command) => return command.get_value(&host.env),
-        };
+            Self::Runner(_) | Self::Command(_) => None,
+        })
+    }
+
+    fn trimmed(&self, text: Option<Secret>) -> Result<Secret> {
         match text.as_ref().map(|text| text.expose().trim()) {
             Some(token) if !token.is_empty() => Ok(Secret::new(token.to_owned())),
             _ => Err(Error::SubjectToken { from: self.name(), why: "it holds no token".into() }),

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use crate::printable;
 use crate::time::UnixTime;
 
+pub use phrases::quoted;
 pub use secret::SecretFault;
 
 pub type Result<T> = std::result::Result<T, Error>;

@@ -228,7 +228,8 @@ pub fn temporary_beside(path: &Path, suffix: &str) -> PathBuf {
     path.with_file_name(format!(".{}.{suffix}.woci-tmp", name_of(path)))
 }
 
-fn is_temporary(name: &str) -> bool {
+/// Whether a name is one of those that [`remove_strays`] removes.
+pub fn is_temporary(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(".woci-tmp")
 }
 

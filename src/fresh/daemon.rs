@@ -210,13 +210,18 @@ impl Daemon {
     /// Warns if the older tool's daemon seems to run. It does not use woci's lock, so that both daemons
     /// would spend each other's refresh tokens.
     fn warn_of_older_tool(&self) {
-        let Ok(Some(pid)) = files::read(&self.pid_file()) else { return };
-        let Some(pid) = String::from_utf8_lossy(&pid).trim().parse().ok() else { return };
-        if sys::command_line(pid).is_some_and(|line| is_older_tool(&line)) {
+        if let Some(pid) = self.older_tool() {
             log::warning(format_args!(
                 "Process {pid} seems to be the older tool's daemon for this profile; end it, since both refresh the same session"
             ));
         }
+    }
+
+    /// The process that seems to be the older tool's daemon for this profile.
+    pub fn older_tool(&self) -> Option<u32> {
+        let pid = files::read(&self.pid_file()).ok()??;
+        let pid = String::from_utf8_lossy(&pid).trim().parse().ok()?;
+        sys::command_line(pid).filter(|line| is_older_tool(line)).map(|_| pid)
     }
 
     /// Runs the daemon in this process until it receives a stop signal. Calls `ready` after the first

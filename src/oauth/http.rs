@@ -203,6 +203,23 @@ impl<'a> Client<'a> {
         unreachable!("the last try returns")
     }
 
+    /// Checks that there are certificates by which a server can be trusted.
+    ///
+    /// # Errors
+    /// [`Error::Certificates`].
+    pub fn check_certificates(&self) -> Result<()> {
+        self.roots().map(drop)
+    }
+
+    /// Host and port of the proxy that a request to this URL goes through.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`] if the variable that names it is malformed.
+    pub fn proxy_for(&self, url: &str) -> Result<Option<String>> {
+        let proxy = proxy(&self.host.env, url::host(url))?;
+        Ok(proxy.map(|proxy| format!("{}:{}", proxy.host(), proxy.port())))
+    }
+
     /// Closes the last connection, which otherwise stays open until the next request.
     pub fn close_connection(&self) {
         self.tcp.close();

@@ -31,13 +31,21 @@ impl Runner {
         }
     }
 
+    /// What the runner gives a job that may have a token: the URL of its service, and a token for the request.
+    ///
+    /// # Errors
+    /// [`Error::RunnerVariable`] outside such a job.
+    pub fn given(&self, env: &Env) -> Result<(String, Secret)> {
+        let base = self.url(env, self.url_variable())?;
+        Ok((base, self.request_token(env, self.request_token_variable())?))
+    }
+
     /// Asks for a token.
     ///
     /// # Errors
-    /// [`Error::RunnerVariable`] outside a job that may have one, and those of the request.
+    /// Those of [`Self::given`], and those of the request.
     pub fn token(&self, client: &Client<'_>, env: &Env) -> Result<Secret> {
-        let base = self.url(env, self.url_variable())?;
-        let request_token = self.request_token(env, self.request_token_variable())?;
+        let (base, request_token) = self.given(env)?;
         let url = self.complete(&base);
         let endpoint = Endpoint { what: RUNNER, url: &url };
         let (answer, member) = match self {

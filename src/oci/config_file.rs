@@ -18,7 +18,7 @@ use crate::log;
 const KEYS: [&str; 5] = ["fingerprint", "key_file", "tenancy", "region", "security_token_file"];
 /// With these in the section, the Go SDK and Terraform would sign as the API key. The older tool left them
 /// beside its sessions.
-const KEYS_OF_API_KEY: [&str; 2] = ["user", "pass_phrase"];
+pub const KEYS_OF_API_KEY: [&str; 2] = ["user", "pass_phrase"];
 const LOCK: &str = ".woci-config.lock";
 /// A few reads and one write: the limit is for a disk that hangs.
 const WRITING: Purpose = Purpose { word: "write", limit: Duration::from_secs(60) };

@@ -200,14 +200,27 @@ pub fn place(host: &Host, region: &str) -> Option<Place> {
 /// The place of a region that nothing describes: a new one, or a typing error.
 fn unknown(host: &Host, region: String) -> Place {
     let realm_domain = default_domain(host);
-    let meant = match options::nearest(&region, REGIONS.iter().map(|(_, name, _)| *name)) {
+    log::warning(format_args!("{}, and takes it for a new one at {realm_domain}", is_unknown(&region)));
+    Place { name: region, realm_domain }
+}
+
+fn is_unknown(region: &str) -> String {
+    let meant = match options::nearest(region, REGIONS.iter().map(|(_, name, _)| *name)) {
         Some(name) => format!(" (did you mean {name}?)"),
         None => String::new(),
     };
-    log::warning(format_args!(
-        "woci does not know the region {region}{meant}, and takes it for a new one at {realm_domain}"
-    ));
-    Place { name: region, realm_domain }
+    format!("woci does not know the region {region}{meant}")
+}
+
+/// What is doubtful about a region, given by name or key: nothing describes it. `None` if something does.
+pub fn doubt(host: &Host, region: &str) -> Option<String> {
+    if host.env.get(DOMAIN_VARIABLE).is_some() {
+        return None;
+    }
+    let region = region.trim().to_ascii_lowercase();
+    let mut described = of_file(host);
+    described.extend(of_variable(host));
+    known(&region, &described).is_none().then(|| is_unknown(&region))
 }
 
 /// The place of a region that is in the tables or in `described`. The tables come first: as in the SDKs, nobody can

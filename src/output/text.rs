@@ -44,6 +44,8 @@ enum Block {
         head: Vec<&'static str>,
         rows: Vec<Vec<Span>>,
     },
+    /// A mark in one column, and lines in the next.
+    List(Vec<(Span, Vec<Span>)>),
     Paragraph(Span),
 }
 
@@ -125,6 +127,12 @@ impl Text {
         self
     }
 
+    /// A mark in one column, and lines in the next, each of them wrapped.
+    pub fn list(mut self, rows: Vec<(Span, Vec<Span>)>) -> Self {
+        self.blocks.push(Block::List(rows));
+        self
+    }
+
     pub fn render(&self, screen: Screen) -> String {
         let blocks: Vec<String> = self.blocks.iter().map(|block| block.render(screen)).collect();
         blocks.join("\n")
@@ -144,9 +152,24 @@ impl Block {
                 text
             }
             Self::Fields(fields) => render_fields(fields, screen),
+            Self::List(rows) => render_list(rows, screen),
             Self::Table { head, rows } => render_table(head, rows, screen),
         }
     }
+}
+
+fn render_list(rows: &[(Span, Vec<Span>)], screen: Screen) -> String {
+    let column = rows.iter().map(|(mark, _)| mark.width()).max().unwrap_or_default() + GAP;
+    let mut text = String::new();
+    for (mark, lines) in rows {
+        text += &painted(&mark.text, mark.tone, screen);
+        let mut at = mark.width();
+        for line in lines {
+            put_wrapped(&mut text, at, line, column, screen);
+            at = 0;
+        }
+    }
+    text
 }
 
 fn render_fields(fields: &[(String, Span)], screen: Screen) -> String {
@@ -293,6 +316,24 @@ mod tests {
         assert_eq!(table.render(plain(34)), "PROFILE  NEXT\nprod     woci session authenticate\n");
         assert_eq!(table.render(plain(33)), "PROFILE  prod\nNEXT     woci session authenticate\n");
         assert_eq!(table.render(plain(20)), "PROFILE  prod\nNEXT     woci session authenticate\n");
+    }
+
+    #[test]
+    fn the_lines_of_a_list_stand_beside_its_mark() {
+        let lines = |text: &[&str]| text.iter().map(|line| Span::from(*line)).collect();
+        let rows = vec![
+            ("good".into(), lines(&["one"])),
+            (Span::new("WRONG", Tone::Wrong), lines(&["a line of some words", "another"])),
+        ];
+        let text = Text::default().list(rows);
+        assert_eq!(text.render(plain(27)), "good   one\nWRONG  a line of some words\n       another\n");
+        assert_eq!(
+            text.render(plain(20)),
+            "good   one\nWRONG  a line of some words\n       another\n",
+            "a column is not narrower than 20"
+        );
+        let painted = text.render(Screen { columns: 80, colours: true });
+        assert!(painted.contains("\x1b[31mWRONG\x1b[0m  a line"), "{painted}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod discover;
 mod ensure;
 mod establish;
 mod logout;
+mod outlook;
 mod renew;
 mod status;
 mod stored;

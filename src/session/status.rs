@@ -208,7 +208,7 @@ fn obstacle(
         return Some(Obstacle { why: e.say().why, next: None, is_fault: true });
     }
     let change = contents.record.provider_change(settings.origin().as_ref());
-    let change = change.or_else(|| renew::is_of_another(engine, stored));
+    let change = change.or_else(|| renew::is_of_another(engine, contents));
     match settings.session_from {
         Some(SessionFrom::Workload) => None,
         _ if change.is_some() => change.map(|why| Obstacle::fault(why, SIGN_IN)),

@@ -26,7 +26,7 @@ mod reply;
 mod request;
 mod responder;
 
-pub use opener::can_open as can_open_browser;
+pub use opener::{can_open as can_open_browser, program as browser};
 pub use person::Reach;
 pub use redirect::{Redirect, RedirectPort};
 pub use reply::Reply;

@@ -83,6 +83,37 @@ fn plain(path: &Path) -> Result<Option<Secret>> {
     Ok(Some(Secret::new(text.to_owned())))
 }
 
+/// How a token is stored.
+pub enum Form {
+    Plain {
+        /// As [`record::hash`] makes it.
+        hash: String,
+    },
+    Encrypted,
+    /// In the envelope of the older tool.
+    OfOlderTool,
+}
+
+/// The form of the stored token, as far as it can be seen without a passphrase. `None` if there is no token.
+///
+/// # Errors
+/// [`Error::RefreshTokenFile`] if the file is damaged.
+pub fn form(path: &Path) -> Result<Option<Form>> {
+    let Some(bytes) = read(path)? else { return Ok(None) };
+    let damaged = |why| Refusal::Damaged(why).in_file(path);
+    let text = std::str::from_utf8(&bytes).map_err(|_| damaged("it is not text"))?;
+    if !is_encrypted(&bytes) {
+        return match text.contains(char::is_control) {
+            true => Err(damaged("it holds control characters, which a token cannot have")),
+            false => Ok(Some(Form::Plain { hash: record::hash(text) })),
+        };
+    }
+    match Legacy::parse(text) {
+        Some(legacy) => legacy.map(|_| Some(Form::OfOlderTool)).map_err(|e| e.in_file(path)),
+        None => Envelope::parse(text).map(|_| Some(Form::Encrypted)).map_err(|e| e.in_file(path)),
+    }
+}
+
 /// Takes up the token of a run that could store it only beside the file, or was killed before the rename. The
 /// caller has to hold the profile's lock.
 ///

@@ -13,6 +13,7 @@ use crate::session::Want;
 
 mod credential;
 mod daemon;
+mod doctor;
 mod env;
 mod exec;
 mod kube;
@@ -271,6 +272,26 @@ stays valid there; the rest is done, and the exit code is 0. It is 1 if somethin
         ..ROW
     },
     Verb {
+        name: "doctor",
+        summary: "find out what is wrong, and what to do",
+        about: "\
+Looks at the files of a profile, both configs, the stored session, the variables, the daemon, oci, the kubeconfig and \
+this machine, and says of each whether it is good, doubtful or wrong, and what to do. It only reads: nothing is \
+changed or sent, no browser opens, and nobody is asked.
+
+With --online, it also tries the network: the provider's document, whether each service can be reached, the clock, \
+and whether the services know woci's clients. No token of the session is sent.
+
+The output holds no token and no secret, so that you can paste it into a ticket. The exit code is 1 if anything is \
+wrong.
+
+  woci doctor
+  woci --profile prod doctor --online",
+        schema: Some("doctor"),
+        answer: Answer::By(doctor::run),
+        ..ROW
+    },
+    Verb {
         name: DAEMON,
         form: Form::Option,
         summary: "keep the session fresh in a background process",
@@ -344,7 +365,6 @@ woci runs: if that is a script that runs woci again, woci goes on to the next oc
     },
     Verb { name: DAEMON_PROCESS, form: Form::HiddenWords, answer: Answer::By(daemon::process), ..ROW },
     Verb { name: RENEWAL_PROCESS, form: Form::HiddenWords, answer: Answer::By(renewal::process), ..ROW },
-    Verb { name: "doctor", ..LATER },
     Verb { name: "config", ..LATER },
     Verb { name: "completion", ..LATER },
     Verb { name: "manual", ..LATER },

@@ -1,56 +1,86 @@
-//! The text that a person sees: each verb's at 60 and at 100 columns is that of fixtures/text, with fixed times and
-//! paths of the same width. `WOCI_BLESS=1` rewrites the files.
+//! What a person sees, at 60 and 100 columns, is kept in fixtures/text/. Names and times that differ from run to run are
+//! replaced by others of the same width. `WOCI_BLESS=1` rewrites the files.
 
 use crate::world::World;
+use crate::world::run::{Run, Woci};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// In place of the home, whose name differs from run to run.
-const HOME: &str = "/home/ada-lovelace-byron";
+/// As wide as the link of a [`Screen`].
+const HOME: &str = "/home/ada-example";
 const TIME: &str = "2026-11-23T21:00:00Z";
 
-/// Runs the command with `--output text` at both widths, and compares what it prints with fixtures/text/<name>-60.txt and
-/// <name>-100.txt. `before` prepares the home for each of the two.
+/// Compares what the command prints at both widths with fixtures/text/<name>-60.txt and <name>-100.txt. `before` prepares
+/// the home for each of the two.
 pub fn check(world: &World, name: &str, words: &[&str], before: impl Fn()) {
-    for columns in ["60", "100"] {
+    for columns in [60, 100] {
         before();
-        let home = Alias::of(world.home());
-        let run =
-            world.woci(words).args(&["--output", "text"]).env("HOME", &home.0).env("COLUMNS", columns).run();
-        let text = with_fixed_times(&run.stdout.replace(home.0.to_str().expect("UTF-8"), HOME));
+        Screen::of(world).compare(words, columns, &format!("{name}-{columns}.txt"));
+    }
+}
+
+/// A World's home under a name that is as wide in each run.
+pub struct Screen<'w> {
+    world: &'w World,
+    home: PathBuf,
+}
+
+impl<'w> Screen<'w> {
+    pub fn of(world: &'w World) -> Screen<'w> {
+        static SCREENS: AtomicU32 = AtomicU32::new(0);
+        let number = u64::from(process::id()) * 1_000 + u64::from(SCREENS.fetch_add(1, Ordering::SeqCst));
+        let home = PathBuf::from(format!("/tmp/ada-{:08}", number % 100_000_000));
+        assert_eq!(home.as_os_str().len(), HOME.len());
+        let _ = fs::remove_file(&home);
+        symlink(world.home(), &home).expect("/tmp is writable");
+        Screen { world, home }
+    }
+
+    /// woci in that home.
+    pub fn woci(&self, words: &[&str]) -> Woci<'w> {
+        let path = format!("{}/bin:/usr/bin:/bin", self.home.display());
+        self.world.woci(words).env("HOME", &self.home).env("PATH", path)
+    }
+
+    /// The same, for a run that ends with this exit code and without a message.
+    pub fn check(&self, words: &[&str], columns: usize, code: i32, golden: &str) {
+        self.compare(words, columns, golden).exits(code).silent();
+    }
+
+    /// Runs woci with `--output text` on a screen of this width, and compares what it prints with
+    /// `fixtures/text/<golden>`.
+    pub fn compare(&self, words: &[&str], columns: usize, golden: &str) -> Run {
+        let run = self.woci(words).args(&["--output", "text"]).env("COLUMNS", columns.to_string()).run();
+        let real = self.world.home().display().to_string();
+        assert!(!run.stdout.contains(&real), "the home under its real name: {run}");
+        let port = self.world.redirect_port().to_string();
+        let text = run.stdout.replace(&self.home.display().to_string(), HOME).replace(&port, "28181");
+        let text = with_fixed_times(&text);
         assert!(!text.is_empty(), "{run}");
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/text/{name}-{columns}.txt"));
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/text").join(golden);
         if std::env::var_os("WOCI_BLESS").is_some() {
-            fs::write(&path, &text).expect("fixtures can be written");
+            fs::create_dir_all(file.parent().expect("it has a folder")).expect("fixtures/ is writable");
+            fs::write(&file, &text).expect("fixtures/ is writable");
         }
-        let golden = fs::read_to_string(&path).unwrap_or_default();
-        assert!(text == golden, "{} differs; `WOCI_BLESS=1` rewrites it:\n{text}", path.display());
-        let wide = text.lines().filter(|line| line.chars().count() > columns.parse().expect("a number"));
-        // What cannot be broken: a path, and a command that can be pasted.
-        let is_whole = |line: &&str| line.contains(HOME) || line.contains("woci ");
-        assert_eq!(wide.filter(|line| !is_whole(line)).count(), 0, "{text}");
+        let known = fs::read_to_string(&file).unwrap_or_default();
+        assert!(
+            known == text,
+            "fixtures/text/{golden} is not what woci prints (`make bless` rewrites it):\n{text}"
+        );
+        // What cannot be broken: a path, a URL, and a command that can be pasted.
+        let is_whole = |line: &str| [HOME, "https://", "woci "].iter().any(|whole| line.contains(whole));
+        let wide = text.lines().find(|line| line.chars().count() > columns && !is_whole(line));
+        assert_eq!(wide, None, "wider than {columns} columns:\n{text}");
+        run
     }
 }
 
-/// A second path of a home, as wide as [`HOME`].
-struct Alias(PathBuf);
-
-impl Alias {
-    fn of(home: &Path) -> Alias {
-        static ALIASES: AtomicU32 = AtomicU32::new(0);
-        let serial = ALIASES.fetch_add(1, Ordering::SeqCst);
-        let path = PathBuf::from(format!("/tmp/woci-{:07}-{serial:06}", std::process::id()));
-        assert_eq!(path.as_os_str().len(), HOME.len());
-        symlink(home, &path).expect("a new name in /tmp");
-        Alias(path)
-    }
-}
-
-impl Drop for Alias {
+impl Drop for Screen<'_> {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_file(&self.home);
     }
 }
 

@@ -13,6 +13,7 @@ mod crowd; // many processes at once: one refresh, one sign-in, and what follows
 mod daemon; // the daemon: start, lock, refreshes, stop
 mod discovery; // an issuer in place of endpoints: the provider's document, its copy, and the answers that are refused
 mod disk; // a refresh token is not spent if its successor cannot be stored
+mod doctor; // woci doctor: what is broken is named with its remedy, and a healthy home shows nothing
 mod errors; // README.md names messages as woci prints them, and the commands that messages suggest can be pasted
 mod exec; // `woci exec`: any program with a session
 mod expected; // the session of another user or tenancy than expected is neither stored nor used

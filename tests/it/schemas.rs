@@ -11,6 +11,7 @@ use std::fs;
 use std::path::Path;
 
 const CREDENTIAL: &str = "credential";
+const DOCTOR: &str = "doctor";
 const EXEC_CREDENTIAL: &str = "exec-credential";
 const DAEMON_STATUS: &str = "daemon-status";
 const STATUS: &str = "status";
@@ -155,7 +156,7 @@ fn a_status_and_a_log_out_of_one_profile_and_of_all() {
 
 #[test]
 fn a_schema_takes_no_key_more_and_none_less() {
-    for name in [CREDENTIAL, DAEMON_STATUS, EXEC_CREDENTIAL, STATUS, LOGOUT] {
+    for name in [CREDENTIAL, DAEMON_STATUS, DOCTOR, EXEC_CREDENTIAL, STATUS, LOGOUT] {
         for example in schema(name)["examples"].as_array().expect("a schema has examples") {
             exactly(name, example);
         }
@@ -201,7 +202,7 @@ fn exactly(name: &str, document: &Value) {
     assert!(!is_valid(more), "{name}.schema.json takes a key that it does not know");
 }
 
-fn valid(name: &str, document: Value) -> Value {
+pub fn valid(name: &str, document: Value) -> Value {
     let faults: Vec<_> = validator(name).iter_errors(&document).map(|fault| fault.to_string()).collect();
     assert!(faults.is_empty(), "{name}: {faults:#?}\n{document:#}");
     document

@@ -53,6 +53,7 @@ const EFFECTS: &[Effect] = &[
     Effect { option: "--shell fish", command: "env", shows: "set -gx OCI_CLI_PROFILE" },
     Effect { option: "--unset", command: "env", shows: "unset OCI_CLI_PROFILE" },
     Effect { option: "--cluster-id CLUSTER", command: "kubeconfig", shows: CLUSTER },
+    Effect { option: "--online", command: "doctor", shows: r#""check":"exchange-client""# },
     Effect { option: "--user ada", command: "kubeconfig --cluster-id CLUSTER", shows: r#"- name: "ada""# },
     Effect { option: "--write", command: "kubeconfig --cluster-id CLUSTER", shows: "kubectl" },
     Effect {

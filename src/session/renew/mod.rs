@@ -3,7 +3,7 @@
 
 pub mod console;
 mod refresh_grant;
-mod subject_token;
+pub mod subject_token;
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::oauth::http::Retry;
 use crate::oci::Upst;
 use crate::session::stored::Snapshot;
 use crate::session::{Engine, Session};
-use crate::store::Locked;
+use crate::store::{Contents, Locked};
 use crate::time::UnixTime;
 
 /// For both requests with all their tries and waits. Helper programs are not in it: they come before and after.
@@ -61,7 +61,7 @@ pub fn renew<'a>(
         Needs::Workload(_) | Needs::Console(_) => engine.settings.origin(),
     };
     let record = &stored.contents.record;
-    let change = record.provider_change(origin.as_ref()).or_else(|| is_of_another(engine, &stored));
+    let change = record.provider_change(origin.as_ref()).or_else(|| is_of_another(engine, &stored.contents));
     match (needs, change) {
         (Needs::Workload(needs), _) => subject_token::renew(engine, locked, stored, needs),
         // A refresh token belongs to its provider, and a console session's token to Oracle's service. Another
@@ -73,8 +73,8 @@ pub fn renew<'a>(
 }
 
 /// Why a renewal, which never changes whose the session is, cannot bring the expected one.
-pub(super) fn is_of_another(engine: &Engine<'_>, stored: &Snapshot<'_>) -> Option<String> {
-    let (expected, is) = (engine.expected(), stored.contents.identity());
+pub fn is_of_another(engine: &Engine<'_>, contents: &Contents) -> Option<String> {
+    let (expected, is) = (engine.expected(), contents.identity());
     is.differs_from(&expected)
         .then(|| format!("the stored session is of {is}, and the settings expect {}", expected.known()))
 }
