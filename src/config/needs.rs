@@ -1,6 +1,6 @@
 //! What each way to a session requires, and the error that names every value that is missing.
 
-use super::secret::SubjectTokenSource;
+use super::secret::{SecretSource, SubjectTokenSource};
 use super::settings::{ManagerState, Origin, RequestedToken, SessionFrom, Settings};
 use super::values::SetBy;
 use crate::error::{DEVICE, EXCHANGE, EXCHANGE_BY_DEFAULT, Error, Found, Result, TOKEN_ENDPOINT};
@@ -91,11 +91,7 @@ impl Settings {
             &values.scope,
             has_endpoints || issuer.is_some(),
         ) else {
-            let is_set = |key| match key {
-                "authz_base_url" | "token_url" => self.is_set(key) || issuer.is_some(),
-                _ => self.is_set(key),
-            };
-            return Err(self.missing(&PROVIDER.map(|key| (key, is_set(key)))));
+            return Err(self.missing(&self.required_of_provider()));
         };
         let auth_client_secret = values.auth_client_secret.as_ref();
         let (client_secret, auth_client_secret) =
@@ -159,11 +155,6 @@ impl Settings {
                 res_type.clone().map(|res_type| Requested::Rpst { res_type, rpst_exp: rpst_exp.clone() })
             }
         };
-        let is_set = |key| match key {
-            "subject_token_file" => workload.subject_token.is_some(),
-            "res_type" => requested.is_some(),
-            _ => self.is_set(key),
-        };
         let (Some(subject_token), Some(requested), Some(exchange_url), Some(client_id), Some(client_secret)) = (
             &workload.subject_token,
             &requested,
@@ -171,7 +162,7 @@ impl Settings {
             &values.client_id,
             &values.client_secret,
         ) else {
-            return Err(self.missing(&WORKLOAD.map(|key| (key, is_set(key)))));
+            return Err(self.missing(&self.required_of_workload()));
         };
         Ok(WorkloadNeeds {
             subject_token: subject_token.clone(),
@@ -193,6 +184,60 @@ impl Settings {
             Some(region) => Ok(ConsoleNeeds { region: region.to_owned() }),
             None => Err(self.missing(&[("region", false)])),
         }
+    }
+
+    /// The keys that a renewal or sign-in needs, each with whether it is set. A key stands for all that may take its
+    /// place. `has_region` says that a region is configured for woci or for oci.
+    pub fn required(&self, has_region: bool) -> Vec<(&'static str, bool)> {
+        match self.session_from {
+            Some(SessionFrom::Provider) => self.required_of_provider().into(),
+            Some(SessionFrom::Workload) => self.required_of_workload().into(),
+            Some(SessionFrom::Console) | None => vec![("region", has_region)],
+        }
+    }
+
+    /// The error of a renewal or sign-in that lacks values. Resolves no secret.
+    pub fn lacking(&self, has_region: bool, is_console: bool) -> Option<Error> {
+        let required = match self.session_from {
+            None if !is_console => PROVIDER.map(|key| (key, self.is_set(key))).into(),
+            _ => self.required(has_region),
+        };
+        required.iter().any(|(_, is_set)| !is_set).then(|| self.missing(&required))
+    }
+
+    /// The sources of this session's secrets that give none now. Runs no program.
+    pub fn secrets_without_value(&self, env: &Env) -> Vec<Error> {
+        let values = &self.provider;
+        let is_of = |from| self.session_from == Some(from);
+        let sources = [
+            (is_of(SessionFrom::Provider), &values.auth_client_secret),
+            (is_of(SessionFrom::Provider) || is_of(SessionFrom::Workload), &values.client_secret),
+            (is_of(SessionFrom::Provider) && !self.passphrase.prompt, &self.passphrase.otherwise),
+        ];
+        let used =
+            sources.into_iter().filter(|(is_used, _)| *is_used).filter_map(|(_, source)| source.as_ref());
+        used.filter_map(|source| match source {
+            SecretSource::Value(_) | SecretSource::Command(_) => None,
+            SecretSource::Variable { .. } | SecretSource::File { .. } => source.resolve(env).err(),
+        })
+        .collect()
+    }
+
+    fn required_of_provider(&self) -> [(&'static str, bool); 6] {
+        let has_issuer = self.provider.issuer.is_some();
+        PROVIDER.map(|key| match key {
+            "authz_base_url" | "token_url" => (key, self.is_set(key) || has_issuer),
+            _ => (key, self.is_set(key)),
+        })
+    }
+
+    fn required_of_workload(&self) -> [(&'static str, bool); 5] {
+        let lacks_type = matches!(self.workload.requested, RequestedToken::Rpst { res_type: None, .. });
+        WORKLOAD.map(|key| match key {
+            "subject_token_file" => (key, self.workload.subject_token.is_some()),
+            "res_type" => (key, !lacks_type),
+            _ => (key, self.is_set(key)),
+        })
     }
 
     fn is_set(&self, key: &str) -> bool {

@@ -3,12 +3,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::config::{DEFAULT, ProfileName};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::files::lock::{Lock, Purpose};
+use crate::files::shared::Shared;
 use crate::host::Host;
 use crate::ini::{self, Change, Fault, LineKind, edit};
 use crate::log;
@@ -18,9 +17,6 @@ const KEYS: [&str; 5] = ["fingerprint", "key_file", "tenancy", "region", "securi
 /// With these in the section, the Go SDK and Terraform would sign as the API key. The older tool left them
 /// beside its sessions.
 const KEYS_OF_API_KEY: [&str; 2] = ["user", "pass_phrase"];
-const LOCK: &str = ".woci-config.lock";
-/// A few reads and one write: the limit is for a disk that hangs.
-const WRITING: Purpose = Purpose { word: "write", limit: Duration::from_secs(60) };
 
 /// The values of the profile's section. A path that appears twice counts as absent: oci refuses the file,
 /// and woci's next write removes the duplicate.
@@ -85,15 +81,9 @@ impl<'a> ConfigFile<'a> {
     pub fn write(self, profile: &ProfileName, entry: &Entry<'_>, replaces_api_key: bool) -> Result<()> {
         let Some(rewrite) = self.rewrite(profile, entry)? else { return Ok(()) };
         self.check_replaced(profile, &rewrite.replaces, replaces_api_key)?;
-        let target = followed(self.path);
-        let folder = target.parent().unwrap_or(Path::new("/"));
-        files::make_folder(folder)?;
-        // One lock for all OCI configs of a folder, since its holder removes the temporary files that
-        // killed runs left there.
-        let _lock = Lock::acquire(&folder.join(LOCK), WRITING)?;
-        files::remove_strays(folder);
+        let shared = Shared::lock(self.path)?;
         // Another profile may have been written since the file was read.
-        let now = Self::read(self.host, self.path)?;
+        let now = Self { bytes: shared.read()?, ..self };
         let Some(rewrite) = now.rewrite(profile, entry)? else { return Ok(()) };
         self.check_replaced(profile, &rewrite.replaces, replaces_api_key)?;
         let held = match rewrite.replaces {
@@ -115,7 +105,7 @@ impl<'a> ConfigFile<'a> {
                 self.path.display()
             ));
         }
-        files::replace_keeping_access(&target, rewrite.text.as_bytes())
+        shared.replace(rewrite.text.as_bytes())
     }
 
     /// The new text, or none where nothing changes.
@@ -341,19 +331,6 @@ pub fn lies_in(file: &Path, folder: &Path) -> bool {
         return true;
     }
     matches!((fs::canonicalize(parent), fs::canonicalize(folder)), (Ok(a), Ok(b)) if a == b)
-}
-
-/// The file that a path leads to through symlinks. That file need not exist yet.
-fn followed(path: &Path) -> PathBuf {
-    const LINKS_AT_MOST: usize = 40;
-    let mut file = path.to_owned();
-    for _ in 0..LINKS_AT_MOST {
-        match fs::read_link(&file) {
-            Ok(target) => file = file.with_file_name("").join(target),
-            Err(_) => break,
-        }
-    }
-    file
 }
 
 /// Writes the old file beside the new one, under the first backup name that is free.

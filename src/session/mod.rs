@@ -6,6 +6,7 @@ mod ask;
 mod discover;
 mod ensure;
 mod establish;
+mod preflight;
 mod renew;
 mod stored;
 
