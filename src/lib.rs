@@ -9,7 +9,7 @@
 //! | room | owns | files |
 //! |---|---|---|
 //! | `cli` | what was asked, and help | parse, help/{mod, topics, secrets, workloads} |
-//! | `verbs` | THE table of verbs; one file each | mod; credential, env, session, daemon, kube/{credential, config}, config/{show, check, set, init, preset, questions}, passthrough, version |
+//! | `verbs` | THE table of verbs; one file each | mod; credential, env, session, daemon, kube/{credential, config}, config/{show, check, set, init, setup, preset, questions}, passthrough, version |
 //! | `output` | JSON or text: the one writer of stdout | mod, text |
 //! | `fresh` | keeping a session fresh in time | schedule, keeper, daemon, beside |
 //! | `session` | when a session is usable, refreshed or signed in for | ensure, preflight, stored, discover, ask/{way, provider, console}, establish, renew/{refresh_grant, subject_token, console} |

@@ -11,6 +11,7 @@ pub mod init;
 mod preset;
 mod questions;
 pub mod set;
+mod setup;
 pub mod show;
 
 /// Without a further word, the configuration is shown: nothing that is only read can do harm, and whoever types it
