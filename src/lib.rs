@@ -50,13 +50,13 @@
 //!
 //! | room | tests/it |
 //! |---|---|
-//! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `passthrough`, `kube`, `readme` |
+//! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `looks`, `passthrough`, `kube`, `readme` |
 //! | `fresh` | `daemon`, `auto_refresh` |
 //! | `session` | `life`, `crowd`, `origin`, `expected`, `console`, `workload` |
 //! | `signin` | `sign_in`, `ways` |
 //! | `store`, `files` | `at_rest`, `disk`, `owners` |
 //! | `oci` | `oci_config`, `passthrough` |
-//! | `config`, `ini` | `config` |
+//! | `config`, `ini` | `config`, `config_verbs` |
 //! | `command` | `secrets` |
 //! | `oauth` | `network`, `discovery` |
 //! | `sys` | `scarcity` |

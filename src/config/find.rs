@@ -114,6 +114,14 @@ impl Config {
         rows.map(|(row, key)| Effective::of(row, key, &values)).collect()
     }
 
+    /// What is odd in the manager config for a profile, whether or not its values can be used.
+    pub fn doubts(&self, profile: &ProfileName) -> Vec<String> {
+        match &self.manager {
+            ManagerFile::Read(manager) => manager.sections_of(profile.as_str()).warnings,
+            ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => Vec::new(),
+        }
+    }
+
     /// Whether the manager config has a section of this name.
     pub fn has_section(&self, name: &str) -> bool {
         match &self.manager {

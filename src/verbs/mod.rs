@@ -198,7 +198,8 @@ renewed: the refresh token is missing or no longer accepted, or a console sessio
         listed: false,
         summary: "show the values in effect, and where each is set",
         about: "\
-First the values that this profile's kind of session uses, then others that are set, then the defaults. Secrets \
+First the values that this profile's kind of session uses, then others that are set, then the defaults. Beside each \
+stands where it is set: the option, the variable, or the section of woci_manager.ini with the line. Secrets \
 are shown as ***; so are the arguments of commands, and parameters of URLs that may be secret. Nothing is run and no \
 request is made.
 

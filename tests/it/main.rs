@@ -7,6 +7,7 @@
 mod at_rest; // the refresh token on disk: encryption, passphrases, and the prompt on the terminal
 mod auto_refresh; // --auto-refresh: oci as a child process, and a thread that refreshes the session
 mod config; // how both config files, the profile and each value are found, and the errors if they are wrong
+mod config_verbs; // config show, check, set and init
 mod console; // console sessions: the sign-in at Oracle's own page, the renewal, and the sessions that oci has made
 mod crowd; // many processes at once: one refresh, one sign-in, and what follows if the one that does it is killed
 mod daemon; // the daemon: start, lock, refreshes, stop
@@ -17,6 +18,7 @@ mod expected; // the session of another user or tenancy than expected is neither
 mod house; // the rules for the source files
 mod kube; // kube-credential and kubeconfig, and that background calls of kubectl open one browser at most
 mod life; // a session from its first sign-in to its last
+mod looks; // the text that a person sees, at 60 and at 100 columns, as in fixtures/text
 mod network; // invalid and failing responses of the provider and the domain
 mod oci_config; // what woci writes into ~/.oci/config, and what it keeps there
 mod origin; // a refresh token is sent only to the provider that issued it

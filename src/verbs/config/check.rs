@@ -88,7 +88,10 @@ fn look(host: &Host, flags: &Flags, given: &Given, checked: &mut Checked) -> Res
     let effective = config.effective(Some(&profile), host, flags)?;
     let malformed = effective.into_iter().filter_map(|one| Some((one.place?, one.fault?)));
     checked.add(malformed.map(|(name, why)| Error::BadValue { name, why }), given);
-    let settings = config.settings_of(profile, host, flags)?;
+    let doubts = config.doubts(&profile);
+    let settings = config.settings_of(profile, host, flags).inspect_err(|_| {
+        checked.findings.extend(doubts.into_iter().map(Finding::doubtful));
+    })?;
     checked.oci_config = Some(settings.oci_config.clone());
     let engine = Engine::new(host, &settings, Want::VALID, None);
     checked.add(engine.obstacles(), given);
@@ -120,14 +123,14 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
 
 fn text(checked: &Checked, given: &Given) -> Text {
     let Checked { profile, manager_config, oci_config, findings } = checked;
-    let path = |path: &Option<PathBuf>| match path {
+    let path = |path: &Option<PathBuf>, none: &str| match path {
         Some(path) => path.display().to_string().into(),
-        None => Span::new("none", Tone::Faint),
+        None => Span::new(none, Tone::Faint),
     };
     let mut text = Text::default().fields([
         ("Profile", profile.as_ref().map_or(Span::new("none", Tone::Faint), |name| name.to_string().into())),
-        ("Manager config", path(manager_config)),
-        ("OCI config", path(oci_config)),
+        ("Manager config", path(manager_config, "none")),
+        ("OCI config", path(oci_config, "not looked at")),
     ]);
     for Finding { is_wrong, text: found, next, .. } in findings {
         let (word, tone) = if *is_wrong { ("Wrong", Tone::Wrong) } else { ("Doubtful", Tone::Doubtful) };

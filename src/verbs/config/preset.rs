@@ -188,11 +188,9 @@ impl Trust<'_> {
             }
             Preset::Issuer | Preset::Console => None,
         };
-        // That of a domain names a host of Oracle's, whatever the domain.
-        let keys = match self.preset {
-            Preset::Oci => known_keys,
-            _ => self.keys.map(str::to_owned).or(known_keys),
-        };
+        // Each domain's document names hosts of Oracle's own.
+        let of_document = self.keys.filter(|_| self.preset != Preset::Oci).map(str::to_owned);
+        let keys = of_document.or(known_keys);
         let keys = keys.unwrap_or_else(|| "URL-OF-THE-SIGNING-KEYS".to_owned());
         let (claim, claimed) = match self.preset {
             Preset::Oci => ("iss", issuer_name),

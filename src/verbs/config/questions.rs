@@ -35,7 +35,7 @@ impl Questions {
         let bracket = bracket.map(|default| format!(" [{default}]")).unwrap_or_default();
         loop {
             let line = self.0.ask(&format!("{question}{bracket}: ")).ok().flatten();
-            let line = line.ok_or_else(|| closed(question))?;
+            let line = line.ok_or_else(|| closed(question.trim()))?;
             let typed = String::from_utf8_lossy(&line);
             let answer = match (typed.trim(), default) {
                 ("", Some(default)) => default,

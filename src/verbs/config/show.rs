@@ -65,7 +65,6 @@ fn chosen_by(host: &Host, flags: &Flags) -> &'static str {
 }
 
 fn row(one: Effective, head: &Head, of_oci: Option<&str>) -> Row {
-    let from = head.settings.as_ref().and_then(|settings| settings.session_from);
     let required = head
         .settings
         .as_ref()
@@ -81,8 +80,8 @@ fn row(one: Effective, head: &Head, of_oci: Option<&str>) -> Row {
     let (place, source) = match one.set_by {
         SetBy::Flag => (one.row.name.to_owned(), Some("flag")),
         SetBy::Variable => (one.row.variable.unwrap_or_default().to_owned(), Some("variable")),
-        SetBy::Section => (format!("[{}] line {line}", head.profile), Some("section")),
-        SetBy::Common => (format!("[COMMON] line {line}"), Some("common")),
+        SetBy::Section => (format!("[{}]:{line}", head.profile), Some("section")),
+        SetBy::Common => (format!("[COMMON]:{line}"), Some("common")),
         SetBy::Default if value.is_some() => ("OCI config".to_owned(), Some("oci_config")),
         SetBy::Default if one.row.default.is_some() && is_set != Some(false) => {
             ("default".to_owned(), Some("default"))
@@ -93,15 +92,21 @@ fn row(one: Effective, head: &Head, of_oci: Option<&str>) -> Row {
         value,
         from: place,
         source,
-        applies: is_set.is_some() || applies(one.row.group, one.key, from),
+        applies: is_set.is_some()
+            || is_used(&one, head.settings.as_ref().map(|settings| settings.session_from)),
         is_required: is_set.is_some(),
         is_missing: is_set == Some(false),
         one,
     }
 }
 
-/// Whether a session of this kind uses a key. Without a kind, a console session is what may be made.
-fn applies(group: Group, key: &str, from: Option<SessionFrom>) -> bool {
+/// Whether a session of this kind uses a key. Without a kind, a console session is what may be made. While the settings
+/// contradict each other, every key that is set may be used.
+fn is_used(one: &Effective, known: Option<Option<SessionFrom>>) -> bool {
+    let (group, key) = (one.row.group, one.key);
+    let Some(from) = known else {
+        return one.value.is_some() || matches!(group, Group::Profile | Group::Fresh | Group::Messages);
+    };
     let from = from.unwrap_or(SessionFrom::Console);
     match group {
         Group::Console => from == SessionFrom::Console,
