@@ -63,10 +63,11 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     log::line(format_args!("Wrote [{profile}] of {}.", path.display()));
     let trust = setup.trust(preset);
     if let Some(trust) = &trust {
-        let remark = trust.remark().map(|remark| format!("\n{remark}")).unwrap_or_default();
         log::line(format_args!(
-            "\nAn administrator of the identity domain runs this once, unless the domain trusts the provider already:\n\n{}\n{remark}",
-            trust.command()
+            "\nAn administrator of the identity domain runs this once, unless the domain trusts the provider already:\n\n\
+             {}\n\n{}",
+            trust.command(),
+            trust.remarks()
         ));
     }
     let trust_command = trust.map(|trust| trust.command());

@@ -221,16 +221,23 @@ impl Trust<'_> {
         )
     }
 
-    /// What the person has to compare, since it differs from provider to provider.
-    pub fn remark(&self) -> Option<&'static str> {
-        match self.preset {
-            Preset::Issuer | Preset::Console => Some(
-                "Compare both claims with an access token of the provider: the client claim holds the client's ID, the \
-                 subject claim the user name of a user in the domain.",
-            ),
-            Preset::Entra => Some("Add upn as an optional claim of the app's access token."),
-            Preset::Oci | Preset::Okta | Preset::Keycloak => None,
-        }
+    /// What the person has to see to, since it differs from provider to provider; each on a line of its own.
+    pub fn remarks(&self) -> String {
+        let of_preset = match self.preset {
+            Preset::Issuer | Preset::Console => {
+                "Compare both claims with an access token of the provider: the client claim holds the\n\
+                 client's ID, the subject claim the user name of a user in the domain.\n"
+            }
+            Preset::Entra => "Add upn as an optional claim of the app's access token.\n",
+            Preset::Oci | Preset::Okta | Preset::Keycloak => "",
+        };
+        let of_keys = match (self.preset, self.keys) {
+            (Preset::Issuer, None) => {
+                "The provider's document does not say where its signing keys are: put their URL in.\n"
+            }
+            _ => "",
+        };
+        [of_preset, of_keys].concat()
     }
 }
 

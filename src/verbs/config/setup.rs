@@ -30,7 +30,7 @@ const AUTH_CLIENT_SECRET: [&str; 4] =
     ["auth_client_secret", "auth_client_secret_file", "auth_client_secret_env", "auth_client_secret_command"];
 
 /// Gets the provider's document, and where its signing keys are.
-type Discover<'a> = Box<dyn Fn(&Issuer) -> Result<(Document, Option<String>)> + 'a>;
+type Discover<'a> = Box<dyn Fn(&Issuer, Retry) -> Result<(Document, Option<String>)> + 'a>;
 
 /// What is known of the new profile so far.
 pub struct Setup<'a> {
@@ -59,10 +59,10 @@ impl<'a> Setup<'a> {
                 return Err(Error::BadValue { name: name.clone(), why: why.clone() });
             }
         }
-        let discover: Discover<'a> = Box::new(move |issuer| {
+        let discover: Discover<'a> = Box::new(move |issuer, retry| {
             let mut client = Client::new(host);
             client.begin(DISCOVERY_LIMIT);
-            discovery::get_with_keys(&client, issuer, Retry::Unavailable)
+            discovery::get_with_keys(&client, issuer, retry)
         });
         let (written, keys, region_of_oci) = (Vec::new(), None, None);
         Ok(Self { config, host, flags, is_forced, given, written, discover, keys, region_of_oci })
@@ -148,7 +148,9 @@ impl<'a> Setup<'a> {
             } else {
                 let (url, keys) = questions.ask(preset.issuer_question(), None, |answer| {
                     let url = preset.issuer(answer)?;
-                    let keys = self.prove(preset, &url).map_err(|e| e.say()).map_err(|said| said.why)?;
+                    // A person who has mistyped it does not wait for a second try.
+                    let keys = self.prove(preset, &url, Retry::Never).map_err(|e| e.say());
+                    let keys = keys.map_err(|said| format!("{}: {}", said.what, said.why))?;
                     Ok((url, keys))
                 })?;
                 self.take_issuer(preset, url, keys);
@@ -266,7 +268,7 @@ impl<'a> Setup<'a> {
         let Some(text) = self.value("issuer").filter(|_| !is_done).map(str::to_owned) else { return Ok(()) };
         let name = self.given("issuer").and_then(|one| one.place.clone()).unwrap_or_default();
         let url = preset.issuer(&text).map_err(|why| Error::BadValue { name, why })?;
-        let keys = self.prove(preset, &url)?;
+        let keys = self.prove(preset, &url, Retry::Unavailable)?;
         self.take_issuer(preset, url, keys);
         Ok(())
     }
@@ -287,10 +289,10 @@ impl<'a> Setup<'a> {
     }
 
     /// Reads the provider's document. Returns where the provider's signing keys are.
-    fn prove(&self, preset: Preset, url: &str) -> Result<Option<String>> {
+    fn prove(&self, preset: Preset, url: &str, retry: Retry) -> Result<Option<String>> {
         let expected = self.value("issuer_expected").or(preset.issuer_expected()).map(str::to_owned);
         let issuer = Issuer { url: url.to_owned(), expected };
-        let (document, keys) = (self.discover)(&issuer)?;
+        let (document, keys) = (self.discover)(&issuer, retry)?;
         let lacks = |why: &str| Error::Discovery { url: issuer.document_url(), why: why.to_owned() };
         document.authorization_endpoint.ok_or_else(|| lacks("it has no authorization_endpoint"))?;
         document.token_endpoint.ok_or_else(|| lacks("it has no token_endpoint"))?;
@@ -461,7 +463,7 @@ mod tests {
             let host = Host::of(home.root(), &[]);
             let config = Config::find_or_new(&host, &flags).unwrap();
             let mut setup = Setup::new(&config, &host, &flags, false).unwrap();
-            setup.discover = Box::new(discover);
+            setup.discover = Box::new(|issuer, _| discover(issuer));
             assert_eq!(setup.missing(preset), Vec::<&str>::new(), "{name}");
             setup.complete(preset).unwrap();
             let path = config.place_to_write().unwrap();
