@@ -164,6 +164,12 @@ fn words(text: &str) -> std::result::Result<Vec<String>, String> {
     Ok(words.expect("a text that is split at white space and quotes stays a text"))
 }
 
+/// The program that a text runs, and whether arguments follow; `None` if the text is no command.
+pub fn program_of(text: &str) -> Option<(String, bool)> {
+    let words = words(text).ok()?;
+    Some((words.first()?.clone(), words.len() > 1))
+}
+
 /// Whether a text is a command, as far as that can be seen without the person's home.
 ///
 /// # Errors

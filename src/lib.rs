@@ -9,22 +9,22 @@
 //! | room | owns | files |
 //! |---|---|---|
 //! | `cli` | what was asked, and help | parse, help/{mod, topics, secrets, workloads} |
-//! | `verbs` | THE table of verbs; one file each | mod; credential, env, exec, session, daemon, renewal, status, logout, kube/{credential, config}, doctor/{mod, look, manager, files, oci_config, readers, session, machine, kube, online}, passthrough, version |
+//! | `verbs` | THE table of verbs; one file each | mod; credential, env, exec, session, daemon, renewal, status, logout, kube/{credential, config}, doctor/{mod, look, manager, files, oci_config, readers, session, machine, kube, online}, config/{show, check, set, init, setup, preset, questions}, passthrough, version |
 //! | `output` | JSON or text: the one writer of stdout | mod, text |
 //! | `fresh` | keeping a session fresh in time | schedule, keeper, daemon, beside, behind |
-//! | `session` | when a session is usable, refreshed or signed in for | ensure, stored, status, logout, outlook, discover, ask/{way, provider, console}, establish, renew/{refresh_grant, subject_token, console} |
+//! | `session` | when a session is usable, refreshed or signed in for | ensure, preflight, stored, status, logout, outlook, discover, ask/{way, provider, console}, establish, renew/{refresh_grant, subject_token, console} |
 //! | `signin` | a person signs in at the browser | loopback/{callback}, device/{qr}, console/{answer, form, page}; person, by_hand, redirect, listener, connection, request, responder, peer, page, reply, opener |
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, keyring, envelope, legacy, passphrase |
 //! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, backup, upst, key, signature, exchange, auth_service, region, environment, program |
-//! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret; python compares with Python's parser in tests |
+//! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret, effective, change; python compares with Python's parser in tests |
 //! | `oauth` | requests to a provider, and to a CI runner | discovery, http, resolver, tcp, token, device, revoke, reason, runner, pkce, url |
 //! | `command` | a helper program that gives or keeps a secret | |
 //! | `ini` | the INI file format | scan, edit |
 //! | `options` | THE table of options | |
-//! | `files` | reading, replacing and locking files | mod, open, exposed, lock, access |
+//! | `files` | reading, replacing and locking files | mod, open, exposed, lock, access, shared |
 //! | `log` | messages on stderr | |
 //! | `host` | environment, home, clock, randomness | |
-//! | `error` | every way to fail, and what a person reads then | mod, say, secret, phrases |
+//! | `error` | every way to fail, and what a person reads then | mod, say, secret, request, phrases |
 //! | `sys` | system calls; the only unsafe code | process, execute, piped, terminal, disk, acl, memory; screen in tests |
 //! | `jwt`, `time`, `secret` | a token's claims; Unix time; a text that is never shown | |
 //! | `printable` | the words of other programs, as one printable line | |
@@ -51,13 +51,13 @@
 //!
 //! | room | tests/it |
 //! |---|---|
-//! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `looks`, `passthrough`, `exec`, `kube`, `doctor`, `readme` |
+//! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `looks`, `passthrough`, `exec`, `kube`, `config_verbs`, `doctor`, `readme` |
 //! | `fresh` | `daemon`, `auto_refresh`, `behind` |
 //! | `session` | `life`, `status`, `logout`, `crowd`, `origin`, `expected`, `console`, `workload` |
 //! | `signin` | `sign_in`, `ways` |
 //! | `store`, `files` | `at_rest`, `disk`, `owners` |
 //! | `oci` | `oci_config`, `passthrough` |
-//! | `config`, `ini` | `config` |
+//! | `config`, `ini` | `config`, `config_verbs` |
 //! | `command` | `secrets` |
 //! | `oauth` | `network`, `discovery` |
 //! | `sys` | `scarcity` |

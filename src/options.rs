@@ -139,6 +139,7 @@ pub const OUTPUT: &str = "--output";
 
 pub const SESSION_FROM: &[&str] = &["provider", "workload", "console"];
 pub const SHELLS: &[&str] = &["sh", "bash", "zsh", "fish", "powershell", "pwsh"];
+pub const PRESETS: &[&str] = &["console", "oci", "okta", "entra", "keycloak", "issuer"];
 pub const LOG_LEVELS: &[&str] = &["DEBUG", "INFO", "WARNING", "ERROR"];
 const SECONDS_OF_A_DAY: u32 = 86_400;
 
@@ -827,9 +828,46 @@ pub const OPTIONS: &[Opt] = &[
         name: "--unset",
         kind: Kind::Flag,
         group: Group::Verb,
-        help: "print the lines that unset the variables again; what they held before is not restored",
+        help: "of env: print the lines that unset the variables again; what they held before is not restored. Of config set: remove the key",
         example: "--unset",
-        verbs: &["env"],
+        verbs: &["env", "config set"],
+        ..ROW
+    },
+    Opt {
+        name: "--common",
+        kind: Kind::Flag,
+        group: Group::Verb,
+        help: "change [COMMON], whose values apply to every profile, in place of the profile's section",
+        example: "config set --common region eu-frankfurt-1",
+        verbs: &["config set"],
+        ..ROW
+    },
+    Opt {
+        name: "--preset",
+        kind: Kind::OneOf(PRESETS),
+        value: "PRESET",
+        group: Group::Verb,
+        help: "where people sign in: console (Oracle's own page), oci (an OCI identity domain), okta, entra, keycloak, or issuer (any other OpenID provider)",
+        example: "config init --preset okta",
+        verbs: &["config init"],
+        ..ROW
+    },
+    Opt {
+        name: "--force",
+        kind: Kind::Flag,
+        group: Group::Verb,
+        help: "replace the section that the profile has in woci_manager.ini",
+        example: "config init --preset console --force",
+        verbs: &["config init"],
+        ..ROW
+    },
+    Opt {
+        name: "--no-sign-in",
+        kind: Kind::Flag,
+        group: Group::Verb,
+        help: "write the section and end without the sign-in",
+        example: "config init --preset okta --no-sign-in",
+        verbs: &["config init"],
         ..ROW
     },
     Opt {

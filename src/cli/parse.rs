@@ -239,10 +239,11 @@ impl Line {
 }
 
 /// What people type for a verb that has another name.
-const SLIPS: [(&str, &str); 6] = [
+const SLIPS: [(&str, &str); 7] = [
     ("authenticate", "session authenticate"),
+    ("configure", "config init"),
     ("daemon", "--daemon"),
-    ("init", "help files"),
+    ("init", "config init"),
     ("login", "session authenticate"),
     ("refresh", "session refresh"),
     ("whoami", "credential"),

@@ -32,11 +32,20 @@ pub struct Sections {
     pub warnings: Vec<String>,
 }
 
+/// Where a known key stands.
+struct At<'a> {
+    section: &'a str,
+    key: String,
+    line: usize,
+}
+
 /// A value, with the section that it is from.
 pub struct Value {
     key: String,
     pub text: String,
     pub is_common: bool,
+    /// From 1.
+    pub line: usize,
 }
 
 impl Manager {
@@ -56,6 +65,7 @@ impl Manager {
     pub fn sections_of(&self, profile: &str) -> Sections {
         let mut plain = String::new();
         let mut warnings = Vec::new();
+        let mut lines: Vec<At<'_>> = Vec::new();
         let mut section = None;
         let mut is_known = false;
         let mut blanks = 0;
@@ -94,6 +104,9 @@ impl Manager {
                             line.number
                         ));
                     }
+                    if is_known {
+                        lines.push(At { section, key: key.into_owned(), line: line.number });
+                    }
                 }
                 LineKind::Blank => blanks += 1,
                 LineKind::Comment => {}
@@ -117,7 +130,9 @@ impl Manager {
             for (key, text) in ini.get_map_ref().get(section).into_iter().flatten() {
                 if values.iter().all(|value| value.key != *key) {
                     let text = text.as_deref().unwrap_or_default().replace(LINE_END_IN_VALUE, "\n");
-                    values.push(Value { key: key.clone(), text, is_common });
+                    let at = lines.iter().find(|at| at.section == section && at.key == *key);
+                    let line = at.map_or(0, |at| at.line);
+                    values.push(Value { key: key.clone(), text, is_common, line });
                 }
             }
         }

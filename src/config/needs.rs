@@ -118,7 +118,7 @@ impl Settings {
             &values.scope,
             has_endpoints || issuer.is_some(),
         ) else {
-            return Err(self.missing(&self.provider_keys()));
+            return Err(self.missing(&self.required_of_provider()));
         };
         let auth_client_secret = values.auth_client_secret.as_ref();
         let (client_secret, auth_client_secret) =
@@ -178,8 +178,8 @@ impl Settings {
     /// is read. The arguments are those of [`Settings::needs`].
     pub fn lack(&self, region: Option<&str>, is_console: bool) -> Option<Error> {
         let required = match self.session_from {
-            Some(SessionFrom::Provider) => self.provider_keys().to_vec(),
-            Some(SessionFrom::Workload) => self.workload_keys().to_vec(),
+            Some(SessionFrom::Provider) => self.required_of_provider().to_vec(),
+            Some(SessionFrom::Workload) => self.required_of_workload().to_vec(),
             Some(SessionFrom::Console) => vec![("region", region.is_some())],
             None if is_console && !matches!(self.manager, ManagerState::Unreadable(..)) => {
                 vec![("region", region.is_some())]
@@ -203,28 +203,6 @@ impl Settings {
         }
     }
 
-    /// What a provider's session requires, each with whether it is set.
-    fn provider_keys(&self) -> [(&'static str, bool); 6] {
-        let has_issuer = self.provider.issuer.is_some();
-        PROVIDER.map(|key| match key {
-            "authz_base_url" | "token_url" => (key, self.is_set(key) || has_issuer),
-            _ => (key, self.is_set(key)),
-        })
-    }
-
-    /// What a workload's session requires, each with whether it is set.
-    fn workload_keys(&self) -> [(&'static str, bool); 5] {
-        let has_res_type = match &self.workload.requested {
-            RequestedToken::Upst => true,
-            RequestedToken::Rpst { res_type, .. } => res_type.is_some(),
-        };
-        WORKLOAD.map(|key| match key {
-            "subject_token_file" => (key, self.workload.subject_token.is_some()),
-            "res_type" => (key, has_res_type),
-            _ => (key, self.is_set(key)),
-        })
-    }
-
     fn workload_needs(&self, env: &Env) -> Result<WorkloadNeeds> {
         let (values, workload) = (&self.provider, &self.workload);
         let requested = match &workload.requested {
@@ -240,7 +218,7 @@ impl Settings {
             &values.client_id,
             &values.client_secret,
         ) else {
-            return Err(self.missing(&self.workload_keys()));
+            return Err(self.missing(&self.required_of_workload()));
         };
         Ok(WorkloadNeeds {
             subject_token: subject_token.clone(),
@@ -262,6 +240,51 @@ impl Settings {
             Some(region) => Ok(ConsoleNeeds { region: region.to_owned() }),
             None => Err(self.missing(&[("region", false)])),
         }
+    }
+
+    /// The keys that a renewal or sign-in needs, each with whether it is set. A key stands for all that may take its
+    /// place. `has_region` says that a region is configured for woci or for oci.
+    pub fn required(&self, has_region: bool) -> Vec<(&'static str, bool)> {
+        match self.session_from {
+            Some(SessionFrom::Provider) => self.required_of_provider().into(),
+            Some(SessionFrom::Workload) => self.required_of_workload().into(),
+            Some(SessionFrom::Console) | None => vec![("region", has_region)],
+        }
+    }
+
+    /// The sources of this session's secrets that give none now. Runs no program.
+    pub fn secrets_without_value(&self, env: &Env) -> Vec<Error> {
+        let values = &self.provider;
+        let is_of = |from| self.session_from == Some(from);
+        let sources = [
+            (is_of(SessionFrom::Provider), &values.auth_client_secret),
+            (is_of(SessionFrom::Provider) || is_of(SessionFrom::Workload), &values.client_secret),
+            (is_of(SessionFrom::Provider) && !self.passphrase.prompt, &self.passphrase.otherwise),
+        ];
+        let used =
+            sources.into_iter().filter(|(is_used, _)| *is_used).filter_map(|(_, source)| source.as_ref());
+        used.filter_map(|source| match source {
+            SecretSource::Value(_) | SecretSource::Command(_) => None,
+            SecretSource::Variable { .. } | SecretSource::File { .. } => source.resolve(env).err(),
+        })
+        .collect()
+    }
+
+    fn required_of_provider(&self) -> [(&'static str, bool); 6] {
+        let has_issuer = self.provider.issuer.is_some();
+        PROVIDER.map(|key| match key {
+            "authz_base_url" | "token_url" => (key, self.is_set(key) || has_issuer),
+            _ => (key, self.is_set(key)),
+        })
+    }
+
+    fn required_of_workload(&self) -> [(&'static str, bool); 5] {
+        let lacks_type = matches!(self.workload.requested, RequestedToken::Rpst { res_type: None, .. });
+        WORKLOAD.map(|key| match key {
+            "subject_token_file" => (key, self.workload.subject_token.is_some()),
+            "res_type" => (key, !lacks_type),
+            _ => (key, self.is_set(key)),
+        })
     }
 
     fn is_set(&self, key: &str) -> bool {

@@ -70,6 +70,20 @@ impl<'a> Values<'a> {
         self.read.take()
     }
 
+    /// What a key of the option table is set to, and where, well-formed or not. The line is that of the manager config.
+    ///
+    /// # Errors
+    /// The value of a variable is not text.
+    pub fn as_set(&self, key: &str) -> Result<(Option<String>, SetBy, Option<usize>)> {
+        let (text, set_by) = self.find(row(key), key)?;
+        if text.is_empty() {
+            return Ok((None, SetBy::Default, None));
+        }
+        let in_file = matches!(set_by, SetBy::Section | SetBy::Common);
+        let line = self.sections.get(key).filter(|_| in_file).map(|value| value.line);
+        Ok((Some(text), set_by, line))
+    }
+
     /// The value of a key of the option table, checked by its row's kind; none where it is set nowhere.
     pub fn text(&self, key: &str) -> Result<Option<String>> {
         self.value(row(key), key)
@@ -150,10 +164,12 @@ impl<'a> Values<'a> {
     }
 
     /// The place that a value was set in, as messages name it.
-    fn place(&self, row: &Opt, key: &str, set_by: SetBy) -> String {
+    pub fn place(&self, row: &Opt, key: &str, set_by: SetBy) -> String {
         let in_section = |section: &str| {
             let file = self.manager.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-            format!("{key} in [{section}] of {file}")
+            let line =
+                self.sections.get(key).map(|value| format!(", line {}", value.line)).unwrap_or_default();
+            format!("{key} in [{section}] of {file}{line}")
         };
         match set_by {
             SetBy::Flag => row.name.to_owned(),
@@ -174,7 +190,9 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn check(kind: Kind, text: &str) -> std::result::Result<(), String> {
+/// # Errors
+/// Why a text is no value of this kind. The text itself is not shown.
+pub fn check(kind: Kind, text: &str) -> std::result::Result<(), String> {
     let good = match kind {
         Kind::Url => return url::check(text),
         Kind::Issuer => return url::check(text).and_then(|()| issuer(text)),

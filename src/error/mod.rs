@@ -5,6 +5,7 @@
 //! example of every message.
 
 mod phrases;
+mod request;
 mod say;
 mod secret;
 
@@ -15,6 +16,7 @@ use crate::printable;
 use crate::time::UnixTime;
 
 pub use phrases::quoted;
+pub use request::ConfigFault;
 pub use secret::SecretFault;
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -58,6 +60,9 @@ pub enum Error {
     // A typing error: neither woci nor oci has the word or option, and it is near one of woci's. `meant` is a command.
     UnknownWord { word: String, meant: String },
     UnknownOption { option: String, meant: String },
+
+    // A request to change or make the configuration.
+    Config(ConfigFault),
 
     // Configuration. `name` says which setting, and where it was set: `redirect_port in [prod] of /…`.
     BadValue { name: String, why: String },

@@ -146,7 +146,9 @@ pub fn missing_advice(
             format!("run {command} with your region, such as eu-frankfurt-1")
         }
         (true, _) => format!(
-            "run {command} to sign in at Oracle's own page, which needs only your region; to sign in at an OpenID provider instead, {set}"
+            "run {command} to sign in at Oracle's own page, which needs only your region; to sign in at an OpenID provider \
+             instead, run {} or {set}",
+            given.command("config init", Some(profile))
         ),
     }
 }

@@ -103,6 +103,7 @@ impl Error {
             ),
             Self::TwoSources { one, other, chosen_by } => two_sources(one, other, chosen_by),
             Self::Secret(fault) => fault.say(),
+            Self::Config(fault) => fault.say_to(given),
             Self::SubjectToken { from, why } => failed(
                 format!("cannot use the workload's token from {from}"),
                 why,
@@ -656,6 +657,9 @@ mod tests {
             ]
             .map(|(one, other, chosen_by)| Error::TwoSources { one, other, chosen_by })
             .into(),
+            Variant::Config => {
+                crate::error::ConfigFault::examples().into_iter().map(Error::Config).collect()
+            }
             Variant::Secret => crate::error::SecretFault::examples().into_iter().map(Error::Secret).collect(),
             Variant::SubjectToken => vec![Error::SubjectToken {
                 from: "the variable OCI_ID_TOKEN".into(),

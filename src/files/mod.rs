@@ -5,6 +5,7 @@ mod access;
 pub mod exposed;
 pub mod lock;
 mod open;
+pub mod shared;
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};

@@ -5,6 +5,4 @@ mod edit;
 mod scan;
 
 pub use edit::{Change, edit};
-#[cfg(test)]
-pub use scan::is_space;
-pub use scan::{Fault, LineKind, check, lines, lower, text};
+pub use scan::{Fault, LineKind, check, is_space, lines, lower, text};

@@ -3,13 +3,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::backup::{self, SUFFIX};
 use crate::config::{DEFAULT, ProfileName};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::files::lock::{Lock, Purpose};
+use crate::files::shared::Shared;
 use crate::host::Host;
 use crate::ini::{self, Change, Fault, LineKind, edit};
 use crate::log;
@@ -19,9 +18,6 @@ const KEYS: [&str; 5] = ["fingerprint", "key_file", "tenancy", "region", "securi
 /// With these in the section, the Go SDK and Terraform would sign as the API key. The older tool left them
 /// beside its sessions.
 pub const KEYS_OF_API_KEY: [&str; 2] = ["user", "pass_phrase"];
-const LOCK: &str = ".woci-config.lock";
-/// A few reads and one write: the limit is for a disk that hangs.
-const WRITING: Purpose = Purpose { word: "write", limit: Duration::from_secs(60) };
 
 /// The values of the profile's section. A path that appears twice counts as absent: oci refuses the file,
 /// and woci's next write removes the duplicate.
@@ -93,15 +89,9 @@ impl<'a> ConfigFile<'a> {
     pub fn write(self, profile: &ProfileName, entry: &Entry<'_>, replaces_api_key: bool) -> Result<()> {
         let Some(rewrite) = self.rewrite(profile, entry)? else { return Ok(()) };
         self.check_replaced(profile, &rewrite.replaces, replaces_api_key)?;
-        let target = followed(self.path);
-        let folder = target.parent().unwrap_or(Path::new("/"));
-        files::make_folder(folder)?;
-        // One lock for all OCI configs of a folder, since its holder removes the temporary files that
-        // killed runs left there.
-        let _lock = Lock::acquire(&folder.join(LOCK), WRITING)?;
-        files::remove_strays(folder);
+        let shared = Shared::lock(self.path)?;
         // Another profile may have been written since the file was read.
-        let now = Self::read(self.host, self.path)?;
+        let now = Self { bytes: shared.read()?, ..self };
         let Some(rewrite) = now.rewrite(profile, entry)? else { return Ok(()) };
         self.check_replaced(profile, &rewrite.replaces, replaces_api_key)?;
         let held = match rewrite.replaces {
@@ -123,7 +113,7 @@ impl<'a> ConfigFile<'a> {
                 self.path.display()
             ));
         }
-        files::replace_keeping_access(&target, rewrite.text.as_bytes())
+        shared.replace(rewrite.text.as_bytes())
     }
 
     /// Whether the profile's section names a file of this session folder.
@@ -152,11 +142,8 @@ impl<'a> ConfigFile<'a> {
             (false, true) if backup::copies(self.path).is_empty() => return Err(missing),
             (true, _) | (false, true) => {}
         }
-        let target = followed(self.path);
-        let beside = target.parent().unwrap_or(Path::new("/"));
-        let _lock = Lock::acquire(&beside.join(LOCK), WRITING)?;
-        files::remove_strays(beside);
-        let now = Self::read(self.host, self.path)?;
+        let shared = Shared::lock(self.path)?;
+        let now = Self { bytes: shared.read()?, ..self };
         let (old, _) = checked(self.path, &now.bytes, profile)?;
         let mut text = now.without_session(old, profile, folder)?;
         let is_missing = if is_key_wanted(&text)? {
@@ -173,7 +160,7 @@ impl<'a> ConfigFile<'a> {
             false
         };
         if text != old {
-            files::replace_keeping_access(&target, text.as_bytes())?;
+            shared.replace(text.as_bytes())?;
             forgotten.is_changed = true;
         }
         if is_missing { Err(missing) } else { Ok(forgotten) }
@@ -447,19 +434,6 @@ pub fn lies_in(file: &Path, folder: &Path) -> bool {
         return true;
     }
     matches!((fs::canonicalize(parent), fs::canonicalize(folder)), (Ok(a), Ok(b)) if a == b)
-}
-
-/// The file that a path leads to through symlinks. That file need not exist yet.
-fn followed(path: &Path) -> PathBuf {
-    const LINKS_AT_MOST: usize = 40;
-    let mut file = path.to_owned();
-    for _ in 0..LINKS_AT_MOST {
-        match fs::read_link(&file) {
-            Ok(target) => file = file.with_file_name("").join(target),
-            Err(_) => break,
-        }
-    }
-    file
 }
 
 /// Writes the old file beside the new one, under the first backup name that is free.

@@ -8,6 +8,7 @@ mod ensure;
 mod establish;
 mod logout;
 mod outlook;
+mod preflight;
 mod renew;
 mod status;
 mod stored;

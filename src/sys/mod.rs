@@ -27,7 +27,7 @@ pub use process::{
 };
 #[cfg(test)]
 pub use screen::Screen;
-pub use terminal::{Paste, Prompt, terminal_columns};
+pub use terminal::{Paste, Prompt, Question, terminal_columns};
 
 /// Descriptor 1, unbuffered: woci writes its whole output at once. std's own stdout reports success even if
 /// descriptor 1 is not open for writing.

@@ -11,6 +11,7 @@ use crate::options::{DAEMON_PROCESS, Flags, RENEWAL_PROCESS};
 use crate::output::Output;
 use crate::session::Want;
 
+mod config;
 mod credential;
 mod daemon;
 mod doctor;
@@ -292,6 +293,87 @@ wrong.
         ..ROW
     },
     Verb {
+        name: "config",
+        words: "[show|check|set|init]",
+        summary: "show, check, change or make woci's configuration",
+        about: "\
+`woci config` alone shows it, as `woci config show` does.
+
+  woci config show     the values in effect, and where each is set
+  woci config check    what is wrong or doubtful in both configs
+  woci config set      change a key of woci_manager.ini
+  woci config init     set up a profile, step by step",
+        schema: Some("config"),
+        answer: Answer::By(config::run),
+        ..ROW
+    },
+    Verb {
+        name: "config show",
+        listed: false,
+        summary: "show the values in effect, and where each is set",
+        about: "\
+First the values that this profile's kind of session uses, then others that are set, then the defaults. Beside each \
+stands where it is set: the option, the variable, or the section of woci_manager.ini with the line. Secrets \
+are shown as ***; so are the arguments of commands, and parameters of URLs that may be secret. Nothing is run and no \
+request is made.
+
+  woci config show
+  woci --profile prod config show --output json",
+        schema: Some("config"),
+        answer: Answer::By(config::show::run),
+        ..ROW
+    },
+    Verb {
+        name: "config check",
+        listed: false,
+        summary: "say what is wrong or doubtful in both configs",
+        about: "\
+Reads woci_manager.ini and the OCI config as a run does: lines that cannot be read, unknown keys, malformed and \
+missing values, values that contradict each other, secrets that are not to be had, files that others can change. No \
+program is run and no request is made. The exit code is 2 if a sign-in or a renewal would end with 2, else 0.
+
+  woci config check
+  woci --profile prod config check",
+        schema: Some("config-check"),
+        answer: Answer::By(config::check::run),
+        ..ROW
+    },
+    Verb {
+        name: "config set",
+        words: "KEY [VALUE]",
+        listed: false,
+        summary: "change a key in the profile's section of woci_manager.ini",
+        about: "\
+Comments, order, line ends and mode of the file stay as they are. A file that does not exist is made. The value \
+`-` reads one line from stdin or, on a terminal, asks for it, so that a secret does not stand in the arguments, \
+which every user of the machine can read. An empty value hides the one in [COMMON].
+
+  woci config set region eu-frankfurt-1
+  woci config set --common scope \"openid offline_access\"
+  woci config set client_secret - <secret.txt
+  woci config set --unset client_secret",
+        schema: Some("config-set"),
+        answer: Answer::By(config::set::run),
+        ..ROW
+    },
+    Verb {
+        name: "config init",
+        listed: false,
+        summary: "set up a profile and sign in",
+        about: "\
+On a terminal, woci asks for what it needs and checks each answer. Values that you give as options are not asked \
+for. Without a terminal, the options have to be enough. The values are written into the profile's section of \
+woci_manager.ini, which must not be there yet; then you sign in. woci also prints the oci command that makes the \
+identity domain trust the provider, with your values filled in.
+
+  woci config init
+  woci config init --preset console --region eu-frankfurt-1
+  woci --profile prod config init --preset okta --issuer example.okta.com",
+        schema: Some("config-init"),
+        answer: Answer::By(config::init::run),
+        ..ROW
+    },
+    Verb {
         name: DAEMON,
         form: Form::Option,
         summary: "keep the session fresh in a background process",
@@ -365,7 +447,6 @@ woci runs: if that is a script that runs woci again, woci goes on to the next oc
     },
     Verb { name: DAEMON_PROCESS, form: Form::HiddenWords, answer: Answer::By(daemon::process), ..ROW },
     Verb { name: RENEWAL_PROCESS, form: Form::HiddenWords, answer: Answer::By(renewal::process), ..ROW },
-    Verb { name: "config", ..LATER },
     Verb { name: "completion", ..LATER },
     Verb { name: "manual", ..LATER },
 ];

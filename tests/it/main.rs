@@ -8,6 +8,7 @@ mod at_rest; // the refresh token on disk: encryption, passphrases, and the prom
 mod auto_refresh; // --auto-refresh: oci as a child process, and a thread that refreshes the session
 mod behind; // auto_refresh: a run that finds a refresh due leaves one process that renews the session
 mod config; // how both config files, the profile and each value are found, and the errors if they are wrong
+mod config_verbs; // config show, check, set and init
 mod console; // console sessions: the sign-in at Oracle's own page, the renewal, and the sessions that oci has made
 mod crowd; // many processes at once: one refresh, one sign-in, and what follows if the one that does it is killed
 mod daemon; // the daemon: start, lock, refreshes, stop

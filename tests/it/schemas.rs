@@ -57,6 +57,22 @@ fn every_verb_that_prints_a_document_names_its_schema_and_each_schema_has_a_docu
             }
         }
     }
+    // Verbs that the first screen does not list.
+    let init = "config init --profile new --preset console --region us-ashburn-1 --no-sign-in";
+    for (verb, command) in [
+        ("config show", "config show"),
+        ("config check", "config check"),
+        ("config set", "config set region us-ashburn-1"),
+        ("config init", init),
+    ] {
+        let page = tables::page(&world, verb);
+        let schema =
+            page.lines().find_map(|line| line.strip_prefix("  schemas/")).expect("it names its schema");
+        let words: Vec<&str> = command.split(' ').collect();
+        let document = world.woci(&words).run().ok().json();
+        exactly(schema.trim_end_matches(".schema.json"), &document);
+        shown.insert(schema.to_owned());
+    }
     let files = fs::read_dir(root().join("schemas")).expect("the folder is there");
     let files = files.map(|file| file.expect("it can be listed").file_name());
     let files: BTreeSet<String> = files.filter_map(|name| name.into_string().ok()).collect();
@@ -156,7 +172,9 @@ fn a_status_and_a_log_out_of_one_profile_and_of_all() {
 
 #[test]
 fn a_schema_takes_no_key_more_and_none_less() {
-    for name in [CREDENTIAL, DAEMON_STATUS, DOCTOR, EXEC_CREDENTIAL, STATUS, LOGOUT] {
+    const CONFIG: [&str; 4] = ["config", "config-check", "config-set", "config-init"];
+    const OTHERS: [&str; 6] = [CREDENTIAL, DAEMON_STATUS, DOCTOR, EXEC_CREDENTIAL, STATUS, LOGOUT];
+    for name in OTHERS.into_iter().chain(CONFIG) {
         for example in schema(name)["examples"].as_array().expect("a schema has examples") {
             exactly(name, example);
         }

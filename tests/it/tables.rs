@@ -52,6 +52,22 @@ const EFFECTS: &[Effect] = &[
     Effect { option: "--stop-daemon", command: "credential", shows: r#""running": false"# },
     Effect { option: "--shell fish", command: "env", shows: "set -gx OCI_CLI_PROFILE" },
     Effect { option: "--unset", command: "env", shows: "unset OCI_CLI_PROFILE" },
+    Effect { option: "--common", command: "config set login_hint ada", shows: r#""section": "COMMON""# },
+    Effect {
+        option: "--preset console",
+        command: "config init --profile fresh --region us-ashburn-1 --no-sign-in",
+        shows: r#""preset": "console""#,
+    },
+    Effect {
+        option: "--force",
+        command: "config init --profile new --preset console --region us-ashburn-1 --no-sign-in",
+        shows: r#""profile": "new""#,
+    },
+    Effect {
+        option: "--no-sign-in",
+        command: "config init --force --profile newer --preset console --region us-ashburn-1 --sign-in-with paste",
+        shows: r#""session": null"#,
+    },
     Effect { option: "--cluster-id CLUSTER", command: "kubeconfig", shows: CLUSTER },
     Effect { option: "--online", command: "doctor", shows: r#""check":"exchange-client""# },
     Effect { option: "--user ada", command: "kubeconfig --cluster-id CLUSTER", shows: r#"- name: "ada""# },

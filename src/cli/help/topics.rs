@@ -55,8 +55,8 @@ struct File {
 const CONFIGURATION: &[File] = &[
     File {
         path: "~/.oci/woci_manager.ini",
-        mode: "yours; use 0600",
-        holds: "your configuration of woci; woci never writes it",
+        mode: "kept; 0600 if new",
+        holds: "your configuration of woci. Only `woci config set` and `woci config init` write it",
     },
     File {
         path: "~/.oci/config",
@@ -72,7 +72,7 @@ const CONFIGURATION: &[File] = &[
     File {
         path: "~/.oci/.woci-config.lock",
         mode: "0600",
-        holds: "the lock that woci holds while it writes the OCI config",
+        holds: "the lock that woci holds while it writes one of these configs",
     },
 ];
 
