@@ -103,7 +103,8 @@ impl Config {
             ManagerFile::Read(manager) => profile.others_of(&manager.sections),
             ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => None,
         };
-        let places = Places { home, sessions, oci_config, oci_config_from_manager, manager, other_profiles };
+        let places =
+            Places { host, home, sessions, oci_config, oci_config_from_manager, manager, other_profiles };
         Settings::new(&values, places, warnings)
     }
 

@@ -1,14 +1,9 @@
 //! woci_manager.ini: its sections, and the values of one profile together with those of `[COMMON]`.
 //!
-//! The configparser crate parses the values and holds them by section and key. It does not follow
-//! Python's rules, by which the older tool reads the file: duplicates pass and the last one wins, keys
-//! before the first section or without `=` pass, and `[x]` on a continuation line opens a section. So
-//! woci first checks the whole text with `ini`, which refuses what Python refuses, and then gives
-//! configparser a plain text of the two sections: only known keys, one line for each value.
+//! The whole text is read with `ini`, by Python's rules, as the older tool reads it. No crate does that; and one that
+//! holds the values in a hash map needs random bytes, which a warm run does without.
 
 use std::path::{Path, PathBuf};
-
-use configparser::ini::{Ini, IniDefault};
 
 use super::profile::COMMON;
 use crate::ini::{self, Fault, LineKind};
@@ -54,7 +49,7 @@ impl Manager {
 
     /// The values of this profile's section and of `[COMMON]`.
     pub fn sections_of(&self, profile: &str) -> Sections {
-        let mut plain = String::new();
+        let (mut own, mut common): (Vec<Value>, Vec<Value>) = (Vec::new(), Vec::new());
         let mut warnings = Vec::new();
         let mut section = None;
         let mut is_known = false;
@@ -64,9 +59,6 @@ impl Manager {
                 LineKind::Section(name) => {
                     section = [COMMON, profile].into_iter().find(|looked_for| *looked_for == name);
                     is_known = false;
-                    if section.is_some() {
-                        plain.extend(["\n[", name, "]"]);
-                    }
                 }
                 LineKind::Key { name, value, .. } => {
                     is_known = false;
@@ -75,7 +67,9 @@ impl Manager {
                     let key = ini::lower(name);
                     if options::find_key(&key).is_some() {
                         is_known = true;
-                        plain.extend(["\n", &key, "=", value]);
+                        let is_common = section == COMMON;
+                        let values = if is_common { &mut common } else { &mut own };
+                        values.push(Value { key: key.to_string(), text: value.to_owned(), is_common });
                     } else if key != IGNORED {
                         warnings.push(self.unknown(&key, section));
                     }
@@ -95,27 +89,22 @@ impl Manager {
                 LineKind::Blank => blanks += 1,
                 LineKind::Comment => {}
                 LineKind::Continuation(more) if is_known => {
-                    // A carriage return stands for a line end within a value. No line holds one, since it
-                    // ends a line itself.
-                    plain.extend(std::iter::repeat_n(LINE_END_IN_VALUE, blanks + 1));
-                    plain.push_str(more);
+                    let values = if section == Some(COMMON) { &mut common } else { &mut own };
+                    if let Some(value) = values.last_mut() {
+                        value.text.extend(std::iter::repeat_n('\n', blanks + 1));
+                        value.text.push_str(more);
+                    }
                     blanks = 0;
                 }
                 LineKind::Continuation(_) => {}
             }
         }
 
-        let mut rules = IniDefault::default();
-        (rules.case_sensitive, rules.enable_inline_comments) = (true, false);
-        let mut ini = Ini::new_from_defaults(rules);
-        ini.read(plain).expect("the lines are sections and `key=value` only");
+        // A value of the profile's own section comes first.
         let mut values: Vec<Value> = Vec::new();
-        for (section, is_common) in [(profile, false), (COMMON, true)] {
-            for (key, text) in ini.get_map_ref().get(section).into_iter().flatten() {
-                if values.iter().all(|value| value.key != *key) {
-                    let text = text.as_deref().unwrap_or_default().replace(LINE_END_IN_VALUE, "\n");
-                    values.push(Value { key: key.clone(), text, is_common });
-                }
+        for value in own.into_iter().chain(common) {
+            if values.iter().all(|other| other.key != value.key) {
+                values.push(Value { text: value.text.trim().to_owned(), ..value });
             }
         }
         Sections { values, warnings }
@@ -146,7 +135,6 @@ fn looks_odd(value: &str) -> Option<&'static str> {
 
 /// A key of the older tool, which repeats the section's name. woci ignores it without a warning.
 const IGNORED: &str = "profile_name";
-const LINE_END_IN_VALUE: char = '\r';
 
 impl Sections {
     pub fn get(&self, key: &str) -> Option<&Value> {

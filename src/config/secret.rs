@@ -114,11 +114,7 @@ impl Sources<'_> {
     }
 
     fn absolute(&self, path: &str) -> Result<PathBuf> {
-        let path = match Path::new(path).strip_prefix("~") {
-            Ok(rest) => self.places.home.join(rest),
-            Err(_) => PathBuf::from(path),
-        };
-        std::path::absolute(&path).map_err(|e| Error::RelativePath { path, why: e.to_string() })
+        self.places.host.absolute(Path::new(path))
     }
 }
 

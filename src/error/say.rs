@@ -4,8 +4,9 @@
 //! the older tool, because people search for them; two of them are here.
 
 use super::phrases::{
-    answered, deviation, failed, missing_advice, oauth_words, refused_advice, refused_client, row,
-    runner_advice, two_sources, words_or_status, wrong, wrong_passphrase,
+    answer_lost, answered, deviation, failed, failed_elsewhere, missing_advice, oauth_words, port_advice,
+    refused_advice, refused_client, row, runner_advice, token_lost, two_sources, without_query,
+    words_or_status, wrong, wrong_passphrase,
 };
 use super::{AUTH_SERVICE, Error, Given, Said};
 
@@ -14,8 +15,12 @@ impl Error {
         self.say_to(&Given::default())
     }
 
-    /// A row has the exit code; what failed, and on what; why; what to do now.
     pub fn say_to(&self, given: &Given) -> Said {
+        without_query(self.row(given), self.url())
+    }
+
+    /// A row has the exit code; what failed, and on what; why; what to do now.
+    fn row(&self, given: &Given) -> Said {
         let authenticate = given.command("session authenticate", None);
         match self {
             // The command line.
@@ -117,7 +122,7 @@ impl Error {
             }
             Self::BadProfileName { name } => wrong(
                 format!("cannot use `{name}` as a profile name"),
-                "a name consists of letters, digits and . _ - @, and is not `.`, `..` or COMMON",
+                "a name consists of at most 255 letters, digits and . _ - @, and is not `.`, `..` or COMMON",
                 "choose another name",
             ),
             Self::UnknownProfile { profile, known } => wrong(
@@ -197,6 +202,12 @@ impl Error {
                 why,
                 format!("run {authenticate} for a new one"),
             ),
+            Self::RefreshTokenNewer { path } => failed(
+                format!("cannot read the refresh token {}", path.display()),
+                "a newer version of woci wrote it",
+                format!("update woci, or run {authenticate} for a new one"),
+            ),
+            Self::RefreshTokenLost { path, why } => token_lost(path, why, &authenticate),
             Self::KeyMemory { mebibytes } => failed(
                 "cannot derive the key from the passphrase",
                 format!("it needs {mebibytes} MiB of memory, and the system gives less"),
@@ -228,17 +239,14 @@ impl Error {
                 },
                 "wait for that process or end it, then run woci again",
             ),
+            Self::FailedElsewhere { code, said } => failed_elsewhere(*code, said),
 
             // The person.
-            Self::PortTaken { address, why, is_the_only_one } => failed(
+            Self::PortTaken { address, why, is_the_only_one }
+            | Self::PortForbidden { address, why, is_the_only_one } => failed(
                 format!("cannot listen on {address} for the sign-in"),
                 why,
-                if *is_the_only_one {
-                    "end the program that uses the port, which is the only one that Oracle's sign-in answers to"
-                } else {
-                    "end the program that uses the port, \
-                     or choose another with --redirect-port and register its redirect URI at the provider"
-                },
+                port_advice(matches!(self, Self::PortForbidden { .. }), *is_the_only_one),
             ),
             Self::Denied { error, description } => failed(
                 "cannot sign in",
@@ -278,7 +286,8 @@ impl Error {
             ),
 
             // The network.
-            Self::Unreachable { what, url, why } => failed(
+            Self::AnswerLost { url, why } => answer_lost(url, why, &authenticate),
+            Self::Unreachable { what, url, why, .. } => failed(
                 format!("cannot reach the {what} {url}"),
                 why,
                 "check the network, the proxy and the URL, then run woci again; the session is kept",
@@ -288,7 +297,7 @@ impl Error {
                 answered(*status, error.as_deref(), why.as_deref()),
                 refused_advice(what, *status, error.as_deref(), &authenticate),
             ),
-            Self::ClientRefused { refused, setting } => refused_client(refused.say_to(given), setting),
+            Self::ClientRefused { refused, setting } => refused_client(refused, given, setting),
             // The middle part is also shown as the reason for a sign-in.
             Self::RefreshTokenDead { url, error, description } => failed(
                 "cannot refresh the session",
@@ -425,6 +434,11 @@ impl Error {
                 format!("the process that holds {} is not the one that the file names", lock.display()),
                 "run woci again in a moment; it is starting, or runs where this machine's processes are not seen",
             ),
+            Self::DaemonElsewhere { pid, profile } => failed(
+                format!("cannot stop the daemon of profile {profile}"),
+                format!("process {pid} keeps it in another container or on another machine"),
+                format!("run {} there", given.command("--stop-daemon", Some(profile))),
+            ),
             Self::DaemonDisplaced { folder } => failed(
                 "cannot keep the session fresh",
                 format!("{} was replaced by another folder", folder.display()),
@@ -478,6 +492,12 @@ impl Error {
                 format!("cannot run {}", path.display()),
                 why,
                 "reinstall the OCI CLI, or correct PATH",
+            ),
+            Self::OciArguments { path, why } => row(
+                126,
+                format!("cannot run {}", path.display()),
+                why,
+                "give oci less on its command line (such as --from-json file://FILE), or unset large variables",
             ),
         }
     }
@@ -679,6 +699,13 @@ mod tests {
                     why: "its JSON is damaged".into(),
                 }]
             }
+            Variant::RefreshTokenNewer => {
+                vec![Error::RefreshTokenNewer { path: prod("refresh_token") }]
+            }
+            Variant::RefreshTokenLost => vec![Error::RefreshTokenLost {
+                path: prod("refresh_token"),
+                why: "Input/output error".into(),
+            }],
             Variant::KeyMemory => vec![Error::KeyMemory { mebibytes: 128 }],
             Variant::File => vec![Error::File {
                 doing: "write",
@@ -710,6 +737,23 @@ mod tests {
                 };
                 vec![taken("127.0.0.1:8181", false), taken("[::1]:8181", true)]
             }
+            Variant::FailedElsewhere => vec![Error::FailedElsewhere {
+                code: 1,
+                said: "cannot reach the token endpoint https://idp.example.com/oauth2/v1/token: \
+                       the connection timed out; check the network"
+                    .into(),
+            }],
+            Variant::PortForbidden => [false, true]
+                .map(|is_the_only_one| Error::PortForbidden {
+                    address: "127.0.0.1:80".into(),
+                    why: "Permission denied".into(),
+                    is_the_only_one,
+                })
+                .into(),
+            Variant::AnswerLost => {
+                let why = "the connection was closed before the answer was complete".into();
+                vec![Error::AnswerLost { url: format!("{url}?api_key=secret"), why }]
+            }
             Variant::Denied => {
                 let denied = |error: &str, why: Option<&str>| Error::Denied {
                     error: error.into(),
@@ -726,7 +770,8 @@ mod tests {
                 vec![Error::NobodyToAsk { profile: "prod".into(), why: "there is no refresh token".into() }]
             }
             Variant::Unreachable => {
-                vec![Error::Unreachable { what, url, why: "its host name is not known".into() }]
+                let why = "its host name is not known".into();
+                vec![Error::Unreachable { what, url, why, is_sent: false }]
             }
             Variant::Refused => {
                 let refused = |status, error: Option<&str>, why: Option<&str>| Error::Refused {
@@ -858,6 +903,9 @@ mod tests {
             Variant::DaemonRuns => vec![Error::DaemonRuns { profile: "prod".into() }],
             Variant::DaemonStays => vec![Error::DaemonStays { pid: 4711, seconds: 60 }],
             Variant::DaemonUnknown => vec![Error::DaemonUnknown { lock: prod("woci_refresh.lock") }],
+            Variant::DaemonElsewhere => {
+                vec![Error::DaemonElsewhere { pid: 4711, profile: "prod".into() }]
+            }
             Variant::DaemonDisplaced => {
                 vec![Error::DaemonDisplaced { folder: "/home/ada/.oci/sessions/prod".into() }]
             }
@@ -874,6 +922,9 @@ mod tests {
             Variant::OciRunsWoci => vec![Error::OciRunsWoci { path: "/home/ada/bin/oci".into() }],
             Variant::OciNotExecutable => {
                 vec![Error::OciNotExecutable { path: "/usr/bin/oci".into(), why: "Permission denied".into() }]
+            }
+            Variant::OciArguments => {
+                vec![Error::OciArguments { path: "/usr/bin/oci".into(), why: "Argument list too long".into() }]
             }
         }
     }

@@ -201,8 +201,7 @@ fn get_at(client: &Client<'_>, place: &str, issuer: &Issuer, retry: Retry) -> Re
     let endpoint = Endpoint { what: DISCOVERY, url: place };
     let answer = client.get(&endpoint, &[], retry)?;
     let members = match answer.status {
-        200 => serde_json::from_slice(&answer.body)
-            .map_err(|_| token::bad_answer(&endpoint, "it is not a JSON object"))?,
+        200 => token::object(&endpoint, &answer)?,
         _ => token::success_document(&endpoint, &answer, &[])?,
     };
     Document::read(&members, place, issuer).map_err(|why| Error::Discovery { url: place.to_owned(), why })

@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -106,7 +107,11 @@ impl Program {
 
     /// The error for a failed start of the program.
     pub fn not_executable(&self, e: &std::io::Error) -> Error {
-        Error::OciNotExecutable { path: self.path.clone(), why: files::io_reason(e) }
+        let (path, why) = (self.path.clone(), files::io_reason(e));
+        match e.kind() {
+            ErrorKind::ArgumentListTooLong => Error::OciArguments { path, why },
+            _ => Error::OciNotExecutable { path, why },
+        }
     }
 }
 

@@ -57,7 +57,9 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
         }
         Some(unlocked) => unlocked?,
     };
-    Ok(Output::Code(beside::run(&program, &mut Keeper::new(host, &flags, passphrase))?))
+    // They live as long as the process: once oci has ended, nothing waits for the thread that uses them.
+    let (host, flags) = (Box::leak(Box::new(host.clone())), Box::leak(Box::new(flags)));
+    Ok(Output::Code(beside::run(&program, Keeper::new(host, flags, passphrase))?))
 }
 
 /// What oci reads from the profile's section, as variables. With all of them, oci 3.95 does not open its config

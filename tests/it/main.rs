@@ -4,10 +4,13 @@
 // woci's bans (.clippy.toml, Cargo.toml) keep each effect in one place; tests may have an effect anywhere.
 #![allow(clippy::disallowed_methods, clippy::print_stderr)]
 
+mod answers; // odd answers: numbers, members that are there twice, breaks, compressed and foreign bodies
 mod at_rest; // the refresh token on disk: encryption, passphrases, and the prompt on the terminal
 mod auto_refresh; // --auto-refresh: oci as a child process, and a thread that refreshes the session
 mod config; // how both config files, the profile and each value are found, and the errors if they are wrong
 mod console; // console sessions: the sign-in at Oracle's own page, the renewal, and the sessions that oci has made
+mod contention; // many processes at one session: one refresh and one failure for all, and whole files for readers
+mod contents; // whatever stands in the files of a session
 mod crowd; // many processes at once: one refresh, one sign-in, and what follows if the one that does it is killed
 mod daemon; // the daemon: start, lock, refreshes, stop
 mod discovery; // an issuer in place of endpoints: the provider's document, its copy, and the answers that are refused
@@ -15,6 +18,7 @@ mod disk; // a refresh token is not spent if its successor cannot be stored
 mod errors; // README.md names messages as woci prints them, and the commands that messages suggest can be pasted
 mod expected; // the session of another user or tenancy than expected is neither stored nor used
 mod house; // the rules for the source files
+mod kernel; // what the kernel may answer to a system call, by strace; temporary files
 mod kube; // kube-credential and kubeconfig, and that background calls of kubectl open one browser at most
 mod life; // a session from its first sign-in to its last
 mod network; // invalid and failing responses of the provider and the domain
