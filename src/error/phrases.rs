@@ -89,6 +89,39 @@ pub fn token_lost(path: &Path, why: &str, authenticate: &str) -> Said {
     )
 }
 
+pub fn token_newer(path: &Path, authenticate: &str) -> Said {
+    failed(
+        format!("cannot read the refresh token {}", path.display()),
+        "a newer version of woci wrote it",
+        format!("update woci, or run {authenticate} for a new one"),
+    )
+}
+
+/// `named` is the issuer that the answer names, if it names one.
+pub fn another_issuer(named: Option<&str>, expected: &str, authenticate: &str) -> Said {
+    failed(
+        "cannot sign in",
+        match named {
+            Some(named) => {
+                format!("the answer names the issuer {named}, and the configured one is {expected}")
+            }
+            None => format!("the answer names no issuer, and those of {expected} always do"),
+        },
+        format!(
+            "correct issuer, or set issuer_expected if the provider gives itself another name, then run {authenticate}; \
+             the code was not used, since another server may have answered"
+        ),
+    )
+}
+
+pub fn daemon_elsewhere(pid: u32, profile: &str, given: &Given) -> Said {
+    failed(
+        format!("cannot stop the daemon of profile {profile}"),
+        format!("process {pid} keeps it in another container or on another machine"),
+        format!("run {} there", given.command("--stop-daemon", Some(profile))),
+    )
+}
+
 pub fn answer_lost(url: &str, why: &str, authenticate: &str) -> Said {
     failed(
         format!("cannot read the answer of the token endpoint {url}"),

@@ -4,9 +4,9 @@
 //! the older tool, because people search for them; two of them are here.
 
 use super::phrases::{
-    answer_lost, answered, deviation, failed, failed_elsewhere, missing_advice, oauth_words, port_advice,
-    refused_advice, refused_client, row, runner_advice, token_lost, two_sources, without_query,
-    words_or_status, wrong, wrong_passphrase,
+    another_issuer, answer_lost, answered, daemon_elsewhere, deviation, failed, failed_elsewhere,
+    missing_advice, oauth_words, port_advice, refused_advice, refused_client, row, runner_advice, token_lost,
+    token_newer, two_sources, without_query, words_or_status, wrong, wrong_passphrase,
 };
 use super::{AUTH_SERVICE, Error, Given, Said};
 
@@ -202,11 +202,7 @@ impl Error {
                 why,
                 format!("run {authenticate} for a new one"),
             ),
-            Self::RefreshTokenNewer { path } => failed(
-                format!("cannot read the refresh token {}", path.display()),
-                "a newer version of woci wrote it",
-                format!("update woci, or run {authenticate} for a new one"),
-            ),
+            Self::RefreshTokenNewer { path } => token_newer(path, &authenticate),
             Self::RefreshTokenLost { path, why } => token_lost(path, why, &authenticate),
             Self::KeyMemory { mebibytes } => failed(
                 "cannot derive the key from the passphrase",
@@ -253,19 +249,9 @@ impl Error {
                 format!("the provider answered {}", oauth_words(Some(error), description.as_deref())),
                 format!("resolve this at the provider, then run {authenticate}"),
             ),
-            Self::AnotherIssuer { named, expected } => failed(
-                "cannot sign in",
-                match named {
-                    Some(named) => {
-                        format!("the answer names the issuer {named}, and the configured one is {expected}")
-                    }
-                    None => format!("the answer names no issuer, and those of {expected} always do"),
-                },
-                format!(
-                    "correct issuer, or set issuer_expected if the provider gives itself another name, then run {authenticate}; \
-                     the code was not used, since another server may have answered"
-                ),
-            ),
+            Self::AnotherIssuer { named, expected } => {
+                another_issuer(named.as_deref(), expected, &authenticate)
+            }
             Self::Unanswered { minutes } => failed(
                 "cannot sign in",
                 format!("nobody answered within {minutes} minutes"),
@@ -434,11 +420,7 @@ impl Error {
                 format!("the process that holds {} is not the one that the file names", lock.display()),
                 "run woci again in a moment; it is starting, or runs where this machine's processes are not seen",
             ),
-            Self::DaemonElsewhere { pid, profile } => failed(
-                format!("cannot stop the daemon of profile {profile}"),
-                format!("process {pid} keeps it in another container or on another machine"),
-                format!("run {} there", given.command("--stop-daemon", Some(profile))),
-            ),
+            Self::DaemonElsewhere { pid, profile } => daemon_elsewhere(*pid, profile, given),
             Self::DaemonDisplaced { folder } => failed(
                 "cannot keep the session fresh",
                 format!("{} was replaced by another folder", folder.display()),

@@ -154,13 +154,15 @@ fn whoever_reads_the_config_during_parallel_writes_reads_whole_sections() {
 fn a_sign_in_during_the_daemons_refresh_leaves_a_key_and_a_token_that_match() {
     let world = World::signed_in();
     let _daemon = crate::daemon::Daemon::of_profile(&world, "DEFAULT");
-    world.session().due_in(1);
-    world.woci(&["--daemon"]).run().ok();
+    world.session().due_in(3);
     let gate = world.sim.hold_answers(Grant::Exchange);
+    // Where this machine is slow, the session is due before the daemon is ready.
+    let starting = world.woci(&["--daemon"]).start();
     gate.wait_for(1);
     let sign_in = world.woci(&["session", "authenticate"]).start();
     sign_in.says("Waiting for");
     gate.open();
+    starting.finish().ok();
     assert_eq!(sign_in.finish().ok().json()["source"], "authenticated");
     world.woci(&["--stop-daemon"]).run().ok();
     assert_eq!(world.woci(&[]).run().ok().silent().json()["source"], "cached");
