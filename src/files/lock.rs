@@ -29,6 +29,10 @@ const LONGEST_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// For a holder that has not written its limit yet.
 const DEFAULT_LIMIT: Duration = Duration::from_secs(60);
 
+/// How often a file that somebody removes is opened anew. Some file systems give an open file another number than its
+/// path has, always.
+const MOST_REOPENED: u32 = 100;
+
 /// A lock, held until dropped. The file itself is never replaced or deleted, since the lock is on its inode; only that
 /// of a session folder in which nothing is stored goes with the folder.
 pub struct Lock {
@@ -66,14 +70,14 @@ impl Lock {
         let open = || files::open_lock(path).map_err(|e| files::file_error("open", path, &e));
         let mut file = open()?;
         let (started, start) = (Instant::now(), now());
-        let mut said = false;
+        let (mut said, mut reopened) = (false, 0);
         loop {
             if files::try_lock(|| file.try_lock()).map_err(|e| files::file_error("lock", path, &e))? {
-                if files::is_file_at(&file, path) {
+                if files::is_file_at(&file, path) || reopened == MOST_REOPENED {
                     break;
                 }
                 // The file was removed while this process waited, so that the lock means nothing to the next one.
-                file = open()?;
+                (file, reopened) = (open()?, reopened + 1);
                 continue;
             }
             let (holder, word, limit) = holder(path);

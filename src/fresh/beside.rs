@@ -7,8 +7,11 @@ use std::time::Duration;
 use super::keeper::Keeper;
 use crate::error::Result;
 use crate::files;
+use crate::host::Host;
 use crate::log;
 use crate::oci::program::Program;
+use crate::options::Flags;
+use crate::secret::Secret;
 use crate::sys;
 
 /// How long a thread that spends no refresh token may take to end, once the program has ended.
@@ -16,7 +19,10 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Runs the program and returns its exit code. If a refresh token is being spent when the program ends, this waits
 /// until the next one is stored. What remains of a refresh then is left to the next run.
-pub fn run(program: &Program, mut keeper: Keeper<'static>) -> Result<u8> {
+pub fn run(program: &Program, host: &Host, flags: Flags, passphrase: Option<Secret>) -> Result<u8> {
+    // They live as long as the process: once the program has ended, nothing waits for the thread that uses them.
+    let (host, flags) = (Box::leak(Box::new(host.clone())), Box::leak(Box::new(flags)));
+    let mut keeper = Keeper::new(host, flags, passphrase);
     let (start, started) = mpsc::channel();
     let (stop, stopped) = mpsc::channel();
     let (over, is_over) = mpsc::channel::<()>();

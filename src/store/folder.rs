@@ -160,7 +160,7 @@ impl SessionDir {
                 acquire(&self.lock_file())?.with_folder(&self.path, most)
             });
             match lock {
-                Ok(lock) if lock.is_at(&self.lock_file()) => {
+                Ok(lock) if lock.is_at(&self.lock_file()) || attempt >= MOST_ATTEMPTS => {
                     return Ok(Locked { lock, dir: Self { path: self.path.clone() }, made });
                 }
                 // The process that made the folder has stored nothing in it and removed it again.

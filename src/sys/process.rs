@@ -151,7 +151,7 @@ extern "C" fn forward(signal: libc::c_int) {
 /// The signals that end a process and can be caught, apart from those of its own faults (an abort, a bad address or
 /// instruction): those say that the process itself is at its end.
 fn ending_signals() -> Vec<libc::c_int> {
-    let mut signals = vec![
+    let signals = [
         libc::SIGHUP,
         libc::SIGINT,
         libc::SIGQUIT,
@@ -163,12 +163,17 @@ fn ending_signals() -> Vec<libc::c_int> {
         libc::SIGPROF,
         libc::SIGXCPU,
     ];
-    #[cfg(target_os = "linux")]
-    {
-        signals.extend([libc::SIGIO, libc::SIGPWR, libc::SIGSTKFLT]);
-        signals.extend(libc::SIGRTMIN()..=libc::SIGRTMAX());
-    }
-    signals
+    signals.into_iter().chain(ending_signals_of_linux()).collect()
+}
+
+#[cfg(target_os = "linux")]
+fn ending_signals_of_linux() -> impl Iterator<Item = libc::c_int> {
+    [libc::SIGIO, libc::SIGPWR, libc::SIGSTKFLT].into_iter().chain(libc::SIGRTMIN()..=libc::SIGRTMAX())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ending_signals_of_linux() -> impl Iterator<Item = libc::c_int> {
+    std::iter::empty()
 }
 
 /// Signals that woci waits for, instead of their default action.

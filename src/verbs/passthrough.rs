@@ -6,7 +6,6 @@ use std::ffi::OsString;
 use super::{Form, Invocation, VERBS, settings};
 use crate::error::{Error, Result};
 use crate::fresh::beside;
-use crate::fresh::keeper::Keeper;
 use crate::host::Host;
 use crate::log;
 use crate::oci::environment::OVERRIDING;
@@ -57,9 +56,7 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
         }
         Some(unlocked) => unlocked?,
     };
-    // They live as long as the process: once oci has ended, nothing waits for the thread that uses them.
-    let (host, flags) = (Box::leak(Box::new(host.clone())), Box::leak(Box::new(flags)));
-    Ok(Output::Code(beside::run(&program, Keeper::new(host, flags, passphrase))?))
+    Ok(Output::Code(beside::run(&program, host, flags, passphrase)?))
 }
 
 /// What oci reads from the profile's section, as variables. With all of them, oci 3.95 does not open its config
