@@ -25,8 +25,8 @@
 //! | `log` | messages on stderr | |
 //! | `host` | environment, home, clock, randomness | |
 //! | `error` | every way to fail, and what a person reads then | mod, say, secret, request, phrases |
-//! | `sys` | system calls; the only unsafe code | process, execute, piped, terminal, disk, acl, memory; screen in tests |
-//! | `jwt`, `time`, `secret` | a token's claims; Unix time; a text that is never shown | |
+//! | `sys` | system calls; the only unsafe code | process, execute, others, piped, terminal, disk, acl, memory; screen in tests |
+//! | `jwt`, `json`, `time`, `secret` | a token's claims; JSON of other programs; Unix time; a text that is never shown | |
 //! | `printable` | the words of other programs, as one printable line | |
 //! | `testing` | what unit tests share | home, vectors, golden |
 //!
@@ -53,14 +53,14 @@
 //! |---|---|
 //! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `looks`, `passthrough`, `exec`, `kube`, `config_verbs`, `doctor`, `readme` |
 //! | `fresh` | `daemon`, `auto_refresh`, `behind` |
-//! | `session` | `life`, `status`, `logout`, `crowd`, `origin`, `expected`, `console`, `workload` |
+//! | `session` | `life`, `status`, `logout`, `crowd`, `contention`, `origin`, `expected`, `console`, `workload` |
 //! | `signin` | `sign_in`, `ways` |
-//! | `store`, `files` | `at_rest`, `disk`, `owners` |
+//! | `store`, `files` | `at_rest`, `contents`, `disk`, `owners` |
 //! | `oci` | `oci_config`, `passthrough` |
 //! | `config`, `ini` | `config`, `config_verbs` |
 //! | `command` | `secrets` |
-//! | `oauth` | `network`, `discovery` |
-//! | `sys` | `scarcity` |
+//! | `oauth` | `network`, `answers`, `discovery` |
+//! | `sys` | `scarcity`, `kernel` |
 //! | `error`, `log` | `errors` |
 //! | the sources, the simulator | `house`, `simulator`, `simulator_console` |
 
@@ -72,6 +72,7 @@ mod files;
 mod fresh;
 mod host;
 mod ini;
+mod json;
 mod jwt;
 mod log;
 mod oauth;

@@ -1012,7 +1012,7 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 /// The options that were given, each one once, with their values as typed.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flags(Vec<(&'static str, String)>);
 
 impl Flags {

@@ -10,7 +10,7 @@ use super::settings::{ManagerState, Places, Settings};
 use super::values::Values;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::ini::{self, LineKind};
 use crate::options::{self, Flags};
 
@@ -79,6 +79,10 @@ impl Config {
                 }
             }
         };
+        if let ManagerFile::Read(_) = manager {
+            // The configparser crate keeps the values in hash maps. std draws their seeds, and panics if it cannot.
+            let [_] = host::random()?;
+        }
         Ok(Self { named_oci_config, manager })
     }
 

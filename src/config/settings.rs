@@ -8,6 +8,7 @@ use super::secret::{self, KeyringSource, PassphraseSource, SecretSource, Sources
 use super::values::{SetBy, Values, parameters};
 use crate::error::{Error, Given, Result};
 use crate::files::exposed;
+use crate::host::Host;
 use crate::log;
 use crate::oauth::DeviceForm;
 use crate::oauth::discovery::Issuer;
@@ -348,7 +349,9 @@ impl Settings {
     /// users. Looks at each of them: only for a run that renews or signs in.
     pub fn exposed(&self) -> Vec<String> {
         let sessions = self.session_folder.parent().unwrap_or(&self.session_folder);
-        let mut paths = vec![self.oci_config.as_path(), sessions];
+        // Whoever planted a refresh token knows whose session woci would then use.
+        let refresh_token = self.session_folder.join("refresh_token");
+        let mut paths = vec![self.oci_config.as_path(), sessions, &refresh_token];
         let mut warnings = Vec::new();
         if let ManagerState::Read(manager) = &self.manager {
             paths.push(manager);

@@ -103,6 +103,10 @@ pub enum Error {
     WrongPassphrase { path: PathBuf, setting: Option<&'static str> },
     // The file is neither a token nor an envelope that woci or the older tool wrote.
     RefreshTokenFile { path: PathBuf, why: String },
+    // An envelope of a version that this woci does not know.
+    RefreshTokenNewer { path: PathBuf },
+    // The answer has spent the stored token, and its successor could be kept nowhere.
+    RefreshTokenLost { path: PathBuf, why: String },
     // Deriving a key from a passphrase needs much memory by design.
     KeyMemory { mebibytes: usize },
 
@@ -112,9 +116,13 @@ pub enum Error {
     // `oci session authenticate --use-passphrase` made it.
     KeyEncrypted { path: PathBuf, profile: String },
     Locked { path: PathBuf, holder: String, seconds: u64 },
+    // The process that this one has waited for failed, and another try would fail in the same way. `said` is its message.
+    FailedElsewhere { code: u8, said: String },
 
     // The person.
     PortTaken { address: String, why: String, is_the_only_one: bool },
+    // The system lets this user listen on no such port.
+    PortForbidden { address: String, why: String, is_the_only_one: bool },
     Denied { error: String, description: Option<String> },
     // The answer of a sign-in names another issuer than the configured one, or none although it had to.
     AnotherIssuer { named: Option<String>, expected: String },
@@ -127,7 +135,10 @@ pub enum Error {
     NoTerminalToPaste { profile: String, why: String, other: &'static str },
 
     // The network.
-    Unreachable { what: &'static str, url: String, why: String },
+    // `is_sent`: the server may have received the request.
+    Unreachable { what: &'static str, url: String, why: String, is_sent: bool },
+    // The answer to a request with the refresh token did not arrive whole.
+    AnswerLost { url: String, why: String },
     // An OAuth error, or any other answer with a status that is not a success.
     Refused { what: &'static str, url: String, status: u16, error: Option<String>, why: Option<String> },
     // The provider no longer accepts the refresh token, or requires a sign-in first.
@@ -171,6 +182,8 @@ pub enum Error {
     DaemonStays { pid: u32, seconds: u64 },
     // Another process holds its lock than the one that the lock file names.
     DaemonUnknown { lock: PathBuf },
+    // Its process is not one of those that this process sees.
+    DaemonElsewhere { pid: u32, profile: String },
     // Its folder, or the lock file in it, is another one now.
     DaemonDisplaced { folder: PathBuf },
     // It stays in front, and only a person can renew the session.
@@ -185,6 +198,8 @@ pub enum Error {
     // The first word is nearly one of woci's verbs.
     OciMissingOrVerb { word: String, verb: String },
     OciNotExecutable { path: PathBuf, why: String },
+    // The system takes no such long command line, or environment.
+    OciArguments { path: PathBuf, why: String },
     // The only oci is a script that runs woci.
     OciRunsWoci { path: PathBuf },
 
@@ -244,6 +259,24 @@ pub struct Given {
     /// The further options of a sign-in, with an empty value where they take none: the next one would lack them. A
     /// region for another command is for that command alone.
     pub of_sign_in: Vec<(&'static str, String)>,
+}
+
+impl Error {
+    /// The URL that the message names.
+    fn url(&self) -> Option<&str> {
+        match self {
+            Self::Unreachable { url, .. }
+            | Self::AnswerLost { url, .. }
+            | Self::Refused { url, .. }
+            | Self::RefreshTokenDead { url, .. }
+            | Self::SessionOver { url, .. }
+            | Self::ClockOff { url, .. }
+            | Self::BadAnswer { url, .. }
+            | Self::Discovery { url, .. }
+            | Self::Untrusted { url, .. } => Some(url),
+            _ => None,
+        }
+    }
 }
 
 impl std::error::Error for Error {}

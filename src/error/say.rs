@@ -4,9 +4,10 @@
 //! the older tool, because people search for them; two of them are here.
 
 use super::phrases::{
-    answered, deviation, failed, missing_advice, no_terminal_to_paste, oauth_words, program_missing,
-    program_not_executable, program_not_named, refused_advice, refused_client, row, runner_advice,
-    two_sources, words_or_status, wrong, wrong_passphrase,
+    another_issuer, answer_lost, answered, daemon_elsewhere, deviation, failed, failed_elsewhere,
+    missing_advice, no_terminal_to_paste, oauth_words, port_advice, program_missing, program_not_executable,
+    program_not_named, refused_advice, refused_client, row, runner_advice, token_lost, token_newer,
+    two_sources, without_query, words_or_status, wrong, wrong_passphrase,
 };
 use super::{AUTH_SERVICE, Error, Given, Said};
 
@@ -15,8 +16,12 @@ impl Error {
         self.say_to(&Given::default())
     }
 
-    /// A row has the exit code; what failed, and on what; why; what to do now.
     pub fn say_to(&self, given: &Given) -> Said {
+        without_query(self.row(given), self.url())
+    }
+
+    /// A row has the exit code; what failed, and on what; why; what to do now.
+    fn row(&self, given: &Given) -> Said {
         let authenticate = given.command("session authenticate", None);
         match self {
             // The command line.
@@ -119,7 +124,7 @@ impl Error {
             }
             Self::BadProfileName { name } => wrong(
                 format!("cannot use `{name}` as a profile name"),
-                "a name consists of letters, digits and . _ - @, and is not `.`, `..` or COMMON",
+                "a name consists of at most 255 letters, digits and . _ - @, and is not `.`, `..` or COMMON",
                 "choose another name",
             ),
             Self::UnknownProfile { profile, known } => wrong(
@@ -204,6 +209,8 @@ impl Error {
                 why,
                 format!("run {authenticate} for a new one"),
             ),
+            Self::RefreshTokenNewer { path } => token_newer(path, &authenticate),
+            Self::RefreshTokenLost { path, why } => token_lost(path, why, &authenticate),
             Self::KeyMemory { mebibytes } => failed(
                 "cannot derive the key from the passphrase",
                 format!("it needs {mebibytes} MiB of memory, and the system gives less"),
@@ -235,36 +242,23 @@ impl Error {
                 },
                 "wait for that process or end it, then run woci again",
             ),
+            Self::FailedElsewhere { code, said } => failed_elsewhere(*code, said),
 
             // The person.
-            Self::PortTaken { address, why, is_the_only_one } => failed(
+            Self::PortTaken { address, why, is_the_only_one }
+            | Self::PortForbidden { address, why, is_the_only_one } => failed(
                 format!("cannot listen on {address} for the sign-in"),
                 why,
-                if *is_the_only_one {
-                    "end the program that uses the port, which is the only one that Oracle's sign-in answers to"
-                } else {
-                    "end the program that uses the port, \
-                     or choose another with --redirect-port and register its redirect URI at the provider"
-                },
+                port_advice(matches!(self, Self::PortForbidden { .. }), *is_the_only_one),
             ),
             Self::Denied { error, description } => failed(
                 "cannot sign in",
                 format!("the provider answered {}", oauth_words(Some(error), description.as_deref())),
                 format!("resolve this at the provider, then run {authenticate}"),
             ),
-            Self::AnotherIssuer { named, expected } => failed(
-                "cannot sign in",
-                match named {
-                    Some(named) => {
-                        format!("the answer names the issuer {named}, and the configured one is {expected}")
-                    }
-                    None => format!("the answer names no issuer, and those of {expected} always do"),
-                },
-                format!(
-                    "correct issuer, or set issuer_expected if the provider gives itself another name, then run {authenticate}; \
-                     the code was not used, since another server may have answered"
-                ),
-            ),
+            Self::AnotherIssuer { named, expected } => {
+                another_issuer(named.as_deref(), expected, &authenticate)
+            }
             Self::Unanswered { minutes } => failed(
                 "cannot sign in",
                 format!("nobody answered within {minutes} minutes"),
@@ -289,7 +283,8 @@ impl Error {
             }
 
             // The network.
-            Self::Unreachable { what, url, why } => failed(
+            Self::AnswerLost { url, why } => answer_lost(url, why, &authenticate),
+            Self::Unreachable { what, url, why, .. } => failed(
                 format!("cannot reach the {what} {url}"),
                 why,
                 "check the network, the proxy and the URL, then run woci again; the session is kept",
@@ -299,7 +294,7 @@ impl Error {
                 answered(*status, error.as_deref(), why.as_deref()),
                 refused_advice(what, *status, error.as_deref(), &authenticate),
             ),
-            Self::ClientRefused { refused, setting } => refused_client(refused.say_to(given), setting),
+            Self::ClientRefused { refused, setting } => refused_client(refused, given, setting),
             // The middle part is also shown as the reason for a sign-in.
             Self::RefreshTokenDead { url, error, description } => failed(
                 "cannot refresh the session",
@@ -442,6 +437,7 @@ impl Error {
                 format!("the process that holds {} is not the one that the file names", lock.display()),
                 "run woci again in a moment; it is starting, or runs where this machine's processes are not seen",
             ),
+            Self::DaemonElsewhere { pid, profile } => daemon_elsewhere(*pid, profile, given),
             Self::DaemonDisplaced { folder } => failed(
                 "cannot keep the session fresh",
                 format!("{} was replaced by another folder", folder.display()),
@@ -503,6 +499,12 @@ impl Error {
             Self::ProgramNotExecutable { path, why } => {
                 program_not_executable(&path.display().to_string(), why)
             }
+            Self::OciArguments { path, why } => row(
+                126,
+                format!("cannot run {}", path.display()),
+                why,
+                "give oci less on its command line (such as --from-json file://FILE), or unset large variables",
+            ),
         }
     }
 }
@@ -722,6 +724,13 @@ mod tests {
                     why: "its JSON is damaged".into(),
                 }]
             }
+            Variant::RefreshTokenNewer => {
+                vec![Error::RefreshTokenNewer { path: prod("refresh_token") }]
+            }
+            Variant::RefreshTokenLost => vec![Error::RefreshTokenLost {
+                path: prod("refresh_token"),
+                why: "Input/output error".into(),
+            }],
             Variant::KeyMemory => vec![Error::KeyMemory { mebibytes: 128 }],
             Variant::File => vec![Error::File {
                 doing: "write",
@@ -753,6 +762,23 @@ mod tests {
                 };
                 vec![taken("127.0.0.1:8181", false), taken("[::1]:8181", true)]
             }
+            Variant::FailedElsewhere => vec![Error::FailedElsewhere {
+                code: 1,
+                said: "cannot reach the token endpoint https://idp.example.com/oauth2/v1/token: \
+                       the connection timed out; check the network"
+                    .into(),
+            }],
+            Variant::PortForbidden => [false, true]
+                .map(|is_the_only_one| Error::PortForbidden {
+                    address: "127.0.0.1:80".into(),
+                    why: "Permission denied".into(),
+                    is_the_only_one,
+                })
+                .into(),
+            Variant::AnswerLost => {
+                let why = "the connection was closed before the answer was complete".into();
+                vec![Error::AnswerLost { url: format!("{url}?api_key=secret"), why }]
+            }
             Variant::Denied => {
                 let denied = |error: &str, why: Option<&str>| Error::Denied {
                     error: error.into(),
@@ -773,7 +799,8 @@ mod tests {
                 vec![Error::NobodyToAsk { profile: "prod".into(), why: "there is no refresh token".into() }]
             }
             Variant::Unreachable => {
-                vec![Error::Unreachable { what, url, why: "its host name is not known".into() }]
+                let why = "its host name is not known".into();
+                vec![Error::Unreachable { what, url, why, is_sent: false }]
             }
             Variant::Refused => {
                 let refused = |status, error: Option<&str>, why: Option<&str>| Error::Refused {
@@ -905,6 +932,9 @@ mod tests {
             Variant::DaemonRuns => vec![Error::DaemonRuns { profile: "prod".into() }],
             Variant::DaemonStays => vec![Error::DaemonStays { pid: 4711, seconds: 60 }],
             Variant::DaemonUnknown => vec![Error::DaemonUnknown { lock: prod("woci_refresh.lock") }],
+            Variant::DaemonElsewhere => {
+                vec![Error::DaemonElsewhere { pid: 4711, profile: "prod".into() }]
+            }
             Variant::DaemonDisplaced => {
                 vec![Error::DaemonDisplaced { folder: "/home/ada/.oci/sessions/prod".into() }]
             }
@@ -930,6 +960,9 @@ mod tests {
             Variant::ProgramNotExecutable => {
                 let (path, why) = ("./deploy".into(), "it is not marked as executable".into());
                 vec![Error::ProgramNotExecutable { path, why }]
+            }
+            Variant::OciArguments => {
+                vec![Error::OciArguments { path: "/usr/bin/oci".into(), why: "Argument list too long".into() }]
             }
         }
     }

@@ -6,7 +6,7 @@
 //! is ready.
 
 use std::ffi::OsString;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ use crate::log;
 use crate::options::{self, DAEMON_PROCESS, Flags, Kind};
 use crate::secret::Secret;
 use crate::store::{DAEMON_LOCK, DAEMON_LOG, DAEMON_PID};
-use crate::sys;
+use crate::sys::{self, Mark};
 use crate::time::UnixTime;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -48,6 +48,7 @@ const LARGEST_LOG: u64 = 512 << 10;
 /// The daemon of one profile, running or not.
 pub struct Daemon {
     folder: PathBuf,
+    profile: String,
 }
 
 /// The status of a daemon. The last refresh and the last error are also known of one that has ended.
@@ -60,6 +61,8 @@ pub struct Status {
     pub last_error: Option<String>,
     /// The version of woci that it is, if it is running and says so.
     pub version: Option<String>,
+    /// What tells its process from every other one. Empty in what an older woci has written.
+    mark: Mark,
 }
 
 impl Status {
@@ -71,7 +74,7 @@ impl Status {
 
 impl Daemon {
     pub fn of(settings: &Settings) -> Self {
-        Self { folder: settings.session_folder.clone() }
+        Self { folder: settings.session_folder.clone(), profile: settings.profile.to_string() }
     }
 
     pub fn log_file(&self) -> PathBuf {
@@ -101,13 +104,15 @@ impl Daemon {
             known = self.read_status()?;
         }
         let moment = |key: &str| known.get(key).and_then(Value::as_i64).map(UnixTime);
+        let text = |key: &str| known.get(key).and_then(Value::as_str).map(str::to_owned);
         let pid = known.get("pid").and_then(Value::as_u64).and_then(|pid| u32::try_from(pid).ok());
         Ok(Status {
             pid: pid.filter(|_| is_held),
             next_refresh: moment("next_refresh").filter(|_| is_held),
             last_refresh: moment("last_refresh"),
-            last_error: known.get("last_error").and_then(Value::as_str).map(str::to_owned),
-            version: known.get("version").and_then(Value::as_str).map(str::to_owned).filter(|_| is_held),
+            last_error: text("last_error"),
+            version: text("version").filter(|_| is_held),
+            mark: Mark { namespace: text("namespace"), started: text("started") },
         })
     }
 
@@ -132,6 +137,12 @@ impl Daemon {
         for variable in &settings.secret_variables {
             command.env_remove(variable);
         }
+        // A library reads these itself, and the daemon leaves the folder that a relative path belongs to.
+        for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+            if let Some(path) = env.get(variable).and_then(|path| std::path::absolute(path).ok()) {
+                command.env(variable, path);
+            }
+        }
         let failed = |e: &std::io::Error| Error::Daemon { log: self.log_file(), why: files::io_reason(e) };
         let mut child = sys::spawn_detached(&mut command).map_err(|e| failed(&e))?;
         let secrets = secrets(env, flags, settings, passphrase);
@@ -155,15 +166,21 @@ impl Daemon {
     /// Sends the daemon SIGTERM and waits until it has ended. Returns false if none is running.
     ///
     /// # Errors
-    /// [`Error::DaemonStays`] if it still runs after 60 s; [`Error::DaemonUnknown`] if the file does not name the
-    /// process that holds the lock.
+    /// [`Error::DaemonStays`] if it still runs after 60 s; [`Error::DaemonElsewhere`] if its PID counts elsewhere;
+    /// [`Error::DaemonUnknown`] if the file does not name the process that holds the lock.
     pub fn stop(&self) -> Result<bool> {
         let path = self.lock_file();
         let since = Instant::now();
         let pid = loop {
-            let Some(pid) = self.status()?.pid else { return Ok(false) };
+            let Status { pid: Some(pid), mark, .. } = self.status()? else { return Ok(false) };
             let process = sys::Process::of(pid);
-            if self.is_held_by(&process, pid)? {
+            // Found out after the process was opened: from then on its number is no other one's.
+            let seen = Mark::of(pid);
+            if mark.namespace.is_some() && mark.namespace != seen.namespace {
+                return Err(Error::DaemonElsewhere { pid, profile: self.profile.clone() });
+            }
+            let is_another = mark.started.is_some() && mark.started != seen.started;
+            if !is_another && self.is_held_by(&process, pid)? {
                 process.terminate();
                 break pid;
             }
@@ -230,8 +247,9 @@ impl Daemon {
         files::make_folder(&self.folder)?;
         let Some(mut lock) = self.take_lock()? else { return Ok(false) };
         let pid = std::process::id();
+        let process = Some((pid, Mark::of(pid)));
         // Written first: a killed daemon's PID may by now belong to another process.
-        write_status(&mut lock, Some(pid), &keeper.report);
+        write_status(&mut lock, process.as_ref(), &keeper.report);
         let stop = sys::stop_signals()
             .map_err(|e| Error::Daemon { log: self.log_file(), why: files::io_reason(&e) })?;
         self.warn_of_older_tool();
@@ -243,7 +261,7 @@ impl Daemon {
         let place = lock.try_clone().map_err(|e| files::file_error("open", &self.lock_file(), &e))?;
         let check = || self.check_place(&place);
         let ended = keeper.keep(&stop, check, |report| {
-            write_status(&mut lock, Some(pid), report);
+            write_status(&mut lock, process.as_ref(), report);
             if let Some(ready) = ready.take() {
                 ready()?;
                 log::info(format_args!("Keeping the session fresh as process {pid}"));
@@ -269,11 +287,11 @@ impl Daemon {
         let file = files::open_kept(&path)?;
         let since = Instant::now();
         loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Some(file)),
-                Err(TryLockError::WouldBlock) if since.elapsed() < LOCK_LIMIT => thread::sleep(POLL),
-                Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(e)) => return Err(files::file_error("lock", &path, &e)),
+            match files::try_lock(|| file.try_lock()) {
+                Ok(true) => return Ok(Some(file)),
+                Ok(false) if since.elapsed() < LOCK_LIMIT => thread::sleep(POLL),
+                Ok(false) => return Ok(None),
+                Err(e) => return Err(files::file_error("lock", &path, &e)),
             }
         }
     }
@@ -311,10 +329,14 @@ fn is_older_tool(command_line: &str) -> bool {
     line.contains("python") && line.contains("woci")
 }
 
-fn write_status(lock: &mut File, pid: Option<u32>, report: &Report) {
+/// `process` is the one that holds the lock; none if it is about to end.
+fn write_status(lock: &mut File, process: Option<&(u32, Mark)>, report: &Report) {
+    let mark = process.map(|(_, mark)| mark);
     let known = json!({
-        "pid": pid,
+        "pid": process.map(|(pid, _)| pid),
         "version": VERSION,
+        "namespace": mark.and_then(|mark| mark.namespace.as_ref()),
+        "started": mark.and_then(|mark| mark.started.as_ref()),
         "next_refresh": report.next_refresh.map(|time| time.0),
         "last_refresh": report.last_refresh.map(|time| time.0),
         "last_error": report.last_error,

@@ -216,9 +216,8 @@ fn get_at(
 ) -> Result<(Document, Option<String>)> {
     let endpoint = Endpoint { what: DISCOVERY, url: place };
     let answer = client.get(&endpoint, &[], retry)?;
-    let members: Map<String, Value> = match answer.status {
-        200 => serde_json::from_slice(&answer.body)
-            .map_err(|_| token::bad_answer(&endpoint, "it is not a JSON object"))?,
+    let members = match answer.status {
+        200 => token::object(&endpoint, &answer)?,
         _ => token::success_document(&endpoint, &answer, &[])?,
     };
     let document = Document::read(&members, place, issuer)

@@ -415,8 +415,9 @@ fn describe(endpoint: &Endpoint<'_>, proxy: Option<&str>, e: &ureq::Error) -> Er
         let of_endpoint = || Error::BadAnswer { what, url: url.clone(), why: why.to_owned() };
         of_proxy(format!("its answer is of no use: {why}")).unwrap_or_else(of_endpoint)
     };
+    let is_sent = !failed_to_connect(e);
     let unreachable = |why: String| {
-        of_proxy(why.clone()).unwrap_or_else(|| Error::Unreachable { what, url: url.clone(), why })
+        of_proxy(why.clone()).unwrap_or_else(|| Error::Unreachable { what, url: url.clone(), why, is_sent })
     };
     if let Some(tls) = tls_error(e) {
         return match tls {

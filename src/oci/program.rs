@@ -150,9 +150,10 @@ impl Program {
     /// The error for a failed start of the program.
     pub fn not_executable(&self, e: &std::io::Error) -> Error {
         let (path, why) = (self.path.clone(), files::io_reason(e));
-        match self.is_oci {
-            true => Error::OciNotExecutable { path, why },
-            false => Error::ProgramNotExecutable { path, why },
+        match (self.is_oci, e.kind()) {
+            (true, ErrorKind::ArgumentListTooLong) => Error::OciArguments { path, why },
+            (true, _) => Error::OciNotExecutable { path, why },
+            (false, _) => Error::ProgramNotExecutable { path, why },
         }
     }
 }

@@ -50,16 +50,34 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
     }
 
     let purpose = renew::purpose(engine.settings);
-    let locked = match engine.want.waits_for_lock {
+    let mut locked = match engine.want.waits_for_lock {
         true => engine.dir.lock(purpose)?,
         false => engine.dir.lock_within(purpose, Duration::ZERO, console::PURPOSE)?,
     };
     match ensure_locked(engine, &locked, seen.as_ref()) {
         Ok(session) => Ok(session),
         Err(e) => {
+            share(engine, &mut locked, &e);
             locked.leave_no_empty_folder();
             Err(e)
         }
+    }
+}
+
+/// Tells those who wait for this run that they would fail as it has: a service that is down gets one ladder of tries from
+/// all of them. What a service refuses for good may be the fault of this run's own options.
+fn share(engine: &Engine<'_>, locked: &mut Locked, e: &Error) {
+    let is_down = matches!(
+        e,
+        Error::Unreachable { .. }
+            | Error::AnswerLost { .. }
+            | Error::Proxy { .. }
+            | Error::Refused { status: 408 | 429 | 500.., .. }
+    );
+    // Those who wait have a failure that was shared with this run from the file already.
+    if is_down && engine.want.freshness != Freshness::SignedIn {
+        let said = e.say_to(&engine.settings.given);
+        locked.fail(said.code, said.to_string(), renew::PURPOSE);
     }
 }
 
@@ -90,15 +108,15 @@ fn not_renewed(engine: &Engine<'_>, session: &Session, e: &Error) {
 }
 
 fn try_to_renew(engine: &mut Engine<'_>) -> Result<Session> {
-    let locked = engine.dir.lock_within(renew::PURPOSE, renew::console::LIMIT, console::PURPOSE)?;
-    let renewed = try_to_renew_locked(engine, &locked);
+    let mut locked = engine.dir.lock_within(renew::PURPOSE, renew::console::LIMIT, console::PURPOSE)?;
+    let renewed = try_to_renew_locked(engine, &mut locked);
     if renewed.is_err() {
         locked.leave_no_empty_folder();
     }
     renewed
 }
 
-fn try_to_renew_locked(engine: &mut Engine<'_>, locked: &Locked) -> Result<Session> {
+fn try_to_renew_locked(engine: &mut Engine<'_>, locked: &mut Locked) -> Result<Session> {
     let stored = engine.snapshot()?;
     if engine.unusable(&stored.contents).is_none()
         && !renew::console::is_due(engine, &stored.contents, host::now())
@@ -106,8 +124,15 @@ fn try_to_renew_locked(engine: &mut Engine<'_>, locked: &Locked) -> Result<Sessi
         log::debug(format_args!("Another process has just renewed the session"));
         return Ok(stored_session(engine, stored));
     }
+    if let Some(e) = locked.failure_elsewhere() {
+        return Err(e);
+    }
     // Whoever waits has a session that works: no second try.
-    match renew::console::renew(engine, locked, stored, Retry::Never)? {
+    let renewed = renew::console::renew(engine, locked, stored, Retry::Never);
+    if let Err(e) = &renewed {
+        share(engine, locked, e);
+    }
+    match renewed? {
         renew::Outcome::Renewed(session) => Ok(*session),
         renew::Outcome::NeedsPerson { why, .. } => Err(engine.nobody_to_ask(why)),
     }
@@ -142,6 +167,11 @@ fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) 
         log::debug(format_args!("Another process has just made a session"));
         return Ok(stored_session(engine, stored));
     }
+    if freshness != Freshness::SignedIn
+        && let Some(e) = locked.failure_elsewhere()
+    {
+        return Err(e);
+    }
     if freshness == Freshness::Valid {
         // While this process waited for the lock, another one's sign-in may have failed.
         ask::refuse_at_once(engine, &stored.contents.record)?;
@@ -166,6 +196,8 @@ fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) 
     } else {
         of_section.as_ref().or(set.as_ref())
     };
+    // All that follows needs random bytes, and so do libraries, which would abort.
+    let [_] = host::random()?;
     // For all requests that follow, a sign-in apart: whoever waits for the lock gives up after that.
     engine.client.begin(renew::LIMIT);
     let discover = |issuer: &Issuer| discover::document(engine, locked, issuer);

@@ -30,6 +30,10 @@ const TOKEN: &str = "token";
 const OWN_KEY: &str = "private_key.pem";
 const KEY_OF_OCI: &str = "oci_api_key.pem";
 
+/// In bytes. What is larger is neither a token, which is at most as large as the answer that it came in, nor a file
+/// that woci wrote.
+const LARGEST: usize = 1 << 20;
+
 /// How often a folder that another process removes at the same moment is made again.
 const MOST_ATTEMPTS: u32 = 100;
 
@@ -97,7 +101,7 @@ impl SessionDir {
     }
 
     pub fn record(&self) -> Result<Record> {
-        let record = files::read(&self.record_file())?;
+        let record = files::read_start(&self.record_file(), LARGEST)?;
         Ok(record.map_or_else(Record::default, |bytes| Record::parse(&bytes)))
     }
 
@@ -108,15 +112,16 @@ impl SessionDir {
 
     /// The UPST, and whether it is all that its file holds.
     pub fn token(&self) -> Result<(Option<Upst>, bool)> {
-        let bytes = files::read(&self.token_file())?.unwrap_or_default();
-        let upst = std::str::from_utf8(&bytes).ok().and_then(|text| Upst::parse(text).ok());
+        let bytes = files::read_start(&self.token_file(), LARGEST)?.unwrap_or_default();
+        let text = std::str::from_utf8(&bytes).ok().filter(|text| text.len() <= LARGEST);
+        let upst = text.and_then(|text| Upst::parse(text).ok());
         let is_bare = upst.as_ref().is_some_and(|upst| upst.token().expose().len() == bytes.len());
         Ok((upst, is_bare))
     }
 
     /// The copy of the provider's document, if there is one.
     pub fn discovery(&self) -> Result<Option<Vec<u8>>> {
-        files::read(&self.path.join(DISCOVERY))
+        files::read_start(&self.path.join(DISCOVERY), LARGEST)
     }
 
     /// Whether there is a refresh token, in any form.
@@ -156,24 +161,24 @@ impl SessionDir {
 
     /// Takes the profile's lock. Makes the folder first, if there is none.
     pub fn lock(&self, purpose: Purpose) -> Result<Locked> {
-        self.take_lock(|path| Lock::acquire(path, purpose))
+        self.take_lock(Duration::MAX, |path| Lock::acquire(path, purpose))
     }
 
     /// The same for a process that waits no longer than `most`, and not at all for a holder with the purpose `person`.
     pub fn lock_within(&self, purpose: Purpose, most: Duration, person: Purpose) -> Result<Locked> {
-        self.take_lock(|path| Lock::acquire_within(path, purpose, most, Some(person)))
+        self.take_lock(most, |path| Lock::acquire_within(path, purpose, most, Some(person)))
     }
 
-    fn take_lock(&self, acquire: impl Fn(&Path) -> Result<Lock>) -> Result<Locked> {
+    fn take_lock(&self, most: Duration, acquire: impl Fn(&Path) -> Result<Lock>) -> Result<Locked> {
         let mut made = Vec::new();
         for attempt in 1.. {
             let lock = files::make_folders(&self.path).and_then(|new| {
                 made.extend(new.into_iter().filter(|folder| *folder != self.path));
                 files::make_private(&self.path)?;
-                acquire(&self.lock_file())
+                acquire(&self.lock_file())?.with_folder(&self.path, most)
             });
             match lock {
-                Ok(lock) if lock.is_at(&self.lock_file()) => {
+                Ok(lock) if lock.is_at(&self.lock_file()) || attempt >= MOST_ATTEMPTS => {
                     return Ok(Locked { lock, dir: Self { path: self.path.clone() }, made });
                 }
                 // The process that made the folder has stored nothing in it and removed it again.
@@ -201,6 +206,16 @@ pub struct Locked {
 }
 
 impl Locked {
+    /// How the process failed that this one has waited for, if another try would fail in the same way.
+    pub fn failure_elsewhere(&self) -> Option<Error> {
+        self.lock.failure()
+    }
+
+    /// Tells the processes that wait for the lock that they would fail as this one has.
+    pub fn fail(&mut self, code: u8, said: String, purpose: Purpose) {
+        self.lock.fail(code, said, purpose);
+    }
+
     /// Tells the processes that wait for the lock what its holder does now.
     pub fn state(&self, purpose: Purpose) {
         self.lock.state(purpose);

@@ -291,10 +291,14 @@ pub fn prepare<'a>(path: &Path, at_rest: &mut AtRest<'a>) -> Result<Successor<'a
         let file = Replacement::reserve(path, ROOM.max(2 * size))?;
         return Ok(Successor { path: path.to_owned(), file, place: Place::Keyring(keyring) });
     }
-    let stored = files::read(path)?.map(Zeroizing::new);
+    let stored = files::read_start(path, LARGEST + ROOM)?.map(Zeroizing::new);
     let old = stored.as_deref().map_or(&[][..], |bytes| bytes.trim_ascii_end());
+    let mut is_in_form = !old.is_empty() && !is_encrypted(old);
     let encryption = if passphrase.is_configured() {
-        Some((passphrase.encryption_key(path)?, host::random()?))
+        let key = passphrase.encryption_key(path)?;
+        let envelope = std::str::from_utf8(old).ok().and_then(|text| Envelope::parse(text).ok());
+        is_in_form = key.is_current() && envelope.is_some_and(|envelope| envelope.is_for(&key));
+        Some((key, host::random()?))
     } else if is_encrypted(old) {
         return Err(Error::NoPassphraseSource { path: path.to_owned() });
     } else {
@@ -304,7 +308,7 @@ pub fn prepare<'a>(path: &Path, at_rest: &mut AtRest<'a>) -> Result<Successor<'a
     if let Some(stored) = &stored {
         files::replace(path, stored)?;
     }
-    Ok(Successor { path: path.to_owned(), file, place: Place::File { encryption } })
+    Ok(Successor { path: path.to_owned(), file, place: Place::File { encryption, is_in_form } })
 }
 
 /// The prepared file of the next refresh token. If it is dropped, the stored file is unchanged.
@@ -316,23 +320,37 @@ pub struct Successor<'a> {
 
 enum Place<'a> {
     /// The key and the nonce, if the token is to be encrypted.
-    File { encryption: Option<(DerivedKey, [u8; 12])> },
+    /// `is_in_form`: the stored file has the form in which the next token would be stored.
+    File { encryption: Option<(DerivedKey, [u8; 12])>, is_in_form: bool },
     /// The prepared file is for a token that the keyring does not take.
     Keyring(Keyring<'a>),
 }
 
 impl Successor<'_> {
+    /// The provider has issued no other token than the one that is stored. Stores it again only where the stored file
+    /// has another form than is configured now.
+    pub fn keep(self, token: &Secret) -> Result<()> {
+        match self.place {
+            Place::File { is_in_form: true, .. } => Ok(()),
+            Place::File { .. } | Place::Keyring(_) => self.store(token),
+        }
+    }
+
     /// Encrypts the token if configured, and replaces the stored one.
+    ///
+    /// # Errors
+    /// [`Error::RefreshTokenLost`] if no place takes it.
     pub fn store(self, token: &Secret) -> Result<()> {
         let path = self.path;
         let encryption = match self.place {
-            Place::File { encryption } => encryption,
+            Place::File { encryption, .. } => encryption,
             Place::Keyring(keyring) => return store_in(&keyring, &path, self.file, token),
         };
         let kept = match encryption {
-            Some((key, nonce)) => self.file.finish_or_keep(key.seal(nonce, token).as_bytes())?,
-            None => self.file.finish_or_keep(token.expose().as_bytes())?,
+            Some((key, nonce)) => self.file.finish_or_keep(key.seal(nonce, token).as_bytes()),
+            None => self.file.finish_or_keep(token.expose().as_bytes()),
         };
+        let kept = kept.map_err(|e| lost(&path, e))?;
         if let Some((beside, why)) = kept {
             log::warning(format_args!(
                 "cannot replace {}: {why}; the new refresh token is kept as {}, and the next run that can puts it \
@@ -345,13 +363,21 @@ impl Successor<'_> {
     }
 }
 
+/// A token that no place takes is gone: the answer that held it has spent the stored one.
+fn lost(path: &Path, e: Error) -> Error {
+    match e {
+        Error::File { why, .. } => Error::RefreshTokenLost { path: path.to_owned(), why },
+        other => other,
+    }
+}
+
 /// Gives the token to a keyring. A keyring that does not take it costs nobody the token: it stays beside the file.
 fn store_in(keyring: &Keyring<'_>, path: &Path, file: Replacement, token: &Secret) -> Result<()> {
     let Err(e) = keyring.put(token) else {
         drop(file);
         return remove_files(path);
     };
-    let beside = file.keep(token.expose().as_bytes())?;
+    let beside = file.keep(token.expose().as_bytes()).map_err(|e| lost(path, e))?;
     log::warning(format_args!(
         "{e}; the new refresh token is kept as {}, and the next renewal gives it to {}",
         beside.display(),
@@ -362,7 +388,7 @@ fn store_in(keyring: &Keyring<'_>, path: &Path, file: Replacement, token: &Secre
 
 /// The file's content without trailing white space. `None` if there is no file or nothing in it.
 fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
-    let Some(bytes) = files::read(path)? else { return Ok(None) };
+    let Some(bytes) = files::read_start(path, LARGEST + ROOM)? else { return Ok(None) };
     let mut bytes = Zeroizing::new(bytes);
     let length = bytes.trim_ascii_end().len();
     bytes.truncate(length);
@@ -429,6 +455,7 @@ mod tests {
             Ok(None) => "none".into(),
             Err(Error::WrongPassphrase { .. }) => "wrong passphrase".into(),
             Err(Error::RefreshTokenFile { .. }) => "damaged".into(),
+            Err(Error::RefreshTokenNewer { .. }) => "newer".into(),
             Err(e) => e.to_string(),
         }
     }

@@ -6,7 +6,6 @@ use std::ffi::OsString;
 use super::{Form, Invocation, VERBS, settings};
 use crate::config::Settings;
 use crate::error::{Error, Result};
-use crate::fresh::keeper::Keeper;
 use crate::fresh::{behind, beside};
 use crate::host::Host;
 use crate::log;
@@ -74,9 +73,8 @@ pub fn start(
         }
         Some(unlocked) => unlocked?,
     };
-    let mut keeper = Keeper::new(host, flags, passphrase);
     let without_keeper = || behind::leave_if_due(host, flags, settings, engine, session);
-    Ok(Output::Code(beside::run(program, &mut keeper, without_keeper)?))
+    Ok(Output::Code(beside::run(program, host, flags, passphrase, without_keeper)?))
 }
 
 /// What oci reads from the profile's section, as variables. With all of them, oci 3.95 does not open its config

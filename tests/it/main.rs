@@ -4,12 +4,15 @@
 // woci's bans (.clippy.toml, Cargo.toml) keep each effect in one place; tests may have an effect anywhere.
 #![allow(clippy::disallowed_methods, clippy::print_stderr)]
 
+mod answers; // odd answers: numbers, members that are there twice, breaks, compressed and foreign bodies
 mod at_rest; // the refresh token on disk: encryption, passphrases, and the prompt on the terminal
 mod auto_refresh; // --auto-refresh: oci as a child process, and a thread that refreshes the session
 mod behind; // auto_refresh: a run that finds a refresh due leaves one process that renews the session
 mod config; // how both config files, the profile and each value are found, and the errors if they are wrong
 mod config_verbs; // config show, check, set and init
 mod console; // console sessions: the sign-in at Oracle's own page, the renewal, and the sessions that oci has made
+mod contention; // many processes at one session: one refresh and one failure for all, and whole files for readers
+mod contents; // whatever stands in the files of a session
 mod crowd; // many processes at once: one refresh, one sign-in, and what follows if the one that does it is killed
 mod daemon; // the daemon: start, lock, refreshes, stop
 mod discovery; // an issuer in place of endpoints: the provider's document, its copy, and the answers that are refused
@@ -19,6 +22,7 @@ mod errors; // README.md names messages as woci prints them, and the commands th
 mod exec; // `woci exec`: any program with a session
 mod expected; // the session of another user or tenancy than expected is neither stored nor used
 mod house; // the rules for the source files
+mod kernel; // what the kernel may answer to a system call, by strace; temporary files
 mod kube; // kube-credential and kubeconfig, and that background calls of kubectl open one browser at most
 mod life; // a session from its first sign-in to its last
 mod logout; // the end of a session: revocation, what is removed and what stays, renewals under way, an API key brought back

@@ -90,13 +90,14 @@ fn spend(
         return Ok(Spent::Nothing { why: "the provider refused the refresh token before".into() });
     }
     let successor = client.uncounted(|| refresh_token::prepare(&path, &mut engine.at_rest))?;
-    let _held = sys::hold_signals();
+    let _spending = sys::begin_spending();
     loop {
         let dead = match token::refresh(client, provider, &token) {
             Ok(tokens) => {
-                // If the provider issued no new token, the old one is stored again: encryption may have been
-                // configured since.
-                client.uncounted(|| successor.store(tokens.refresh_token.as_ref().unwrap_or(&token)))?;
+                client.uncounted(|| match &tokens.refresh_token {
+                    Some(next) if *next != token => successor.store(next),
+                    Some(_) | None => successor.keep(&token),
+                })?;
                 // The provider has accepted the token. If no origin is recorded, record it now: even if the
                 // exchange fails, the token must never be sent to another provider.
                 if record.origin.is_none() {

@@ -108,6 +108,7 @@ mod tests {
             what: "token endpoint",
             url: "https://a.example".into(),
             why: "it is down".into(),
+            is_sent: false,
         }
     }
 
