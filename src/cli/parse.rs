@@ -15,7 +15,7 @@ use pico_args::Arguments;
 
 use crate::error::{Error, Result};
 use crate::oci::command_line;
-use crate::options::{self, DAEMON_PROCESS, Flags, Kind, OPTIONS, OUTPUT, Opt};
+use crate::options::{self, Flags, Kind, OPTIONS, OUTPUT, Opt};
 use crate::verbs::{self, CREDENTIAL, Form, HELP, Invocation, PASSTHROUGH, VERBS, VERSION, Verb};
 
 /// # Errors
@@ -52,17 +52,13 @@ struct Line {
 
 impl Line {
     fn take(&mut self, arg: OsString, rest: &mut impl Iterator<Item = OsString>) -> Result<()> {
-        let verb = verbs::of_words(&self.words);
-        let is_wocis = self.words.is_empty() || verb.is_some();
+        let is_wocis = is_wocis(&self.words);
         if is_wocis && let Some(asked) = help_or_version(&arg) {
             self.asked.get_or_insert(asked);
             return Ok(());
         }
         let (name, inline) = split(&arg);
-        let row = options::find(name).or_else(|| options::find_of_verb(verb?.name, name));
-        // After an oci word, nothing of it is read.
-        let row = row.filter(|row| is_wocis || row.name != OUTPUT);
-        let Some(row) = row else {
+        let Some(row) = option(&self.words, name) else {
             self.for_oci.push(arg.clone());
             self.words.push(arg);
             self.before_dashes = self.words.len();
@@ -257,7 +253,7 @@ fn refuse_typing_error(words: &[OsString]) -> Result<()> {
 fn near_verb(given: &[&str]) -> Option<&'static str> {
     let names = VERBS
         .iter()
-        .filter(|verb| matches!(verb.form, Form::Words | Form::HiddenWords) && verb.name != DAEMON_PROCESS)
+        .filter(|verb| matches!(verb.form, Form::Words | Form::HiddenWords) && !verb.name.starts_with("__"))
         .map(|verb| (verb.name, verb.name));
     let near = |(typed, meant): (&'static str, &'static str)| {
         // As many words as were given.
@@ -281,8 +277,20 @@ fn near_option(option: &str) -> Option<String> {
     Some(verb.map_or_else(|| name.to_owned(), |verb| format!("{verb} {name}")))
 }
 
+/// Whether the command is woci's after these words: there are none yet, or they are a verb.
+pub(super) fn is_wocis(words: &[OsString]) -> bool {
+    words.is_empty() || verbs::of_words(words).is_some()
+}
+
+/// The row of this name, if the option is woci's after these words.
+pub(super) fn option(words: &[OsString], name: &str) -> Option<&'static Opt> {
+    let row = options::find(name).or_else(|| options::find_of_verb(verbs::of_words(words)?.name, name));
+    // After an oci word, `--output` is oci's.
+    row.filter(|row| is_wocis(words) || row.name != OUTPUT)
+}
+
 /// The verb that `--help` or `--version` requests.
-fn help_or_version(arg: &OsStr) -> Option<&'static str> {
+pub(super) fn help_or_version(arg: &OsStr) -> Option<&'static str> {
     match arg.to_str()? {
         "-h" | "--help" => Some(HELP),
         "-V" | VERSION => Some(VERSION),
@@ -306,7 +314,7 @@ fn runs_without_session(words: &[OsString], auth: Option<&str>) -> bool {
 }
 
 /// Splits `--name=value` at its first `=`; anything else is a name alone.
-fn split(arg: &OsStr) -> (&str, Option<&OsStr>) {
+pub(super) fn split(arg: &OsStr) -> (&str, Option<&OsStr>) {
     let bytes = arg.as_bytes();
     let cut = bytes.iter().position(|byte| *byte == b'=').unwrap_or(bytes.len());
     let name = std::str::from_utf8(&bytes[..cut]).unwrap_or_default();

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use crate::printable;
 use crate::time::UnixTime;
 
+pub use phrases::quoted;
 pub use secret::SecretFault;
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -52,6 +53,8 @@ pub enum Error {
     Conflict { one: String, other: String },
     NotAvailable { what: String },
     UnknownTopic { topic: String, topics: String },
+    // `given` may be empty.
+    NoSuchShell { given: String },
     // A typing error: neither woci nor oci has the word or option, and it is near one of woci's. `meant` is a command.
     UnknownWord { word: String, meant: String },
     UnknownOption { option: String, meant: String },

@@ -71,6 +71,15 @@ impl Error {
                 "it is neither a verb nor another topic of help",
                 format!("ask for one of these: {topics}"),
             ),
+            Self::NoSuchShell { given } => wrong(
+                "cannot print a completion script",
+                if given.is_empty() {
+                    "no shell is named".into()
+                } else {
+                    format!("`{given}` is no shell that woci knows")
+                },
+                "name one of these: bash, zsh, fish",
+            ),
             Self::UnknownWord { word, meant } => wrong(
                 format!("cannot run `woci {word}`"),
                 "neither woci nor oci has such a command",
@@ -575,6 +584,9 @@ mod tests {
                 topic: "sesion".into(),
                 topics: "credential, env, options".into(),
             }],
+            Variant::NoSuchShell => {
+                vec![Error::NoSuchShell { given: "tcsh".into() }, Error::NoSuchShell { given: String::new() }]
+            }
             Variant::UnknownWord => {
                 vec![Error::UnknownWord { word: "logn".into(), meant: "session authenticate".into() }]
             }

@@ -3,6 +3,7 @@
 
 pub mod auth_service;
 pub mod command_line;
+pub mod completion;
 pub mod config_file;
 pub mod environment;
 pub mod exchange;

@@ -17,7 +17,7 @@ mod env;
 mod kube;
 mod passthrough;
 mod session;
-mod version;
+pub mod version;
 
 #[derive(Debug)]
 pub struct Verb {
@@ -59,6 +59,12 @@ pub enum Answer {
     By(fn(&Host, Invocation) -> Result<Output>),
     /// `cli`, which writes help from this table and that of the options.
     Help,
+    /// `cli`: the man page.
+    Manual,
+    /// `cli`: the script that makes a shell complete woci.
+    CompletionScript,
+    /// `cli`: what that script asks.
+    Completions,
 }
 
 /// A command line, understood.
@@ -212,6 +218,27 @@ ends. Each profile has at most one such process. It logs to ~/.oci/sessions/<pro
         ..ROW
     },
     Verb {
+        name: "completion",
+        words: "bash|zsh|fish",
+        summary: "print a script that makes the TAB key complete woci",
+        about: "\
+The shell then completes verbs, options, their values and the names of your profiles. Behind an oci command, it \
+completes what oci does, which takes oci a second or two.
+
+  source <(woci completion bash)     in ~/.bashrc
+  source <(woci completion zsh)      in ~/.zshrc, after compinit
+  woci completion fish | source      in ~/.config/fish/config.fish",
+        answer: Answer::CompletionScript,
+        ..ROW
+    },
+    Verb {
+        name: "manual",
+        summary: "print the man page: woci manual | man -l -",
+        about: "`make install` and the packages install it, so that `man woci` shows it.",
+        answer: Answer::Manual,
+        ..ROW
+    },
+    Verb {
         name: HELP,
         words: "[VERB or topic]",
         summary: "explain a verb or a topic",
@@ -250,13 +277,18 @@ woci runs: if that is a script that runs woci again, woci goes on to the next oc
         ..ROW
     },
     Verb { name: DAEMON_PROCESS, form: Form::HiddenWords, answer: Answer::By(daemon::process), ..ROW },
+    Verb {
+        name: "__complete",
+        form: Form::HiddenWords,
+        words: "[--] WORDS",
+        answer: Answer::Completions,
+        ..ROW
+    },
     Verb { name: "exec", ..LATER },
     Verb { name: "status", ..LATER },
     Verb { name: "logout", ..LATER },
     Verb { name: "doctor", ..LATER },
     Verb { name: "config", ..LATER },
-    Verb { name: "completion", ..LATER },
-    Verb { name: "manual", ..LATER },
 ];
 
 /// The row of this name.
