@@ -6,6 +6,7 @@
 
 mod at_rest; // the refresh token on disk: encryption, passphrases, and the prompt on the terminal
 mod auto_refresh; // --auto-refresh: oci as a child process, and a thread that refreshes the session
+mod completion; // what bash completes: verbs, options, values, profiles, and behind an oci word what oci does
 mod config; // how both config files, the profile and each value are found, and the errors if they are wrong
 mod console; // console sessions: the sign-in at Oracle's own page, the renewal, and the sessions that oci has made
 mod crowd; // many processes at once: one refresh, one sign-in, and what follows if the one that does it is killed

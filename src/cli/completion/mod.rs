@@ -344,3 +344,98 @@ fn unquoted(word: &OsString) -> OsString {
         Err(_) => word.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Home;
+
+    fn words(line: &[&str]) -> Vec<String> {
+        let home = Home::new();
+        home.put(".oci/woci_manager.ini", "[prod]\n[work]\n");
+        let host = Host::of(home.root(), &[("PATH", "/nowhere"), ("VAULT_TOKEN", "a"), ("a-b", "c")]);
+        let typed: Vec<OsString> = line.iter().map(OsString::from).collect();
+        let answer = complete(&host, &typed);
+        answer.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned()).collect()
+    }
+
+    #[test]
+    fn every_verb_is_reached_word_by_word() {
+        for verb in VERBS.iter().filter(|verb| verb.form == Form::Words) {
+            let names: Vec<&str> = verb.name.split(' ').collect();
+            for n in 0..names.len() {
+                let line = [&names[..n], &[""]].concat();
+                assert!(words(&line).contains(&names[n].to_owned()), "{}: {line:?}", verb.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_option_is_offered_where_it_is_accepted() {
+        for opt in OPTIONS {
+            let verbs = if opt.verbs.is_empty() { &["credential"] } else { opt.verbs };
+            for verb in verbs {
+                let mut line: Vec<&str> = verb.split(' ').collect();
+                if verbs::named(opt.name).is_some() {
+                    line.clear();
+                }
+                line.push(opt.name);
+                assert_eq!(words(&line)[0], opt.name, "{line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_word_that_a_verb_takes_is_understood() {
+        for verb in VERBS.iter().filter(|verb| verb.form == Form::Words && verb.name != HELP) {
+            for word in verb.words.split([' ', '[', ']', '…']).filter(|word| !["", "--"].contains(word)) {
+                assert!(
+                    place(word).is_some(),
+                    "completion does not know what {word} of `woci {}` is",
+                    verb.name
+                );
+            }
+        }
+        let program = Verb { words: "[--] PROGRAM [ARGUMENTS]", ..row("config set") };
+        assert_eq!(places(&program), [Place::Program, Place::Any]);
+        assert_eq!(places(&Verb { words: "KEY VALUE", ..row("config set") }), [Place::Key, Place::Value]);
+    }
+
+    fn row(name: &'static str) -> Verb {
+        Verb {
+            name,
+            form: Form::Words,
+            words: "",
+            summary: "",
+            listed: true,
+            about: "",
+            schema: None,
+            daemon: None,
+            answer: verbs::Answer::Help,
+        }
+    }
+
+    #[test]
+    fn values_are_offered_by_their_kind() {
+        for (line, expected) in [
+            (&["--profile", ""][..], &["prod", "work"][..]),
+            (&["--sign-in", ""], &["auto", "never"]),
+            (&["--sign-in=n"], &["--sign-in=never"]),
+            (&["--config-file", ""], &[FILES]),
+            (&["--config-file=~/"], &[FILES]),
+            (&["--client-secret-env", ""], &["PATH", "VAULT_TOKEN"]),
+            (&["--client-secret", ""], &[]),
+            (&["--client-secret="], &[]),
+            (&["--profile", "prod", "env", "--shell", "f"], &["fish"]),
+            // Without oci, and behind its words, the shell completes files.
+            (&["os", "ns", ""], &[FILES]),
+            (&["--", "session", ""], &[FILES]),
+            (&["os", "ns", "--config-file", ""], &[FILES]),
+            (&["env", "--", ""], &[]),
+            (&["unkn"], &[]),
+            (&[], &[]),
+        ] {
+            assert_eq!(words(line), expected, "{line:?}");
+        }
+    }
+}
