@@ -61,14 +61,16 @@ def journey(table):
 
 
 def types(home, shell, begin, lines=COMPLETED):
-    """Types each line and TAB into a shell of its own, and waits until the line stands there in full."""
-    for line, expected in lines:
-        # A terminal without escape sequences, wide enough for one line.
-        with Window(shell, {**home.env, "TERM": "dumb"}, home.path, columns=200) as window:
-            window.type(f"{begin}\n")
-            window.until(PROMPT)
+    """Types each line and TAB into a shell, and waits until the line stands there in full."""
+    # A terminal without escape sequences, wide enough for one line.
+    with Window(shell, {**home.env, "TERM": "dumb"}, home.path, columns=200) as window:
+        window.type(f"{begin}\n")
+        for nth, (line, expected) in enumerate(lines):
+            window.until(PROMPT, times=nth + 1)
             window.type(f"{line}\t")
-            window.until(f"{PROMPT}{expected.strip()}")
             assert line != expected.strip(), "nothing is left to complete"
-            window.type("\x15exit\n")
-            window.exit()
+            window.until(f"{PROMPT}{expected.strip()}")
+            window.type("\x15\n")
+        window.until(PROMPT, times=len(lines) + 1)
+        window.type("exit\n")
+        window.exit()
