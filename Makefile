@@ -31,9 +31,11 @@ define cross
 endef
 
 # Panic messages name source files. Cutting this machine's folders off those names makes the bytes the same
-# wherever woci is built.
-RELEASE = build --locked --release --bin woci --target $(TARGET) --config "target.'cfg(all())'.rustflags = \
-	['--remap-path-prefix=$(CURDIR)=.', '--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo']"
+# wherever woci is built. With CRATE, `cargo install` builds a crate that `cargo package` has made.
+RELEASE = $(if $(CRATE),install --path '$(CRATE)' --root '$(TARGET_DIR)/crate' --target-dir '$(TARGET_DIR)',build --release) \
+	--locked --bin woci --target $(TARGET) --config "target.'cfg(all())'.rustflags = \
+	['--remap-path-prefix=$(or $(CRATE),$(CURDIR))=.', '--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo']"
+
 # What woci says of itself. Sources without .git have neither, unless the variables are set.
 STAMP = WOCI_COMMIT="$${WOCI_COMMIT-$$([ ! -e .git ] || git describe --always --dirty --abbrev=12 --exclude '*')}" \
 	WOCI_DAY="$${WOCI_DAY-$$([ ! -e .git ] || LC_ALL=C git log -1 --date='format:%B %-d, %Y' --format=%cd)}"
@@ -47,7 +49,7 @@ SIM = $(TARGET_DIR)/debug/examples/sim
 GLIBC = $(patsubst %-linux-musl,%-linux-gnu,$(filter %-linux-musl,$(TARGET)))
 
 .DEFAULT_GOAL := build
-.PHONY: help build printer sim demo test test-static test-arm64 lint bench bless e2e install dist dist-check clean
+.PHONY: help build printer sim demo test test-static test-arm64 lint bench bless e2e install dist dist-check publish clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -140,13 +142,16 @@ install: build printer ## put woci into PREFIX/bin (~/.local/bin), its man page 
 		else echo "note: \`woci\` is still $$found, which comes first on PATH"; fi; \
 	fi
 
+# Only of a static program are packages made that hold for every distribution.
+DEB = $(if $(filter %-linux-musl,$(TARGET)),cargo-deb@3.8.0)
+
 # cargo-auditable adds the list of crates to the binary: 1.5 kB that no start loads and that stays with the binary
 # when it is copied. It is called as a compiler wrapper and by its name alone: `cargo auditable` would pass its own
 # path, which cargo mixes into the bytes.
 dist: export CARGO_AUDITABLE_ORIG_ARGS = {"offline":false,"locked":true,"frozen":false,"config":[]}
 dist: printer ## packages for other machines, in target/dist: the same bytes wherever they are built
-	@echo 'installing cargo-auditable and cargo-deb into $(TARGET_DIR)/tools'
-	@cargo install --quiet --locked --debug --root '$(TARGET_DIR)/tools' cargo-auditable@0.7.7 cargo-deb@3.8.0
+	@echo 'installing cargo-auditable$(if $(DEB), and cargo-deb) into $(TARGET_DIR)/tools'
+	@cargo install --quiet --locked --debug --root '$(TARGET_DIR)/tools' cargo-auditable@0.7.7 $(DEB)
 	@echo 'building woci for $(TARGET) (a few minutes the first time)'
 	@$(if $(CROSS),$(cross)) $(STAMP) env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS RUSTC_WORKSPACE_WRAPPER=cargo-auditable \
 		PATH="$(abspath $(TARGET_DIR))/tools/bin:$$PATH" cargo $(RELEASE)
@@ -156,6 +161,13 @@ dist: printer ## packages for other machines, in target/dist: the same bytes whe
 dist-check: ## check the packages: reproducible, hardened, complete, installed and removed
 	@echo 'building the packages twice, in different folders, and checking them (several minutes)'
 	@TARGET=$(TARGET) .ci/dist-check
+
+# For the release workflow. Cargo.toml alone has the version, so a tag that says another is refused.
+publish:
+	@version=$$(cargo pkgid --offline); version=$${version##*[#@]}; \
+	if [ "$(TAG)" != "v$$version" ]; then echo "the tag is $(TAG), and Cargo.toml has $$version" >&2; exit 1; fi; \
+	gh release create "$(TAG)" --draft --verify-tag --title "woci $$version" \
+		--notes 'What is new: see the chapter Changes of README.md.' $(TARGET_DIR)/dist/*
 
 clean: ## remove what was built
 	@cargo clean
