@@ -31,8 +31,10 @@ define cross
 endef
 
 # Panic messages name source files. Cutting this machine's folders off those names makes the bytes the same
-# wherever woci is built. With CRATE, `cargo install` builds a crate that `cargo package` has made.
-RELEASE = $(if $(CRATE),install --path '$(CRATE)' --root '$(TARGET_DIR)/crate' --target-dir '$(TARGET_DIR)',build --release) \
+# wherever woci is built. With CRATE, `cargo install` builds a crate that `cargo package` has made; it reads no
+# configuration of this folder by itself.
+RELEASE = $(if $(CRATE),install --path '$(CRATE)' --root '$(TARGET_DIR)/crate' --target-dir '$(TARGET_DIR)' \
+	--config .cargo/config.toml,build --release) \
 	--locked --bin woci --target $(TARGET) --config "target.'cfg(all())'.rustflags = \
 	['--remap-path-prefix=$(or $(CRATE),$(CURDIR))=.', '--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo']"
 
