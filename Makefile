@@ -109,10 +109,6 @@ e2e: build sim ## journeys with the real oci, kubectl and providers
 	@echo 'running whole journeys with the real programs (they are installed first; several minutes)'
 	@WOCI_BIN='$(abspath $(WOCI))' tests/e2e/run
 
-# Where they go below share/, and the words that make woci print them.
-TEXTS = man/man1/woci.1=manual bash-completion/completions/woci=completion.bash \
-	zsh/site-functions/_woci=completion.zsh fish/vendor_completions.d/woci.fish=completion.fish
-
 # The new file is renamed over the old one, so that a running woci is not disturbed and nobody starts half a
 # program. A symlink of that name (the older tool is installed as one) is replaced; the file it points to is left
 # alone. If the symlink points to a folder, it is removed first, because `mv` would move into that folder.
@@ -132,11 +128,7 @@ install: build printer ## put woci into PREFIX/bin (~/.local/bin), its man page 
 		echo "installed $$old"; \
 	fi; \
 	share='$(DESTDIR)'$$prefix/share; \
-	for text in $(TEXTS); do \
-		file=$$share/$${text%%=*}; mkdir -p "$${file%/*}"; \
-		'$(PRINTER)' $$(echo "$${text#*=}" | tr . ' ') >"$$file.$$$$"; \
-		chmod 644 "$$file.$$$$"; mv -f "$$file.$$$$" "$$file"; \
-	done; \
+	.ci/texts '$(PRINTER)' "$$share"; \
 	echo "installed its man page and the completions of bash, zsh and fish in $$share"; \
 	found=$$(command -v woci || true); \
 	if [ -z '$(DESTDIR)' ] && [ "$$found" != "$$old" ]; then \
