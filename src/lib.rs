@@ -8,14 +8,14 @@
 //!
 //! | room | owns | files |
 //! |---|---|---|
-//! | `cli` | what was asked, and help | parse, help/{mod, topics, secrets, workloads} |
+//! | `cli` | what was asked, help, the man page, what shells complete | parse, help/{mod, topics, secrets, workloads}, manual, completion |
 //! | `verbs` | THE table of verbs; one file each | mod; credential, env, exec, session, daemon, renewal, status, logout, kube/{credential, config}, doctor/{mod, look, manager, files, oci_config, readers, session, machine, kube, online}, config/{show, check, set, init, setup, preset, questions}, passthrough, version |
 //! | `output` | JSON or text: the one writer of stdout | mod, text |
 //! | `fresh` | keeping a session fresh in time | schedule, keeper, daemon, beside, behind |
 //! | `session` | when a session is usable, refreshed or signed in for | ensure, preflight, stored, status, logout, outlook, discover, ask/{way, provider, console}, establish, renew/{refresh_grant, subject_token, console} |
 //! | `signin` | a person signs in at the browser | loopback/{callback}, device/{qr}, console/{answer, form, page}; person, by_hand, redirect, listener, connection, request, responder, peer, page, reply, opener |
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, keyring, envelope, legacy, passphrase |
-//! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, backup, upst, key, signature, exchange, auth_service, region, environment, program |
+//! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, backup, upst, key, signature, exchange, auth_service, region, environment, program, completion |
 //! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret, effective, change; python compares with Python's parser in tests |
 //! | `oauth` | requests to a provider, and to a CI runner | discovery, http, resolver, tcp, token, device, revoke, reason, runner, pkce, url |
 //! | `command` | a helper program that gives or keeps a secret | |
@@ -51,7 +51,7 @@
 //!
 //! | room | tests/it |
 //! |---|---|
-//! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `looks`, `passthrough`, `exec`, `kube`, `config_verbs`, `doctor`, `readme` |
+//! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `looks`, `passthrough`, `exec`, `kube`, `config_verbs`, `doctor`, `completion`, `readme` |
 //! | `fresh` | `daemon`, `auto_refresh`, `behind` |
 //! | `session` | `life`, `status`, `logout`, `crowd`, `contention`, `origin`, `expected`, `console`, `workload` |
 //! | `signin` | `sign_in`, `ways` |
@@ -120,6 +120,9 @@ pub fn main(args: Vec<OsString>) -> u8 {
         .and_then(|invocation| match invocation.verb.answer {
             Answer::By(run) => run(&host, invocation),
             Answer::Help => cli::help(&invocation.words).map(Output::Text),
+            Answer::Manual => Ok(Output::Text(cli::manual())),
+            Answer::CompletionScript => cli::script(&invocation.words).map(Output::Text),
+            Answer::Completions => Ok(Output::Text(cli::complete(&host, &invocation.words))),
         })
         .and_then(|output| output::print(output, Format::of(format.as_deref()), &host.env))
         .unwrap_or_else(|e| {

@@ -65,17 +65,13 @@ impl Line {
     }
 
     fn take(&mut self, arg: OsString, rest: &mut impl Iterator<Item = OsString>) -> Result<()> {
-        let verb = verbs::of_words(&self.words);
-        let is_wocis = self.words.is_empty() || verb.is_some();
+        let is_wocis = is_wocis(&self.words);
         if is_wocis && let Some(asked) = help_or_version(&arg) {
             self.asked.get_or_insert(asked);
             return Ok(());
         }
         let (name, inline) = split(&arg);
-        let row = options::find(name).or_else(|| options::find_of_verb(verb?.name, name));
-        // After an oci word, nothing of it is read.
-        let row = row.filter(|row| is_wocis || row.name != OUTPUT);
-        let Some(row) = row else {
+        let Some(row) = option(&self.words, name) else {
             if let Some(verb) = self.runner()
                 && arg.as_bytes().starts_with(b"-")
                 && arg.len() > 1
@@ -325,8 +321,20 @@ fn near_option(option: &str) -> Option<String> {
     Some(verb.map_or_else(|| name.to_owned(), |verb| format!("{verb} {name}")))
 }
 
+/// Whether the command is woci's after these words: there are none yet, or they are a verb.
+pub(super) fn is_wocis(words: &[OsString]) -> bool {
+    words.is_empty() || verbs::of_words(words).is_some()
+}
+
+/// The row of this name, if the option is woci's after these words.
+pub(super) fn option(words: &[OsString], name: &str) -> Option<&'static Opt> {
+    let row = options::find(name).or_else(|| options::find_of_verb(verbs::of_words(words)?.name, name));
+    // After an oci word, `--output` is oci's.
+    row.filter(|row| is_wocis(words) || row.name != OUTPUT)
+}
+
 /// The verb that `--help` or `--version` requests.
-fn help_or_version(arg: &OsStr) -> Option<&'static str> {
+pub(super) fn help_or_version(arg: &OsStr) -> Option<&'static str> {
     match arg.to_str()? {
         "-h" | "--help" => Some(HELP),
         "-V" | VERSION => Some(VERSION),
@@ -350,7 +358,7 @@ fn runs_without_session(words: &[OsString], auth: Option<&str>) -> bool {
 }
 
 /// Splits `--name=value` at its first `=`; anything else is a name alone.
-fn split(arg: &OsStr) -> (&str, Option<&OsStr>) {
+pub(super) fn split(arg: &OsStr) -> (&str, Option<&OsStr>) {
     let bytes = arg.as_bytes();
     let cut = bytes.iter().position(|byte| *byte == b'=').unwrap_or(bytes.len());
     let name = std::str::from_utf8(&bytes[..cut]).unwrap_or_default();

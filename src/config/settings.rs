@@ -8,7 +8,6 @@ use super::secret::{self, KeyringSource, PassphraseSource, SecretSource, Sources
 use super::values::{SetBy, Values, parameters};
 use crate::error::{Error, Given, Result};
 use crate::files::exposed;
-use crate::host::Host;
 use crate::log;
 use crate::oauth::DeviceForm;
 use crate::oauth::discovery::Issuer;

@@ -55,8 +55,9 @@ pub enum Error {
     NotOfVerb { verb: String, word: String },
     // Two requests that exclude each other, or a flag without the verb it belongs to.
     Conflict { one: String, other: String },
-    NotAvailable { what: String },
     UnknownTopic { topic: String, topics: String },
+    // `given` may be empty.
+    NoSuchShell { given: String },
     // A typing error: neither woci nor oci has the word or option, and it is near one of woci's. `meant` is a command.
     UnknownWord { word: String, meant: String },
     UnknownOption { option: String, meant: String },

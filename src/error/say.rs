@@ -67,15 +67,19 @@ impl Error {
                 format!("it cannot be combined with {other}"),
                 "remove one of them",
             ),
-            Self::NotAvailable { what } => wrong(
-                format!("cannot run {what}"),
-                "it is not available in this version",
-                "see `woci --help` for the commands that are",
-            ),
             Self::UnknownTopic { topic, topics } => wrong(
                 format!("cannot run `woci help {topic}`"),
                 "it is neither a verb nor another topic of help",
                 format!("ask for one of these: {topics}"),
+            ),
+            Self::NoSuchShell { given } => wrong(
+                "cannot print a completion script",
+                if given.is_empty() {
+                    "no shell is named".into()
+                } else {
+                    format!("`{given}` is no shell that woci knows")
+                },
+                "name one of these: bash, zsh, fish",
             ),
             Self::UnknownWord { word, meant } => wrong(
                 format!("cannot run `woci {word}`"),
@@ -609,11 +613,13 @@ mod tests {
             Variant::Conflict => {
                 vec![Error::Conflict { one: "--daemon".into(), other: "another command".into() }]
             }
-            Variant::NotAvailable => vec![Error::NotAvailable { what: "`woci status`".into() }],
             Variant::UnknownTopic => vec![Error::UnknownTopic {
                 topic: "sesion".into(),
                 topics: "credential, env, options".into(),
             }],
+            Variant::NoSuchShell => {
+                vec![Error::NoSuchShell { given: "tcsh".into() }, Error::NoSuchShell { given: String::new() }]
+            }
             Variant::UnknownWord => {
                 vec![Error::UnknownWord { word: "logn".into(), meant: "session authenticate".into() }]
             }

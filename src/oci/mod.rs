@@ -4,6 +4,7 @@
 pub mod auth_service;
 mod backup;
 pub mod command_line;
+pub mod completion;
 pub mod config_file;
 pub mod environment;
 pub mod exchange;

@@ -135,6 +135,11 @@ const REGION_VARIABLE: &str = "OCI_REGION_METADATA";
 /// The realm domain of a region that is described nowhere.
 const DOMAIN_VARIABLE: &str = "OCI_DEFAULT_REALM";
 
+/// The names of the regions that woci knows.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    REGIONS.iter().map(|(_, name, _)| *name)
+}
+
 /// The name of a region given by name or key, in any case, as oci accepts it. An unknown name is taken
 /// for a new region. `None` if the text cannot be part of a host name.
 pub fn name(region: &str) -> Option<String> {

@@ -23,7 +23,7 @@ mod passthrough;
 mod renewal;
 mod session;
 mod status;
-mod version;
+pub mod version;
 
 #[derive(Debug)]
 pub struct Verb {
@@ -67,6 +67,12 @@ pub enum Answer {
     By(fn(&Host, Invocation) -> Result<Output>),
     /// `cli`, which writes help from this table and that of the options.
     Help,
+    /// `cli`: the man page.
+    Manual,
+    /// `cli`: the script that makes a shell complete woci.
+    CompletionScript,
+    /// `cli`: what that script asks.
+    Completions,
 }
 
 /// A command line, understood.
@@ -127,11 +133,6 @@ const ROW: Verb = Verb {
     runs_program: false,
     answer: Answer::Help,
 };
-
-/// A verb planned for a later version. Its name is reserved now, so that woci never passes the name
-/// to oci.
-const LATER: Verb =
-    Verb { form: Form::HiddenWords, words: "[WORDS]", answer: Answer::By(not_available), ..ROW };
 
 /// In the order in which help lists them.
 pub const VERBS: &[Verb] = &[
@@ -408,6 +409,27 @@ ends. Each profile has at most one such process. It logs to ~/.oci/sessions/<pro
         ..ROW
     },
     Verb {
+        name: "completion",
+        words: "bash|zsh|fish",
+        summary: "print a script that makes the TAB key complete woci",
+        about: "\
+The shell then completes verbs, options, their values and the names of your profiles. Behind an oci command, it \
+completes what oci does, which takes oci a second or two.
+
+  source <(woci completion bash)     in ~/.bashrc
+  source <(woci completion zsh)      in ~/.zshrc, after compinit
+  woci completion fish | source      in ~/.config/fish/config.fish",
+        answer: Answer::CompletionScript,
+        ..ROW
+    },
+    Verb {
+        name: "manual",
+        summary: "print the man page: woci manual | man -l -",
+        about: "`make install` and the packages install it, so that `man woci` shows it.",
+        answer: Answer::Manual,
+        ..ROW
+    },
+    Verb {
         name: HELP,
         words: "[VERB or topic]",
         summary: "explain a verb or a topic",
@@ -447,8 +469,13 @@ woci runs: if that is a script that runs woci again, woci goes on to the next oc
     },
     Verb { name: DAEMON_PROCESS, form: Form::HiddenWords, answer: Answer::By(daemon::process), ..ROW },
     Verb { name: RENEWAL_PROCESS, form: Form::HiddenWords, answer: Answer::By(renewal::process), ..ROW },
-    Verb { name: "completion", ..LATER },
-    Verb { name: "manual", ..LATER },
+    Verb {
+        name: "__complete",
+        form: Form::HiddenWords,
+        words: "[--] WORDS",
+        answer: Answer::Completions,
+        ..ROW
+    },
 ];
 
 /// The row of this name.
@@ -472,10 +499,6 @@ pub fn of_words(words: &[OsString]) -> Option<&'static Verb> {
         .filter(|verb| matches!(verb.form, Form::Words | Form::HiddenWords))
         .filter(is_asked_for)
         .max_by_key(|verb| verb.name.len())
-}
-
-fn not_available(_: &Host, invocation: Invocation) -> Result<Output> {
-    Err(Error::NotAvailable { what: format!("`woci {}`", invocation.verb.name) })
 }
 
 /// Of a verb that is asked for every profile.

@@ -8,6 +8,7 @@ mod answers; // odd answers: numbers, members that are there twice, breaks, comp
 mod at_rest; // the refresh token on disk: encryption, passphrases, and the prompt on the terminal
 mod auto_refresh; // --auto-refresh: oci as a child process, and a thread that refreshes the session
 mod behind; // auto_refresh: a run that finds a refresh due leaves one process that renews the session
+mod completion; // what bash completes: verbs, options, values, profiles, and behind an oci word what oci does
 mod config; // how both config files, the profile and each value are found, and the errors if they are wrong
 mod config_verbs; // config show, check, set and init
 mod console; // console sessions: the sign-in at Oracle's own page, the renewal, and the sessions that oci has made

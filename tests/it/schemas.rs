@@ -45,6 +45,9 @@ fn every_verb_that_prints_a_document_names_its_schema_and_each_schema_has_a_docu
         if usage.contains(" PROGRAM") {
             words.push("true");
         }
+        if usage.contains(" bash|zsh|fish") {
+            words.push("bash");
+        }
         let run = world.woci(&words).run().ok();
         match (schema, serde_json::from_str(&run.stdout)) {
             (Some(schema), Ok(document)) => {
