@@ -21,6 +21,33 @@ pub fn row(code: u8, what: impl Into<String>, why: impl Into<String>, next: impl
     Said { code, what: what.into(), why: why.into(), next: next.into() }
 }
 
+/// The profile's section of the OCI config is a working login.
+pub fn holds_api_key(path: &Path, profile: &str, given: &Given) -> Said {
+    wrong(
+        format!("cannot put a session into [{profile}] of {}", path.display()),
+        match profile {
+            "DEFAULT" => "it holds an API key that every other profile in the file inherits",
+            _ => "it holds an API key",
+        },
+        format!(
+            "give the session a profile of its own with --profile, or run {} to replace the API key",
+            given.command_with("session authenticate", Some(profile), " --replace-api-key")
+        ),
+    )
+}
+
+/// The session's key needs a passphrase, which woci does not ask for.
+pub fn key_encrypted(path: &Path, profile: &str, given: &Given) -> Said {
+    failed(
+        format!("cannot use the session's key {}", path.display()),
+        "it is encrypted with a passphrase (oci session authenticate --use-passphrase), and woci leaves such a session alone",
+        format!(
+            "use it with oci itself, or run {} for a session that woci keeps",
+            given.command("session authenticate", Some(profile))
+        ),
+    )
+}
+
 /// A verb that runs a program was given none.
 pub fn program_not_named(verb: &str, given: &Given) -> Said {
     wrong(

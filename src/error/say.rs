@@ -5,9 +5,10 @@
 
 use super::phrases::{
     another_issuer, answer_lost, answered, daemon_elsewhere, deviation, failed, failed_elsewhere,
-    missing_advice, no_terminal_to_paste, oauth_words, port_advice, program_missing, program_not_executable,
-    program_not_named, refused_advice, refused_client, row, runner_advice, token_lost, token_newer,
-    two_sources, without_query, words_or_status, wrong, wrong_passphrase,
+    holds_api_key, key_encrypted, missing_advice, no_terminal_to_paste, oauth_words, port_advice,
+    program_missing, program_not_executable, program_not_named, refused_advice, refused_client, row,
+    runner_advice, token_lost, token_newer, two_sources, without_query, words_or_status, wrong,
+    wrong_passphrase,
 };
 use super::{AUTH_SERVICE, Error, Given, Said};
 
@@ -146,17 +147,7 @@ impl Error {
                 why,
                 "correct the setting or the token that it comes from, then run woci again",
             ),
-            Self::SectionHoldsApiKey { path, profile } => wrong(
-                format!("cannot put a session into [{profile}] of {}", path.display()),
-                match profile.as_str() {
-                    "DEFAULT" => "it holds an API key that every other profile in the file inherits",
-                    _ => "it holds an API key",
-                },
-                format!(
-                    "give the session a profile of its own with --profile, or run {} to replace the API key",
-                    given.command_with("session authenticate", Some(profile), " --replace-api-key")
-                ),
-            ),
+            Self::SectionHoldsApiKey { path, profile } => holds_api_key(path, profile, given),
             Self::NoApiKeyKept { path, profile } => failed(
                 format!("cannot restore an API key for profile {profile}"),
                 format!("no {}.woci-backup file has one in [{profile}]", path.display()),
@@ -225,14 +216,7 @@ impl Error {
             Self::File { doing, path, why } => {
                 failed(format!("cannot {doing} {}", path.display()), why, "correct that, then run woci again")
             }
-            Self::KeyEncrypted { path, profile } => failed(
-                format!("cannot use the session's key {}", path.display()),
-                "it is encrypted with a passphrase (oci session authenticate --use-passphrase), and woci leaves such a session alone",
-                format!(
-                    "use it with oci itself, or run {} for a session that woci keeps",
-                    given.command("session authenticate", Some(profile))
-                ),
-            ),
+            Self::KeyEncrypted { path, profile } => key_encrypted(path, profile, given),
             Self::Key { path, why } => failed(
                 format!("cannot use the private key {}", path.display()),
                 why,
