@@ -179,6 +179,10 @@ impl Faults {
         self.lock().entry(grant).or_default().push_back(fault);
     }
 
+    pub fn end(&self, grant: Grant) {
+        self.lock().remove(&grant);
+    }
+
     /// Answers a request: with the answer of `process`, unless a fault is due.
     pub fn answer(&self, grant: Grant, stream: TcpStream, process: impl FnOnce() -> Response) {
         let Some(fault) = self.next(grant) else {
