@@ -18,7 +18,7 @@ mod terminal;
 pub use acl::{acl, set_acl};
 pub use disk::{open_without_links, sync, user};
 pub use memory::Allocator;
-pub use piped::{How, run_piped};
+pub use piped::{How, output, run_piped};
 pub use process::{
     Process, SupervisedChild, begin, command_line, detach, exec, forbid_core_dumps, forget_variable,
     hold_signals, spawn, spawn_detached, stop_signals, try_descriptors, try_threads,

@@ -476,8 +476,8 @@ fn command_line_by_proc(pid: u32) -> Option<String> {
 fn command_line_by_ps(pid: u32) -> Option<String> {
     let mut ps = Command::new("/bin/ps");
     ps.args(["-ww", "-o", "args=", "-p", &pid.to_string()]).stdin(Stdio::null()).stderr(Stdio::null());
-    let said = ps.output().ok()?;
-    said.status.success().then(|| String::from_utf8_lossy(&said.stdout).trim_end().to_owned())
+    let (status, said) = super::piped::output(&mut ps).ok()?;
+    status.success().then(|| String::from_utf8_lossy(&said).trim_end().to_owned())
 }
 
 #[cfg(test)]
