@@ -70,6 +70,9 @@ pub fn resolve(base: &str, reference: &str) -> String {
     let (authority, rest) = split_authority(base);
     let base_path = &rest[..rest.find(['?', '#']).unwrap_or(rest.len())];
     let (path, query) = reference.split_at(reference.find(['?', '#']).unwrap_or(reference.len()));
+    let base_query = &rest[base_path.len()..rest.find('#').unwrap_or(rest.len())];
+    // A reference without a path and a query means the base with its own query.
+    let own_query = if path.is_empty() && !query.starts_with('?') { base_query } else { "" };
     let path = match path {
         "" => base_path.to_owned(),
         absolute if absolute.starts_with('/') => absolute.to_owned(),
@@ -77,7 +80,7 @@ pub fn resolve(base: &str, reference: &str) -> String {
             format!("{}/{relative}", base_path.rsplit_once('/').map_or("", |(folder, _)| folder))
         }
     };
-    format!("{scheme}://{authority}{}{query}", without_dots(&path))
+    format!("{scheme}://{authority}{}{own_query}{query}", without_dots(&path))
 }
 
 /// The path without the segments `.` and `..` (RFC 3986 section 5.2.4).
@@ -260,7 +263,7 @@ mod tests {
         }
     }
 
-    /// The examples of RFC 3986 section 5.4, apart from those with a fragment.
+    /// Examples of RFC 3986 section 5.4.
     #[test]
     fn a_reference_is_resolved_as_the_rfc_says() {
         for (reference, url) in [
@@ -273,7 +276,9 @@ mod tests {
             ("?y", "http://a/b/c/d;p?y"),
             ("g?y", "http://a/b/c/g?y"),
             (";x", "http://a/b/c/;x"),
-            ("", "http://a/b/c/d;p"),
+            ("", "http://a/b/c/d;p?q"),
+            ("#s", "http://a/b/c/d;p?q#s"),
+            ("?y#s", "http://a/b/c/d;p?y#s"),
             (".", "http://a/b/c/"),
             ("./", "http://a/b/c/"),
             ("..", "http://a/b/"),
