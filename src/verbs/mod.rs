@@ -19,6 +19,9 @@ mod passthrough;
 mod session;
 mod version;
 
+#[cfg(fuzzing)]
+pub use kube::fuzz;
+
 #[derive(Debug)]
 pub struct Verb {
     /// The words that ask for it, or the option that does.
