@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use super::manager::Manager;
-use crate::ini::{self, Change, Sections, edit, sections};
+use crate::ini::{self, Change, LineKind, Sections, edit};
 
 /// Reads a JSON array of texts from stdin, each as oci reads its config. The default section's name is the
 /// argument. Prints for each text its sections, or the line at which it is refused and whether that number
@@ -168,7 +168,7 @@ fn ini_reads_and_refuses_the_same_texts_as_python() {
         let Some(answers) = python(defaults, &texts) else { return };
         let mut read_by_both = 0;
         for (text, answer) in texts.iter().zip(&answers) {
-            match (sections(text, Some(defaults)), sections_of(answer)) {
+            match (ini::sections(text, Some(defaults)), sections_of(answer)) {
                 (Ok(ours), Some(theirs)) => {
                     read_by_both += 1;
                     assert_eq!(ours, theirs, "{text:?}");
@@ -217,7 +217,7 @@ fn python_reads_an_edited_text_as_the_old_one_with_the_changes() {
     let edited: Vec<(usize, &str, String)> = texts
         .iter()
         .enumerate()
-        .filter(|(_, text)| sections(text, Some("DEFAULT")).is_ok())
+        .filter(|(_, text)| ini::sections(text, Some("DEFAULT")).is_ok())
         .map(|(n, text)| {
             let section = dice.one(&sections);
             (n, section, edit(text, section, &CHANGES).unwrap())
@@ -228,7 +228,7 @@ fn python_reads_an_edited_text_as_the_old_one_with_the_changes() {
     let Some(answers) = python("DEFAULT", &after) else { return };
     for ((n, section, after), answer) in edited.iter().zip(&answers) {
         let before = &texts[*n];
-        let mut wanted = sections(before, Some("DEFAULT")).unwrap();
+        let mut wanted = ini::sections(before, Some("DEFAULT")).unwrap();
         let keys = wanted.entry((*section).to_owned()).or_default();
         keys.remove("user");
         keys.insert("key_file".to_owned(), "/new".to_owned());
@@ -268,7 +268,7 @@ fn an_edit_changes_no_other_line() {
         kept.map(|line| line.whole.to_owned()).collect()
     };
     let mut dice = Dice(0xdead_beef_0bad_cafe);
-    for text in dice.texts(COUNT).iter().filter(|text| sections(text, Some("DEFAULT")).is_ok()) {
+    for text in dice.texts(COUNT).iter().filter(|text| ini::sections(text, Some("DEFAULT")).is_ok()) {
         let section = dice.one(&["prod", "dev", "DEFAULT"]);
         let before = without(text, section);
         let after = without(&edit(text, section, &CHANGES).unwrap(), section);

@@ -1,7 +1,7 @@
 //! The check of configured URLs, and the encoding of forms and queries
 //! (application/x-www-form-urlencoded, RFC 6749 appendix B).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// Whether tokens may be sent to a URL: it has to be https, or http to a loopback host.
 ///
@@ -26,8 +26,15 @@ pub fn check(url: &str) -> Result<(), String> {
     if port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) {
         return Err("its port is not a number from 1 to 65535".into());
     }
-    if host.contains(|c: char| !c.is_ascii_alphanumeric() && !"-._:[]".contains(c)) {
-        return Err("its host name holds a character that no host name has".into());
+    let in_brackets = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match in_brackets {
+        Some(address) if address.parse::<Ipv6Addr>().is_err() => {
+            return Err("what it has in brackets is no IPv6 address".into());
+        }
+        None if host.contains(|c: char| !c.is_ascii_alphanumeric() && !"-._".contains(c)) => {
+            return Err("its host name holds a character that no host name has".into());
+        }
+        _ => {}
     }
     match scheme.to_ascii_lowercase().as_str() {
         "https" => Ok(()),
@@ -232,6 +239,11 @@ mod tests {
             "https://a\nb/",
             "https://ä/",
             "https://a\\b/",
+            "https://]idp.example.com/",
+            "https://[::1][::1]/",
+            "https://[idp.example.com]/",
+            "https://a:b:80/",
+            "http://[127.0.0.1]/",
         ] {
             assert!(check(url).is_err(), "{url}");
         }

@@ -5,6 +5,7 @@ promises, and panics if that does not hold. The INI reading is compared with Pyt
 the form and URL code with Python's urllib and a reading of the RFCs that is written here."""
 import configparser
 import io
+import ipaddress
 import itertools
 import json
 import os
@@ -243,14 +244,23 @@ def may_get_a_token(text):
         return False
     scheme, name = found.group(1).lower(), authority.group(1)
     if name.startswith("["):
-        if not re.fullmatch(r"\[[A-Za-z0-9._:-]+\]", name):
+        try:
+            ipaddress.IPv6Address(name[1:-1])
+        except ValueError:
             return False
-    return scheme == "https" or scheme == "http" and name.lower() in ("localhost", "127.0.0.1", "[::1]")
+    return scheme == "https" or scheme == "http" and is_loopback(name)
+
+
+def is_loopback(name):
+    try:
+        return name.lower().removesuffix(".") == "localhost" or ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def resolved(reference):
     """RFC 3986 section 5.2.2 by its pseudo-code, at https://idp.example.com/a/b?c."""
-    scheme, authority, path, query, fragment = re.fullmatch(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", reference, re.S).groups()
+    scheme, authority, path, query, fragment = re.fullmatch(r"(?:([^:/?#]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", reference, re.S).groups()
     if scheme is not None:
         return reference
     if authority is not None:

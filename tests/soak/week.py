@@ -33,6 +33,8 @@ LIFE = 12 * HOUR
 DUE = LIFE // 2
 # After the last obstacle, in real seconds: a daemon sleeps 30 s at most, and fails at most once more.
 FRESH_WITHIN = 60
+# The longest sleep of a daemon is 30 s; the rest is for a busy machine.
+SLEEP = 50
 # Between two renewals of a key, less than DUE: what a clock that was read twice may differ by.
 SLACK = 10 * 60
 PASSPHRASE = "soak passphrase canary 77"
@@ -121,6 +123,15 @@ class Profile:
         except (OSError, ValueError, IndexError):
             return False
 
+    def is_on_time(self):
+        """The token was renewed when that was due: a daemon finds it out half a minute later at most."""
+        try:
+            known = claims((self.folder / "token").read_text())
+        except (OSError, ValueError, IndexError):
+            return False
+        now = self.week.clock.now()
+        return known["exp"] > now and now - known["iat"] < DUE + SLEEP * RATE
+
     def daemon(self):
         """The PID of the daemon, by its command line: its files may be lost."""
         for pid, argv in processes(self.week.mark):
@@ -200,15 +211,17 @@ class Week:
         # The last obstacle leaves a minute to become fresh in, and the end needs some time too.
         until = self.part.began + self.part.seconds - FRESH_WITHIN - 20
         while time.monotonic() < until:
-            name = self.dice.choice(OBSTACLES)
-            with self.part.holds(f"obstacle {name}"):
-                getattr(self, name)()
-                self.counts[name] += 1
-            self.trouble(0)
-            self.pause(self.dice.uniform(2, 12), until)
-            if not self.counts["all obstacles"] % 3:
-                self.samples()
-            self.counts["all obstacles"] += 1
+            for _ in range(self.dice.randrange(1, 5)):
+                name = self.dice.choice(OBSTACLES)
+                with self.part.holds(f"obstacle {name}"):
+                    getattr(self, name)()
+                    self.counts[name] += 1
+                self.trouble(0)
+                self.pause(self.dice.uniform(1, 8), until)
+            # Then all profiles have a minute, and `watches` looks at them for another while.
+            self.pause(self.troubled_until + FRESH_WITHIN + self.dice.uniform(15, 60) - time.monotonic(), until)
+            self.counts["quiet times"] += time.monotonic() < until
+            self.samples()
 
     def thread(self, act, *args):
         def run():
@@ -249,7 +262,7 @@ class Week:
                 code, why = profile.sign_in()
                 if code == 0:
                     # Console sessions end; other ones are lost if the dice kill a run in the documented window.
-                    assert profile.kind == "console" or profile.kills or self.counts["drop"], f"{profile.name} was lost by nobody's doing: {err}"
+                    assert profile.kind == "console" or profile.kills, f"{profile.name} was lost by nobody's doing: {err}"
                     profile.lost += profile.kind != "console"
                     profile.excused += 1
                 elif not self.is_troubled():
@@ -278,14 +291,15 @@ class Week:
                 raise AssertionError(f"token and key of {profile.name} do not belong together")
 
     def watches(self):
-        """Each profile is fresh within a minute of the last obstacle."""
+        """Within a minute of the last obstacle, each profile is fresh, and its token not older than the schedule allows."""
         while not self.ending.wait(1):
             for profile in self.profiles:
-                if profile.is_fresh() or self.is_troubled():
+                if self.is_troubled() or profile.is_on_time():
                     profile.stale_since = None
                     continue
                 profile.stale_since = profile.stale_since or time.monotonic()
-                if time.monotonic() - profile.stale_since > 5 and profile.kind != "console":
+                # If a console session has ended, its next caller signs in.
+                if time.monotonic() - profile.stale_since > (20 if profile.kind == "console" else 5):
                     raise AssertionError(f"{profile.name} is not fresh {FRESH_WITHIN} s after the last obstacle: {self.status(profile)}")
 
     def status(self, profile):
@@ -400,7 +414,7 @@ class Week:
         self.check_ledger()
         days = (self.clock.now() - self.began_wall) / (24 * HOUR)
         kinds = ", ".join(f"{self.counts[name]} {name}" for name in dict.fromkeys(OBSTACLES))
-        self.part.figure(f"{days:.1f} days in {(time.monotonic() - self.began_real) / 60:.1f} min: {kinds}; {self.counts['hours suspended']} hours suspended")
+        self.part.figure(f"{days:.1f} days in {(time.monotonic() - self.began_real) / 60:.1f} min: {kinds}; {self.counts['hours suspended']} hours suspended; {self.counts['quiet times']} quiet times, in which all were fresh and renewed when due")
         codes = sum((profile.codes for profile in self.profiles), collections.Counter())
         self.part.figure(f"{sum(codes.values())} runs of woci, exit codes {dict(codes)}; {self.counts['reads']} reads of token and key, {self.counts['retries']} retried")
 
