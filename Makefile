@@ -51,7 +51,7 @@ SIM = $(TARGET_DIR)/debug/examples/sim
 GLIBC = $(patsubst %-linux-musl,%-linux-gnu,$(filter %-linux-musl,$(TARGET)))
 
 .DEFAULT_GOAL := build
-.PHONY: help build printer sim demo test test-static test-arm64 lint bench bless e2e install dist dist-check publish clean
+.PHONY: help build printer sim demo test test-static test-arm64 lint bench bless e2e soak install dist dist-check publish clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -108,6 +108,15 @@ bless: ## rewrite the golden files in fixtures/ from what woci says now
 e2e: build sim ## journeys with the real oci, kubectl and providers
 	@echo 'running whole journeys with the real programs (they are installed first; several minutes)'
 	@WOCI_BIN='$(abspath $(WOCI))' tests/e2e/run
+
+# MINUTES=5 is a slice of each part. `tests/soak/run --help` says how one part or one seed is run again. The fast clock
+# is loaded into a woci for glibc, the debug one.
+MINUTES = 60
+SOAK =
+soak: build sim ## what is promised about months, crowds, crashes and hostile input (MINUTES=5 for a slice)
+	@echo 'building woci with debug information (a few minutes the first time)'
+	@cargo build --locked --bin woci
+	@WOCI_BIN='$(abspath $(WOCI))' tests/soak/run --minutes '$(MINUTES)' $(SOAK)
 
 # The new file is renamed over the old one, so that a running woci is not disturbed and nobody starts half a
 # program. A symlink of that name (the older tool is installed as one) is replaced; the file it points to is left

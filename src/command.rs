@@ -250,6 +250,25 @@ fn status_in_words(status: ExitStatus) -> String {
     }
 }
 
+/// A line that a program printed, and a command of the configuration, of any bytes.
+#[cfg(fuzzing)]
+pub fn fuzz(bytes: &[u8]) {
+    if let Ok(Some(line)) = secret::one_line(bytes) {
+        assert!(!line.expose().is_empty() && !line.expose().contains(char::is_control));
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let _ = Command::new("client_secret_command", text, Path::new("/home/ada"), &[]);
+    // Words in single quotes come back as they are.
+    if let Ok(words) = words(text) {
+        let quoted: Vec<String> =
+            words.iter().map(|word| format!("'{}'", word.replace('\'', r"'\''"))).collect();
+        let again = split(quoted.join(" ").as_bytes());
+        assert!(
+            !again.is_open && again.words.iter().map(Vec::as_slice).eq(words.iter().map(String::as_bytes))
+        );
+    }
+}
+
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test's own files")]
 mod tests {

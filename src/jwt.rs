@@ -34,6 +34,22 @@ pub fn moment(claim: &Value) -> Option<UnixTime> {
     (0..=LAST_MOMENT).contains(&seconds).then_some(UnixTime(seconds))
 }
 
+/// Each claim of a token is a moment or none, whatever it holds.
+#[cfg(fuzzing)]
+pub fn fuzz(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    // Few texts are base64url, so the claims are also taken as they are.
+    let encoded = claims(&format!("e30.{}.s", URL_SAFE_NO_PAD.encode(text)));
+    let bare: Option<Map<String, Value>> = serde_json::from_str(text).ok();
+    for claims in [claims(text), encoded.clone()] {
+        for moment in claims.iter().flatten().filter_map(|(_, claim)| moment(claim)) {
+            assert!((0..=LAST_MOMENT).contains(&moment.0));
+            assert_eq!(moment.to_string().len(), "2026-01-01T00:00:00Z".len());
+        }
+    }
+    assert_eq!(encoded, bare);
+}
+
 #[cfg(test)]
 mod tests {
     use super::claims;

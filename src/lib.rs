@@ -135,11 +135,14 @@ pub fn main(args: Vec<OsString>) -> u8 {
 /// Entrances for fuzzers (tests/fuzz): bytes go into each parser, and the results are checked.
 #[cfg(fuzzing)]
 pub mod entry_points {
-    pub use crate::config::fuzz::{ini, manager};
-    pub use crate::oauth::fuzz::{discovery, form, token_answer};
-    pub use crate::oci::fuzz::{key, upst};
+    pub use crate::command::fuzz as command;
+    pub use crate::config::fuzz::{ini, ini_reading, manager};
+    pub use crate::jwt::fuzz as jwt;
+    pub use crate::oauth::fuzz::{device_answer, discovery, form, readings, token_answer};
+    pub use crate::oci::fuzz::{exchange_answer, key, upst};
     pub use crate::signin::fuzz::{callback, console_answer};
     pub use crate::store::fuzz::{envelope, record};
+    pub use crate::verbs::fuzz::{exec_info, kubeconfig};
 
     /// Arguments with a zero byte between them.
     pub fn argv(bytes: &[u8]) {

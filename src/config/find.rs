@@ -339,6 +339,12 @@ pub mod fuzz {
         assert_eq!(ini::edit(&edited, section, &changes).expect("it was checked"), edited);
     }
 
+    /// The sections of a text as woci reads it, for a comparison with Python's configparser; null if it is refused.
+    pub fn ini_reading(text: &str) -> serde_json::Value {
+        ini::sections(text, Some(DEFAULT))
+            .map_or(serde_json::Value::Null, |sections| serde_json::json!(sections))
+    }
+
     pub fn manager(bytes: &[u8]) {
         let Ok(manager) = Manager::read(Path::new("/m"), bytes) else { return };
         let profile = manager.sections.first().cloned().unwrap_or_default();

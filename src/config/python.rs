@@ -1,7 +1,6 @@
 //! Compares `ini` and `manager` with Python's configparser, which reads, refuses and checks the edits of
 //! thousands of generated texts. Without a `python3` on PATH, these tests print that they are skipped.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use super::manager::Manager;
-use crate::ini::{self, Change, LineKind, edit};
+use crate::ini::{self, Change, LineKind, Sections, edit};
 
 /// Reads a JSON array of texts from stdin, each as oci reads its config. The default section's name is the
 /// argument. Prints for each text its sections, or the line at which it is refused and whether that number
@@ -33,8 +32,6 @@ def read(text):
 json.dump([read(text) for text in json.load(sys.stdin)], sys.stdout)
 "#;
 
-type Sections = BTreeMap<String, BTreeMap<String, String>>;
-
 fn python(default_section: &str, texts: &[String]) -> Option<Vec<Value>> {
     let started = Command::new("python3")
         .args(["-c", PYTHON, default_section])
@@ -54,37 +51,6 @@ fn python(default_section: &str, texts: &[String]) -> Option<Vec<Value>> {
 
 fn sections_of(answer: &Value) -> Option<Sections> {
     answer.get("sections").map(|sections| serde_json::from_value(sections.clone()).unwrap())
-}
-
-/// The sections of a text as `ini` reads them.
-fn read(text: &str, defaults: Option<&str>) -> Result<Sections, ini::Fault> {
-    ini::check(text, defaults, |_, _| false)?;
-    let mut sections = Sections::new();
-    let (mut section, mut key, mut blanks) = (String::new(), String::new(), 0);
-    for line in ini::lines(text) {
-        match line?.kind {
-            LineKind::Section(name) => {
-                name.clone_into(&mut section);
-                if defaults != Some(name) {
-                    sections.entry(section.clone()).or_default();
-                }
-            }
-            LineKind::Key { name, value, .. } => {
-                key = ini::lower(name).into_owned();
-                blanks = 0;
-                sections.entry(section.clone()).or_default().insert(key.clone(), value.to_owned());
-            }
-            LineKind::Blank => blanks += 1,
-            LineKind::Comment => {}
-            LineKind::Continuation(more) => {
-                let value = sections.get_mut(&section).unwrap().get_mut(&key).unwrap();
-                value.push_str(&"\n".repeat(blanks + 1));
-                value.push_str(more);
-                blanks = 0;
-            }
-        }
-    }
-    Ok(sections)
 }
 
 /// A deterministic pseudo-random generator (xorshift64).
@@ -202,7 +168,7 @@ fn ini_reads_and_refuses_the_same_texts_as_python() {
         let Some(answers) = python(defaults, &texts) else { return };
         let mut read_by_both = 0;
         for (text, answer) in texts.iter().zip(&answers) {
-            match (read(text, Some(defaults)), sections_of(answer)) {
+            match (ini::sections(text, Some(defaults)), sections_of(answer)) {
                 (Ok(ours), Some(theirs)) => {
                     read_by_both += 1;
                     assert_eq!(ours, theirs, "{text:?}");
@@ -251,7 +217,7 @@ fn python_reads_an_edited_text_as_the_old_one_with_the_changes() {
     let edited: Vec<(usize, &str, String)> = texts
         .iter()
         .enumerate()
-        .filter(|(_, text)| read(text, Some("DEFAULT")).is_ok())
+        .filter(|(_, text)| ini::sections(text, Some("DEFAULT")).is_ok())
         .map(|(n, text)| {
             let section = dice.one(&sections);
             (n, section, edit(text, section, &CHANGES).unwrap())
@@ -262,7 +228,7 @@ fn python_reads_an_edited_text_as_the_old_one_with_the_changes() {
     let Some(answers) = python("DEFAULT", &after) else { return };
     for ((n, section, after), answer) in edited.iter().zip(&answers) {
         let before = &texts[*n];
-        let mut wanted = read(before, Some("DEFAULT")).unwrap();
+        let mut wanted = ini::sections(before, Some("DEFAULT")).unwrap();
         let keys = wanted.entry((*section).to_owned()).or_default();
         keys.remove("user");
         keys.insert("key_file".to_owned(), "/new".to_owned());
@@ -302,7 +268,7 @@ fn an_edit_changes_no_other_line() {
         kept.map(|line| line.whole.to_owned()).collect()
     };
     let mut dice = Dice(0xdead_beef_0bad_cafe);
-    for text in dice.texts(COUNT).iter().filter(|text| read(text, Some("DEFAULT")).is_ok()) {
+    for text in dice.texts(COUNT).iter().filter(|text| ini::sections(text, Some("DEFAULT")).is_ok()) {
         let section = dice.one(&["prod", "dev", "DEFAULT"]);
         let before = without(text, section);
         let after = without(&edit(text, section, &CHANGES).unwrap(), section);

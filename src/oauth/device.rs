@@ -159,6 +159,18 @@ fn seconds(value: &Value) -> Option<u64> {
     }
 }
 
+/// What a person is shown of an answer is one printable line, and a page that may be opened.
+#[cfg(fuzzing)]
+pub fn fuzz(bytes: &[u8]) {
+    let Ok(document) = serde_json::from_slice::<Map<String, Value>>(bytes) else { return };
+    let Ok(code) = device_code(&document) else { return };
+    assert!(printable::line(&code.user_code) == code.user_code && token::is_token(code.code.expose()));
+    for page in [Some(&code.verification_uri), code.complete_uri.as_ref()].into_iter().flatten() {
+        assert!(page.bytes().all(|byte| byte.is_ascii_graphic()) && page.contains("://"));
+    }
+    assert!(code.life.as_secs() <= LONGEST_LIFE && code.interval.as_secs() >= 1);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

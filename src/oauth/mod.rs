@@ -87,6 +87,7 @@ pub struct Tokens {
 
 #[cfg(fuzzing)]
 pub mod fuzz {
+    pub use crate::oauth::device::fuzz as device_answer;
     pub use crate::oauth::discovery::fuzz as discovery;
     pub use crate::oauth::token::fuzz as token_answer;
 
@@ -99,5 +100,20 @@ pub mod fuzz {
         if let Ok(url) = std::str::from_utf8(bytes) {
             let _ = (crate::oauth::url::check(url), crate::oauth::url::host(url));
         }
+    }
+
+    /// What the form and URL code makes of a text, for a comparison with a second reading of the RFCs: the pairs of a
+    /// form, the text encoded, whether a token may be sent to it, its host, and what it means at a base.
+    pub fn readings(text: &str) -> serde_json::Value {
+        use crate::oauth::url;
+
+        let is_url = url::check(text).is_ok();
+        serde_json::json!({
+            "pairs": url::parse_form(text.as_bytes()),
+            "encoded": url::encode(text),
+            "is_url": is_url,
+            "host": is_url.then(|| url::host(text)),
+            "resolved": url::resolve("https://idp.example.com/a/b?c", text),
+        })
     }
 }

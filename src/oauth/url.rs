@@ -89,6 +89,9 @@ pub fn resolve(base: &str, reference: &str) -> String {
     let (authority, rest) = split_authority(base);
     let base_path = &rest[..rest.find(['?', '#']).unwrap_or(rest.len())];
     let (path, query) = reference.split_at(reference.find(['?', '#']).unwrap_or(reference.len()));
+    let base_query = &rest[base_path.len()..rest.find('#').unwrap_or(rest.len())];
+    // A reference without a path and a query means the base with its own query.
+    let own_query = if path.is_empty() && !query.starts_with('?') { base_query } else { "" };
     let path = match path {
         "" => base_path.to_owned(),
         absolute if absolute.starts_with('/') => absolute.to_owned(),
@@ -96,7 +99,7 @@ pub fn resolve(base: &str, reference: &str) -> String {
             format!("{}/{relative}", base_path.rsplit_once('/').map_or("", |(folder, _)| folder))
         }
     };
-    format!("{scheme}://{authority}{}{query}", without_dots(&path))
+    format!("{scheme}://{authority}{}{own_query}{query}", without_dots(&path))
 }
 
 /// The path without the segments `.` and `..` (RFC 3986 section 5.2.4).
@@ -265,6 +268,11 @@ mod tests {
             "https://h/%zz",
             "https://h/%4",
             "https://h/?a=%",
+            "https://]idp.example.com/",
+            "https://[::1][::1]/",
+            "https://[idp.example.com]/",
+            "https://a:b:80/",
+            "http://[127.0.0.1]/",
         ] {
             assert!(check(url).is_err(), "{url}");
         }
@@ -296,7 +304,7 @@ mod tests {
         }
     }
 
-    /// The examples of RFC 3986 section 5.4, apart from those with a fragment.
+    /// Examples of RFC 3986 section 5.4.
     #[test]
     fn a_reference_is_resolved_as_the_rfc_says() {
         for (reference, url) in [
@@ -309,7 +317,9 @@ mod tests {
             ("?y", "http://a/b/c/d;p?y"),
             ("g?y", "http://a/b/c/g?y"),
             (";x", "http://a/b/c/;x"),
-            ("", "http://a/b/c/d;p"),
+            ("", "http://a/b/c/d;p?q"),
+            ("#s", "http://a/b/c/d;p?q#s"),
+            ("?y#s", "http://a/b/c/d;p?y#s"),
             (".", "http://a/b/c/"),
             ("./", "http://a/b/c/"),
             ("..", "http://a/b/"),

@@ -66,3 +66,23 @@ pub fn issued_token(endpoint: &Endpoint<'_>, document: &Map<String, Value>) -> R
         _ => Err(bad_answer(endpoint, "it holds no token")),
     }
 }
+
+/// An answer of the identity domain: a token that needs no escaping, or an error without the request's secrets.
+#[cfg(fuzzing)]
+pub fn fuzz(bytes: &[u8]) {
+    use crate::oauth::http::Answer;
+
+    let Some((first, body)) = bytes.split_first() else { return };
+    let endpoint = Endpoint { what: EXCHANGE, url: "https://idcs.example.com/oauth2/v1/token" };
+    let secret = Secret::new("S3cr3t canary".into());
+    let answer = Answer::of([200, 400, 401, 503][usize::from(first % 4)], body);
+    let token = success_document(&endpoint, &answer, &[&secret])
+        .and_then(|document| issued_token(&endpoint, &document));
+    match token {
+        Ok(token) => {
+            assert!(is_token(token.expose()));
+            crate::oci::fuzz::upst(token.expose().as_bytes());
+        }
+        Err(e) => assert!(!e.to_string().contains(secret.expose())),
+    }
+}

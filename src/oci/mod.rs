@@ -19,6 +19,7 @@ pub use upst::{Identity, Upst, is_ocid};
 
 #[cfg(fuzzing)]
 pub mod fuzz {
+    pub use crate::oci::exchange::fuzz as exchange_answer;
     use crate::oci::{PrivateKey, Upst};
 
     /// A text that is accepted as a token needs no escaping in a header or in a quoted string.

@@ -86,6 +86,8 @@ pub fn ask<'a>(
 
 #[cfg(fuzzing)]
 pub mod fuzz {
+    use std::sync::LazyLock;
+
     use crate::oci::PrivateKey;
     use crate::signin::console::answer::{self, Answer};
     use crate::signin::loopback::callback::{self, Callback};
@@ -106,12 +108,15 @@ pub mod fuzz {
             let _ = callback::read_pasted(target, "http://127.0.0.1:8181/callback", STATE, None);
         }
     }
+
     /// A fragment without this sign-in's nonce is not its answer. No input holds the nonce: the vectors have another.
     pub fn console_answer(bytes: &[u8]) {
+        static KEY: LazyLock<PrivateKey> = LazyLock::new(|| {
+            PrivateKey::parse(include_bytes!("../../fixtures/keys/session.pem")).expect("it is a key")
+        });
         const NONCE: &str = "fuzzed-nonce-that-is-in-no-vector-0123456789";
-        let key = PrivateKey::parse(include_bytes!("../../fixtures/keys/session.pem")).expect("it is a key");
         let fragment = String::from_utf8_lossy(bytes);
-        assert!(!matches!(answer::read(&fragment, NONCE, key.public()), Answer::Token(_)));
+        assert!(!matches!(answer::read(&fragment, NONCE, KEY.public()), Answer::Token(_)));
         let _ = Request::parse(bytes.to_vec(), Accepts::GetsAndForms);
     }
 }

@@ -22,7 +22,7 @@ pub use disk::{open_without_links, sync, user};
 pub use execute::{exec, leave_behind, let_go};
 pub use memory::Allocator;
 pub use others::{Mark, Process, command_line};
-pub use piped::{How, run_piped};
+pub use piped::{How, output, run_piped};
 pub use process::{
     SupervisedChild, begin, begin_spending, detach, end_spending, forbid_core_dumps, forget_variable,
     hold_signals, settle, spawn, spawn_detached, stop_signals, try_descriptors, try_threads,

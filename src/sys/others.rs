@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 #[cfg(target_os = "linux")]
 use std::ptr;
 
+use super::piped::output;
 use super::process::send;
 
 /// A process that may be asked to end once more is known about it. On Linux its PID cannot pass to another process
@@ -124,8 +125,8 @@ fn command_line_by_ps(pid: u32) -> Option<String> {
 fn by_ps(pid: u32, what: &str) -> Option<String> {
     let mut ps = Command::new("/bin/ps");
     ps.args(["-ww", "-o", what, "-p", &pid.to_string()]).stdin(Stdio::null()).stderr(Stdio::null());
-    let said = ps.output().ok()?;
-    said.status.success().then(|| String::from_utf8_lossy(&said.stdout).trim_end().to_owned())
+    let (status, said) = output(&mut ps).ok()?;
+    status.success().then(|| String::from_utf8_lossy(&said).trim_end().to_owned())
 }
 
 #[cfg(test)]

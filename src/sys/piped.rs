@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Read, Write as _};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{mem, ptr};
@@ -84,6 +84,19 @@ pub fn run_piped(
         wait(pipes.into_iter().flatten(), stdin.as_ref().map(|(pipe, _)| pipe.as_raw_fd()));
     };
     Ok(Ended { how, stdout: out, stderr: err })
+}
+
+/// Runs the program, and returns its status and what it wrote to stdout. std's `Command::output` panics if the pipe
+/// cannot be read.
+pub fn output(command: &mut Command) -> io::Result<(ExitStatus, Vec<u8>)> {
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    let mut stdout = child.stdout.take().expect("it is piped");
+    let mut out = Vec::new();
+    let read = stdout.read_to_end(&mut out);
+    // The program ends if it goes on writing after a failed read.
+    drop(stdout);
+    let status = child.wait()?;
+    read.map(|_| (status, out))
 }
 
 /// The program while it runs. If it is dropped before the program has ended, the program's process group is killed.

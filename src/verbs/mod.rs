@@ -25,6 +25,9 @@ mod session;
 mod status;
 pub mod version;
 
+#[cfg(fuzzing)]
+pub use kube::fuzz;
+
 #[derive(Debug)]
 pub struct Verb {
     /// The words that ask for it, or the option that does.

@@ -1,6 +1,7 @@
 """woci's own simulator (tests/sim) in a process of its own: a provider, an identity domain, and Oracle's sign-in."""
 import json
 import subprocess
+import threading
 
 from harness import ROOT, Home, Skip, write
 
@@ -12,6 +13,7 @@ class Sim:
         if not SIM.exists():
             raise Skip(f"{SIM} is not built (cargo build --example sim)")
         self.process = subprocess.Popen([SIM, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+        self.asking = threading.Lock()
         lines = b""
         while not lines.endswith(b"\n}\n"):
             lines += self.process.stdout.readline()
@@ -20,9 +22,14 @@ class Sim:
 
     def seen(self, command=""):
         """The console's sign-ins, refreshes, tokens and refusals. The command `end` ends all of its sessions first."""
-        self.process.stdin.write(command.encode() + b"\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        with self.asking:
+            self.process.stdin.write(command.encode() + b"\n")
+            self.process.stdin.flush()
+            return json.loads(self.process.stdout.readline())
+
+    def order(self, **order):
+        """Gives an order (tests/sim/serve.rs), and returns the state of the provider and the domain."""
+        return self.seen(json.dumps(order))
 
     @property
     def issued(self):

@@ -70,6 +70,18 @@ fn super_stays_inside_a_room() {
     }
 }
 
+/// Both panic if the pipe cannot be read; `sys::output` and `sys::run_piped` return that as an error.
+#[test]
+fn no_program_is_run_by_a_function_of_std_that_panics() {
+    // A file with tests outside of `mod tests` is for tests alone.
+    for source in sources().into_iter().filter(|source| !source.without_tests().contains("#[test]")) {
+        for (at, line) in source.code_without_tests() {
+            let code = line.replace(".buffers.output()", "");
+            assert!(!code.contains(".output()") && !code.contains(".wait_with_output()"), "{at}: {line}");
+        }
+    }
+}
+
 #[test]
 fn a_file_says_what_it_owns_and_is_not_too_long() {
     for source in sources() {

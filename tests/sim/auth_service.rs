@@ -12,9 +12,6 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-/// How far the date of a signature may be from the service's clock, in seconds.
-const SKEW: i64 = 300;
-
 /// The headers of a signature, in their order.
 const SIGNED: &str = "date (request-target) host content-length content-type x-content-sha256";
 
@@ -56,7 +53,7 @@ impl Console {
     fn refreshed(&self, request: &Request, rules: &Rules) -> Result<Value, Refused> {
         let current = current_token(request)?;
         let signature = signature(request, &current)?;
-        timely(header(request, "date")?, rules.now())?;
+        timely(header(request, "date")?, rules.now(), rules.clock_skew)?;
         let mut ledger = self.ledger();
         let known = |tokens: &Vec<String>| tokens.contains(&current);
         let session = ledger.sessions.iter().position(|session| known(&session.tokens));
@@ -170,13 +167,13 @@ pub fn bound_to(claims: &Value) -> Result<PublicKey, &'static str> {
 }
 
 /// Oracle's message, as people quote it: it states the service's time and what it accepts.
-fn timely(date: &str, now: i64) -> Result<(), Refused> {
+fn timely(date: &str, now: i64, skew: i64) -> Result<(), Refused> {
     let sent =
         jwt::read_http_date(date).ok_or_else(|| Refused::unauthenticated("date is not an HTTP date"))?;
-    if (sent - now).abs() <= SKEW {
+    if (sent - now).abs() <= skew {
         return Ok(());
     }
-    let [sent, current, from, to] = [sent, now, now - SKEW, now + SKEW + 1].map(jwt::http_date);
+    let [sent, current, from, to] = [sent, now, now - skew, now + skew + 1].map(jwt::http_date);
     let message = format!(
         "Date '{sent}' is not within allowed clock skew. Current '{current}', valid datetime range: ['{from}', '{to}']"
     );

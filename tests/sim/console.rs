@@ -13,8 +13,6 @@ use rsa::traits::PublicKeyParts;
 use serde_json::{Value, json};
 use std::sync::{Mutex, MutexGuard};
 
-const SESSION_SECONDS: i64 = 24 * 3600;
-
 /// The settings of the two services, which a test may change.
 pub struct Rules {
     /// The port of `redirect_uri`; `None`: any. Oracle has registered 8181 alone.
@@ -24,6 +22,10 @@ pub struct Rules {
     pub person: Person,
     /// Seconds. No UPST outlives its session.
     pub upst_lifetime: i64,
+    /// Seconds.
+    pub session_lifetime: i64,
+    /// How far the date of a signature may be from the services' clock, in seconds.
+    pub clock_skew: i64,
     pub fragment: Fragment,
     /// The token of a sign-in. `Upst::Document` is for refreshes only.
     pub upst: Upst,
@@ -73,6 +75,8 @@ impl Default for Console {
             clock_off: 0,
             person: Person::Approves,
             upst_lifetime: 3600,
+            session_lifetime: 24 * 3600,
+            clock_skew: 300,
             fragment: Fragment::Good,
             upst: Upst::Good,
             refreshed: Upst::Good,
@@ -239,7 +243,7 @@ impl Rules {
 impl Ledger {
     /// Returns the new session's place in the list.
     fn begin_session(&mut self, rules: &Rules) -> usize {
-        self.sessions.push(Session { ends: rules.now() + SESSION_SECONDS, tokens: Vec::new() });
+        self.sessions.push(Session { ends: rules.now() + rules.session_lifetime, tokens: Vec::new() });
         self.sessions.len() - 1
     }
 

@@ -185,6 +185,10 @@ impl Faults {
         self.lock().clear();
     }
 
+    pub fn end(&self, grant: Grant) {
+        self.lock().remove(&grant);
+    }
+
     /// Answers a request: with the answer of `process`, unless a fault is due.
     pub fn answer(&self, grant: Grant, stream: TcpStream, process: impl FnOnce() -> Response) {
         let Some(fault) = self.next(grant) else {

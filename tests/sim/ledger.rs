@@ -14,8 +14,8 @@ pub struct Ledger {
     pub early_polls: u32,
     pub families: Vec<Family>,
     pub secrets: Vec<String>,
-    /// A code or a refresh token was presented a second time.
-    pub reused: bool,
+    /// How often a code or a refresh token was presented a second time.
+    pub reuses: u32,
     serial: u32,
 }
 
@@ -77,7 +77,7 @@ impl Ledger {
     /// A token was used a second time, by its owner or by a thief: the whole family is revoked (RFC 9700 4.14.2).
     pub fn revoke_reused(&mut self, family: usize) {
         self.families[family].revoked = true;
-        self.reused = true;
+        self.reuses += 1;
     }
 
     pub fn new_family(&mut self, scope: &str) -> usize {

@@ -25,12 +25,10 @@ pub mod page;
 pub mod person;
 pub mod provider;
 pub mod runner;
+pub mod serve;
 pub mod simulator;
 pub mod sys;
 
-use faults::Grant;
-use serde_json::json;
-use simulator::Sim;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -46,7 +44,7 @@ pub fn main() -> ExitCode {
     let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
-        ["serve"] => serve(),
+        ["serve"] => serve::serve(),
         ["demo", "--woci", woci] => demo::demo(&built(woci)),
         ["bench", "--woci", woci] => bench::bench(&built(woci), None),
         ["bench", "--woci", woci, "--glibc", glibc] => bench::bench(&built(woci), Some(&built(glibc))),
@@ -59,34 +57,4 @@ pub fn main() -> ExitCode {
 
 fn built(path: &str) -> PathBuf {
     std::fs::canonicalize(path).unwrap_or_else(|e| panic!("{path}: {e}"))
-}
-
-/// One JSON document on stdout, then one in a line of its own for each line of stdin, until stdin ends. The line `end`
-/// also ends all console sessions.
-fn serve() -> ExitCode {
-    let sim = Sim::start();
-    let manager = |section: Vec<(String, String)>| {
-        let lines: String = section.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
-        format!("[DEFAULT]\n{lines}")
-    };
-    let document = json!({
-        "console_url": sim.console_url(),
-        "auth_service_url": sim.auth_service_url(),
-        "woci_manager.ini": manager(sim.manager_section()),
-        "woci_manager.ini for a console session": manager(sim.console_section()),
-    });
-    println!("{document:#}");
-    for line in std::io::stdin().lines().map_while(Result::ok) {
-        if line == "end" {
-            sim.console.end_all();
-        }
-        let seen = json!({
-            "sign_ins": sim.count(Grant::ConsoleSignIn),
-            "refreshes": sim.count(Grant::ConsoleRefresh),
-            "issued": sim.console.issued(),
-            "refusals": sim.console.refusals(),
-        });
-        println!("{seen}");
-    }
-    ExitCode::SUCCESS
 }

@@ -15,8 +15,6 @@ use std::sync::{Mutex, MutexGuard};
 
 pub const SUBJECT: &str = "ada@example.com";
 
-const ACCESS_TOKEN_SECONDS: i64 = 3600;
-
 /// The settings of the provider, which a test may change.
 pub struct Rules {
     pub client_id: String,
@@ -26,6 +24,8 @@ pub struct Rules {
     pub redirect: (&'static str, &'static str),
     pub person: Person,
     pub access_token: AccessToken,
+    /// Seconds.
+    pub access_token_lifetime: i64,
     pub rotation: Rotation,
     /// Issues a refresh token only if the request has `prompt=consent` (OpenID Connect Core 11).
     pub offline_needs_consent: bool,
@@ -104,6 +104,7 @@ impl Provider {
             redirect: ("127.0.0.1", "/callback"),
             person: Person::Approves,
             access_token: AccessToken::Jwt,
+            access_token_lifetime: 3600,
             rotation: Rotation::Rotate,
             offline_needs_consent: false,
             iss: None,
@@ -148,7 +149,7 @@ impl Provider {
 
     /// Whether a code or a refresh token was used twice.
     pub fn saw_reuse(&self) -> bool {
-        self.ledger().reused
+        self.ledger().reuses > 0
     }
 
     /// A new refresh token in a family of its own, as after a sign-in.
@@ -344,7 +345,7 @@ impl Provider {
             "client_id": rules.client_id,
             "scope": scope,
             "iat": now,
-            "exp": now + ACCESS_TOKEN_SECONDS,
+            "exp": now + rules.access_token_lifetime,
             "jti": format!("canary-access-{serial}"),
         });
         let access_token = match &rules.access_token {
@@ -358,7 +359,7 @@ impl Provider {
         let mut answer = json!({
             "access_token": access_token,
             "token_type": "Bearer",
-            "expires_in": ACCESS_TOKEN_SECONDS,
+            "expires_in": rules.access_token_lifetime,
             "scope": scope,
         });
         if let Some(refresh_token) = refresh_token {

@@ -158,6 +158,11 @@ impl Sim {
         self.faults.clear();
     }
 
+    /// No request of this kind fails any more.
+    pub fn end_faults(&self, grant: Grant) {
+        self.faults.end(grant);
+    }
+
     /// From now on, these requests are not processed until the gate is opened.
     pub fn hold(&self, grant: Grant) -> Gate {
         self.gate(grant, |hold| hold)

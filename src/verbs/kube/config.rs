@@ -11,6 +11,7 @@ use crate::host::{self, Host};
 use crate::log;
 use crate::options::{self, Flags, Kind};
 use crate::output::Output;
+use crate::sys;
 use crate::verbs::{Invocation, settings};
 
 const API_VERSION: &str = "client.authentication.k8s.io/v1";
@@ -106,18 +107,14 @@ struct User {
 
 impl Kubeconfig {
     fn read(hidden: &[String]) -> Result<Self> {
-        let output = kubectl(hidden)
-            .args(["config", "view", "--raw", "--output", "json"])
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output()
-            .map_err(|e| Error::Kubectl { why: files::io_reason(&e) })?;
-        if !output.status.success() {
-            return Err(Error::Kubectl {
-                why: format!("`kubectl config view` ended with {}", output.status),
-            });
+        let mut view = kubectl(hidden);
+        view.args(["config", "view", "--raw", "--output", "json"]).stdin(Stdio::null());
+        let (status, stdout) =
+            sys::output(&mut view).map_err(|e| Error::Kubectl { why: files::io_reason(&e) })?;
+        if !status.success() {
+            return Err(Error::Kubectl { why: format!("`kubectl config view` ended with {status}") });
         }
-        match serde_json::from_slice(&output.stdout) {
+        match serde_json::from_slice(&stdout) {
             Ok(document) => Ok(Self(document)),
             Err(_) => Err(Error::Kubectl { why: "`kubectl config view` did not print JSON".into() }),
         }
@@ -213,6 +210,22 @@ fn set_credentials(user: &User, program: &str, args: &[String], hidden: &[String
         ));
     }
     Ok(0)
+}
+
+/// What `kubectl config view` printed: the user to write is one of its own, or a new one.
+#[cfg(fuzzing)]
+pub fn fuzz(bytes: &[u8]) {
+    const CLUSTER: &str = "ocid1.cluster.oc1.iad.example";
+
+    let Ok(document) = serde_json::from_slice(bytes) else { return };
+    let kubeconfig = Kubeconfig(document);
+    let _ = kubeconfig.user(CLUSTER, Some("named"));
+    if let Ok(user) = kubeconfig.user(CLUSTER, None) {
+        let mut names =
+            kubeconfig.0["users"].as_array().into_iter().flatten().map(|entry| entry["name"].as_str());
+        let is_its = names.any(|name| name.unwrap_or_default() == user.name);
+        assert!(is_its || user.name == default_user(CLUSTER));
+    }
 }
 
 #[cfg(test)]

@@ -75,26 +75,39 @@ struct ExecInfo {
 
 impl ExecInfo {
     fn of(host: &Host) -> Result<Self> {
-        let v1beta1 = || format!("{GROUP}/v1beta1");
         let bad =
             |why: &str| Error::BadValue { name: "the variable KUBERNETES_EXEC_INFO".into(), why: why.into() };
         let Some(info) = host.env.get("KUBERNETES_EXEC_INFO") else {
-            return Ok(Self { api_version: v1beta1(), has_terminal: true });
+            return Ok(Self { api_version: format!("{GROUP}/v1beta1"), has_terminal: true });
         };
-        let info: Value = info
-            .to_str()
-            .and_then(|text| serde_json::from_str(text).ok())
-            .ok_or_else(|| bad("it is not JSON"))?;
+        info.to_str().ok_or("it is not JSON").and_then(Self::parse).map_err(bad)
+    }
+
+    /// # Errors
+    /// Why the text is none that kubectl writes.
+    fn parse(text: &str) -> std::result::Result<Self, &'static str> {
+        let v1beta1 = || format!("{GROUP}/v1beta1");
+        let info: Value = serde_json::from_str(text).map_err(|_| "it is not JSON")?;
         let api_version = match info.get("apiVersion").map(|version| version.as_str().unwrap_or_default()) {
             None => v1beta1(),
             Some(version) if version == v1beta1() || version == format!("{GROUP}/v1") => version.to_owned(),
             Some(_) => {
-                return Err(bad(
+                return Err(
                     "it asks for another apiVersion than v1 or v1beta1 of client.authentication.k8s.io",
-                ));
+                );
             }
         };
         let interactive = info.pointer("/spec/interactive").and_then(Value::as_bool);
         Ok(Self { api_version, has_terminal: interactive.unwrap_or(true) })
+    }
+}
+
+/// What kubectl's variable asks for is one of the two versions, or refused.
+#[cfg(fuzzing)]
+pub fn fuzz(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Ok(info) = ExecInfo::parse(text)
+    {
+        assert!(["v1", "v1beta1"].iter().any(|version| info.api_version == format!("{GROUP}/{version}")));
     }
 }

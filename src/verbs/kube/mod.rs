@@ -6,6 +6,12 @@ use crate::error::{Error, Result};
 pub mod config;
 pub mod credential;
 
+#[cfg(fuzzing)]
+pub mod fuzz {
+    pub use super::config::fuzz as kubeconfig;
+    pub use super::credential::fuzz as exec_info;
+}
+
 /// The value of `--cluster-id`, checked: it becomes part of a URL.
 fn cluster_id(invocation: &Invocation) -> Result<String> {
     let cluster_id = invocation.own.get("--cluster-id").expect("the parser requires it of both verbs");
