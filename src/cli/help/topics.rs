@@ -149,17 +149,18 @@ How woci_manager.ini is read:
     unknown key gets a warning that names the nearest known one.
   - Booleans: true, yes, on, 1 and false, no, off, 0.
 
-What woci changes in ~/.oci/config: the keys above in your profile's section, and nothing else. Comments, order and other sections \
-stay byte for byte. If the section held an API key, woci keeps the old file as a backup, warns, and takes `user` and \
-`pass_phrase` out of the section: with them some SDKs would go on signing with the API key. A [DEFAULT] with an API \
-key is left alone unless you give --profile DEFAULT, because every other section inherits from it.
+What woci changes in ~/.oci/config: the keys above in your profile's section. Comments, order and other sections \
+stay byte for byte. A section that holds an API key is refused, unless you give --replace-api-key to `woci session \
+authenticate`: woci then keeps the old file as a backup, warns, and takes `user` and `pass_phrase` out of the \
+section, since with them some SDKs would go on signing with the API key. It does the same if they stand beside a \
+session.
 
 In a home without file locks (NFS), put the sessions on a local disk with sessions_folder or WOCI_SESSIONS_FOLDER.
 
 A region that is newer than woci is described in oci's own files and variables: ~/.oci/regions-config.json, \
 OCI_REGION_METADATA, OCI_DEFAULT_REALM.
 
-To remove a session from this machine, remove its folder. The session at the provider, or at Oracle, does not end.";
+To end a session, run `woci logout`. If you only remove its folder, the session at the provider does not end.";
 
 fn files() -> String {
     let mut text = "Configuration:\n".to_owned();
