@@ -349,7 +349,7 @@ pub const OPTIONS: &[Opt] = &[
     Opt {
         name: "--issuer-expected",
         key: Some("issuer_expected"),
-        default: Some("the issuer"),
+        default: Some("the URL of --issuer"),
         value: "NAME",
         group: Group::Provider,
         help: "the issuer that the provider's document and answers have to name, if it is not its URL",
@@ -458,7 +458,7 @@ pub const OPTIONS: &[Opt] = &[
         key: Some("login_hint"),
         value: "NAME",
         group: Group::Provider,
-        help: "whom the provider suggests at the sign-in",
+        help: "the user name that the provider's sign-in page suggests",
         example: "--login-hint ada@example.com",
         kept_in_kubeconfig: true,
         ..ROW
@@ -478,7 +478,7 @@ pub const OPTIONS: &[Opt] = &[
         name: "--token-exchange-url",
         key: Some("token_exchange_url"),
         kind: Kind::Url,
-        default: Some("the token endpoint"),
+        default: Some("the URL of --token-url"),
         value: "URL",
         group: Group::Exchange,
         help: "the identity domain's token endpoint",
@@ -666,7 +666,7 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Ocid,
         value: "OCID",
         group: Group::SignIn,
-        help: "the user whose session it has to be; that of another one is refused before it is stored",
+        help: "accept only the session of this user; any other is refused before it is stored",
         example: "--expect-user ocid1.user.oc1..aaaa",
         kept_in_kubeconfig: true,
         ..ROW
@@ -677,7 +677,7 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Ocid,
         value: "OCID",
         group: Group::SignIn,
-        help: "the tenancy that the session has to be of; that of another one is refused before it is stored",
+        help: "accept only a session of this tenancy; any other is refused before it is stored",
         example: "--expect-tenancy ocid1.tenancy.oc1..aaaa",
         kept_in_kubeconfig: true,
         ..ROW
@@ -753,7 +753,7 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Flag,
         default: Some("off"),
         group: Group::Fresh,
-        help: "renew the session in the background; beside oci and exec while they run; with credential, env and kube-credential in a process that is left behind if a renewal is due, so that none of them waits for it",
+        help: "renew the session in the background: with oci and exec, while the program runs; with credential, env and kube-credential, in a separate process, so that they do not wait",
         example: "--auto-refresh",
         essential: true,
         kept_in_kubeconfig: true,

@@ -399,7 +399,7 @@ impl Error {
             }
 
             Self::Unattended { why } => failed(
-                "cannot leave a process that renews the session",
+                "cannot start a process that renews the session",
                 why,
                 "the session is kept, and renewed once it has ended",
             ),

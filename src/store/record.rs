@@ -139,7 +139,7 @@ impl Record {
     /// nothing did. A value that is absent on either side counts as unchanged.
     pub fn provider_change(&self, configured: Option<&Origin>) -> Option<String> {
         if self.damaged {
-            return Some("session.json is damaged, so that nothing says where the session came from".into());
+            return Some("session.json is damaged, so the origin of the session is unknown".into());
         }
         self.change(configured, Half::Provider)
     }

@@ -197,8 +197,8 @@ The exit code is that of the program; 127 if there is no such program, 126 if it
 kubectl runs this command by itself after `woci kubeconfig` has set it up. The token is valid for 4 minutes. \
 oci is not needed.
 
-With auto_refresh = true, no call waits while a session that still serves is renewed: a call that finds the renewal due \
-answers at once, and leaves a process that renews the session and ends.",
+With auto_refresh = true, no call waits while a valid session is renewed: a call that finds the renewal due answers at \
+once and starts a process that renews it.",
         schema: Some("exec-credential"),
         answer: Answer::By(kube::credential::run),
         ..ROW
@@ -333,7 +333,7 @@ request is made.
         summary: "say what is wrong or doubtful in both configs",
         about: "\
 Reads woci_manager.ini and the OCI config as a run does: lines that cannot be read, unknown keys, malformed and \
-missing values, values that contradict each other, secrets that are not to be had, files that others can change. No \
+missing values, values that contradict each other, secrets that cannot be read, files that others can change. No \
 program is run and no request is made. The exit code is 2 if a sign-in or a renewal would end with 2, else 0.
 
   woci config check
@@ -416,8 +416,8 @@ ends. Each profile has at most one such process. It logs to ~/.oci/sessions/<pro
         words: "bash|zsh|fish",
         summary: "print a script that makes the TAB key complete woci",
         about: "\
-The shell then completes verbs, options, their values and the names of your profiles. Behind an oci command, it \
-completes what oci does, which takes oci a second or two.
+The shell then completes verbs, options, their values and the names of your profiles. After an oci command, it \
+completes what oci itself offers, which takes oci a second or two.
 
   source <(woci completion bash)     in ~/.bashrc
   source <(woci completion zsh)      in ~/.zshrc, after compinit

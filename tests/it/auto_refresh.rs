@@ -233,11 +233,13 @@ fn every_signal_that_would_end_woci_is_passed_on() {
     let world = World::signed_in();
     install(&world, "slow/oci", "#!/bin/sh\necho ready; exec sleep 600\n");
     let path = format!("{}:/usr/bin:/bin", world.path("slow").display());
-    let mut signals =
-        vec![libc::SIGUSR1, libc::SIGUSR2, libc::SIGALRM, libc::SIGVTALRM, libc::SIGPROF, libc::SIGXCPU];
+    let everywhere =
+        [libc::SIGUSR1, libc::SIGUSR2, libc::SIGALRM, libc::SIGVTALRM, libc::SIGPROF, libc::SIGXCPU];
     #[cfg(target_os = "linux")]
-    signals.extend([libc::SIGIO, libc::SIGPWR, libc::SIGSTKFLT, libc::SIGRTMIN() + 1, libc::SIGRTMAX()]);
-    for signal in signals {
+    let here = [libc::SIGIO, libc::SIGPWR, libc::SIGSTKFLT, libc::SIGRTMIN() + 1, libc::SIGRTMAX()];
+    #[cfg(not(target_os = "linux"))]
+    let here = [];
+    for signal in everywhere.into_iter().chain(here) {
         let woci = world.woci(&["--auto-refresh", "os"]).env("PATH", &path).start();
         woci.prints("ready");
         woci.signal(signal);

@@ -205,7 +205,7 @@ fn text(head: &Head, rows: &[Row], manager: Option<&str>, checked: &check::Check
     match (wrong, checked.findings.len() - wrong) {
         (0, 0) => text,
         (wrong, doubtful) => text.paragraph(format!(
-            "Next: {} explains what is the matter ({wrong} wrong, {doubtful} doubtful).",
+            "Next: {} explains what is wrong ({wrong} wrong, {doubtful} doubtful).",
             given.command("config check", None)
         )),
     }

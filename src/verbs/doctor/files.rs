@@ -138,7 +138,7 @@ pub fn session(look: &Look<'_>) -> Vec<Finding> {
     }
     found.extend(stray(&dir.path, &strays, look));
     if found.is_empty() {
-        found.push(Finding::good(format!("session files, yours alone: {}", dir.path.display())));
+        found.push(Finding::good(format!("session files, which only you can read: {}", dir.path.display())));
     }
     found
 }

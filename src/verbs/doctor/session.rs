@@ -192,7 +192,7 @@ pub fn origin(look: &Look<'_>) -> Vec<Finding> {
     vec![if record.damaged {
         let file = settings.session_folder.join("session.json");
         Finding::wrong(
-            format!("{} is damaged, so that nothing says where the session came from", file.display()),
+            format!("{} is damaged, so the origin of the session is unknown", file.display()),
             look.sign_in(),
         )
     } else if let Some(change) = record.provider_change(origin.as_ref()) {
