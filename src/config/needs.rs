@@ -177,16 +177,19 @@ impl Settings {
     /// What the settings lack for a renewal or a sign-in, if they lack anything. No secret is resolved and no document
     /// is read. The arguments are those of [`Settings::needs`].
     pub fn lack(&self, region: Option<&str>, is_console: bool) -> Option<Error> {
+        let is_console = is_console && !matches!(self.manager, ManagerState::Unreadable(..));
         let required = match self.session_from {
-            Some(SessionFrom::Provider) => self.required_of_provider().to_vec(),
-            Some(SessionFrom::Workload) => self.required_of_workload().to_vec(),
-            Some(SessionFrom::Console) => vec![("region", region.is_some())],
-            None if is_console && !matches!(self.manager, ManagerState::Unreadable(..)) => {
-                vec![("region", region.is_some())]
-            }
-            None => PROVIDER.map(|key| (key, self.is_set(key))).to_vec(),
+            None if !is_console => PROVIDER.map(|key| (key, self.is_set(key))).into(),
+            _ => self.required(region.is_some()),
         };
         required.iter().any(|(_, is_set)| !is_set).then(|| self.missing(&required))
+    }
+
+    /// The error that no such profile exists, if the manager config has others. `is_somewhere` says that the OCI config or
+    /// a session folder knows it.
+    pub fn unknown_profile(&self, is_somewhere: impl FnOnce() -> bool) -> Option<Error> {
+        let known = self.other_profiles.as_ref().filter(|_| !is_somewhere())?;
+        Some(Error::UnknownProfile { profile: self.profile.to_string(), known: known.clone() })
     }
 
     /// `None` if the session is not that of a provider's client.

@@ -23,7 +23,7 @@ pub struct Settings {
     /// `~/.oci/sessions/<profile>`, or the folder of this profile in `sessions_folder`.
     pub session_folder: PathBuf,
     /// The profiles of the manager config, where it has some and this is none of them.
-    pub other_profiles: Option<Vec<String>>,
+    pub(super) other_profiles: Option<Vec<String>>,
     /// The region that is configured for woci. If `None`, the OCI config may have one.
     pub region: Option<String>,
     pub redirect: Redirect,

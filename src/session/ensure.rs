@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::stored::{Snapshot, is_same, stored_session};
-use super::{Engine, Freshness, Session, ask, discover, renew};
+use super::{Engine, Freshness, Person, Session, ask, discover, renew};
 use crate::config::Needs;
 use crate::error::{Error, Result};
 use crate::host;
@@ -172,17 +172,20 @@ fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) 
     {
         return Err(e);
     }
+    // Whoever keeps a session fresh began with one. A workload's session could be made of nothing that is stored.
+    let Contents { upst, record, .. } = &stored.contents;
+    let is_gone = upst.is_none() && record.origin.is_none() && !engine.dir.has_refresh_token();
+    if is_gone && engine.want.person == Person::Nobody {
+        return Err(engine.nobody_to_ask("there is no session: somebody has logged out".into()));
+    }
     if freshness == Freshness::Valid {
         // While this process waited for the lock, another one's sign-in may have failed.
         ask::refuse_at_once(engine, &stored.contents.record)?;
     }
 
-    if let Some(known) = &engine.settings.other_profiles
-        && !stored.section.exists
-        && locked.is_empty()
-    {
-        let profile = engine.settings.profile.to_string();
-        return Err(Error::UnknownProfile { profile, known: known.clone() });
+    let is_somewhere = || stored.section.exists || !locked.is_empty();
+    if let Some(e) = engine.settings.unknown_profile(is_somewhere) {
+        return Err(e);
     }
     for warning in engine.settings.warnings.iter().chain(&engine.settings.exposed()) {
         log::warning(format_args!("{warning}"));

@@ -247,23 +247,6 @@ impl<'a> Engine<'a> {
         renew::from(upst, if is_console { None } else { Some(self.settings.refresh_safety_window) })
     }
 
-    /// Whether a renewal of this session, which was handed out, can be expected to succeed without a person. Reads the
-    /// refresh token's file, if the session has one.
-    pub fn can_be_renewed(&self, session: &Session) -> Result<bool> {
-        let Session { upst, key, record, .. } = session;
-        if self.is_console_session(record, true) {
-            return Ok(renew::console::can_be_renewed(upst, key, record, host::now()));
-        }
-        match self.settings.session_from {
-            Some(SessionFrom::Workload) => Ok(true),
-            Some(SessionFrom::Provider) => {
-                let path = self.dir.refresh_token_file();
-                refresh_token::can_be_spent(&path, &self.at_rest, record.refused.as_deref())
-            }
-            Some(SessionFrom::Console) | None => Ok(false),
-        }
-    }
-
     /// Why a stored session cannot be used now; `None` if it can.
     fn unusable(&self, contents: &Contents) -> Option<&'static str> {
         stored::unusable(contents, self.settings.origin().as_ref(), &self.expected(), host::now())

@@ -12,12 +12,9 @@ impl Engine<'_> {
             Err(e) => return vec![e],
         };
         let settings = self.settings;
-        if let Some(known) = &settings.other_profiles
-            && !stored.section.exists
-            && !settings.session_folder.is_dir()
-        {
-            let profile = settings.profile.to_string();
-            return vec![Error::UnknownProfile { profile, known: known.clone() }];
+        let is_somewhere = || stored.section.exists || settings.session_folder.is_dir();
+        if let Some(e) = settings.unknown_profile(is_somewhere) {
+            return vec![e];
         }
         let region = settings.region.as_deref().or(stored.section.region.as_deref());
         let lacking = settings.lack(region, self.is_console(&stored.contents));

@@ -3,13 +3,13 @@
 
 use std::path::PathBuf;
 
+use super::outlook::{self, Obstacle};
 use super::stored::Snapshot;
 use super::{Engine, USABLE_SECONDS, ensure, renew};
-use crate::config::{SecretSource, SessionFrom};
+use crate::config::SessionFrom;
 use crate::error::{Error, Result};
 use crate::host;
 use crate::oci::Identity;
-use crate::store::Contents;
 use crate::store::record::FailedSignIn;
 use crate::store::refresh_token::{self, Kept};
 use crate::time::UnixTime;
@@ -84,30 +84,6 @@ impl KeyState {
     }
 }
 
-/// Why a renewal needs a person, and what that person does about it.
-struct Obstacle {
-    why: String,
-    next: Option<&'static str>,
-    /// It should be dealt with although the session is still usable.
-    is_fault: bool,
-}
-
-impl Obstacle {
-    const fn new(why: String, next: &'static str) -> Self {
-        Self { why, next: Some(next), is_fault: false }
-    }
-
-    fn fault(why: impl Into<String>, next: &'static str) -> Self {
-        Self { is_fault: true, ..Self::new(why.into(), next) }
-    }
-}
-
-const SIGN_IN: &str = "session authenticate";
-const SIGN_IN_SOMEWHERE: &str = "session authenticate --region REGION";
-const WITH_PASSPHRASE: &str = "session refresh --refresh-token-passphrase-prompt";
-const REFRESH: &str = "session refresh";
-const CHECK: &str = "config check";
-
 pub fn look(engine: &Engine<'_>) -> Result<Status> {
     let stored = engine.snapshot()?;
     let now = host::now();
@@ -122,19 +98,15 @@ pub fn look(engine: &Engine<'_>) -> Result<Status> {
         (Some(SessionFrom::Workload | SessionFrom::Console) | None, Kept::ByCommand) => Kept::Nowhere,
         (_, kept) => kept,
     };
-    let is_refused = record.refused.as_ref().is_some_and(|refused| match &kept {
-        Kept::Plain(hash) => hash == refused,
-        Kept::Encrypted | Kept::ByCommand => true,
-        Kept::Nowhere | Kept::Damaged => false,
-    });
-    let obstacle = obstacle(engine, &stored, &kept, is_refused, now);
+    let is_refused = kept.is_refused(record.refused.as_deref());
+    let obstacle = obstacle(engine, &stored, now)?;
     let upst = contents.upst.as_ref();
     let is_there =
         upst.is_some() || record.origin.is_some() || !matches!(kept, Kept::Nowhere | Kept::ByCommand);
     let encrypted_key = ensure::refuse_encrypted_key(engine, &stored).err();
     let unusable = engine.unusable(contents);
     let (state, why, next) = match (&encrypted_key, unusable, obstacle) {
-        (Some(e), ..) => (State::NeedsPerson, Some(e.say().why), Some(SIGN_IN)),
+        (Some(e), ..) => (State::NeedsPerson, Some(e.say().why), Some(outlook::SIGN_IN)),
         (None, None, Some(obstacle)) => {
             let is_due = obstacle.is_fault
                 || upst.is_some_and(|upst| !upst.is_valid_for(now, renew::console::ENDS_SOON_SECONDS));
@@ -183,78 +155,22 @@ fn key_state(stored: &Snapshot<'_>, is_encrypted: bool) -> KeyState {
 }
 
 /// What keeps the next renewal from succeeding without a person; none if nothing that can be seen here does.
-fn obstacle(
-    engine: &Engine<'_>,
-    stored: &Snapshot<'_>,
-    kept: &Kept,
-    is_refused: bool,
-    now: UnixTime,
-) -> Option<Obstacle> {
+fn obstacle(engine: &Engine<'_>, stored: &Snapshot<'_>, now: UnixTime) -> Result<Option<Obstacle>> {
     let (settings, contents) = (engine.settings, &stored.contents);
-    let is_console = engine.is_console(contents);
     let region = stored.section.region.as_deref().or(settings.region.as_deref());
-    if let Some(lack) = settings.lack(region, is_console) {
+    if let Some(lack) = settings.lack(region, engine.is_console(contents)) {
         let said = lack.say_to(&settings.given);
-        return Some(match (settings.session_from, lack) {
+        return Ok(Some(match (settings.session_from, lack) {
             // Nothing is configured: a region is enough for Oracle's own sign-in.
             (None | Some(SessionFrom::Console), Error::MissingOptions { .. }) if region.is_none() => {
-                Obstacle::fault("no region is known", SIGN_IN_SOMEWHERE)
+                Obstacle::fault("no region is known", outlook::SIGN_IN_SOMEWHERE)
             }
-            (None, Error::MissingOptions { .. }) => Obstacle::new("nothing is configured".into(), SIGN_IN),
-            _ => Obstacle::fault(format!("{}: {}", said.what, said.why), CHECK),
-        });
+            (None, Error::MissingOptions { .. }) => Obstacle::nothing_configured(),
+            _ => Obstacle::fault(format!("{}: {}", said.what, said.why), outlook::CHECK),
+        }));
     }
     if let Err(e) = engine.check(&stored.oci_config) {
-        return Some(Obstacle { why: e.say().why, next: None, is_fault: true });
+        return Ok(Some(Obstacle { why: e.say().why, next: None, is_fault: true }));
     }
-    let change = contents.record.provider_change(settings.origin().as_ref());
-    let change = change.or_else(|| renew::is_of_another(engine, contents));
-    match settings.session_from {
-        Some(SessionFrom::Workload) => None,
-        _ if change.is_some() => change.map(|why| Obstacle::fault(why, SIGN_IN)),
-        Some(SessionFrom::Provider) => refresh_token_obstacle(engine, stored, kept, is_refused),
-        Some(SessionFrom::Console) | None => {
-            let Contents { upst, key, record, .. } = contents;
-            let why = renew::console::cannot_be_renewed(upst.as_ref(), key.as_ref(), record, now)?;
-            // If it is still usable, Oracle has refused to renew it.
-            Some(Obstacle { why, next: Some(SIGN_IN), is_fault: contents.upst.is_some() })
-        }
-    }
-}
-
-fn refresh_token_obstacle(
-    engine: &Engine<'_>,
-    stored: &Snapshot<'_>,
-    kept: &Kept,
-    is_refused: bool,
-) -> Option<Obstacle> {
-    let passphrase = &engine.settings.passphrase;
-    if is_refused {
-        return Some(Obstacle::fault("the provider refused the refresh token", SIGN_IN));
-    }
-    match kept {
-        Kept::Plain(_) => None,
-        Kept::Nowhere => Some(Obstacle::new("there is no refresh token".into(), SIGN_IN)),
-        Kept::Damaged => Some(Obstacle::fault("the file of the refresh token is damaged", SIGN_IN)),
-        Kept::ByCommand if stored.contents.record.origin.is_none() => {
-            let why = "the refresh token in the keyring is of an unknown provider: there is no session.json";
-            Some(Obstacle::new(why.into(), SIGN_IN))
-        }
-        Kept::ByCommand => None,
-        Kept::Encrypted => match &passphrase.otherwise {
-            None if passphrase.prompt => Some(Obstacle::new(
-                "the refresh token is encrypted: its passphrase is asked for".into(),
-                REFRESH,
-            )),
-            None => Some(Obstacle::fault(
-                "the refresh token is encrypted, and no passphrase source is set",
-                WITH_PASSPHRASE,
-            )),
-            Some(SecretSource::Variable { name, .. }) if engine.host.env.get(name).is_none() => {
-                let why = format!("the refresh token is encrypted, and the variable {name} is not set here");
-                Some(Obstacle { is_fault: false, ..Obstacle::fault(why, WITH_PASSPHRASE) })
-            }
-            Some(_) => None,
-        },
-    }
+    engine.why_person(contents, now)
 }

@@ -28,6 +28,9 @@ const LARGEST: usize = 2 << 20;
 /// than the encrypted token of any known provider.
 const ROOM: usize = 4096;
 
+const NOT_TEXT: &str = "it is not text";
+const CONTROL: &str = "it holds control characters, which a token cannot have";
+
 /// The stored refresh token, decrypted. `None` if there is none, or an empty file.
 pub fn open(path: &Path, at_rest: &mut AtRest<'_>) -> Result<Option<Secret>> {
     let AtRest { passphrase, keyring } = at_rest;
@@ -50,7 +53,7 @@ pub fn open(path: &Path, at_rest: &mut AtRest<'_>) -> Result<Option<Secret>> {
 fn open_once(path: &Path, passphrase: &mut Passphrase<'_>) -> Result<Option<Secret>> {
     let Some(bytes) = read(path)? else { return Ok(None) };
     let damaged = |why| Refusal::Damaged(why).in_file(path);
-    let text = std::str::from_utf8(&bytes).map_err(|_| damaged("it is not text"))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| damaged(NOT_TEXT))?;
     let token = if !is_encrypted(&bytes) {
         Secret::new(text.to_owned())
     } else if let Some(legacy) = Legacy::parse(text) {
@@ -61,7 +64,7 @@ fn open_once(path: &Path, passphrase: &mut Passphrase<'_>) -> Result<Option<Secr
         envelope.open(&passphrase.decryption_key(path, &envelope)?).map_err(|e| e.in_file(path))?
     };
     if token.expose().contains(char::is_control) {
-        return Err(damaged("it holds control characters, which a token cannot have"));
+        return Err(damaged(CONTROL));
     }
     Ok(Some(token))
 }
@@ -72,45 +75,20 @@ fn open_once(path: &Path, passphrase: &mut Passphrase<'_>) -> Result<Option<Secr
 /// [`Error::RefreshTokenFile`] if it is encrypted: beside a keyring there is no passphrase.
 fn plain(path: &Path) -> Result<Option<Secret>> {
     let Some(bytes) = read(path)? else { return Ok(None) };
-    let damaged = |why| Refusal::Damaged(why).in_file(path);
     if is_encrypted(&bytes) {
-        return Err(damaged("it is encrypted, and beside refresh_token_put_command there is no passphrase"));
+        let why = "it is encrypted, and beside refresh_token_put_command there is no passphrase";
+        return Err(Refusal::Damaged(why).in_file(path));
     }
-    let text = std::str::from_utf8(&bytes).map_err(|_| damaged("it is not text"))?;
-    if text.contains(char::is_control) {
-        return Err(damaged("it holds control characters, which a token cannot have"));
-    }
-    Ok(Some(Secret::new(text.to_owned())))
+    token_text(path, &bytes).map(|text| Some(Secret::new(text.to_owned())))
 }
 
-/// How a token is stored.
-pub enum Form {
-    Plain {
-        /// As [`record::hash`] makes it.
-        hash: String,
-    },
-    Encrypted,
-    /// In the envelope of the older tool.
-    OfOlderTool,
-}
-
-/// The form of the stored token, as far as it can be seen without a passphrase. `None` if there is no token.
-///
-/// # Errors
-/// [`Error::RefreshTokenFile`] if the file is damaged.
-pub fn form(path: &Path) -> Result<Option<Form>> {
-    let Some(bytes) = read(path)? else { return Ok(None) };
+/// The text of a token that is not encrypted.
+fn token_text<'b>(path: &Path, bytes: &'b [u8]) -> Result<&'b str> {
     let damaged = |why| Refusal::Damaged(why).in_file(path);
-    let text = std::str::from_utf8(&bytes).map_err(|_| damaged("it is not text"))?;
-    if !is_encrypted(&bytes) {
-        return match text.contains(char::is_control) {
-            true => Err(damaged("it holds control characters, which a token cannot have")),
-            false => Ok(Some(Form::Plain { hash: record::hash(text) })),
-        };
-    }
-    match Legacy::parse(text) {
-        Some(legacy) => legacy.map(|_| Some(Form::OfOlderTool)).map_err(|e| e.in_file(path)),
-        None => Envelope::parse(text).map(|_| Some(Form::Encrypted)).map_err(|e| e.in_file(path)),
+    let text = std::str::from_utf8(bytes).map_err(|_| damaged(NOT_TEXT))?;
+    match text.contains(char::is_control) {
+        true => Err(damaged(CONTROL)),
+        false => Ok(text),
     }
 }
 
@@ -143,8 +121,10 @@ pub enum Kept {
     /// With the hash by which a record names it.
     Plain(String),
     Encrypted,
-    /// The file is neither a token nor an envelope.
-    Damaged,
+    /// Encrypted in the envelope of the older tool.
+    OfOlderTool,
+    /// Why the file is neither a token nor an envelope.
+    Damaged(Box<Error>),
     /// By the programs of the configuration, in a keyring. Whether there is one, only they know.
     ByCommand,
 }
@@ -154,66 +134,86 @@ impl Kept {
         match self {
             Self::Nowhere => "none",
             Self::Plain(_) => "plain",
-            Self::Encrypted => "encrypted",
-            Self::Damaged => "damaged",
+            Self::Encrypted | Self::OfOlderTool => "encrypted",
+            Self::Damaged(_) => "damaged",
             Self::ByCommand => "command",
         }
     }
-}
 
-/// How the refresh token is kept, as far as its file shows, or one beside it that the next run takes up. Nothing is
-/// decrypted and no program is run.
-pub fn kept(path: &Path, at_rest: &AtRest<'_>) -> Result<Kept> {
-    if at_rest.keyring.is_some() {
-        return Ok(Kept::ByCommand);
-    }
-    for file in files::next_of(path).iter().rev().map(PathBuf::as_path).chain([path]) {
-        let counts = |bytes: &Zeroizing<Vec<u8>>| file == path || (is_whole(bytes) && !is_older(file, path));
-        let Some(bytes) = read(file)?.filter(counts) else { continue };
-        return Ok(match std::str::from_utf8(&bytes) {
-            Ok(text) if !is_encrypted(&bytes) && !text.contains(char::is_control) => {
-                Kept::Plain(record::hash(text))
-            }
-            Ok(text) if Legacy::parse(text).is_some_and(|legacy| legacy.is_ok()) => Kept::Encrypted,
-            Ok(text) if is_encrypted(&bytes) && Envelope::parse(text).is_ok() => Kept::Encrypted,
-            Ok(_) | Err(_) => Kept::Damaged,
-        });
-    }
-    Ok(Kept::Nowhere)
-}
-
-/// Whether the file or one beside it holds anything.
-pub fn is_in_folder(path: &Path) -> Result<bool> {
-    for file in files::next_of(path).iter().map(PathBuf::as_path).chain([path]) {
-        if read(file)?.is_some() {
-            return Ok(true);
+    /// Whether it is the token with this hash, which the provider has refused. One that cannot be seen is taken for it:
+    /// a token that is stored later removes the hash from the record.
+    pub fn is_refused(&self, refused: Option<&str>) -> bool {
+        match self {
+            Self::Plain(hash) => refused == Some(hash),
+            Self::Encrypted | Self::OfOlderTool | Self::ByCommand => refused.is_some(),
+            Self::Nowhere | Self::Damaged(_) => false,
         }
     }
-    Ok(false)
+}
+
+/// How the refresh token is kept. Nothing is decrypted and no program is run.
+pub fn kept(path: &Path, at_rest: &AtRest<'_>) -> Result<Kept> {
+    match at_rest.keyring {
+        Some(_) => Ok(Kept::ByCommand),
+        None => in_folder(path),
+    }
+}
+
+/// The same without regard to a keyring: what the file holds, or one beside it that the next run takes up.
+pub fn in_folder(path: &Path) -> Result<Kept> {
+    let kept = match newest(path) {
+        Ok(None) => return Ok(Kept::Nowhere),
+        Ok(Some((file, bytes))) => form(&file, &bytes),
+        Err(e) => Err(e),
+    };
+    match kept {
+        Err(e @ (Error::RefreshTokenFile { .. } | Error::RefreshTokenNewer { .. })) => {
+            Ok(Kept::Damaged(Box::new(e)))
+        }
+        kept => kept,
+    }
+}
+
+fn form(path: &Path, bytes: &[u8]) -> Result<Kept> {
+    if !is_encrypted(bytes) {
+        return token_text(path, bytes).map(|text| Kept::Plain(record::hash(text)));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| Refusal::Damaged(NOT_TEXT).in_file(path))?;
+    match Legacy::parse(text) {
+        Some(legacy) => legacy.map(|_| Kept::OfOlderTool).map_err(|e| e.in_file(path)),
+        None => Envelope::parse(text).map(|_| Kept::Encrypted).map_err(|e| e.in_file(path)),
+    }
+}
+
+/// The newest of the file and those beside it, with its content. A damaged file counts too; one beside it only if it was
+/// completed.
+fn newest(path: &Path) -> Result<Option<(PathBuf, Zeroizing<Vec<u8>>)>> {
+    for file in files::next_of(path).into_iter().rev() {
+        if let Some(bytes) = read(&file)?
+            && is_whole(&bytes)
+            && !is_older(&file, path)
+        {
+            return Ok(Some((file, bytes)));
+        }
+    }
+    Ok(read(path)?.map(|bytes| (path.to_owned(), bytes)))
 }
 
 /// Moves the newest token of the file and those beside it into a keyring. The files go once the keyring has given the
 /// token back.
 fn move_into(keyring: &Keyring<'_>, path: &Path) -> Result<()> {
-    let mut files = vec![path.to_owned()];
-    files.extend(files::next_of(path));
-    let mut newest = None;
-    for file in &files {
-        // A damaged file counts too, so that it is kept. One beside it was never completed.
-        let counts = |bytes: &[u8]| file == path || (is_whole(bytes) && !is_older(file, path));
-        if read(file)?.is_some_and(|bytes| counts(&bytes)) {
-            newest = Some(file);
-        }
-    }
-    if let Some(newest) = newest
+    let newest = newest(path)?.map(|(file, _)| file);
+    if let Some(newest) = &newest
         && let Some(token) = plain(newest)?
     {
         keyring.put(&token)?;
         log::debug(format_args!("Moved the refresh token to where {} keeps it", keyring.setting()));
     }
+    let mut files = files::next_of(path);
+    files.push(path.to_owned());
     // The newest goes last: an older one must not take its place if this run is killed.
-    files.iter().filter(|file| Some(*file) != newest).try_for_each(|file| files::remove(file))?;
-    newest.map_or(Ok(()), |file| files::remove(file))
+    files.iter().filter(|file| Some(*file) != newest.as_ref()).try_for_each(|file| files::remove(file))?;
+    newest.map_or(Ok(()), |file| files::remove(&file))
 }
 
 /// Removes the files beside the refresh token that are older than it. The caller has to hold the profile's lock.
@@ -250,22 +250,6 @@ pub fn remove_files(path: &Path) -> Result<()> {
 /// The hash of the stored file, without decrypting it. A missing file has the hash of an empty one.
 pub fn file_hash(path: &Path) -> Result<String> {
     Ok(record::hash(read(path)?.as_deref().map_or(&[][..], Vec::as_slice)))
-}
-
-/// Whether the stored token can be expected to bring a new one without a person: there is one, its passphrase has another
-/// source than a person, and it is not the one that was refused. What only a passphrase or a keyring's program shows is
-/// not looked at.
-pub fn can_be_spent(path: &Path, at_rest: &AtRest<'_>, refused: Option<&str>) -> Result<bool> {
-    let AtRest { passphrase, keyring } = at_rest;
-    if keyring.is_some() {
-        return Ok(refused.is_none());
-    }
-    // One that could be stored only beside the file is not the one that was refused.
-    let Some(bytes) = read(path)? else { return Ok(!files::next_of(path).is_empty()) };
-    let is_encrypted = is_encrypted(&bytes);
-    let is_refused = refused.is_some_and(|hash| is_encrypted || hash == record::hash(&*bytes));
-    let needs_person = (is_encrypted || passphrase.is_configured()) && passphrase.needs_person();
-    Ok(!is_refused && !needs_person)
 }
 
 /// Prepares the file for the next refresh token: asks for the passphrase and derives the key if encryption

@@ -248,8 +248,8 @@ fn refresh_token(status: &Status) -> Span {
     let kept = match &status.refresh_token {
         Kept::Nowhere => return "none".into(),
         Kept::Plain(_) => "stored, not encrypted",
-        Kept::Encrypted => "stored, encrypted",
-        Kept::Damaged => return Span::new("damaged", Tone::Wrong),
+        Kept::Encrypted | Kept::OfOlderTool => "stored, encrypted",
+        Kept::Damaged(_) => return Span::new("damaged", Tone::Wrong),
         Kept::ByCommand => "kept by refresh_token_get_command",
     };
     match status.is_refused {

@@ -99,7 +99,7 @@ fn each_obstacle_to_a_renewal_is_named_and_a_run_agrees() {
     world.sim.provider.revoke_all();
     assert_eq!(status(&world, 0)["state"], "renewable", "only the provider knows");
     world.woci(&never).run().fails(1);
-    needs_person("refused the refresh token", sign_in, 1);
+    needs_person("has refused the refresh token", sign_in, 1);
     assert_eq!(status(&world, 1)["refresh_token_refused"], true);
     world.loses_refresh_token();
 

@@ -480,12 +480,7 @@ fn a_daemon_outlives_a_token_that_has_expired() {
 #[test]
 fn the_session_is_renewed_beside_oci() {
     let world = World::new();
-    // Not by a variable, which oci gets too, and shows.
-    let secret = "client_secret_file = ~/secret";
-    let exchange = exchange_settings(&world).replace(&format!("client_secret_env = {SECRET}"), secret);
-    world.write("secret", &world.sim.domain.rules().client_secret);
-    let file = world.path("id_token").display().to_string();
-    world.write(".oci/woci_manager.ini", format!("[ci]\n{exchange}subject_token_file = {file}\n"));
+    set_up_for_oci(&world);
     let woci = |words: &[&str]| world.woci(&[&["--profile", "ci"], words].concat());
     world.write("id_token", world.sim.runner.token("oci"));
     woci(&[]).run().ok();
@@ -503,6 +498,29 @@ fn the_session_is_renewed_beside_oci() {
     oci.finish().ok();
     assert_ne!(session.token(), old);
     assert_eq!(session.key(), key);
+}
+
+#[test]
+fn whoever_renews_beside_oci_does_not_bring_back_a_session_that_was_logged_out() {
+    let world = World::new();
+    set_up_for_oci(&world);
+    world.write("id_token", world.sim.runner.token("oci"));
+    let woci = |words: &[&str]| world.woci(&[&["--profile", "ci"], words].concat());
+    woci(&[]).run().ok();
+    let session = world.session_of("ci");
+    session.age(602);
+    // While the session is locked, nobody renews it.
+    let lock = fs::File::open(session.path("session.lock")).expect("a run has made it");
+    lock.lock().expect("nobody holds it");
+    let oci = woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "1").start();
+    oci.prints("ready");
+    ["token", "private_key.pem", "session.json"].iter().for_each(|name| session.remove(name));
+    drop(lock);
+    oci.says("somebody has logged out");
+    oci.signal(libc::SIGTERM);
+    oci.finish().ok();
+    assert!(!session.folder.exists(), "{:?}", session.files());
+    assert_eq!(world.sim.count(Grant::Exchange), 1);
 }
 
 #[test]
@@ -571,6 +589,15 @@ fn of_job<'w>(woci: Woci<'w>, variables: &Variables) -> Woci<'w> {
 /// Writes the profile `ci` with what every workload needs and these lines.
 fn set_up(world: &World, lines: &str) {
     world.write(".oci/woci_manager.ini", format!("[ci]\n{}{lines}", exchange_settings(world)));
+}
+
+/// The same with a file for the secret, not a variable, which oci gets too, and shows.
+fn set_up_for_oci(world: &World) {
+    let secret = "client_secret_file = ~/secret";
+    let exchange = exchange_settings(world).replace(&format!("client_secret_env = {SECRET}"), secret);
+    world.write("secret", &world.sim.domain.rules().client_secret);
+    let file = world.path("id_token").display().to_string();
+    world.write(".oci/woci_manager.ini", format!("[ci]\n{exchange}subject_token_file = {file}\n"));
 }
 
 fn exchange_settings(world: &World) -> String {

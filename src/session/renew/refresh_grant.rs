@@ -11,7 +11,8 @@ use crate::secret::Secret;
 use crate::session::establish::{Binding, Made, establish};
 use crate::session::stored::{Snapshot, is_same, stored_session};
 use crate::session::{Engine, Session, Source};
-use crate::store::{Locked, record, refresh_token};
+use crate::store::refresh_token::{self, Kept};
+use crate::store::{Locked, record};
 use crate::sys;
 
 /// Spends the refresh token, exchanges the access token, and stores the session.
@@ -66,7 +67,7 @@ fn spend(
     let path = engine.dir.refresh_token_file();
     let identity = stored.contents.identity();
     let record = &mut stored.contents.record;
-    let moves = engine.at_rest.keyring.is_some() && refresh_token::is_in_folder(&path)?;
+    let moves = engine.at_rest.keyring.is_some() && refresh_token::in_folder(&path)? != Kept::Nowhere;
     // A keyring's programs and a person who types the passphrase are not in the limit of the requests, before and after
     // which they are waited for.
     let client = &engine.client;

@@ -16,8 +16,7 @@ pub fn profile(look: &Look<'_>) -> Vec<Finding> {
         Err(Error::ManagerConfig { .. }) => return Vec::new(),
         Err(e) => return vec![Finding::error(e, &look.given)],
     };
-    if let Some(known) = others(look) {
-        let e = Error::UnknownProfile { profile: profile.to_string(), known };
+    if let Some(e) = unknown_profile(look) {
         return vec![Finding::error(&e, &look.given)];
     }
     let by = if look.flags.has("--profile") {
@@ -30,11 +29,10 @@ pub fn profile(look: &Look<'_>) -> Vec<Finding> {
     vec![Finding::good(format!("profile {profile} ({by})"))]
 }
 
-/// The profiles that there are, if this one is nowhere.
-fn others(look: &Look<'_>) -> Option<Vec<String>> {
+fn unknown_profile(look: &Look<'_>) -> Option<Error> {
     let (settings, profile) = (look.settings()?, look.profile.as_ref().ok()?);
-    let is_somewhere = look.oci_config.has_section(profile.as_str()) || settings.session_folder.exists();
-    settings.other_profiles.clone().filter(|_| !is_somewhere)
+    let is_somewhere = || look.oci_config.has_section(profile.as_str()) || settings.session_folder.is_dir();
+    settings.unknown_profile(is_somewhere)
 }
 
 pub fn file(look: &Look<'_>) -> Vec<Finding> {
@@ -113,7 +111,7 @@ pub fn required(look: &Look<'_>) -> Vec<Finding> {
         // The check of the file says that it cannot be read.
         Some(Error::ManagerConfig { .. }) => Vec::new(),
         // The check of the profile says it.
-        Some(_) if others(look).is_some() => Vec::new(),
+        Some(_) if unknown_profile(look).is_some() => Vec::new(),
         // The region may be known from the sign-in.
         Some(e) if settings.session_from.is_none() && is_console => vec![Finding::doubt(&e, &look.given)],
         Some(_) if settings.session_from.is_none() => vec![Finding::doubtful(

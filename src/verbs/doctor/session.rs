@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::fresh::daemon::Daemon;
 use crate::oci::{Identity, Upst};
 use crate::store::Contents;
-use crate::store::refresh_token::{self, Form};
+use crate::store::refresh_token::{self, Kept};
 use crate::time::UnixTime;
 
 /// OCI refuses a request whose date is further from its own clock.
@@ -20,7 +20,7 @@ pub fn token(look: &Look<'_>) -> Vec<Finding> {
     let (Some((settings, contents, engine)), Some(dir)) = (look.stored(), look.dir()) else {
         return Vec::new();
     };
-    let why_person = engine.why_person(contents, look.now).ok().flatten();
+    let why_person = engine.why_person(contents, look.now).ok().flatten().map(|it| it.why);
     let file = dir.token_file();
     let Some(upst) = &contents.upst else {
         if file.exists() {
@@ -88,8 +88,10 @@ pub fn key(look: &Look<'_>) -> Vec<Finding> {
         (Err(_), Err(_)) => return Vec::new(),
         (Err(e), Ok(_)) => return vec![Finding::error(e, &look.given)],
     };
-    let why_person =
-        look.stored().and_then(|(_, contents, engine)| engine.why_person(contents, look.now).ok().flatten());
+    let why_person = look
+        .stored()
+        .and_then(|(_, contents, engine)| engine.why_person(contents, look.now).ok().flatten())
+        .map(|it| it.why);
     let is_of = |upst: &Upst| contents.key.as_ref().is_some_and(|key| upst.is_bound_to(key.public()));
     let Contents { upst, key, key_file, key_is_encrypted, .. } = contents;
     if *key_is_encrypted
@@ -129,29 +131,33 @@ pub fn refresh_token(look: &Look<'_>) -> Vec<Finding> {
     }
     let file = dir.refresh_token_file();
     let path = file.display();
-    let form = match refresh_token::form(&file) {
-        Ok(form) => form,
+    let kept = match refresh_token::in_folder(&file) {
+        Ok(Kept::Damaged(e)) => return vec![Finding::error(&e, &look.given)],
+        Ok(kept) => kept,
         Err(e) => return vec![Finding::error(&e, &look.given)],
     };
     if let Some(keyring) = &settings.keyring {
-        return vec![match form {
-            None => Finding::good(format!("{} keeps the refresh token (not run here)", keyring.put.setting)),
-            Some(Form::Plain { .. }) => Finding::doubtful(
-                format!("{path} holds a refresh token, and {} is set", keyring.put.setting),
+        let setting = keyring.put.setting;
+        return vec![match kept {
+            Kept::Plain(_) => Finding::doubtful(
+                format!("{path} holds a refresh token, and {setting} is set"),
                 format!("run {}, which moves it", look.command("session refresh")),
             ),
-            Some(Form::Encrypted | Form::OfOlderTool) => Finding::wrong(
-                format!("{path} is encrypted, and beside {} there is no passphrase", keyring.put.setting),
+            Kept::Encrypted | Kept::OfOlderTool => Finding::wrong(
+                format!("{path} is encrypted, and beside {setting} there is no passphrase"),
                 look.sign_in(),
             ),
+            Kept::Nowhere | Kept::Damaged(_) | Kept::ByCommand => {
+                Finding::good(format!("{setting} keeps the refresh token (not run here)"))
+            }
         }];
     }
     let is_encrypted = settings.passphrase.prompt || settings.passphrase.otherwise.is_some();
-    let refused = &contents.record.refused;
-    vec![match form {
+    let refused = contents.record.refused.as_deref();
+    vec![match kept {
         // Nobody has signed in, as the check of the token says.
-        None if contents.upst.is_none() => return Vec::new(),
-        None => Finding::doubtful(
+        Kept::Nowhere if contents.upst.is_none() => return Vec::new(),
+        Kept::Nowhere => Finding::doubtful(
             "there is no refresh token: each session, of an hour at most, needs a sign-in",
             {
                 let sign_in = look.sign_in();
@@ -165,20 +171,19 @@ pub fn refresh_token(look: &Look<'_>) -> Vec<Finding> {
                 }
             },
         ),
-        Some(Form::Plain { hash }) if refused.as_ref() == Some(&hash) => {
+        kept if kept.is_refused(refused) => {
             Finding::doubtful("the provider has refused the refresh token", look.sign_in())
         }
-        Some(Form::Encrypted | Form::OfOlderTool) if !is_encrypted => {
+        Kept::Encrypted | Kept::OfOlderTool if !is_encrypted => {
             Finding::error(&Error::NoPassphraseSource { path: file.clone() }, &look.given)
         }
-        Some(Form::Plain { .. }) if is_encrypted => {
-            Finding::good("the next renewal encrypts the refresh token")
-        }
-        Some(Form::Plain { .. }) => Finding::good("the refresh token is stored in plain text"),
-        Some(Form::Encrypted) => Finding::good("the refresh token is stored encrypted"),
-        Some(Form::OfOlderTool) => {
+        Kept::Plain(_) if is_encrypted => Finding::good("the next renewal encrypts the refresh token"),
+        Kept::Plain(_) => Finding::good("the refresh token is stored in plain text"),
+        Kept::Encrypted => Finding::good("the refresh token is stored encrypted"),
+        Kept::OfOlderTool => {
             Finding::good("the next renewal encrypts the refresh token anew: the older tool wrote it")
         }
+        Kept::Damaged(_) | Kept::ByCommand => return Vec::new(),
     }]
 }
 
