@@ -753,7 +753,7 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Flag,
         default: Some("off"),
         group: Group::Fresh,
-        help: "renew the session in the background: with oci and exec, while the program runs; with credential, env and kube-credential, in a separate process, so that they do not wait",
+        help: "renew the session in the background; with oci and exec, while the program runs; with credential, env and kube-credential, in a separate process, so that they do not wait",
         example: "--auto-refresh",
         essential: true,
         kept_in_kubeconfig: true,
