@@ -31,25 +31,38 @@ define cross
 endef
 
 # Panic messages name source files. Cutting this machine's folders off those names makes the bytes the same
-# wherever woci is built.
-RELEASE = build --locked --release --bin woci --target $(TARGET) --config "target.'cfg(all())'.rustflags = \
-	['--remap-path-prefix=$(CURDIR)=.', '--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo']"
+# wherever woci is built. With CRATE, `cargo install` builds a crate that `cargo package` has made; it reads no
+# configuration of this folder by itself.
+RELEASE = $(if $(CRATE),install --path '$(CRATE)' --root '$(TARGET_DIR)/crate' --target-dir '$(TARGET_DIR)' \
+	--config .cargo/config.toml,build --release) \
+	--locked --bin woci --target $(TARGET) --config "target.'cfg(all())'.rustflags = \
+	['--remap-path-prefix=$(or $(CRATE),$(CURDIR))=.', '--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo']"
+
+# What woci says of itself. Sources without .git have neither, unless the variables are set.
+STAMP = WOCI_COMMIT="$${WOCI_COMMIT-$$([ ! -e .git ] || git describe --always --dirty --abbrev=12 --exclude '*')}" \
+	WOCI_DAY="$${WOCI_DAY-$$([ ! -e .git ] || LC_ALL=C git log -1 --date='format:%B %-d, %Y' --format=%cd)}"
 ARM64 = aarch64-unknown-linux-musl
+
+# Prints the man page and the completions: woci itself, or one for this machine if woci is for another processor.
+PRINTER = $(if $(CROSS),$(TARGET_DIR)/debug/woci,$(WOCI))
 SIM = $(TARGET_DIR)/debug/examples/sim
 
 # On Linux `make bench` also measures a woci for glibc.
 GLIBC = $(patsubst %-linux-musl,%-linux-gnu,$(filter %-linux-musl,$(TARGET)))
 
 .DEFAULT_GOAL := build
-.PHONY: help build sim demo test test-static test-arm64 lint bench bless e2e soak install dist dist-check clean
+.PHONY: help build printer sim demo test test-static test-arm64 lint bench bless e2e soak install dist dist-check publish clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## woci for this machine: static on Linux (TARGET=… for another)
 	@echo 'building woci for $(TARGET) (a few minutes the first time)'
-	@$(if $(CROSS),$(cross)) cargo $(RELEASE)
+	@$(if $(CROSS),$(cross)) $(STAMP) cargo $(RELEASE)
 	@ls -lh '$(WOCI)' | awk '{ print $$NF ": " $$5 }'
+
+printer:
+	@$(if $(CROSS),$(STAMP) cargo build --quiet --locked --bin woci)
 
 sim:
 	@echo 'building the simulator (a few minutes the first time)'
@@ -108,7 +121,7 @@ soak: build sim ## what is promised about months, crowds, crashes and hostile in
 # The new file is renamed over the old one, so that a running woci is not disturbed and nobody starts half a
 # program. A symlink of that name (the older tool is installed as one) is replaced; the file it points to is left
 # alone. If the symlink points to a folder, it is removed first, because `mv` would move into that folder.
-install: build ## put woci into PREFIX/bin (~/.local/bin)
+install: build printer ## put woci into PREFIX/bin (~/.local/bin), its man page and completions into PREFIX/share
 	@set -eu; \
 	prefix='$(PREFIX)'; case $$prefix in "~/"*) prefix=$$HOME/$${prefix#"~/"} ;; esac; \
 	bin='$(DESTDIR)'$$prefix/bin; new=$$bin/.woci.$$$$; old=$$bin/woci; \
@@ -123,28 +136,41 @@ install: build ## put woci into PREFIX/bin (~/.local/bin)
 		mv -f "$$new" "$$old"; \
 		echo "installed $$old"; \
 	fi; \
+	share='$(DESTDIR)'$$prefix/share; \
+	.ci/texts '$(PRINTER)' "$$share"; \
+	echo "installed its man page and the completions of bash, zsh and fish in $$share"; \
 	found=$$(command -v woci || true); \
 	if [ -z '$(DESTDIR)' ] && [ "$$found" != "$$old" ]; then \
 		if [ -z "$$found" ]; then echo "note: $$bin is not on PATH"; \
 		else echo "note: \`woci\` is still $$found, which comes first on PATH"; fi; \
 	fi
 
+# Only of a static program are packages made that hold for every distribution.
+DEB = $(if $(filter %-linux-musl,$(TARGET)),cargo-deb@3.8.0)
+
 # cargo-auditable adds the list of crates to the binary: 1.5 kB that no start loads and that stays with the binary
 # when it is copied. It is called as a compiler wrapper and by its name alone: `cargo auditable` would pass its own
 # path, which cargo mixes into the bytes.
 dist: export CARGO_AUDITABLE_ORIG_ARGS = {"offline":false,"locked":true,"frozen":false,"config":[]}
-dist: ## an archive for other machines, in target/dist: the same bytes wherever it is built
-	@echo 'installing cargo-auditable into $(TARGET_DIR)/tools'
-	@cargo install --quiet --locked --debug --root '$(TARGET_DIR)/tools' cargo-auditable@0.7.7
+dist: printer ## packages for other machines, in target/dist: the same bytes wherever they are built
+	@echo 'installing cargo-auditable$(if $(DEB), and cargo-deb) into $(TARGET_DIR)/tools'
+	@cargo install --quiet --locked --debug --root '$(TARGET_DIR)/tools' cargo-auditable@0.7.7 $(DEB)
 	@echo 'building woci for $(TARGET) (a few minutes the first time)'
-	@$(if $(CROSS),$(cross)) env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS RUSTC_WORKSPACE_WRAPPER=cargo-auditable \
+	@$(if $(CROSS),$(cross)) $(STAMP) env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS RUSTC_WORKSPACE_WRAPPER=cargo-auditable \
 		PATH="$(abspath $(TARGET_DIR))/tools/bin:$$PATH" cargo $(RELEASE)
-	@echo 'packing the archive'
-	@.ci/pack '$(WOCI)' $(TARGET) '$(TARGET_DIR)/dist'
+	@echo 'packing'
+	@.ci/pack '$(WOCI)' $(TARGET) '$(TARGET_DIR)/dist' '$(PRINTER)'
 
-dist-check: ## check the archive: reproducible, hardened, complete
-	@echo 'building the archive twice, in different folders, and checking it (several minutes)'
+dist-check: ## check the packages: reproducible, hardened, complete, installed and removed
+	@echo 'building the packages twice, in different folders, and checking them (several minutes)'
 	@TARGET=$(TARGET) .ci/dist-check
+
+# For the release workflow. Cargo.toml alone has the version, so a tag that says another is refused.
+publish:
+	@version=$$(cargo pkgid --offline); version=$${version##*[#@]}; \
+	if [ "$(TAG)" != "v$$version" ]; then echo "the tag is $(TAG), and Cargo.toml has $$version" >&2; exit 1; fi; \
+	gh release create "$(TAG)" --draft --verify-tag --title "woci $$version" \
+		--notes 'What is new: see the chapter Changes of README.md.' $(TARGET_DIR)/dist/*
 
 clean: ## remove what was built
 	@cargo clean

@@ -22,13 +22,13 @@ use crate::secret::{self, Secret};
 use crate::sys::{self, How};
 
 /// For a program that unlocks a keyring or asks a server. Longer than that, a run of woci seems to hang.
-const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// In bytes, of stdout and of a value to put: more than any secret, and a token of usual size.
 const LARGEST: usize = 64 << 10;
 
 /// Searched if PATH is not set, as shells do.
-const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+pub const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Shorter texts occur by accident in a program's messages.
 const SHORTEST_SECRET: usize = 4;
@@ -101,6 +101,14 @@ impl Command {
         self.run(env, Some(value)).map(drop)
     }
 
+    /// Whether the program is there. Does not run it.
+    ///
+    /// # Errors
+    /// [`SecretFault::Command`] if not.
+    pub fn check_program(&self, env: &Env) -> Result<()> {
+        find(env, self.program()).map(drop).map_err(|why| self.error(why))
+    }
+
     pub fn error(&self, why: impl Into<String>) -> Error {
         let program = self.program().to_owned();
         Error::Secret(SecretFault::Command { setting: self.setting, program, why: why.into() })
@@ -156,6 +164,12 @@ fn words(text: &str) -> std::result::Result<Vec<String>, String> {
     Ok(words.expect("a text that is split at white space and quotes stays a text"))
 }
 
+/// The program that a text runs, and whether arguments follow; `None` if the text is no command.
+pub fn program_of(text: &str) -> Option<(String, bool)> {
+    let words = words(text).ok()?;
+    Some((words.first()?.clone(), words.len() > 1))
+}
+
 /// Whether a text is a command, as far as that can be seen without the person's home.
 ///
 /// # Errors
@@ -208,7 +222,10 @@ pub fn on_path(env: &Env, name: &str) -> impl Iterator<Item = PathBuf> {
 }
 
 /// The program that a command names by its path or its name.
-fn find(env: &Env, name: &str) -> std::result::Result<PathBuf, &'static str> {
+///
+/// # Errors
+/// Why there is none that can be run.
+pub fn find(env: &Env, name: &str) -> std::result::Result<PathBuf, &'static str> {
     let is_path = name.contains('/');
     let candidates: Vec<_> = if is_path { vec![name.into()] } else { on_path(env, name).collect() };
     let mut why = if is_path { "there is no such file" } else { "it is not on PATH" };

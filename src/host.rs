@@ -10,10 +10,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::error::{Error, Result};
 use crate::time::UnixTime;
 
-/// The environment and the home folder as they were when the process started.
+/// The environment, the home folder and the working folder as they were when the process started.
+#[derive(Clone)]
 pub struct Host {
     pub env: Env,
     home: Option<PathBuf>,
+    /// The working folder, to which relative paths belong; a daemon leaves it. None if it was removed.
+    folder: Option<PathBuf>,
 }
 
 impl Host {
@@ -21,6 +24,7 @@ impl Host {
         Self {
             env: Env(std::env::vars_os().collect()),
             home: home::home_dir().filter(|home| home.is_absolute()),
+            folder: std::env::current_dir().ok(),
         }
     }
 
@@ -29,12 +33,12 @@ impl Host {
         let all = self.env.0.iter().filter(|(name, _)| variables.iter().all(|(other, _)| *name != **other));
         let mut all: Vec<_> = all.cloned().collect();
         all.extend(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
-        Self { env: Env(all), home: self.home.clone() }
+        Self { env: Env(all), ..self.clone() }
     }
 
     #[cfg(test)]
     pub fn of(home: &Path, variables: &[(&str, &str)]) -> Self {
-        Self { env: Env::of(variables), home: Some(home.to_owned()) }
+        Self { env: Env::of(variables), home: Some(home.to_owned()), folder: std::env::current_dir().ok() }
     }
 
     pub fn home(&self) -> Result<&Path> {
@@ -53,13 +57,14 @@ impl Host {
     pub fn absolute(&self, path: &Path) -> Result<PathBuf> {
         let path = match path.strip_prefix("~") {
             Ok(rest) => self.home()?.join(rest),
-            Err(_) => path.to_owned(),
+            Err(_) => self.folder.as_ref().map_or(path.to_owned(), |folder| folder.join(path)),
         };
         std::path::absolute(&path).map_err(|e| Error::RelativePath { path, why: e.to_string() })
     }
 }
 
 /// The environment as a value.
+#[derive(Clone)]
 pub struct Env(Vec<(OsString, OsString)>);
 
 impl Env {
@@ -103,9 +108,18 @@ fn installed(path: PathBuf) -> Option<PathBuf> {
     Some(PathBuf::from(OsStr::from_bytes(before))).filter(|path| path.is_file())
 }
 
+/// The wall clock, where seconds are not enough.
+pub fn clock() -> SystemTime {
+    SystemTime::now()
+}
+
 /// The time by the wall clock; negative before 1970.
 pub fn now() -> UnixTime {
-    let seconds = match SystemTime::now().duration_since(UNIX_EPOCH) {
+    unix_time(clock())
+}
+
+pub fn unix_time(time: SystemTime) -> UnixTime {
+    let seconds = match time.duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |seconds| -seconds),
     };

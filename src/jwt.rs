@@ -5,12 +5,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
+use crate::json::Object;
 use crate::time::UnixTime;
 
 /// The end of the year 9999, the last moment that RFC 3339 can express.
 const LAST_MOMENT: i64 = 253_402_300_799;
 
-/// The claims of a token in compact serialization: three base64url parts. `None` if it is not one.
+/// The claims of a token in compact serialization: three base64url parts. `None` if it is not one, or if it has a claim
+/// twice (RFC 7519 section 4): each reader may take another.
 pub fn claims(token: &str) -> Option<Map<String, Value>> {
     let mut parts = token.split('.');
     let (header, payload, signature) = (parts.next()?, parts.next()?, parts.next()?);
@@ -19,7 +21,8 @@ pub fn claims(token: &str) -> Option<Map<String, Value>> {
     }
     // Some issuers add padding, which RFC 7515 section 2 forbids.
     let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-    serde_json::from_slice(&payload).ok()
+    let claims = Object::parse(&payload)?;
+    claims.twice.is_none().then_some(claims.members)
 }
 
 /// A NumericDate (RFC 7519 section 2), which may have a fraction, rounded down.

@@ -8,25 +8,25 @@
 //!
 //! | room | owns | files |
 //! |---|---|---|
-//! | `cli` | what was asked, and help | parse, help/{mod, topics, secrets, workloads} |
-//! | `verbs` | THE table of verbs; one file each | mod; credential, env, session, daemon, kube/{credential, config}, passthrough, version |
+//! | `cli` | what was asked, help, the man page, what shells complete | parse, help/{mod, topics, secrets, workloads}, manual, completion |
+//! | `verbs` | THE table of verbs; one file each | mod; credential, env, exec, session, daemon, renewal, status, logout, kube/{credential, config}, doctor/{mod, look, manager, files, oci_config, readers, session, machine, kube, online}, config/{show, check, set, init, setup, preset, questions}, passthrough, version |
 //! | `output` | JSON or text: the one writer of stdout | mod, text |
-//! | `fresh` | keeping a session fresh in time | schedule, keeper, daemon, beside |
-//! | `session` | when a session is usable, refreshed or signed in for | ensure, stored, discover, ask/{way, provider, console}, establish, renew/{refresh_grant, subject_token, console} |
+//! | `fresh` | keeping a session fresh in time | schedule, keeper, daemon, beside, behind |
+//! | `session` | when a session is usable, refreshed or signed in for | ensure, preflight, stored, status, logout, outlook, discover, ask/{way, provider, console}, establish, renew/{refresh_grant, subject_token, console} |
 //! | `signin` | a person signs in at the browser | loopback/{callback}, device/{qr}, console/{answer, form, page}; person, by_hand, redirect, listener, connection, request, responder, peer, page, reply, opener |
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, keyring, envelope, legacy, passphrase |
-//! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, upst, key, signature, exchange, auth_service, region, environment, program |
-//! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret; python compares with Python's parser in tests |
-//! | `oauth` | requests to a provider, and to a CI runner | discovery, http, resolver, tcp, token, device, reason, runner, pkce, url |
+//! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, backup, upst, key, signature, exchange, auth_service, region, environment, program, completion |
+//! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret, effective, change; python compares with Python's parser in tests |
+//! | `oauth` | requests to a provider, and to a CI runner | discovery, http, resolver, tcp, token, device, revoke, reason, runner, pkce, url |
 //! | `command` | a helper program that gives or keeps a secret | |
 //! | `ini` | the INI file format | scan, edit |
 //! | `options` | THE table of options | |
-//! | `files` | reading, replacing and locking files | mod, open, exposed, lock, access |
+//! | `files` | reading, replacing and locking files | mod, open, exposed, lock, access, shared |
 //! | `log` | messages on stderr | |
 //! | `host` | environment, home, clock, randomness | |
-//! | `error` | every way to fail, and what a person reads then | mod, say, secret, phrases |
-//! | `sys` | system calls; the only unsafe code | process, piped, terminal, disk, acl, memory; screen in tests |
-//! | `jwt`, `time`, `secret` | a token's claims; Unix time; a text that is never shown | |
+//! | `error` | every way to fail, and what a person reads then | mod, say, secret, request, phrases |
+//! | `sys` | system calls; the only unsafe code | process, execute, others, piped, terminal, disk, acl, memory; screen in tests |
+//! | `jwt`, `json`, `time`, `secret` | a token's claims; JSON of other programs; Unix time; a text that is never shown | |
 //! | `printable` | the words of other programs, as one printable line | |
 //! | `testing` | what unit tests share | home, vectors, golden |
 //!
@@ -42,7 +42,8 @@
 //!   compiler then names what to decide in `session`.
 //! - **A new error**: add a variant to `error/mod`, and its message and an example to `error/say`.
 //!
-//! `make bless` rewrites the golden files: fixtures/help/ and fixtures/errors.txt.
+//! `make bless` rewrites the golden files: fixtures/help/, fixtures/text/ and
+//! fixtures/errors.txt.
 //!
 //! # Tests
 //! A file's own unit tests end it. tests/it runs the program in a throw-away home (`world`) against the provider, the
@@ -50,16 +51,16 @@
 //!
 //! | room | tests/it |
 //! |---|---|
-//! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `passthrough`, `kube`, `readme` |
-//! | `fresh` | `daemon`, `auto_refresh` |
-//! | `session` | `life`, `crowd`, `origin`, `expected`, `console`, `workload` |
+//! | `cli`, `verbs`, `options`, `output` | `tables`, `schemas`, `looks`, `passthrough`, `exec`, `kube`, `config_verbs`, `doctor`, `completion`, `readme` |
+//! | `fresh` | `daemon`, `auto_refresh`, `behind` |
+//! | `session` | `life`, `status`, `logout`, `crowd`, `contention`, `origin`, `expected`, `console`, `workload` |
 //! | `signin` | `sign_in`, `ways` |
-//! | `store`, `files` | `at_rest`, `disk`, `owners` |
+//! | `store`, `files` | `at_rest`, `contents`, `disk`, `owners` |
 //! | `oci` | `oci_config`, `passthrough` |
-//! | `config`, `ini` | `config` |
+//! | `config`, `ini` | `config`, `config_verbs` |
 //! | `command` | `secrets` |
-//! | `oauth` | `network`, `discovery` |
-//! | `sys` | `scarcity` |
+//! | `oauth` | `network`, `answers`, `discovery` |
+//! | `sys` | `scarcity`, `kernel` |
 //! | `error`, `log` | `errors` |
 //! | the sources, the simulator | `house`, `simulator`, `simulator_console` |
 
@@ -71,6 +72,7 @@ mod files;
 mod fresh;
 mod host;
 mod ini;
+mod json;
 mod jwt;
 mod log;
 mod oauth;
@@ -118,6 +120,9 @@ pub fn main(args: Vec<OsString>) -> u8 {
         .and_then(|invocation| match invocation.verb.answer {
             Answer::By(run) => run(&host, invocation),
             Answer::Help => cli::help(&invocation.words).map(Output::Text),
+            Answer::Manual => Ok(Output::Text(cli::manual())),
+            Answer::CompletionScript => cli::script(&invocation.words).map(Output::Text),
+            Answer::Completions => Ok(Output::Text(cli::complete(&host, &invocation.words))),
         })
         .and_then(|output| output::print(output, Format::of(format.as_deref()), &host.env))
         .unwrap_or_else(|e| {

@@ -105,7 +105,7 @@ pub struct Opt {
     /// Some oci commands have an option of the same name, so woci refuses this option after an oci
     /// word. fixtures/oci-options.txt lists all options of oci.
     pub clashes_with_oci: bool,
-    /// Affects which session is used, so `woci kubeconfig` writes the option into its entry. Never
+    /// Affects which session is used, or when it is renewed, so `woci kubeconfig` writes the option into its entry. Never
     /// set for a secret.
     pub kept_in_kubeconfig: bool,
 }
@@ -131,12 +131,15 @@ const ROW: Opt = Opt {
 
 /// The hidden verb that runs the process of the daemon. woci starts this process itself.
 pub const DAEMON_PROCESS: &str = "__daemon";
+/// The same for a process that renews the session once, behind a run that has ended.
+pub const RENEWAL_PROCESS: &str = "__renew";
 
 /// It is woci's with a verb of woci's. An oci command gets its own.
 pub const OUTPUT: &str = "--output";
 
 pub const SESSION_FROM: &[&str] = &["provider", "workload", "console"];
 pub const SHELLS: &[&str] = &["sh", "bash", "zsh", "fish", "powershell", "pwsh"];
+pub const PRESETS: &[&str] = &["console", "oci", "okta", "entra", "keycloak", "issuer"];
 pub const LOG_LEVELS: &[&str] = &["DEBUG", "INFO", "WARNING", "ERROR"];
 const SECONDS_OF_A_DAY: u32 = 86_400;
 
@@ -461,6 +464,17 @@ pub const OPTIONS: &[Opt] = &[
         ..ROW
     },
     Opt {
+        name: "--revocation-url",
+        key: Some("revocation_url"),
+        kind: Kind::Url,
+        default: Some("as in the issuer's document"),
+        value: "URL",
+        group: Group::Provider,
+        help: "the provider's endpoint that revokes the refresh token at `woci logout`",
+        example: "--revocation-url https://idp.example.com/oauth2/v1/revoke",
+        ..ROW
+    },
+    Opt {
         name: "--token-exchange-url",
         key: Some("token_exchange_url"),
         kind: Kind::Url,
@@ -739,9 +753,10 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Flag,
         default: Some("off"),
         group: Group::Fresh,
-        help: "keep the session fresh while an oci command runs",
+        help: "renew the session in the background; beside oci and exec while they run; with credential, env and kube-credential in a process that is left behind if a renewal is due, so that none of them waits for it",
         example: "--auto-refresh",
         essential: true,
+        kept_in_kubeconfig: true,
         ..ROW
     },
     Opt {
@@ -753,6 +768,7 @@ pub const OPTIONS: &[Opt] = &[
         group: Group::Fresh,
         help: "a session token is refreshed in the background this many seconds before it expires; never before half of its lifetime has passed",
         example: "--refresh-safety-window 300",
+        kept_in_kubeconfig: true,
         ..ROW
     },
     Opt {
@@ -812,9 +828,46 @@ pub const OPTIONS: &[Opt] = &[
         name: "--unset",
         kind: Kind::Flag,
         group: Group::Verb,
-        help: "print the lines that unset the variables again; what they held before is not restored",
+        help: "of env: print the lines that unset the variables again; what they held before is not restored. Of config set: remove the key",
         example: "--unset",
-        verbs: &["env"],
+        verbs: &["env", "config set"],
+        ..ROW
+    },
+    Opt {
+        name: "--common",
+        kind: Kind::Flag,
+        group: Group::Verb,
+        help: "change [COMMON], whose values apply to every profile, in place of the profile's section",
+        example: "config set --common region eu-frankfurt-1",
+        verbs: &["config set"],
+        ..ROW
+    },
+    Opt {
+        name: "--preset",
+        kind: Kind::OneOf(PRESETS),
+        value: "PRESET",
+        group: Group::Verb,
+        help: "where people sign in: console (Oracle's own page), oci (an OCI identity domain), okta, entra, keycloak, or issuer (any other OpenID provider)",
+        example: "config init --preset okta",
+        verbs: &["config init"],
+        ..ROW
+    },
+    Opt {
+        name: "--force",
+        kind: Kind::Flag,
+        group: Group::Verb,
+        help: "replace the section that the profile has in woci_manager.ini",
+        example: "config init --preset console --force",
+        verbs: &["config init"],
+        ..ROW
+    },
+    Opt {
+        name: "--no-sign-in",
+        kind: Kind::Flag,
+        group: Group::Verb,
+        help: "write the section and end without the sign-in",
+        example: "config init --preset okta --no-sign-in",
+        verbs: &["config init"],
         ..ROW
     },
     Opt {
@@ -882,6 +935,33 @@ pub const OPTIONS: &[Opt] = &[
         verbs: &["session authenticate"],
         ..ROW
     },
+    Opt {
+        name: "--all",
+        kind: Kind::Flag,
+        group: Group::Verb,
+        help: "every profile, not one",
+        example: "status --all",
+        verbs: &["status", "logout"],
+        ..ROW
+    },
+    Opt {
+        name: "--restore",
+        kind: Kind::Flag,
+        group: Group::Verb,
+        help: "bring back the API key that a session had replaced in the profile's section of the OCI config",
+        example: "logout --restore",
+        verbs: &["logout"],
+        ..ROW
+    },
+    Opt {
+        name: "--online",
+        kind: Kind::Flag,
+        group: Group::Verb,
+        help: "also try the network; no token of the session is sent",
+        example: "doctor --online",
+        verbs: &["doctor"],
+        ..ROW
+    },
 ];
 
 /// Finds an option that may stand anywhere on the command line. This includes an option of one verb
@@ -936,7 +1016,7 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 /// The options that were given, each one once, with their values as typed.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flags(Vec<(&'static str, String)>);
 
 impl Flags {
@@ -961,6 +1041,7 @@ impl Flags {
             manager_config: value("--manager-config"),
             config_file: value("--config-file"),
             sessions_folder: value("--sessions-folder"),
+            sign_in_with: value("--sign-in-with"),
             ..Given::default()
         }
     }

@@ -15,7 +15,7 @@ use pico_args::Arguments;
 
 use crate::error::{Error, Result};
 use crate::oci::command_line;
-use crate::options::{self, DAEMON_PROCESS, Flags, Kind, OPTIONS, OUTPUT, Opt};
+use crate::options::{self, Flags, Kind, OPTIONS, OUTPUT, Opt};
 use crate::verbs::{self, CREDENTIAL, Form, HELP, Invocation, PASSTHROUGH, VERBS, VERSION, Verb};
 
 /// # Errors
@@ -24,7 +24,9 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation> {
     let mut line = Line::default();
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
-        if arg == "--" {
+        if line.names_program() {
+            line.words.extend(std::iter::once(arg).chain(args.by_ref()));
+        } else if arg == "--" {
             line.take_after_dashes(args.by_ref().collect());
         } else {
             line.take(arg, &mut args)?;
@@ -51,18 +53,32 @@ struct Line {
 }
 
 impl Line {
+    /// The verb that runs a program, if that was asked for.
+    fn runner(&self) -> Option<&'static Verb> {
+        verbs::of_words(&self.words).filter(|verb| verb.runs_program)
+    }
+
+    /// Whether the program is named that the verb runs. What follows is the program's: as with `env` and `sudo`, woci
+    /// reads nothing of it.
+    fn names_program(&self) -> bool {
+        self.runner().is_some_and(|verb| self.words.len() > verb.name.split(' ').count())
+    }
+
     fn take(&mut self, arg: OsString, rest: &mut impl Iterator<Item = OsString>) -> Result<()> {
-        let verb = verbs::of_words(&self.words);
-        let is_wocis = self.words.is_empty() || verb.is_some();
+        let is_wocis = is_wocis(&self.words);
         if is_wocis && let Some(asked) = help_or_version(&arg) {
             self.asked.get_or_insert(asked);
             return Ok(());
         }
         let (name, inline) = split(&arg);
-        let row = options::find(name).or_else(|| options::find_of_verb(verb?.name, name));
-        // After an oci word, nothing of it is read.
-        let row = row.filter(|row| is_wocis || row.name != OUTPUT);
-        let Some(row) = row else {
+        let Some(row) = option(&self.words, name) else {
+            if let Some(verb) = self.runner()
+                && arg.as_bytes().starts_with(b"-")
+                && arg.len() > 1
+            {
+                let word = arg.to_string_lossy().into_owned();
+                return Err(Error::NotOfVerb { verb: verb.name.into(), word });
+            }
             self.for_oci.push(arg.clone());
             self.words.push(arg);
             self.before_dashes = self.words.len();
@@ -88,9 +104,13 @@ impl Line {
         Ok(())
     }
 
-    /// All arguments after `--` go to oci. woci also reads the options here that both programs have
-    /// (such as `--profile`), because oci obeys them and the session must match.
+    /// All arguments after `--` go to oci, or are the program that a verb runs. Of those for oci, woci also reads the options
+    /// that both have (such as `--profile`), because oci obeys them and the session must match.
     fn take_after_dashes(&mut self, args: Vec<OsString>) {
+        if self.runner().is_some() {
+            self.words.extend(args);
+            return;
+        }
         let mut rest = args.iter();
         while let Some(arg) = rest.next() {
             let (name, inline) = split(arg);
@@ -215,10 +235,11 @@ impl Line {
 }
 
 /// What people type for a verb that has another name.
-const SLIPS: [(&str, &str); 6] = [
+const SLIPS: [(&str, &str); 7] = [
     ("authenticate", "session authenticate"),
+    ("configure", "config init"),
     ("daemon", "--daemon"),
-    ("init", "help files"),
+    ("init", "config init"),
     ("login", "session authenticate"),
     ("refresh", "session refresh"),
     ("whoami", "credential"),
@@ -243,6 +264,12 @@ fn refuse_typing_error(words: &[OsString]) -> Result<()> {
             (None, None) => return Ok(()),
         }
     };
+    if first == "session"
+        && let Some(second) = words.clone().next()
+        && let Some(meant) = near_session_verb(second)
+    {
+        return Err(Error::UnknownWord { word: format!("{first} {second}"), meant: meant.to_owned() });
+    }
     if command_line::has_first_word(first) {
         return Ok(());
     }
@@ -253,11 +280,24 @@ fn refuse_typing_error(words: &[OsString]) -> Result<()> {
     }
 }
 
+/// The commands of oci's group `session` (oci-cli 3.95.1). woci has two of them itself.
+const OF_SESSION: [&str; 6] = ["authenticate", "export", "import", "refresh", "terminate", "validate"];
+
+/// The verb that was probably meant by the word after `session`.
+fn near_session_verb(second: &str) -> Option<&'static str> {
+    if OF_SESSION.contains(&second) {
+        return None;
+    }
+    let verbs = VERBS.iter().filter_map(|verb| Some((verb.name, verb.name.strip_prefix("session ")?)));
+    let near = |(name, word)| options::difference(second, word).map(|difference| (difference, name));
+    verbs.filter_map(near).min().map(|(_, name)| name)
+}
+
 /// The verb that was probably meant.
 fn near_verb(given: &[&str]) -> Option<&'static str> {
     let names = VERBS
         .iter()
-        .filter(|verb| matches!(verb.form, Form::Words | Form::HiddenWords) && verb.name != DAEMON_PROCESS)
+        .filter(|verb| matches!(verb.form, Form::Words | Form::HiddenWords) && !verb.name.starts_with("__"))
         .map(|verb| (verb.name, verb.name));
     let near = |(typed, meant): (&'static str, &'static str)| {
         // As many words as were given.
@@ -281,8 +321,20 @@ fn near_option(option: &str) -> Option<String> {
     Some(verb.map_or_else(|| name.to_owned(), |verb| format!("{verb} {name}")))
 }
 
+/// Whether the command is woci's after these words: there are none yet, or they are a verb.
+pub(super) fn is_wocis(words: &[OsString]) -> bool {
+    words.is_empty() || verbs::of_words(words).is_some()
+}
+
+/// The row of this name, if the option is woci's after these words.
+pub(super) fn option(words: &[OsString], name: &str) -> Option<&'static Opt> {
+    let row = options::find(name).or_else(|| options::find_of_verb(verbs::of_words(words)?.name, name));
+    // After an oci word, `--output` is oci's.
+    row.filter(|row| is_wocis(words) || row.name != OUTPUT)
+}
+
 /// The verb that `--help` or `--version` requests.
-fn help_or_version(arg: &OsStr) -> Option<&'static str> {
+pub(super) fn help_or_version(arg: &OsStr) -> Option<&'static str> {
     match arg.to_str()? {
         "-h" | "--help" => Some(HELP),
         "-V" | VERSION => Some(VERSION),
@@ -306,7 +358,7 @@ fn runs_without_session(words: &[OsString], auth: Option<&str>) -> bool {
 }
 
 /// Splits `--name=value` at its first `=`; anything else is a name alone.
-fn split(arg: &OsStr) -> (&str, Option<&OsStr>) {
+pub(super) fn split(arg: &OsStr) -> (&str, Option<&OsStr>) {
     let bytes = arg.as_bytes();
     let cut = bytes.iter().position(|byte| *byte == b'=').unwrap_or(bytes.len());
     let name = std::str::from_utf8(&bytes[..cut]).unwrap_or_default();
@@ -364,6 +416,46 @@ mod tests {
         {
             assert_eq!(verb(args), CREDENTIAL, "{args:?}");
         }
+    }
+
+    #[test]
+    fn what_follows_a_program_is_the_programs() {
+        for (args, profile, expected) in [
+            (
+                &["exec", "terraform", "plan", "-out", "x", "--profile", "y"][..],
+                None,
+                "terraform plan -out x --profile y",
+            ),
+            (
+                &["--profile", "p", "exec", "--profile=q", "x", "--help", "--", "-V"],
+                Some("q"),
+                "x --help -- -V",
+            ),
+            (&["exec", "--auto-refresh", "--", "--profile", "-x", "--scope"], None, "--profile -x --scope"),
+            (&["exec", "--", "--", "x"], None, "-- x"),
+            (&["exec", "-", "exec", "--daemon"], None, "- exec --daemon"),
+            (&["exec", "x", "--scope", "--redirect-port", ""], None, "x --scope --redirect-port "),
+            (&["exec"], None, ""),
+            (&["exec", "--"], None, ""),
+        ] {
+            let invocation = line(args).unwrap();
+            assert_eq!(
+                (invocation.verb.name, invocation.flags.get("--profile")),
+                ("exec", profile),
+                "{args:?}"
+            );
+            assert_eq!(invocation.words.join(OsStr::new(" ")), *expected, "{args:?}");
+        }
+        for args in [&["exec", "--help"][..], &["exec", "--profile", "p", "-h"], &["--help", "exec", "x"]] {
+            assert_eq!(line(args).unwrap().words, ["exec"], "{args:?}");
+        }
+        for word in ["--out", "-x", "--shell"] {
+            let expected = Error::NotOfVerb { verb: "exec".into(), word: word.into() };
+            assert_eq!(line(&["exec", word, "x"]).unwrap_err(), expected);
+        }
+        assert!(matches!(line(&["--daemon", "exec", "x"]).unwrap().verb.name, "--daemon"));
+        let bytes = OsString::from_vec(vec![b'-', 0xff]);
+        assert_eq!(parse(vec!["exec".into(), "x".into(), bytes.clone()]).unwrap().words, ["x".into(), bytes]);
     }
 
     #[test]
@@ -427,6 +519,9 @@ mod tests {
             (&["--profile", "prod", "evn", "--shell", "fish"], word("evn", "env")),
             (&["sesion", "refresh"], word("sesion", "session refresh")),
             (&["sesion"], word("sesion", "session authenticate")),
+            (&["session", "authenticat"], word("session authenticat", "session authenticate")),
+            (&["session", "refesh", "--force"], word("session refesh", "session refresh")),
+            (&["--debug", "session", "refrsh"], word("session refrsh", "session refresh")),
             (&["--query", "env", "-d", "credentials"], word("credentials", "credential")),
             (&["--hepl"], option("--hepl", "--help")),
             (&["--hepl", "iam"], option("--hepl", "--help")),
@@ -437,9 +532,15 @@ mod tests {
             let passed_on = [&["--"], args].concat();
             assert_eq!(words(&passed_on).0, args, "{args:?}");
         }
-        for args in
-            [&["iam", "--hepl"][..], &["dns", "statsu"], &["--unheard-of", "env"], &["secrets"], &["nosuch"]]
-        {
+        for args in [
+            &["iam", "--hepl"][..],
+            &["session", "validate"],
+            &["session", "export"],
+            &["dns", "statsu"],
+            &["--unheard-of", "env"],
+            &["secrets"],
+            &["nosuch"],
+        ] {
             assert_eq!(words(args).0, args, "{args:?}");
         }
         assert!(command_line::has_first_word("secrets"), "near a verb or not, oci has it");

@@ -3,13 +3,14 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use super::effective::Effective;
 use super::manager::{Manager, Sections};
 use super::profile::{COMMON, DEFAULT, ProfileName};
 use super::settings::{ManagerState, Places, Settings};
 use super::values::Values;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::ini::{self, LineKind};
 use crate::options::{self, Flags};
 
@@ -21,7 +22,7 @@ pub struct Config {
 }
 
 /// What was found where the manager config is looked for.
-enum ManagerFile {
+pub enum ManagerFile {
     /// There is none at any of these paths.
     Absent(Vec<PathBuf>),
     Read(Manager),
@@ -44,14 +45,22 @@ const FILE_NAME: &str = "woci_manager.ini";
 impl Config {
     /// Finds the manager config and reads it. A file that a flag or variable names must be readable.
     pub fn find(host: &Host, flags: &Flags) -> Result<Self> {
+        let config = Self::find_or_new(host, flags)?;
+        match (named(host, flags, "--manager-config")?, &config.manager) {
+            (Some(path), ManagerFile::Absent(_)) => {
+                Err(Error::ManagerConfig { path, why: "there is no such file".to_owned() })
+            }
+            _ => Ok(config),
+        }
+    }
+
+    /// The same for a run that writes the file: a named one need not exist yet.
+    pub fn find_or_new(host: &Host, flags: &Flags) -> Result<Self> {
         let named_oci_config = named(host, flags, "--config-file")?;
         let manager = match named(host, flags, "--manager-config")? {
             Some(path) => match read(&path) {
-                ManagerFile::Absent(_) => {
-                    return Err(Error::ManagerConfig { path, why: "there is no such file".to_owned() });
-                }
                 ManagerFile::Unreadable { path, why } => return Err(Error::ManagerConfig { path, why }),
-                found @ ManagerFile::Read(_) => found,
+                found @ (ManagerFile::Read(_) | ManagerFile::Absent(_)) => found,
             },
             None => {
                 let in_home = host.home()?.join(".oci").join(FILE_NAME);
@@ -70,14 +79,76 @@ impl Config {
                 }
             }
         };
+        if let ManagerFile::Read(_) = manager {
+            // The configparser crate keeps the values in hash maps. std draws their seeds, and panics if it cannot.
+            let [_] = host::random()?;
+        }
         Ok(Self { named_oci_config, manager })
     }
 
     /// The settings of the profile that was named, or that is the only choice.
     pub fn profile(&self, host: &Host, flags: &Flags) -> Result<Settings> {
+        self.settings_of(self.chosen(host, flags)?, host, flags)
+    }
+
+    /// The profile that was named, or that is the only choice.
+    pub fn chosen(&self, host: &Host, flags: &Flags) -> Result<ProfileName> {
         let named_sessions = named(host, flags, "--sessions-folder")?;
         let sessions = named_sessions.map_or_else(|| default_sessions(host), Ok)?;
-        self.settings_of(self.choose(host, flags, &sessions)?, host, flags)
+        self.choose(host, flags, &sessions)
+    }
+
+    pub fn manager(&self) -> &ManagerFile {
+        &self.manager
+    }
+
+    /// The keys of the option table in its order, each with what is in effect for a profile; without one, with what is
+    /// in effect for every profile that does not set it.
+    pub fn effective(
+        &self,
+        profile: Option<&ProfileName>,
+        host: &Host,
+        flags: &Flags,
+    ) -> Result<Vec<Effective>> {
+        let sections = match &self.manager {
+            // No section has an empty name.
+            ManagerFile::Read(manager) => manager.sections_of(profile.map_or("", ProfileName::as_str)),
+            ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => Sections::default(),
+        };
+        let nobody = ProfileName::new(DEFAULT)?;
+        let values = Values::new(flags, host, &sections, profile.unwrap_or(&nobody), self.manager_path());
+        let rows = options::OPTIONS.iter().filter_map(|row| Some((row, row.key?)));
+        rows.map(|(row, key)| Effective::of(row, key, &values)).collect()
+    }
+
+    /// What is odd in the manager config for a profile, whether or not its values can be used.
+    pub fn doubts(&self, profile: &ProfileName) -> Vec<String> {
+        match &self.manager {
+            ManagerFile::Read(manager) => manager.sections_of(profile.as_str()).warnings,
+            ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether the manager config has a section of this name.
+    pub fn has_section(&self, name: &str) -> bool {
+        match &self.manager {
+            ManagerFile::Read(manager) => manager.sections.iter().any(|section| section == name),
+            ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => false,
+        }
+    }
+
+    /// Where the manager config is, or is made.
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    pub fn place_to_write(&self) -> Result<PathBuf> {
+        match &self.manager {
+            ManagerFile::Read(manager) => Ok(manager.path.clone()),
+            ManagerFile::Absent(places) => Ok(places.last().expect("it was looked for somewhere").clone()),
+            ManagerFile::Unreadable { path, why } => {
+                Err(Error::ManagerConfig { path: path.clone(), why: why.clone() })
+            }
+        }
     }
 
     /// The names of all profiles: those that `~/.oci/config` or woci_manager.ini has a section of, in their order, then
@@ -134,6 +205,16 @@ impl Config {
         let home = host.home()?;
         let places = Places { home, sessions, oci_config, oci_config_from_manager, manager, other_profiles };
         Settings::new(&values, places, warnings)
+    }
+
+    /// Where the session of a profile is or would be, also if another of its settings is malformed.
+    pub fn session_folder(&self, profile: &ProfileName, host: &Host, flags: &Flags) -> Result<PathBuf> {
+        let sections = match &self.manager {
+            ManagerFile::Read(manager) => manager.sections_of(profile.as_str()),
+            ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => Sections::default(),
+        };
+        let values = Values::new(flags, host, &sections, profile, self.manager_path());
+        Ok(self.oci_places(host, &values)?.sessions.join(profile.as_str()))
     }
 
     /// Where the OCI config and the sessions are.

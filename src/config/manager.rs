@@ -32,11 +32,20 @@ pub struct Sections {
     pub warnings: Vec<String>,
 }
 
+/// Where a known key stands.
+struct At<'a> {
+    section: &'a str,
+    key: String,
+    line: usize,
+}
+
 /// A value, with the section that it is from.
 pub struct Value {
     key: String,
     pub text: String,
     pub is_common: bool,
+    /// From 1.
+    pub line: usize,
 }
 
 impl Manager {
@@ -56,6 +65,7 @@ impl Manager {
     pub fn sections_of(&self, profile: &str) -> Sections {
         let mut plain = String::new();
         let mut warnings = Vec::new();
+        let mut lines: Vec<At<'_>> = Vec::new();
         let mut section = None;
         let mut is_known = false;
         let mut blanks = 0;
@@ -77,19 +87,25 @@ impl Manager {
                         is_known = true;
                         plain.extend(["\n", &key, "=", value]);
                     } else if key != IGNORED {
-                        warnings.push(self.unknown(&key, section));
+                        warnings.push(self.unknown(&key, section, line.number));
                     }
                     if is_known && let Some(odd) = looks_odd(value) {
                         warnings.push(format!(
-                            "{key} in [{section}] of {} {odd}; if that is not meant, remove it",
-                            self.path.display()
+                            "{key} in [{section}] of {}, line {}, {odd}; if that is not meant, remove it",
+                            self.path.display(),
+                            line.number
                         ));
                     }
                     if is_known && value.contains("%%") {
                         warnings.push(format!(
-                            "{key} in [{section}] of {} contains %%, which the older tool reads as %; woci reads it as %%",
-                            self.path.display()
+                            "{key} in [{section}] of {}, line {}, contains %%, which the older tool reads as %; woci reads it \
+                             as %%",
+                            self.path.display(),
+                            line.number
                         ));
+                    }
+                    if is_known {
+                        lines.push(At { section, key: key.into_owned(), line: line.number });
                     }
                 }
                 LineKind::Blank => blanks += 1,
@@ -114,19 +130,24 @@ impl Manager {
             for (key, text) in ini.get_map_ref().get(section).into_iter().flatten() {
                 if values.iter().all(|value| value.key != *key) {
                     let text = text.as_deref().unwrap_or_default().replace(LINE_END_IN_VALUE, "\n");
-                    values.push(Value { key: key.clone(), text, is_common });
+                    let at = lines.iter().find(|at| at.section == section && at.key == *key);
+                    let line = at.map_or(0, |at| at.line);
+                    values.push(Value { key: key.clone(), text, is_common, line });
                 }
             }
         }
         Sections { values, warnings }
     }
 
-    fn unknown(&self, key: &str, section: &str) -> String {
+    fn unknown(&self, key: &str, section: &str, line: usize) -> String {
         let hint = match options::nearest(key, options::OPTIONS.iter().filter_map(|opt| opt.key)) {
             Some(known) => format!("; did you mean {known}?"),
             None => String::new(),
         };
-        format!("woci does not know the key {key} in [{section}] of {}{hint}", self.path.display())
+        format!(
+            "woci does not know the key {key} in [{section}] of {}, line {line}{hint}",
+            self.path.display()
+        )
     }
 }
 

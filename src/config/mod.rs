@@ -1,6 +1,9 @@
 //! Configuration: `find` finds and reads woci_manager.ini and chooses the profile, `values` looks each
-//! setting up, `settings` types them, and `needs` says what a way to a session requires.
+//! setting up, `settings` types them, and `needs` says what a way to a session requires. `effective`
+//! is all that is set, for a person; `change` edits the file.
 
+mod change;
+mod effective;
 mod find;
 mod manager;
 mod needs;
@@ -11,12 +14,14 @@ mod secret;
 mod settings;
 mod values;
 
-pub use find::Config;
-pub use needs::{ConsoleNeeds, Needs, ProviderNeeds, WorkloadNeeds};
-pub use profile::{DEFAULT, ProfileName};
-pub use secret::{KeyringSource, PassphraseSource, SecretSource};
+pub use change::{Edit, change};
+pub use effective::{Effective, MASK, shown};
+pub use find::{Config, ManagerFile};
+pub use needs::{ConsoleNeeds, Needs, ProviderNeeds, RevocationNeeds, WorkloadNeeds};
+pub use profile::{COMMON, DEFAULT, ProfileName};
+pub use secret::{KeyringSource, MOST_PROGRAM_RUNS, PassphraseSource, SecretSource};
 pub use settings::{Origin, SessionFrom, Settings, SignIn, SignInWith};
-pub use values::{NO_REGION, SetBy, is_region};
+pub use values::{NO_REGION, SetBy, check as check_value, is_region};
 
 #[cfg(fuzzing)]
 pub use find::fuzz;

@@ -1,9 +1,9 @@
 //! What each way to a session requires, and the error that names every value that is missing.
 
-use super::secret::SubjectTokenSource;
+use super::secret::{SecretSource, SubjectTokenSource};
 use super::settings::{ManagerState, Origin, RequestedToken, SessionFrom, Settings};
 use super::values::SetBy;
-use crate::error::{DEVICE, EXCHANGE, EXCHANGE_BY_DEFAULT, Error, Found, Result, TOKEN_ENDPOINT};
+use crate::error::{DEVICE, EXCHANGE, EXCHANGE_BY_DEFAULT, Error, Found, REVOCATION, Result, TOKEN_ENDPOINT};
 use crate::host::Env;
 use crate::oauth::discovery::{Document, Issuer};
 use crate::oauth::{DeviceForm, Domain, Iss, Provider, Requested, url};
@@ -34,6 +34,16 @@ pub struct WorkloadNeeds {
     pub audience: Option<String>,
     pub domain: Domain,
     pub requested: Requested,
+}
+
+/// What a revocation of the refresh token needs, its secret not resolved.
+pub struct RevocationNeeds<'a> {
+    /// The endpoint, if it is configured.
+    pub url: Option<&'a str>,
+    /// Whose document names the endpoint otherwise.
+    pub issuer: Option<&'a Issuer>,
+    pub client_id: &'a str,
+    pub client_secret: Option<&'a SecretSource>,
 }
 
 /// A person's sign-in at Oracle's own page, and its renewals.
@@ -76,6 +86,23 @@ impl Settings {
         }
     }
 
+    /// The sources of the secrets that are configured, each with the key of the secret.
+    pub fn secret_sources(&self) -> Vec<(&'static str, &SecretSource)> {
+        [
+            ("client_secret", &self.provider.client_secret),
+            ("auth_client_secret", &self.provider.auth_client_secret),
+            ("refresh_token_passphrase", &self.passphrase.otherwise),
+        ]
+        .into_iter()
+        .filter_map(|(key, source)| Some((key, source.as_ref()?)))
+        .collect()
+    }
+
+    /// Where a workload's token comes from, and the audience that it must name.
+    pub fn subject_token(&self) -> Option<(&SubjectTokenSource, Option<&str>)> {
+        Some((self.workload.subject_token.as_ref()?, self.workload.audience.as_deref()))
+    }
+
     pub(super) fn provider_needs(
         &self,
         env: &Env,
@@ -91,11 +118,7 @@ impl Settings {
             &values.scope,
             has_endpoints || issuer.is_some(),
         ) else {
-            let is_set = |key| match key {
-                "authz_base_url" | "token_url" => self.is_set(key) || issuer.is_some(),
-                _ => self.is_set(key),
-            };
-            return Err(self.missing(&PROVIDER.map(|key| (key, is_set(key)))));
+            return Err(self.missing(&self.required_of_provider()));
         };
         let auth_client_secret = values.auth_client_secret.as_ref();
         let (client_secret, auth_client_secret) =
@@ -151,6 +174,35 @@ impl Settings {
         })
     }
 
+    /// What the settings lack for a renewal or a sign-in, if they lack anything. No secret is resolved and no document
+    /// is read. The arguments are those of [`Settings::needs`].
+    pub fn lack(&self, region: Option<&str>, is_console: bool) -> Option<Error> {
+        let required = match self.session_from {
+            Some(SessionFrom::Provider) => self.required_of_provider().to_vec(),
+            Some(SessionFrom::Workload) => self.required_of_workload().to_vec(),
+            Some(SessionFrom::Console) => vec![("region", region.is_some())],
+            None if is_console && !matches!(self.manager, ManagerState::Unreadable(..)) => {
+                vec![("region", region.is_some())]
+            }
+            None => PROVIDER.map(|key| (key, self.is_set(key))).to_vec(),
+        };
+        required.iter().any(|(_, is_set)| !is_set).then(|| self.missing(&required))
+    }
+
+    /// `None` if the session is not that of a provider's client.
+    pub fn revocation(&self) -> Option<RevocationNeeds<'_>> {
+        let values = &self.provider;
+        match self.session_from {
+            Some(SessionFrom::Provider) => Some(RevocationNeeds {
+                url: values.revocation_url.as_deref(),
+                issuer: values.issuer.as_ref(),
+                client_id: values.auth_client_id.as_deref()?,
+                client_secret: values.auth_client_secret.as_ref(),
+            }),
+            Some(SessionFrom::Workload | SessionFrom::Console) | None => None,
+        }
+    }
+
     fn workload_needs(&self, env: &Env) -> Result<WorkloadNeeds> {
         let (values, workload) = (&self.provider, &self.workload);
         let requested = match &workload.requested {
@@ -159,11 +211,6 @@ impl Settings {
                 res_type.clone().map(|res_type| Requested::Rpst { res_type, rpst_exp: rpst_exp.clone() })
             }
         };
-        let is_set = |key| match key {
-            "subject_token_file" => workload.subject_token.is_some(),
-            "res_type" => requested.is_some(),
-            _ => self.is_set(key),
-        };
         let (Some(subject_token), Some(requested), Some(exchange_url), Some(client_id), Some(client_secret)) = (
             &workload.subject_token,
             &requested,
@@ -171,7 +218,7 @@ impl Settings {
             &values.client_id,
             &values.client_secret,
         ) else {
-            return Err(self.missing(&WORKLOAD.map(|key| (key, is_set(key)))));
+            return Err(self.missing(&self.required_of_workload()));
         };
         Ok(WorkloadNeeds {
             subject_token: subject_token.clone(),
@@ -195,6 +242,51 @@ impl Settings {
         }
     }
 
+    /// The keys that a renewal or sign-in needs, each with whether it is set. A key stands for all that may take its
+    /// place. `has_region` says that a region is configured for woci or for oci.
+    pub fn required(&self, has_region: bool) -> Vec<(&'static str, bool)> {
+        match self.session_from {
+            Some(SessionFrom::Provider) => self.required_of_provider().into(),
+            Some(SessionFrom::Workload) => self.required_of_workload().into(),
+            Some(SessionFrom::Console) | None => vec![("region", has_region)],
+        }
+    }
+
+    /// The sources of this session's secrets that give none now. Runs no program.
+    pub fn secrets_without_value(&self, env: &Env) -> Vec<Error> {
+        let values = &self.provider;
+        let is_of = |from| self.session_from == Some(from);
+        let sources = [
+            (is_of(SessionFrom::Provider), &values.auth_client_secret),
+            (is_of(SessionFrom::Provider) || is_of(SessionFrom::Workload), &values.client_secret),
+            (is_of(SessionFrom::Provider) && !self.passphrase.prompt, &self.passphrase.otherwise),
+        ];
+        let used =
+            sources.into_iter().filter(|(is_used, _)| *is_used).filter_map(|(_, source)| source.as_ref());
+        used.filter_map(|source| match source {
+            SecretSource::Value(_) | SecretSource::Command(_) => None,
+            SecretSource::Variable { .. } | SecretSource::File { .. } => source.resolve(env).err(),
+        })
+        .collect()
+    }
+
+    fn required_of_provider(&self) -> [(&'static str, bool); 6] {
+        let has_issuer = self.provider.issuer.is_some();
+        PROVIDER.map(|key| match key {
+            "authz_base_url" | "token_url" => (key, self.is_set(key) || has_issuer),
+            _ => (key, self.is_set(key)),
+        })
+    }
+
+    fn required_of_workload(&self) -> [(&'static str, bool); 5] {
+        let lacks_type = matches!(self.workload.requested, RequestedToken::Rpst { res_type: None, .. });
+        WORKLOAD.map(|key| match key {
+            "subject_token_file" => (key, self.workload.subject_token.is_some()),
+            "res_type" => (key, !lacks_type),
+            _ => (key, self.is_set(key)),
+        })
+    }
+
     fn is_set(&self, key: &str) -> bool {
         match key {
             "client_secret" => self.provider.client_secret.is_some(),
@@ -208,7 +300,7 @@ impl Settings {
         let values = &self.provider;
         let source = match what {
             EXCHANGE | EXCHANGE_BY_DEFAULT => &values.client_secret,
-            TOKEN_ENDPOINT => &values.auth_client_secret,
+            TOKEN_ENDPOINT | REVOCATION => &values.auth_client_secret,
             // Oracle's form has no client authentication.
             DEVICE if values.device_form == DeviceForm::Standard => &values.auth_client_secret,
             _ => return None,

@@ -14,12 +14,19 @@ pub const DEFAULT: &str = "DEFAULT";
 /// The section of woci_manager.ini whose values apply to every profile. It is not a profile itself.
 pub const COMMON: &str = "COMMON";
 
+/// A profile has a folder of its name, and no file system takes a longer one.
+const LONGEST: usize = 255;
+
 impl ProfileName {
     /// # Errors
     /// [`Error::BadProfileName`] if oci would refuse the name, or if it is `COMMON`.
     pub fn new(name: &str) -> Result<Self> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
-        if name.is_empty() || !name.chars().all(allowed) || matches!(name, "." | ".." | COMMON) {
+        if name.is_empty()
+            || name.len() > LONGEST
+            || !name.chars().all(allowed)
+            || matches!(name, "." | ".." | COMMON)
+        {
             return Err(Error::BadProfileName { name: name.to_owned() });
         }
         Ok(Self(name.to_owned()))

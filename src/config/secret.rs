@@ -53,17 +53,33 @@ pub(super) const PASSPHRASE: SecretKeys = SecretKeys {
     command: "refresh_token_passphrase_command",
 };
 
-/// The variables that hold secrets: no program that woci runs inherits them.
+/// The variables that hold secrets of woci's: those that the configuration names, and the token with which the runner of
+/// a CI job is asked for the job's identity. The browser, helper programs, kubectl and the daemon do not inherit them.
 pub(super) fn variables(values: &Values<'_>) -> Result<Vec<String>> {
     let keys =
         [CLIENT_SECRET.variable, AUTH_CLIENT_SECRET.variable, PASSPHRASE.variable, "subject_token_env"];
-    Ok(keys
-        .map(|key| values.text(key))
-        .into_iter()
-        .collect::<Result<Vec<_>>>()?
-        .into_iter()
-        .flatten()
-        .collect())
+    let mut all = Vec::new();
+    for key in keys {
+        all.extend(values.text(key)?);
+    }
+    if SubjectTokenSource::key(values)? == Some(SUBJECT_TOKEN_FROM) {
+        all.extend(runner(values)?.map(|runner| runner.request_token_variable().to_owned()));
+    }
+    Ok(all)
+}
+
+/// The candidate from the most specific place: an option counts before the profile's section, and that before
+/// `[COMMON]`.
+///
+/// # Errors
+/// [`Error::TwoSources`] if there are two of the same place.
+fn most_specific<T>(mut found: Vec<(SetBy, &'static str, T)>) -> Result<Option<T>> {
+    let Some(first) = found.iter().map(|(set_by, ..)| *set_by).min() else { return Ok(None) };
+    found.retain(|(set_by, ..)| *set_by == first);
+    match found.as_slice() {
+        [(_, one, _), (_, other, _), ..] => Err(Error::TwoSources { one, other, chosen_by: "" }),
+        _ => Ok(found.pop().map(|(.., source)| source)),
+    }
 }
 
 /// What the configuration says about helper programs and files.
@@ -75,8 +91,7 @@ pub(super) struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    /// The source of a secret. One that is given as an option counts before one in the profile's section, and that
-    /// before one in `[COMMON]`.
+    /// The source of a secret, from the most specific place that has one.
     ///
     /// # Errors
     /// [`Error::TwoSources`] if two are set in the same place.
@@ -99,12 +114,7 @@ impl Sources<'_> {
         if let Some(command) = self.command(keys.command)? {
             found.push((values.set_by_of(keys.command)?, keys.command, SecretSource::Command(command)));
         }
-        let Some(first) = found.iter().map(|(set_by, ..)| *set_by).min() else { return Ok(None) };
-        found.retain(|(set_by, ..)| *set_by == first);
-        match found.as_slice() {
-            [(_, one, _), (_, other, _), ..] => Err(Error::TwoSources { one, other, chosen_by: "" }),
-            _ => Ok(found.pop().map(|(.., source)| source)),
-        }
+        most_specific(found)
     }
 
     pub fn command(&self, setting: &'static str) -> Result<Option<Command>> {
@@ -164,6 +174,37 @@ pub struct PassphraseSource {
     pub otherwise: Option<SecretSource>,
 }
 
+impl PassphraseSource {
+    /// The most specific place that says that the refresh token is encrypted, and the key there.
+    fn set_by(&self, values: &Values<'_>) -> Result<Option<(SetBy, &'static str)>> {
+        let prompt = self.prompt.then_some("refresh_token_passphrase_prompt");
+        let otherwise = self.otherwise.as_ref().and_then(SecretSource::setting);
+        let mut found = Vec::new();
+        for key in [prompt, otherwise].into_iter().flatten() {
+            found.push((values.set_by_of(key)?, key));
+        }
+        Ok(found.into_iter().min_by_key(|(set_by, _)| *set_by))
+    }
+}
+
+/// How often a renewal runs the programs of a keyring at most: a token moves from the file (put, get), is read (get) and
+/// tried (get, put, get), and its successor is stored (put, get).
+const KEYRING_RUNS: u32 = 8;
+
+/// How many runs of helper programs one renewal waits for at most: those of a keyring, and each other once.
+pub const MOST_PROGRAM_RUNS: u32 = KEYRING_RUNS + 4;
+
+/// The same for one configuration. `once` are the secrets that a renewal may need.
+pub(super) fn program_runs(
+    once: &[&Option<SecretSource>],
+    subject_token: Option<&SubjectTokenSource>,
+    keyring: Option<&KeyringSource>,
+) -> u32 {
+    let secrets = once.iter().filter(|source| matches!(source, Some(SecretSource::Command(_))));
+    let is_token_by_program = matches!(subject_token, Some(SubjectTokenSource::Command(_)));
+    secrets.map(|_| 1).sum::<u32>() + u32::from(is_token_by_program) + keyring.map_or(0, |_| KEYRING_RUNS)
+}
+
 /// The programs that keep the refresh token, in place of a file.
 #[derive(Clone)]
 pub struct KeyringSource {
@@ -172,11 +213,15 @@ pub struct KeyringSource {
 }
 
 impl KeyringSource {
+    /// A refresh token is either in a keyring or encrypted: what is set in the more specific place counts, and a
+    /// passphrase that does not count is taken out of `passphrase`.
+    ///
     /// # Errors
-    /// [`Error::OptionNeedsOther`] if only one of both is set; [`Error::Conflict`] if the refresh token is to be
-    /// encrypted too.
-    pub(super) fn of(sources: &Sources<'_>, passphrase: &PassphraseSource) -> Result<Option<Self>> {
+    /// [`Error::OptionNeedsOther`] if only one command is set; [`Error::BadValue`] if the two are set in different places,
+    /// since they are for one keyring; [`Error::Conflict`] if the same place asks for a passphrase too.
+    pub(super) fn of(sources: &Sources<'_>, passphrase: &mut PassphraseSource) -> Result<Option<Self>> {
         const KEYS: [&str; 2] = ["refresh_token_get_command", "refresh_token_put_command"];
+        let values = sources.values;
         let [get, put] = [sources.command(KEYS[0])?, sources.command(KEYS[1])?];
         let needs = |option: &str, other: &str| {
             Err(Error::OptionNeedsOther { option: option.into(), other: other.into() })
@@ -187,13 +232,24 @@ impl KeyringSource {
             (None, Some(_)) => return needs(KEYS[1], KEYS[0]),
             (Some(get), Some(put)) => (get, put),
         };
-        let encrypted_by = match &passphrase.otherwise {
-            _ if passphrase.prompt => Some("refresh_token_passphrase_prompt"),
-            otherwise => otherwise.as_ref().and_then(SecretSource::setting),
-        };
-        match encrypted_by {
-            Some(one) => Err(Error::Conflict { one: one.into(), other: KEYS[1].into() }),
-            None => Ok(Some(Self { get, put })),
+        let [set_by, put_set_by] = [values.set_by_of(KEYS[0])?, values.set_by_of(KEYS[1])?];
+        if set_by != put_set_by {
+            let [one, other] = if set_by < put_set_by { KEYS } else { [KEYS[1], KEYS[0]] };
+            let why = format!(
+                "{} is used with it, and both have to be set in the same place",
+                values.place_of(other)?
+            );
+            return Err(Error::BadValue { name: values.place_of(one)?, why });
+        }
+        match passphrase.set_by(values)? {
+            Some((passphrase, one)) if passphrase == set_by => {
+                Err(Error::Conflict { one: one.into(), other: KEYS[1].into() })
+            }
+            Some((passphrase, _)) if passphrase < set_by => Ok(None),
+            Some(_) | None => {
+                *passphrase = PassphraseSource { prompt: false, otherwise: None };
+                Ok(Some(Self { get, put }))
+            }
         }
     }
 }
@@ -209,31 +265,51 @@ pub enum SubjectTokenSource {
     Command(Command),
 }
 
+const SUBJECT_TOKEN_FILE: &str = "subject_token_file";
+const SUBJECT_TOKEN_ENV: &str = "subject_token_env";
+const SUBJECT_TOKEN_FROM: &str = "subject_token_from";
+const SUBJECT_TOKEN_COMMAND: &str = "subject_token_command";
+
+/// The service that a CI job asks for its token.
+fn runner(values: &Values<'_>) -> Result<Option<Runner>> {
+    let audience = values.text("subject_token_audience")?;
+    let service_connection = values.text("subject_token_service_connection")?;
+    let name = values.text(SUBJECT_TOKEN_FROM)?;
+    Ok(name.map(|name| match name.eq_ignore_ascii_case("azure") {
+        true => Runner::Azure { service_connection },
+        false => Runner::GitHub { audience },
+    }))
+}
+
 impl SubjectTokenSource {
+    /// The key of the configured one, from the most specific place that has one.
+    ///
+    /// # Errors
+    /// [`Error::TwoSources`] if that place has two.
+    fn key(values: &Values<'_>) -> Result<Option<&'static str>> {
+        let mut found = Vec::new();
+        for key in [SUBJECT_TOKEN_FILE, SUBJECT_TOKEN_ENV, SUBJECT_TOKEN_FROM, SUBJECT_TOKEN_COMMAND] {
+            if values.text(key)?.is_some() {
+                found.push((values.set_by_of(key)?, key, key));
+            }
+        }
+        most_specific(found)
+    }
+
     /// The configured one.
     ///
     /// # Errors
-    /// [`Error::TwoSources`] if there are two.
+    /// [`Error::TwoSources`] if the same place has two.
     pub(super) fn of(sources: &Sources<'_>) -> Result<Option<Self>> {
         let values = sources.values;
-        let audience = values.text("subject_token_audience")?;
-        let service_connection = values.text("subject_token_service_connection")?;
-        let runner =
-            values.text("subject_token_from")?.map(|name| match name.eq_ignore_ascii_case("azure") {
-                true => Runner::Azure { service_connection },
-                false => Runner::GitHub { audience },
-            });
-        let sources = [
-            ("subject_token_file", values.path("subject_token_file")?.map(Self::File)),
-            ("subject_token_env", values.text("subject_token_env")?.map(Self::Variable)),
-            ("subject_token_from", runner.map(Self::Runner)),
-            ("subject_token_command", sources.command("subject_token_command")?.map(Self::Command)),
+        let all = [
+            (SUBJECT_TOKEN_FILE, values.path(SUBJECT_TOKEN_FILE)?.map(Self::File)),
+            (SUBJECT_TOKEN_ENV, values.text(SUBJECT_TOKEN_ENV)?.map(Self::Variable)),
+            (SUBJECT_TOKEN_FROM, runner(values)?.map(Self::Runner)),
+            (SUBJECT_TOKEN_COMMAND, sources.command(SUBJECT_TOKEN_COMMAND)?.map(Self::Command)),
         ];
-        let mut set = sources.into_iter().filter_map(|(key, source)| Some((key, source?)));
-        match (set.next(), set.next()) {
-            (Some((one, _)), Some((other, _))) => Err(Error::TwoSources { one, other, chosen_by: "" }),
-            (first, _) => Ok(first.map(|(_, source)| source)),
-        }
+        let key = Self::key(values)?;
+        Ok(all.into_iter().find(|(one, _)| Some(*one) == key).and_then(|(_, source)| source))
     }
 
     /// The token, without the white space around it.
@@ -241,7 +317,28 @@ impl SubjectTokenSource {
     /// # Errors
     /// [`Error::SubjectToken`] if there is none, and those of asking a runner.
     pub fn read(&self, host: &Host, client: &Client<'_>) -> Result<Secret> {
-        let text = match self {
+        match self {
+            Self::File(_) | Self::Variable(_) => self.trimmed(self.stored(host)?),
+            Self::Runner(runner) => self.trimmed(Some(runner.token(client, &host.env)?)),
+            Self::Command(command) => command.get_value(&host.env),
+        }
+    }
+
+    /// The token where it is here already. Where it has to be asked for: `None`, if that can be done.
+    ///
+    /// # Errors
+    /// As far as they can be seen without asking, those of [`Self::read`].
+    pub fn look(&self, host: &Host) -> Result<Option<Secret>> {
+        match self {
+            Self::File(_) | Self::Variable(_) => self.trimmed(self.stored(host)?).map(Some),
+            Self::Runner(runner) => runner.given(&host.env).map(|_| None),
+            Self::Command(command) => command.check_program(&host.env).map(|()| None),
+        }
+    }
+
+    /// What a file or a variable holds.
+    fn stored(&self, host: &Host) -> Result<Option<Secret>> {
+        Ok(match self {
             Self::File(path) => {
                 files::read(path)?.and_then(|bytes| String::from_utf8(bytes).ok().map(Secret::new))
             }
@@ -249,9 +346,11 @@ impl SubjectTokenSource {
                 let value = host.env.get(name).and_then(|value| value.to_str());
                 value.map(|value| Secret::new(value.to_owned()))
             }
-            Self::Runner(runner) => Some(runner.token(client, &host.env)?),
-            Self::Command(command) => return command.get_value(&host.env),
-        };
+            Self::Runner(_) | Self::Command(_) => None,
+        })
+    }
+
+    fn trimmed(&self, text: Option<Secret>) -> Result<Secret> {
         match text.as_ref().map(|text| text.expose().trim()) {
             Some(token) if !token.is_empty() => Ok(Secret::new(token.to_owned())),
             _ => Err(Error::SubjectToken { from: self.name(), why: "it holds no token".into() }),

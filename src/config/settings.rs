@@ -34,8 +34,13 @@ pub struct Settings {
     pub passphrase: PassphraseSource,
     /// The programs that keep the refresh token, in place of a file.
     pub keyring: Option<KeyringSource>,
-    /// The variables that hold secrets: no program that woci runs inherits them.
+    /// The variables that hold secrets of woci's. The browser, helper programs, kubectl and the daemon do not inherit
+    /// them. oci does, apart from the passphrase's: a person who sets a variable may mean oci too.
     pub secret_variables: Vec<String>,
+    /// The variable that holds the passphrase. No program at all inherits it.
+    pub passphrase_variable: Option<String>,
+    /// How many runs of helper programs one renewal waits for at most.
+    pub program_runs: u32,
     pub sign_in: SignIn,
     pub sign_in_with: SignInWith,
     /// The OCID of the user whose session it has to be.
@@ -73,6 +78,7 @@ pub(super) struct ProviderValues {
     pub client_secret: Option<SecretSource>,
     pub device_url: Option<String>,
     pub device_form: DeviceForm,
+    pub revocation_url: Option<String>,
 }
 
 /// What a workload's session is made from, as far as it is configured.
@@ -252,6 +258,7 @@ impl Settings {
             client_id: values.text("client_id")?,
             client_secret: sources.of(&secret::CLIENT_SECRET)?,
             device_url: values.text("device_url")?,
+            revocation_url: values.text("revocation_url")?,
             device_form: match values.or_default("device_form")?.eq_ignore_ascii_case("oracle") {
                 true => DeviceForm::Oracle,
                 false => DeviceForm::Standard,
@@ -261,11 +268,11 @@ impl Settings {
         let base = |key| Ok(values.text(key)?.map(|url| url.trim_end_matches('/').to_owned()));
         let console =
             ConsoleValues { url: base("console_url")?, auth_service_url: base("auth_service_url")? };
-        let passphrase = PassphraseSource {
+        let mut passphrase = PassphraseSource {
             prompt: values.boolean("refresh_token_passphrase_prompt")?,
             otherwise: sources.of(&secret::PASSPHRASE)?,
         };
-        let keyring = KeyringSource::of(&sources, &passphrase)?;
+        let keyring = KeyringSource::of(&sources, &mut passphrase)?;
         let session_from = session_from(
             values,
             &[
@@ -277,8 +284,14 @@ impl Settings {
             &workload_keys(values)?,
             &console,
         )?;
+        let subject_token = SubjectTokenSource::of(&sources)?;
+        let program_runs = secret::program_runs(
+            &[&provider.client_secret, &provider.auth_client_secret, &passphrase.otherwise],
+            subject_token.as_ref(),
+            keyring.as_ref(),
+        );
         let workload = WorkloadValues {
-            subject_token: SubjectTokenSource::of(&sources)?,
+            subject_token,
             audience: values.text("subject_token_audience")?,
             requested: RequestedToken::of(values)?,
         };
@@ -311,6 +324,8 @@ impl Settings {
             passphrase,
             keyring,
             secret_variables,
+            passphrase_variable: values.text(secret::PASSPHRASE.variable)?,
+            program_runs,
             sign_in: match values.or_default("sign_in")?.eq_ignore_ascii_case("never") {
                 true => SignIn::Never,
                 false => SignIn::Auto,
@@ -333,7 +348,9 @@ impl Settings {
     /// users. Looks at each of them: only for a run that renews or signs in.
     pub fn exposed(&self) -> Vec<String> {
         let sessions = self.session_folder.parent().unwrap_or(&self.session_folder);
-        let mut paths = vec![self.oci_config.as_path(), sessions];
+        // Whoever planted a refresh token knows whose session woci would then use.
+        let refresh_token = self.session_folder.join("refresh_token");
+        let mut paths = vec![self.oci_config.as_path(), sessions, &refresh_token];
         let mut warnings = Vec::new();
         if let ManagerState::Read(manager) = &self.manager {
             paths.push(manager);

@@ -60,9 +60,28 @@ impl<'a> Values<'a> {
         Ok(read.iter().find(|(known, _)| *known == key).map_or(SetBy::Default, |(_, set_by)| *set_by))
     }
 
+    /// The place where the value of a key is set, as messages name it.
+    pub fn place_of(&self, key: &str) -> Result<String> {
+        Ok(self.place(row(key), key, self.set_by_of(key)?))
+    }
+
     /// The keys that were read, each with where its value was set.
     pub fn set_by(&self) -> Vec<(&'static str, SetBy)> {
         self.read.take()
+    }
+
+    /// What a key of the option table is set to, and where, well-formed or not. The line is that of the manager config.
+    ///
+    /// # Errors
+    /// The value of a variable is not text.
+    pub fn as_set(&self, key: &str) -> Result<(Option<String>, SetBy, Option<usize>)> {
+        let (text, set_by) = self.find(row(key), key)?;
+        if text.is_empty() {
+            return Ok((None, SetBy::Default, None));
+        }
+        let in_file = matches!(set_by, SetBy::Section | SetBy::Common);
+        let line = self.sections.get(key).filter(|_| in_file).map(|value| value.line);
+        Ok((Some(text), set_by, line))
     }
 
     /// The value of a key of the option table, checked by its row's kind; none where it is set nowhere.
@@ -145,10 +164,12 @@ impl<'a> Values<'a> {
     }
 
     /// The place that a value was set in, as messages name it.
-    fn place(&self, row: &Opt, key: &str, set_by: SetBy) -> String {
+    pub fn place(&self, row: &Opt, key: &str, set_by: SetBy) -> String {
         let in_section = |section: &str| {
             let file = self.manager.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-            format!("{key} in [{section}] of {file}")
+            let line =
+                self.sections.get(key).map(|value| format!(", line {}", value.line)).unwrap_or_default();
+            format!("{key} in [{section}] of {file}{line}")
         };
         match set_by {
             SetBy::Flag => row.name.to_owned(),
@@ -169,7 +190,9 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn check(kind: Kind, text: &str) -> std::result::Result<(), String> {
+/// # Errors
+/// Why a text is no value of this kind. The text itself is not shown.
+pub fn check(kind: Kind, text: &str) -> std::result::Result<(), String> {
     let good = match kind {
         Kind::Url => return url::check(text),
         Kind::Issuer => return url::check(text).and_then(|()| issuer(text)),

@@ -5,6 +5,7 @@
 //! example of every message.
 
 mod phrases;
+mod request;
 mod say;
 mod secret;
 
@@ -14,6 +15,8 @@ use std::path::PathBuf;
 use crate::printable;
 use crate::time::UnixTime;
 
+pub use phrases::quoted;
+pub use request::ConfigFault;
 pub use secret::SecretFault;
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -30,6 +33,8 @@ pub const RUNNER: &str = "runner's token service";
 pub const DISCOVERY: &str = "discovery document";
 /// The provider's endpoint for device codes.
 pub const DEVICE: &str = "device authorization endpoint";
+/// The provider's endpoint that takes a refresh token back.
+pub const REVOCATION: &str = "revocation endpoint";
 /// Oracle's service that renews a session.
 pub const AUTH_SERVICE: &str = "authentication service";
 
@@ -50,11 +55,15 @@ pub enum Error {
     NotOfVerb { verb: String, word: String },
     // Two requests that exclude each other, or a flag without the verb it belongs to.
     Conflict { one: String, other: String },
-    NotAvailable { what: String },
     UnknownTopic { topic: String, topics: String },
+    // `given` may be empty.
+    NoSuchShell { given: String },
     // A typing error: neither woci nor oci has the word or option, and it is near one of woci's. `meant` is a command.
     UnknownWord { word: String, meant: String },
     UnknownOption { option: String, meant: String },
+
+    // A request to change or make the configuration.
+    Config(ConfigFault),
 
     // Configuration. `name` says which setting, and where it was set: `redirect_port in [prod] of /…`.
     BadValue { name: String, why: String },
@@ -78,6 +87,8 @@ pub enum Error {
     // A value that would damage the OCI config, or that oci could not read back.
     OciConfigValue { path: PathBuf, name: &'static str, why: String },
     SectionHoldsApiKey { path: PathBuf, profile: String },
+    // No file that was kept beside the OCI config has an API key in the profile's section.
+    NoApiKeyKept { path: PathBuf, profile: String },
     NoHome,
     RelativePath { path: PathBuf, why: String },
 
@@ -93,6 +104,10 @@ pub enum Error {
     WrongPassphrase { path: PathBuf, setting: Option<&'static str> },
     // The file is neither a token nor an envelope that woci or the older tool wrote.
     RefreshTokenFile { path: PathBuf, why: String },
+    // An envelope of a version that this woci does not know.
+    RefreshTokenNewer { path: PathBuf },
+    // The answer has spent the stored token, and its successor could be kept nowhere.
+    RefreshTokenLost { path: PathBuf, why: String },
     // Deriving a key from a passphrase needs much memory by design.
     KeyMemory { mebibytes: usize },
 
@@ -102,9 +117,13 @@ pub enum Error {
     // `oci session authenticate --use-passphrase` made it.
     KeyEncrypted { path: PathBuf, profile: String },
     Locked { path: PathBuf, holder: String, seconds: u64 },
+    // The process that this one has waited for failed, and another try would fail in the same way. `said` is its message.
+    FailedElsewhere { code: u8, said: String },
 
     // The person.
     PortTaken { address: String, why: String, is_the_only_one: bool },
+    // The system lets this user listen on no such port.
+    PortForbidden { address: String, why: String, is_the_only_one: bool },
     Denied { error: String, description: Option<String> },
     // The answer of a sign-in names another issuer than the configured one, or none although it had to.
     AnotherIssuer { named: Option<String>, expected: String },
@@ -113,9 +132,14 @@ pub enum Error {
     NoBrowser,
     // A sign-in is needed, and `why` says what forbids woci to ask for one.
     NobodyToAsk { profile: String, why: String },
+    // `why` says why a sign-in is needed, and `other` is another value of `--sign-in-with`.
+    NoTerminalToPaste { profile: String, why: String, other: &'static str },
 
     // The network.
-    Unreachable { what: &'static str, url: String, why: String },
+    // `is_sent`: the server may have received the request.
+    Unreachable { what: &'static str, url: String, why: String, is_sent: bool },
+    // The answer to a request with the refresh token did not arrive whole.
+    AnswerLost { url: String, why: String },
     // An OAuth error, or any other answer with a status that is not a success.
     Refused { what: &'static str, url: String, status: u16, error: Option<String>, why: Option<String> },
     // The provider no longer accepts the refresh token, or requires a sign-in first.
@@ -150,12 +174,17 @@ pub enum Error {
     Scarce { what: &'static str, limit: &'static str, why: String },
     Stdout { why: String },
 
+    // A process that is left behind to renew the session.
+    Unattended { why: String },
+
     // The daemon.
     Daemon { log: PathBuf, why: String },
     DaemonRuns { profile: String },
     DaemonStays { pid: u32, seconds: u64 },
     // Another process holds its lock than the one that the lock file names.
     DaemonUnknown { lock: PathBuf },
+    // Its process is not one of those that this process sees.
+    DaemonElsewhere { pid: u32, profile: String },
     // Its folder, or the lock file in it, is another one now.
     DaemonDisplaced { folder: PathBuf },
     // It stays in front, and only a person can renew the session.
@@ -170,18 +199,25 @@ pub enum Error {
     // The first word is nearly one of woci's verbs.
     OciMissingOrVerb { word: String, verb: String },
     OciNotExecutable { path: PathBuf, why: String },
+    // The system takes no such long command line, or environment.
+    OciArguments { path: PathBuf, why: String },
     // The only oci is a script that runs woci.
     OciRunsWoci { path: PathBuf },
+
+    // Any program.
+    ProgramNotNamed { verb: &'static str },
+    ProgramMissing { name: String },
+    ProgramNotExecutable { path: PathBuf, why: String },
 }
 
 impl Error {
-    /// The profile whose session only a person can renew now, and why; `None` if another try may help, or a change of
-    /// the configuration. A new variant is to be judged here.
+    /// The profile whose session only a person can renew now, and why; `None` if another try may help, or a change
+    /// of the configuration.
     pub fn needs_person(&self) -> Option<(&str, String)> {
         match self {
-            Self::NobodyToAsk { profile, why } | Self::DaemonNeedsPerson { profile, why } => {
-                Some((profile, why.clone()))
-            }
+            Self::NobodyToAsk { profile, why }
+            | Self::NoTerminalToPaste { profile, why, .. }
+            | Self::DaemonNeedsPerson { profile, why } => Some((profile, why.clone())),
             Self::AnotherIdentity { profile, was, is } => {
                 Some((profile, format!("the session is of {was}, and the new one would be of {is}")))
             }
@@ -189,82 +225,7 @@ impl Error {
                 let why = format!("the new session would be of {is}, and the settings expect {expected}");
                 Some((profile, why))
             }
-            Self::OptionWithoutValue { .. }
-            | Self::OptionMissing { .. }
-            | Self::OptionWithValue { .. }
-            | Self::OptionTwice { .. }
-            | Self::OptionNotText { .. }
-            | Self::OptionAfterOciWord { .. }
-            | Self::OptionNeedsOther { .. }
-            | Self::NotOfVerb { .. }
-            | Self::Conflict { .. }
-            | Self::NotAvailable { .. }
-            | Self::UnknownTopic { .. }
-            | Self::UnknownWord { .. }
-            | Self::UnknownOption { .. }
-            | Self::BadValue { .. }
-            | Self::ManagerConfig { .. }
-            | Self::MissingOptions { .. }
-            | Self::TwoSources { .. }
-            | Self::Secret(_)
-            | Self::SubjectToken { .. }
-            | Self::RunnerVariable { .. }
-            | Self::NoProfile { .. }
-            | Self::BadProfileName { .. }
-            | Self::UnknownProfile { .. }
-            | Self::OciConfig { .. }
-            | Self::OciConfigValue { .. }
-            | Self::SectionHoldsApiKey { .. }
-            | Self::NoHome
-            | Self::RelativePath { .. }
-            | Self::NoPassphraseSource { .. }
-            | Self::PassphraseEmpty
-            | Self::PassphraseNotText
-            | Self::PassphraseMismatch
-            | Self::NoTerminal
-            | Self::NoRefreshToken { .. }
-            | Self::WrongPassphrase { .. }
-            | Self::RefreshTokenFile { .. }
-            | Self::KeyMemory { .. }
-            | Self::File { .. }
-            | Self::Key { .. }
-            | Self::KeyEncrypted { .. }
-            | Self::Locked { .. }
-            | Self::PortTaken { .. }
-            | Self::Denied { .. }
-            | Self::AnotherIssuer { .. }
-            | Self::Unanswered { .. }
-            | Self::NoBrowser
-            | Self::Unreachable { .. }
-            | Self::Refused { .. }
-            | Self::RefreshTokenDead { .. }
-            | Self::SessionOver { .. }
-            | Self::ClockOff { .. }
-            | Self::ClientRefused { .. }
-            | Self::BadAnswer { .. }
-            | Self::Discovery { .. }
-            | Self::Untrusted { .. }
-            | Self::Proxy { .. }
-            | Self::Certificates { .. }
-            | Self::OpaqueToken
-            | Self::Upst { .. }
-            | Self::ClockWrong { .. }
-            | Self::Random { .. }
-            | Self::NewKey { .. }
-            | Self::OwnProgram { .. }
-            | Self::Scarce { .. }
-            | Self::Stdout { .. }
-            | Self::Daemon { .. }
-            | Self::DaemonRuns { .. }
-            | Self::DaemonStays { .. }
-            | Self::DaemonUnknown { .. }
-            | Self::DaemonDisplaced { .. }
-            | Self::NoRegion
-            | Self::Kubectl { .. }
-            | Self::OciMissing
-            | Self::OciMissingOrVerb { .. }
-            | Self::OciNotExecutable { .. }
-            | Self::OciRunsWoci { .. } => None,
+            _ => None,
         }
     }
 }
@@ -294,9 +255,29 @@ pub struct Given {
     pub sessions_folder: Option<String>,
     /// The sign-in was to start a daemon too.
     pub with_daemon: bool,
+    /// How a person wanted to sign in; for a sign-in alone.
+    pub sign_in_with: Option<String>,
     /// The further options of a sign-in, with an empty value where they take none: the next one would lack them. A
     /// region for another command is for that command alone.
     pub of_sign_in: Vec<(&'static str, String)>,
+}
+
+impl Error {
+    /// The URL that the message names.
+    fn url(&self) -> Option<&str> {
+        match self {
+            Self::Unreachable { url, .. }
+            | Self::AnswerLost { url, .. }
+            | Self::Refused { url, .. }
+            | Self::RefreshTokenDead { url, .. }
+            | Self::SessionOver { url, .. }
+            | Self::ClockOff { url, .. }
+            | Self::BadAnswer { url, .. }
+            | Self::Discovery { url, .. }
+            | Self::Untrusted { url, .. } => Some(url),
+            _ => None,
+        }
+    }
 }
 
 impl std::error::Error for Error {}

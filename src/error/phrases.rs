@@ -1,7 +1,11 @@
 //! Messages and their parts: the words of a server that refused a request and what to do then, where to set what is
 //! missing, how far a clock is off, and commands that can be pasted.
 
-use super::{AUTH_SERVICE, DEVICE, DISCOVERY, EXCHANGE, EXCHANGE_BY_DEFAULT, Found, Given, RUNNER, Said};
+use std::path::Path;
+
+use super::{
+    AUTH_SERVICE, DEVICE, DISCOVERY, EXCHANGE, EXCHANGE_BY_DEFAULT, Error, Found, Given, RUNNER, Said,
+};
 
 /// Exit code 2: the arguments or the configuration are wrong.
 pub fn wrong(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
@@ -15,6 +19,55 @@ pub fn failed(what: impl Into<String>, why: impl Into<String>, next: impl Into<S
 
 pub fn row(code: u8, what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Said {
     Said { code, what: what.into(), why: why.into(), next: next.into() }
+}
+
+/// The profile's section of the OCI config is a working login.
+pub fn holds_api_key(path: &Path, profile: &str, given: &Given) -> Said {
+    wrong(
+        format!("cannot put a session into [{profile}] of {}", path.display()),
+        match profile {
+            "DEFAULT" => "it holds an API key that every other profile in the file inherits",
+            _ => "it holds an API key",
+        },
+        format!(
+            "give the session a profile of its own with --profile, or run {} to replace the API key",
+            given.command_with("session authenticate", Some(profile), " --replace-api-key")
+        ),
+    )
+}
+
+/// The session's key needs a passphrase, which woci does not ask for.
+pub fn key_encrypted(path: &Path, profile: &str, given: &Given) -> Said {
+    failed(
+        format!("cannot use the session's key {}", path.display()),
+        "it is encrypted with a passphrase (oci session authenticate --use-passphrase), and woci leaves such a session alone",
+        format!(
+            "use it with oci itself, or run {} for a session that woci keeps",
+            given.command("session authenticate", Some(profile))
+        ),
+    )
+}
+
+/// A verb that runs a program was given none.
+pub fn program_not_named(verb: &str, given: &Given) -> Said {
+    wrong(
+        format!("cannot run `woci {verb}`"),
+        "it names no program",
+        format!("add one, as in {}", given.command_with(verb, None, " terraform plan")),
+    )
+}
+
+/// There is no such program, by its name or its path.
+pub fn program_missing(name: &str) -> Said {
+    let (why, next) = match name.contains('/') {
+        true => ("there is no such file", "correct the path"),
+        false => ("there is no such program on PATH", "install it, or correct the name or PATH"),
+    };
+    row(127, format!("cannot run {name}"), why, next)
+}
+
+pub fn program_not_executable(path: &str, why: &str) -> Said {
+    row(126, format!("cannot run {path}"), why, "name another program, or correct this one's mode")
 }
 
 /// The reason that a server gave.
@@ -42,6 +95,99 @@ pub fn answered(status: u16, error: Option<&str>, description: Option<&str>) -> 
     }
 }
 
+/// A message without the query of its URL, which may hold a key.
+pub fn without_query(said: Said, url: Option<&str>) -> Said {
+    let Some((url, (bare, _))) = url.and_then(|url| Some((url, url.split_once('?')?))) else { return said };
+    let hide = |text: String| text.replace(url, &format!("{bare}?…"));
+    Said { code: said.code, what: hide(said.what), why: hide(said.why), next: hide(said.next) }
+}
+
+/// The keys of the client that an endpoint knows.
+fn client_keys(what: &str) -> (&'static str, &'static str) {
+    match what {
+        EXCHANGE | EXCHANGE_BY_DEFAULT => ("client_id", "client_secret"),
+        _ => ("auth_client_id", "auth_client_secret"),
+    }
+}
+
+/// What to do where a port cannot be listened on.
+pub fn port_advice(is_forbidden: bool, is_the_only_one: bool) -> &'static str {
+    match (is_forbidden, is_the_only_one) {
+        (true, true) => {
+            "allow this user to listen on the port, which is the only one that Oracle's sign-in answers to"
+        }
+        (true, false) => {
+            "choose a port above 1023 with --redirect-port and register its redirect URI at the provider"
+        }
+        (false, true) => {
+            "end the program that uses the port, which is the only one that Oracle's sign-in answers to"
+        }
+        (false, false) => {
+            "end the program that uses the port, \
+             or choose another with --redirect-port and register its redirect URI at the provider"
+        }
+    }
+}
+
+/// The successor of a refresh token, lost on the way from the provider or to the disk.
+pub fn token_lost(path: &Path, why: &str, authenticate: &str) -> Said {
+    failed(
+        format!("cannot store the new refresh token in {}", path.display()),
+        format!("{why}, so that it is lost"),
+        format!("correct that, then run {authenticate}, since the provider has replaced the stored one"),
+    )
+}
+
+pub fn token_newer(path: &Path, authenticate: &str) -> Said {
+    failed(
+        format!("cannot read the refresh token {}", path.display()),
+        "a newer version of woci wrote it",
+        format!("update woci, or run {authenticate} for a new one"),
+    )
+}
+
+/// `named` is the issuer that the answer names, if it names one.
+pub fn another_issuer(named: Option<&str>, expected: &str, authenticate: &str) -> Said {
+    failed(
+        "cannot sign in",
+        match named {
+            Some(named) => {
+                format!("the answer names the issuer {named}, and the configured one is {expected}")
+            }
+            None => format!("the answer names no issuer, and those of {expected} always do"),
+        },
+        format!(
+            "correct issuer, or set issuer_expected if the provider gives itself another name, then run {authenticate}; \
+             the code was not used, since another server may have answered"
+        ),
+    )
+}
+
+pub fn daemon_elsewhere(pid: u32, profile: &str, given: &Given) -> Said {
+    failed(
+        format!("cannot stop the daemon of profile {profile}"),
+        format!("process {pid} keeps it in another container or on another machine"),
+        format!("run {} there", given.command("--stop-daemon", Some(profile))),
+    )
+}
+
+pub fn answer_lost(url: &str, why: &str, authenticate: &str) -> Said {
+    failed(
+        format!("cannot read the answer of the token endpoint {url}"),
+        why,
+        format!(
+            "run woci again, and {authenticate} if that is refused: the provider may have replaced the refresh token"
+        ),
+    )
+}
+
+/// The message of another process, as this process repeats it.
+pub fn failed_elsewhere(code: u8, said: &str) -> Said {
+    let (what, rest) = said.split_once(": ").unwrap_or((said, "it has failed"));
+    let (why, next) = rest.rsplit_once("; ").unwrap_or((rest, "run woci again"));
+    row(code, what, format!("{why} (the process that this one waited for has just tried)"), next)
+}
+
 /// What to do after an answer with a status that is not a success.
 pub fn refused_advice(what: &str, status: u16, error: Option<&str>, authenticate: &str) -> String {
     match (status, error) {
@@ -55,7 +201,8 @@ pub fn refused_advice(what: &str, status: u16, error: Option<&str>, authenticate
         // Nothing is registered for it.
         _ if what == DISCOVERY => "check issuer, or name the endpoints with authz_base_url and token_url".into(),
         (_, Some("invalid_client")) | (401, _) => {
-            "check the client id and the client secret of that endpoint".into()
+            let (id, secret) = client_keys(what);
+            format!("check {id} and {secret}")
         }
         (_, Some("unauthorized_client")) => "allow the client this grant type where it is registered".into(),
         (_, Some("invalid_scope")) => "correct the scope".into(),
@@ -76,6 +223,19 @@ pub fn refused_advice(what: &str, status: u16, error: Option<&str>, authenticate
         }
         _ => "check how the client is registered there".into(),
     }
+}
+
+/// Pasting was chosen, and nobody can paste.
+pub fn no_terminal_to_paste(profile: &str, why: &str, other: &str, given: &Given) -> Said {
+    let with = |way: &str| {
+        let given = Given { sign_in_with: Some(way.to_owned()), ..given.clone() };
+        given.command("session authenticate", Some(profile))
+    };
+    failed(
+        "cannot sign in by pasting",
+        format!("{why}, and there is no terminal to paste at (sign_in_with = paste)"),
+        format!("run {} at a terminal, or {} here", with("paste"), with(other)),
+    )
 }
 
 /// What a job needs so that its runner sets a variable.
@@ -111,14 +271,21 @@ pub fn missing_advice(
             format!("run {command} with your region, such as eu-frankfurt-1")
         }
         (true, _) => format!(
-            "run {command} to sign in at Oracle's own page, which needs only your region; to sign in at an OpenID provider instead, {set}"
+            "run {command} to sign in at Oracle's own page, which needs only your region; to sign in at an OpenID provider \
+             instead, run {} or {set}",
+            given.command("config init", Some(profile))
         ),
     }
 }
 
 /// The same for a client whose secret comes from what `setting` names.
-pub fn refused_client(refused: Said, setting: &str) -> Said {
-    let next = format!("check the client id of that endpoint, and the client secret that {setting} gives");
+pub fn refused_client(refused: &Error, given: &Given, setting: &str) -> Said {
+    let id = match refused {
+        Error::Refused { what, .. } => client_keys(what).0,
+        _ => "the client id",
+    };
+    let next = format!("check {id}, and the client secret that {setting} gives");
+    let refused = refused.say_to(given);
     Said { next, ..refused }
 }
 
@@ -171,6 +338,7 @@ impl Given {
             ("--manager-config", self.manager_config.as_deref()),
             ("--config-file", self.config_file.as_deref()),
             ("--sessions-folder", self.sessions_folder.as_deref()),
+            ("--sign-in-with", self.sign_in_with.as_deref().filter(|_| is_sign_in)),
         ];
         let chosen = chosen.into_iter().filter_map(|(option, value)| Some((option, value?)));
         let own = self.of_sign_in.iter().filter(|_| is_sign_in).map(|(option, value)| (*option, &**value));

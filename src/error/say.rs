@@ -4,8 +4,11 @@
 //! the older tool, because people search for them; two of them are here.
 
 use super::phrases::{
-    answered, deviation, failed, missing_advice, oauth_words, refused_advice, refused_client, row,
-    runner_advice, two_sources, words_or_status, wrong, wrong_passphrase,
+    another_issuer, answer_lost, answered, daemon_elsewhere, deviation, failed, failed_elsewhere,
+    holds_api_key, key_encrypted, missing_advice, no_terminal_to_paste, oauth_words, port_advice,
+    program_missing, program_not_executable, program_not_named, refused_advice, refused_client, row,
+    runner_advice, token_lost, token_newer, two_sources, without_query, words_or_status, wrong,
+    wrong_passphrase,
 };
 use super::{AUTH_SERVICE, Error, Given, Said};
 
@@ -14,8 +17,12 @@ impl Error {
         self.say_to(&Given::default())
     }
 
-    /// A row has the exit code; what failed, and on what; why; what to do now.
     pub fn say_to(&self, given: &Given) -> Said {
+        without_query(self.row(given), self.url())
+    }
+
+    /// A row has the exit code; what failed, and on what; why; what to do now.
+    fn row(&self, given: &Given) -> Said {
         let authenticate = given.command("session authenticate", None);
         match self {
             // The command line.
@@ -61,15 +68,19 @@ impl Error {
                 format!("it cannot be combined with {other}"),
                 "remove one of them",
             ),
-            Self::NotAvailable { what } => wrong(
-                format!("cannot run {what}"),
-                "it is not available in this version",
-                "see `woci --help` for the commands that are",
-            ),
             Self::UnknownTopic { topic, topics } => wrong(
                 format!("cannot run `woci help {topic}`"),
                 "it is neither a verb nor another topic of help",
                 format!("ask for one of these: {topics}"),
+            ),
+            Self::NoSuchShell { given } => wrong(
+                "cannot print a completion script",
+                if given.is_empty() {
+                    "no shell is named".into()
+                } else {
+                    format!("`{given}` is no shell that woci knows")
+                },
+                "name one of these: bash, zsh, fish",
             ),
             Self::UnknownWord { word, meant } => wrong(
                 format!("cannot run `woci {word}`"),
@@ -102,6 +113,7 @@ impl Error {
             ),
             Self::TwoSources { one, other, chosen_by } => two_sources(one, other, chosen_by),
             Self::Secret(fault) => fault.say(),
+            Self::Config(fault) => fault.say_to(given),
             Self::SubjectToken { from, why } => failed(
                 format!("cannot use the workload's token from {from}"),
                 why,
@@ -117,7 +129,7 @@ impl Error {
             }
             Self::BadProfileName { name } => wrong(
                 format!("cannot use `{name}` as a profile name"),
-                "a name consists of letters, digits and . _ - @, and is not `.`, `..` or COMMON",
+                "a name consists of at most 255 letters, digits and . _ - @, and is not `.`, `..` or COMMON",
                 "choose another name",
             ),
             Self::UnknownProfile { profile, known } => wrong(
@@ -135,16 +147,11 @@ impl Error {
                 why,
                 "correct the setting or the token that it comes from, then run woci again",
             ),
-            Self::SectionHoldsApiKey { path, profile } => wrong(
-                format!("cannot put a session into [{profile}] of {}", path.display()),
-                match profile.as_str() {
-                    "DEFAULT" => "it holds an API key that every other profile in the file inherits",
-                    _ => "it holds an API key",
-                },
-                format!(
-                    "give the session a profile of its own with --profile, or run {} to replace the API key",
-                    given.command_with("session authenticate", Some(profile), " --replace-api-key")
-                ),
+            Self::SectionHoldsApiKey { path, profile } => holds_api_key(path, profile, given),
+            Self::NoApiKeyKept { path, profile } => failed(
+                format!("cannot restore an API key for profile {profile}"),
+                format!("no {}.woci-backup file has one in [{profile}]", path.display()),
+                format!("write the API key into [{profile}] yourself; the session is removed"),
             ),
             Self::NoHome => wrong(
                 "cannot find the home folder",
@@ -197,6 +204,8 @@ impl Error {
                 why,
                 format!("run {authenticate} for a new one"),
             ),
+            Self::RefreshTokenNewer { path } => token_newer(path, &authenticate),
+            Self::RefreshTokenLost { path, why } => token_lost(path, why, &authenticate),
             Self::KeyMemory { mebibytes } => failed(
                 "cannot derive the key from the passphrase",
                 format!("it needs {mebibytes} MiB of memory, and the system gives less"),
@@ -207,14 +216,7 @@ impl Error {
             Self::File { doing, path, why } => {
                 failed(format!("cannot {doing} {}", path.display()), why, "correct that, then run woci again")
             }
-            Self::KeyEncrypted { path, profile } => failed(
-                format!("cannot use the session's key {}", path.display()),
-                "it is encrypted with a passphrase (oci session authenticate --use-passphrase), and woci leaves such a session alone",
-                format!(
-                    "use it with oci itself, or run {} for a session that woci keeps",
-                    given.command("session authenticate", Some(profile))
-                ),
-            ),
+            Self::KeyEncrypted { path, profile } => key_encrypted(path, profile, given),
             Self::Key { path, why } => failed(
                 format!("cannot use the private key {}", path.display()),
                 why,
@@ -228,36 +230,23 @@ impl Error {
                 },
                 "wait for that process or end it, then run woci again",
             ),
+            Self::FailedElsewhere { code, said } => failed_elsewhere(*code, said),
 
             // The person.
-            Self::PortTaken { address, why, is_the_only_one } => failed(
+            Self::PortTaken { address, why, is_the_only_one }
+            | Self::PortForbidden { address, why, is_the_only_one } => failed(
                 format!("cannot listen on {address} for the sign-in"),
                 why,
-                if *is_the_only_one {
-                    "end the program that uses the port, which is the only one that Oracle's sign-in answers to"
-                } else {
-                    "end the program that uses the port, \
-                     or choose another with --redirect-port and register its redirect URI at the provider"
-                },
+                port_advice(matches!(self, Self::PortForbidden { .. }), *is_the_only_one),
             ),
             Self::Denied { error, description } => failed(
                 "cannot sign in",
                 format!("the provider answered {}", oauth_words(Some(error), description.as_deref())),
                 format!("resolve this at the provider, then run {authenticate}"),
             ),
-            Self::AnotherIssuer { named, expected } => failed(
-                "cannot sign in",
-                match named {
-                    Some(named) => {
-                        format!("the answer names the issuer {named}, and the configured one is {expected}")
-                    }
-                    None => format!("the answer names no issuer, and those of {expected} always do"),
-                },
-                format!(
-                    "correct issuer, or set issuer_expected if the provider gives itself another name, then run {authenticate}; \
-                     the code was not used, since another server may have answered"
-                ),
-            ),
+            Self::AnotherIssuer { named, expected } => {
+                another_issuer(named.as_deref(), expected, &authenticate)
+            }
             Self::Unanswered { minutes } => failed(
                 "cannot sign in",
                 format!("nobody answered within {minutes} minutes"),
@@ -277,8 +266,13 @@ impl Error {
                 format!("run {}", given.command("session authenticate", Some(profile))),
             ),
 
+            Self::NoTerminalToPaste { profile, why, other } => {
+                no_terminal_to_paste(profile, why, other, given)
+            }
+
             // The network.
-            Self::Unreachable { what, url, why } => failed(
+            Self::AnswerLost { url, why } => answer_lost(url, why, &authenticate),
+            Self::Unreachable { what, url, why, .. } => failed(
                 format!("cannot reach the {what} {url}"),
                 why,
                 "check the network, the proxy and the URL, then run woci again; the session is kept",
@@ -288,7 +282,7 @@ impl Error {
                 answered(*status, error.as_deref(), why.as_deref()),
                 refused_advice(what, *status, error.as_deref(), &authenticate),
             ),
-            Self::ClientRefused { refused, setting } => refused_client(refused.say_to(given), setting),
+            Self::ClientRefused { refused, setting } => refused_client(refused, given, setting),
             // The middle part is also shown as the reason for a sign-in.
             Self::RefreshTokenDead { url, error, description } => failed(
                 "cannot refresh the session",
@@ -404,6 +398,12 @@ impl Error {
                 failed("cannot write to stdout", why, "check the program or file that receives the output")
             }
 
+            Self::Unattended { why } => failed(
+                "cannot leave a process that renews the session",
+                why,
+                "the session is kept, and renewed once it has ended",
+            ),
+
             // The daemon.
             Self::Daemon { log, why } => failed(
                 "cannot start the daemon",
@@ -425,6 +425,7 @@ impl Error {
                 format!("the process that holds {} is not the one that the file names", lock.display()),
                 "run woci again in a moment; it is starting, or runs where this machine's processes are not seen",
             ),
+            Self::DaemonElsewhere { pid, profile } => daemon_elsewhere(*pid, profile, given),
             Self::DaemonDisplaced { folder } => failed(
                 "cannot keep the session fresh",
                 format!("{} was replaced by another folder", folder.display()),
@@ -479,6 +480,19 @@ impl Error {
                 why,
                 "reinstall the OCI CLI, or correct PATH",
             ),
+
+            // Any program.
+            Self::ProgramNotNamed { verb } => program_not_named(verb, given),
+            Self::ProgramMissing { name } => program_missing(name),
+            Self::ProgramNotExecutable { path, why } => {
+                program_not_executable(&path.display().to_string(), why)
+            }
+            Self::OciArguments { path, why } => row(
+                126,
+                format!("cannot run {}", path.display()),
+                why,
+                "give oci less on its command line (such as --from-json file://FILE), or unset large variables",
+            ),
         }
     }
 }
@@ -522,6 +536,7 @@ mod tests {
     #[test]
     fn a_suggested_command_repeats_the_options_that_choose_the_session() {
         let given = Given {
+            sign_in_with: None,
             profile: Some("prod".into()),
             manager_config: Some("/home/ada/it's mine.ini".into()),
             config_file: Some("~/oci/config".into()),
@@ -582,11 +597,13 @@ mod tests {
             Variant::Conflict => {
                 vec![Error::Conflict { one: "--daemon".into(), other: "another command".into() }]
             }
-            Variant::NotAvailable => vec![Error::NotAvailable { what: "`woci status`".into() }],
             Variant::UnknownTopic => vec![Error::UnknownTopic {
                 topic: "sesion".into(),
                 topics: "credential, env, options".into(),
             }],
+            Variant::NoSuchShell => {
+                vec![Error::NoSuchShell { given: "tcsh".into() }, Error::NoSuchShell { given: String::new() }]
+            }
             Variant::UnknownWord => {
                 vec![Error::UnknownWord { word: "logn".into(), meant: "session authenticate".into() }]
             }
@@ -632,6 +649,9 @@ mod tests {
             ]
             .map(|(one, other, chosen_by)| Error::TwoSources { one, other, chosen_by })
             .into(),
+            Variant::Config => {
+                crate::error::ConfigFault::examples().into_iter().map(Error::Config).collect()
+            }
             Variant::Secret => crate::error::SecretFault::examples().into_iter().map(Error::Secret).collect(),
             Variant::SubjectToken => vec![Error::SubjectToken {
                 from: "the variable OCI_ID_TOKEN".into(),
@@ -669,6 +689,9 @@ mod tests {
             Variant::SectionHoldsApiKey => ["prod", "DEFAULT"]
                 .map(|profile| Error::SectionHoldsApiKey { path: config(), profile: profile.into() })
                 .into(),
+            Variant::NoApiKeyKept => {
+                vec![Error::NoApiKeyKept { path: "/home/ada/.oci/config".into(), profile: "prod".into() }]
+            }
             Variant::NoHome => vec![Error::NoHome],
             Variant::RelativePath => vec![Error::RelativePath {
                 path: "woci_manager.ini".into(),
@@ -691,6 +714,13 @@ mod tests {
                     why: "its JSON is damaged".into(),
                 }]
             }
+            Variant::RefreshTokenNewer => {
+                vec![Error::RefreshTokenNewer { path: prod("refresh_token") }]
+            }
+            Variant::RefreshTokenLost => vec![Error::RefreshTokenLost {
+                path: prod("refresh_token"),
+                why: "Input/output error".into(),
+            }],
             Variant::KeyMemory => vec![Error::KeyMemory { mebibytes: 128 }],
             Variant::File => vec![Error::File {
                 doing: "write",
@@ -722,6 +752,23 @@ mod tests {
                 };
                 vec![taken("127.0.0.1:8181", false), taken("[::1]:8181", true)]
             }
+            Variant::FailedElsewhere => vec![Error::FailedElsewhere {
+                code: 1,
+                said: "cannot reach the token endpoint https://idp.example.com/oauth2/v1/token: \
+                       the connection timed out; check the network"
+                    .into(),
+            }],
+            Variant::PortForbidden => [false, true]
+                .map(|is_the_only_one| Error::PortForbidden {
+                    address: "127.0.0.1:80".into(),
+                    why: "Permission denied".into(),
+                    is_the_only_one,
+                })
+                .into(),
+            Variant::AnswerLost => {
+                let why = "the connection was closed before the answer was complete".into();
+                vec![Error::AnswerLost { url: format!("{url}?api_key=secret"), why }]
+            }
             Variant::Denied => {
                 let denied = |error: &str, why: Option<&str>| Error::Denied {
                     error: error.into(),
@@ -734,11 +781,16 @@ mod tests {
                 .into(),
             Variant::Unanswered => vec![Error::Unanswered { minutes: 5 }],
             Variant::NoBrowser => vec![Error::NoBrowser],
+            Variant::NoTerminalToPaste => {
+                let why = "there is no refresh token".into();
+                vec![Error::NoTerminalToPaste { profile: "prod".into(), why, other: "browser" }]
+            }
             Variant::NobodyToAsk => {
                 vec![Error::NobodyToAsk { profile: "prod".into(), why: "there is no refresh token".into() }]
             }
             Variant::Unreachable => {
-                vec![Error::Unreachable { what, url, why: "its host name is not known".into() }]
+                let why = "its host name is not known".into();
+                vec![Error::Unreachable { what, url, why, is_sent: false }]
             }
             Variant::Refused => {
                 let refused = |status, error: Option<&str>, why: Option<&str>| Error::Refused {
@@ -870,6 +922,9 @@ mod tests {
             Variant::DaemonRuns => vec![Error::DaemonRuns { profile: "prod".into() }],
             Variant::DaemonStays => vec![Error::DaemonStays { pid: 4711, seconds: 60 }],
             Variant::DaemonUnknown => vec![Error::DaemonUnknown { lock: prod("woci_refresh.lock") }],
+            Variant::DaemonElsewhere => {
+                vec![Error::DaemonElsewhere { pid: 4711, profile: "prod".into() }]
+            }
             Variant::DaemonDisplaced => {
                 vec![Error::DaemonDisplaced { folder: "/home/ada/.oci/sessions/prod".into() }]
             }
@@ -886,6 +941,18 @@ mod tests {
             Variant::OciRunsWoci => vec![Error::OciRunsWoci { path: "/home/ada/bin/oci".into() }],
             Variant::OciNotExecutable => {
                 vec![Error::OciNotExecutable { path: "/usr/bin/oci".into(), why: "Permission denied".into() }]
+            }
+            Variant::Unattended => vec![Error::Unattended { why: "Resource temporarily unavailable".into() }],
+            Variant::ProgramNotNamed => vec![Error::ProgramNotNamed { verb: "exec" }],
+            Variant::ProgramMissing => ["terraform", "./deploy"]
+                .map(|name| Error::ProgramMissing { name: name.into() })
+                .into(),
+            Variant::ProgramNotExecutable => {
+                let (path, why) = ("./deploy".into(), "it is not marked as executable".into());
+                vec![Error::ProgramNotExecutable { path, why }]
+            }
+            Variant::OciArguments => {
+                vec![Error::OciArguments { path: "/usr/bin/oci".into(), why: "Argument list too long".into() }]
             }
         }
     }

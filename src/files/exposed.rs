@@ -1,8 +1,9 @@
 //! Files and folders that other users can read or change, although they decide where tokens go.
 
+use std::fmt;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::sys;
 
@@ -19,32 +20,50 @@ pub fn mode_if_readable(path: &Path) -> Option<u32> {
     Some(about.permissions().mode() & 0o7777)
 }
 
-/// The paths, and folders above them, that another user can change, each with the reason in words. `home` is the
-/// home folder: if root runs woci there, its owner counts as oneself.
-pub fn can_be_changed(paths: &[&Path], home: &Path) -> Vec<String> {
+/// A file or folder that another user can change.
+pub struct Changeable {
+    pub path: PathBuf,
+    /// It belongs to another user. Otherwise its mode lets others write.
+    pub is_of_another: bool,
+}
+
+impl fmt::Display for Changeable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why =
+            if self.is_of_another { "belongs to another user" } else { "can be written by other users" };
+        write!(f, "{} {why}", self.path.display())
+    }
+}
+
+/// The paths, and folders above them, that another user can change. `home` is the home folder: if root runs woci
+/// there, its owner counts as oneself.
+pub fn can_be_changed(paths: &[&Path], home: &Path) -> Vec<Changeable> {
     let own = [Some(0), Some(sys::user()), owner_of_home(home)];
     let mut found = Vec::new();
+    let mut add =
+        |path: &Path, is_of_another| found.push(Changeable { path: path.to_owned(), is_of_another });
     let mut all: Vec<&Path> = paths.iter().flat_map(|path| path.ancestors()).collect();
     all.sort_unstable();
     all.dedup();
     for path in all {
         let Ok(about) = fs::metadata(path) else { continue };
         if !own.contains(&Some(about.uid())) {
-            found.push(format!("{} belongs to another user", path.display()));
+            add(path, true);
         } else if access_of_others(&about) & 0o022 != 0 && !is_sticky_folder(&about) {
-            found.push(format!("{} can be written by other users", path.display()));
+            add(path, false);
         }
     }
     found
 }
 
-fn owner_of_home(home: &Path) -> Option<u32> {
+/// If root runs woci in the home of another user: that user.
+pub fn owner_of_home(home: &Path) -> Option<u32> {
     if sys::user() == 0 { fs::metadata(home).ok().map(|about| about.uid()) } else { None }
 }
 
 /// The permissions of others. Those of a group count too, unless it is the private group that many systems
 /// give each user, with the same number.
-fn access_of_others(about: &Metadata) -> u32 {
+pub fn access_of_others(about: &Metadata) -> u32 {
     let others = if about.gid() == about.uid() { 0o007 } else { 0o077 };
     about.permissions().mode() & others
 }

@@ -5,6 +5,7 @@ mod access;
 pub mod exposed;
 pub mod lock;
 mod open;
+pub mod shared;
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
@@ -16,6 +17,7 @@ pub use self::open::open_folder;
 use self::open::{create, create_folder, folder_of, open_in_place, open_regular, sync_folder};
 use crate::error::{Error, Result};
 use crate::host;
+use crate::log;
 use crate::sys;
 
 /// Modes that give access to the owner only.
@@ -23,7 +25,7 @@ const PRIVATE_FILE: u32 = 0o600;
 const PRIVATE_FOLDER: u32 = 0o700;
 
 /// In bytes. Enough for an OCI config with tens of thousands of profiles, the largest file woci reads.
-const LARGEST: u64 = 16 << 20;
+const LARGEST: usize = 16 << 20;
 
 /// The content of a file, or `None` if it does not exist.
 ///
@@ -31,21 +33,28 @@ const LARGEST: u64 = 16 << 20;
 /// [`Error::File`] if it is larger than 16 MiB, or is not a regular file: the read of a named pipe could
 /// wait forever.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    read_io(path).map_err(|e| file_error("read", path, &e))
+    let bytes = read_start(path, LARGEST)?;
+    match bytes.as_ref().is_some_and(|bytes| bytes.len() > LARGEST) {
+        true => Err(file_error("read", path, &io::Error::other("it is larger than 16 MiB"))),
+        false => Ok(bytes),
+    }
 }
 
-fn read_io(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let (file, about) = match open_regular(path, libc::O_RDONLY) {
-        Ok(opened) => opened,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(e),
+/// The content of a file, or `None` if it does not exist. Of one that is larger, only `most` bytes and one more are
+/// read: no such file is what it should be.
+pub fn read_start(path: &Path, most: usize) -> Result<Option<Vec<u8>>> {
+    let read = || {
+        let (file, about) = match open_regular(path, libc::O_RDONLY) {
+            Ok(opened) => opened,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        let most = most as u64 + 1;
+        let mut bytes = Vec::with_capacity(usize::try_from(about.len().min(most)).unwrap_or(0));
+        file.take(most).read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
     };
-    let mut bytes = Vec::with_capacity(usize::try_from(about.len().min(LARGEST)).unwrap_or(0));
-    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(io::Error::other("it is larger than 16 MiB"));
-    }
-    Ok(Some(bytes))
+    read().map_err(|e| file_error("read", path, &e))
 }
 
 /// Creates a folder of mode 0700, and its parents if needed. An existing folder is not changed.
@@ -65,6 +74,14 @@ pub fn holds_only(folder: &Path, names: &[&str]) -> bool {
     let is_named = |entry: &fs::DirEntry| names.iter().any(|name| entry.file_name() == *name);
     fs::read_dir(folder)
         .is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| is_named(&entry))))
+}
+
+/// The files of a folder, if they are nothing but lock files.
+pub fn only_locks(folder: &Path) -> Option<Vec<PathBuf>> {
+    let locks: io::Result<Vec<PathBuf>> =
+        fs::read_dir(folder).ok()?.map(|entry| entry.map(|entry| entry.path())).collect();
+    let is_lock = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "lock");
+    locks.ok().filter(|locks| locks.iter().all(is_lock))
 }
 
 /// Removes these folders, as long as they are empty.
@@ -161,10 +178,21 @@ pub fn is_locked(path: &Path) -> Result<bool> {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
         Err(e) => return Err(file_error("open", path, &e)),
     };
-    match file.try_lock_shared() {
-        Ok(()) => Ok(false),
-        Err(TryLockError::WouldBlock) => Ok(true),
-        Err(TryLockError::Error(e)) => Err(file_error("lock", path, &e)),
+    match try_lock(|| file.try_lock_shared()) {
+        Ok(taken) => Ok(!taken),
+        Err(e) => Err(file_error("lock", path, &e)),
+    }
+}
+
+/// Whether a lock was taken; false if another process holds it. A call that a signal has interrupted is made again.
+pub fn try_lock(lock: impl Fn() -> std::result::Result<(), TryLockError>) -> io::Result<bool> {
+    loop {
+        match lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Interrupted => {}
+            Err(TryLockError::Error(e)) => return Err(e),
+        }
     }
 }
 
@@ -220,7 +248,8 @@ pub fn temporary_beside(path: &Path, suffix: &str) -> PathBuf {
     path.with_file_name(format!(".{}.{suffix}.woci-tmp", name_of(path)))
 }
 
-fn is_temporary(name: &str) -> bool {
+/// Whether a name is one of those that [`remove_strays`] removes.
+pub fn is_temporary(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(".woci-tmp")
 }
 
@@ -355,8 +384,11 @@ impl Replacement {
         let synced = sys::sync(&self.file);
         let is_written = written.is_ok();
         let Err(e) = written.and_then(|()| fs::rename(&self.temporary, &self.path)) else {
-            synced.map_err(|e| file_error("write", &self.path, &e))?;
-            return self.sync_folder().map(|()| None);
+            // The content is in its place, as far as this machine keeps running.
+            if let Err(e) = synced.map_err(|e| file_error("write", &self.path, &e)).and(self.sync_folder()) {
+                log::warning(format_args!("{e}; the disk may lose it in a power cut"));
+            }
+            return Ok(None);
         };
         if overwrite(&self.path, &padded).is_ok() {
             let _ = fs::remove_file(&self.temporary);

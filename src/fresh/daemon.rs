@@ -6,7 +6,7 @@
 //! is ready.
 
 use std::ffi::OsString;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
@@ -24,8 +24,11 @@ use crate::host::{self, Env};
 use crate::log;
 use crate::options::{self, DAEMON_PROCESS, Flags, Kind};
 use crate::secret::Secret;
-use crate::sys;
+use crate::store::{DAEMON_LOCK, DAEMON_LOG, DAEMON_PID};
+use crate::sys::{self, Mark};
 use crate::time::UnixTime;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The line that a daemon writes to stdout once it is ready.
 const READY: &str = "ready";
@@ -45,6 +48,7 @@ const LARGEST_LOG: u64 = 512 << 10;
 /// The daemon of one profile, running or not.
 pub struct Daemon {
     folder: PathBuf,
+    profile: String,
 }
 
 /// The status of a daemon. The last refresh and the last error are also known of one that has ended.
@@ -55,28 +59,43 @@ pub struct Status {
     pub next_refresh: Option<UnixTime>,
     pub last_refresh: Option<UnixTime>,
     pub last_error: Option<String>,
+    /// The version of woci that it is, if it is running and says so.
+    pub version: Option<String>,
+    /// What tells its process from every other one. Empty in what an older woci has written.
+    mark: Mark,
+}
+
+impl Status {
+    /// Whether it has been running since before an upgrade of woci.
+    pub fn is_outdated(&self) -> bool {
+        self.pid.is_some() && self.version.as_deref() != Some(VERSION)
+    }
 }
 
 impl Daemon {
     pub fn of(settings: &Settings) -> Self {
-        Self { folder: settings.session_folder.clone() }
+        Self { folder: settings.session_folder.clone(), profile: settings.profile.to_string() }
     }
 
     pub fn log_file(&self) -> PathBuf {
-        self.folder.join("woci_refresh.log")
+        self.folder.join(DAEMON_LOG)
     }
 
     fn pid_file(&self) -> PathBuf {
-        self.folder.join("woci_refresh.pid")
+        self.folder.join(DAEMON_PID)
     }
 
     fn lock_file(&self) -> PathBuf {
-        self.folder.join("woci_refresh.lock")
+        self.folder.join(DAEMON_LOCK)
+    }
+
+    pub(super) fn is_running(&self) -> Result<bool> {
+        files::is_locked(&self.lock_file())
     }
 
     /// Tests the lock and reads the status file.
     pub fn status(&self) -> Result<Status> {
-        let is_held = files::is_locked(&self.lock_file())?;
+        let is_held = self.is_running()?;
         let mut known = self.read_status()?;
         let since = Instant::now();
         // The file is written in place, and may be read while it is incomplete.
@@ -85,12 +104,15 @@ impl Daemon {
             known = self.read_status()?;
         }
         let moment = |key: &str| known.get(key).and_then(Value::as_i64).map(UnixTime);
+        let text = |key: &str| known.get(key).and_then(Value::as_str).map(str::to_owned);
         let pid = known.get("pid").and_then(Value::as_u64).and_then(|pid| u32::try_from(pid).ok());
         Ok(Status {
             pid: pid.filter(|_| is_held),
             next_refresh: moment("next_refresh").filter(|_| is_held),
             last_refresh: moment("last_refresh"),
-            last_error: known.get("last_error").and_then(Value::as_str).map(str::to_owned),
+            last_error: text("last_error"),
+            version: text("version").filter(|_| is_held),
+            mark: Mark { namespace: text("namespace"), started: text("started") },
         })
     }
 
@@ -111,9 +133,15 @@ impl Daemon {
         passphrase: Option<&Secret>,
     ) -> Result<()> {
         let mut command = Command::new(host::this_program()?);
-        command.args(arguments(flags, settings)).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(arguments(flags, settings, DAEMON_PROCESS)).stdin(Stdio::piped()).stdout(Stdio::piped());
         for variable in &settings.secret_variables {
             command.env_remove(variable);
+        }
+        // A library reads these itself, and the daemon leaves the folder that a relative path belongs to.
+        for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+            if let Some(path) = env.get(variable).and_then(|path| std::path::absolute(path).ok()) {
+                command.env(variable, path);
+            }
         }
         let failed = |e: &std::io::Error| Error::Daemon { log: self.log_file(), why: files::io_reason(e) };
         let mut child = sys::spawn_detached(&mut command).map_err(|e| failed(&e))?;
@@ -138,15 +166,21 @@ impl Daemon {
     /// Sends the daemon SIGTERM and waits until it has ended. Returns false if none is running.
     ///
     /// # Errors
-    /// [`Error::DaemonStays`] if it still runs after 60 s; [`Error::DaemonUnknown`] if the file does not name the
-    /// process that holds the lock.
+    /// [`Error::DaemonStays`] if it still runs after 60 s; [`Error::DaemonElsewhere`] if its PID counts elsewhere;
+    /// [`Error::DaemonUnknown`] if the file does not name the process that holds the lock.
     pub fn stop(&self) -> Result<bool> {
         let path = self.lock_file();
         let since = Instant::now();
         let pid = loop {
-            let Some(pid) = self.status()?.pid else { return Ok(false) };
+            let Status { pid: Some(pid), mark, .. } = self.status()? else { return Ok(false) };
             let process = sys::Process::of(pid);
-            if self.is_held_by(&process, pid)? {
+            // Found out after the process was opened: from then on its number is no other one's.
+            let seen = Mark::of(pid);
+            if mark.namespace.is_some() && mark.namespace != seen.namespace {
+                return Err(Error::DaemonElsewhere { pid, profile: self.profile.clone() });
+            }
+            let is_another = mark.started.is_some() && mark.started != seen.started;
+            if !is_another && self.is_held_by(&process, pid)? {
                 process.terminate();
                 break pid;
             }
@@ -193,13 +227,18 @@ impl Daemon {
     /// Warns if the older tool's daemon seems to run. It does not use woci's lock, so that both daemons
     /// would spend each other's refresh tokens.
     fn warn_of_older_tool(&self) {
-        let Ok(Some(pid)) = files::read(&self.pid_file()) else { return };
-        let Some(pid) = String::from_utf8_lossy(&pid).trim().parse().ok() else { return };
-        if sys::command_line(pid).is_some_and(|line| is_older_tool(&line)) {
+        if let Some(pid) = self.older_tool() {
             log::warning(format_args!(
                 "Process {pid} seems to be the older tool's daemon for this profile; end it, since both refresh the same session"
             ));
         }
+    }
+
+    /// The process that seems to be the older tool's daemon for this profile.
+    pub fn older_tool(&self) -> Option<u32> {
+        let pid = files::read(&self.pid_file()).ok()??;
+        let pid = String::from_utf8_lossy(&pid).trim().parse().ok()?;
+        sys::command_line(pid).filter(|line| is_older_tool(line)).map(|_| pid)
     }
 
     /// Runs the daemon in this process until it receives a stop signal. Calls `ready` after the first
@@ -208,8 +247,9 @@ impl Daemon {
         files::make_folder(&self.folder)?;
         let Some(mut lock) = self.take_lock()? else { return Ok(false) };
         let pid = std::process::id();
+        let process = Some((pid, Mark::of(pid)));
         // Written first: a killed daemon's PID may by now belong to another process.
-        write_status(&mut lock, Some(pid), &keeper.report);
+        write_status(&mut lock, process.as_ref(), &keeper.report);
         let stop = sys::stop_signals()
             .map_err(|e| Error::Daemon { log: self.log_file(), why: files::io_reason(&e) })?;
         self.warn_of_older_tool();
@@ -221,7 +261,7 @@ impl Daemon {
         let place = lock.try_clone().map_err(|e| files::file_error("open", &self.lock_file(), &e))?;
         let check = || self.check_place(&place);
         let ended = keeper.keep(&stop, check, |report| {
-            write_status(&mut lock, Some(pid), report);
+            write_status(&mut lock, process.as_ref(), report);
             if let Some(ready) = ready.take() {
                 ready()?;
                 log::info(format_args!("Keeping the session fresh as process {pid}"));
@@ -247,11 +287,11 @@ impl Daemon {
         let file = files::open_kept(&path)?;
         let since = Instant::now();
         loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Some(file)),
-                Err(TryLockError::WouldBlock) if since.elapsed() < LOCK_LIMIT => thread::sleep(POLL),
-                Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(e)) => return Err(files::file_error("lock", &path, &e)),
+            match files::try_lock(|| file.try_lock()) {
+                Ok(true) => return Ok(Some(file)),
+                Ok(false) if since.elapsed() < LOCK_LIMIT => thread::sleep(POLL),
+                Ok(false) => return Ok(None),
+                Err(e) => return Err(files::file_error("lock", &path, &e)),
             }
         }
     }
@@ -289,9 +329,14 @@ fn is_older_tool(command_line: &str) -> bool {
     line.contains("python") && line.contains("woci")
 }
 
-fn write_status(lock: &mut File, pid: Option<u32>, report: &Report) {
+/// `process` is the one that holds the lock; none if it is about to end.
+fn write_status(lock: &mut File, process: Option<&(u32, Mark)>, report: &Report) {
+    let mark = process.map(|(_, mark)| mark);
     let known = json!({
-        "pid": pid,
+        "pid": process.map(|(pid, _)| pid),
+        "version": VERSION,
+        "namespace": mark.and_then(|mark| mark.namespace.as_ref()),
+        "started": mark.and_then(|mark| mark.started.as_ref()),
         "next_refresh": report.next_refresh.map(|time| time.0),
         "last_refresh": report.last_refresh.map(|time| time.0),
         "last_error": report.last_error,
@@ -301,13 +346,13 @@ fn write_status(lock: &mut File, pid: Option<u32>, report: &Report) {
 }
 
 /// Replaces the content of a file that [`files::open_kept`] opened (for appending).
-fn rewrite(file: &mut File, content: &[u8]) -> std::io::Result<()> {
+pub(super) fn rewrite(file: &mut File, content: &[u8]) -> std::io::Result<()> {
     file.set_len(0)?;
     file.write_all(content)
 }
 
-/// The arguments for the daemon's process: the options of this process, without the secret ones.
-fn arguments(flags: &Flags, settings: &Settings) -> Vec<OsString> {
+/// The arguments for another process of woci's: the options of this process, without the secret ones, and the verb.
+pub(super) fn arguments(flags: &Flags, settings: &Settings, verb: &str) -> Vec<OsString> {
     let mut args: Vec<OsString> = vec![format!("--profile={}", settings.profile).into()];
     for (name, value) in flags.iter() {
         match options::find(name).map(|row| row.kind) {
@@ -317,13 +362,13 @@ fn arguments(flags: &Flags, settings: &Settings) -> Vec<OsString> {
             Some(_) => args.push(format!("{name}={value}").into()),
         }
     }
-    args.push(DAEMON_PROCESS.into());
+    args.push(verb.into());
     args
 }
 
-/// The secret options, the passphrase and the variables that hold secrets, as the JSON that the daemon reads from
+/// The secret options, the passphrase and the variables that hold secrets, as the JSON that the other process reads from
 /// stdin.
-fn secrets(env: &Env, flags: &Flags, settings: &Settings, passphrase: Option<&Secret>) -> Secret {
+pub(super) fn secrets(env: &Env, flags: &Flags, settings: &Settings, passphrase: Option<&Secret>) -> Secret {
     let variable = |name: &String| Some((name.clone(), env.get(name)?.to_str()?.into()));
     let variables: serde_json::Map<String, Value> =
         settings.secret_variables.iter().filter_map(variable).collect();
@@ -337,14 +382,14 @@ fn secrets(env: &Env, flags: &Flags, settings: &Settings, passphrase: Option<&Se
     )
 }
 
-/// What the daemon's process gets on stdin, beside the secret options.
+/// What the other process gets on stdin, beside the secret options.
 pub struct Secrets {
     pub passphrase: Option<Secret>,
     /// The variables that hold secrets, with their values.
     pub variables: Vec<(String, String)>,
 }
 
-/// In the daemon's process: reads the JSON from stdin, and adds the secret options to `flags`.
+/// In the other process: reads the JSON from stdin, and adds the secret options to `flags`.
 pub fn take_secrets(flags: &mut Flags) -> Secrets {
     const LARGEST: u64 = 1 << 20;
     let mut text = String::new();

@@ -97,7 +97,8 @@ impl<'a> Keeper<'a> {
         if let Some(retry) = self.pace.retry(now) {
             return Ok(retry);
         }
-        let [jitter] = host::random()?;
+        // Without random bytes, the next try is at the same time as others'.
+        let [jitter] = host::random().unwrap_or_default();
         let next = self.pace.failed(now, jitter);
         let said = self.say(&e);
         log::warning(format_args!("{said}; the next try is at {next}"));

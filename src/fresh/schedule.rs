@@ -3,7 +3,7 @@
 use crate::time::UnixTime;
 
 /// The least time between two refreshes, whatever the token's claims are.
-const LEAST_PAUSE_SECONDS: i64 = 30;
+pub const LEAST_PAUSE_SECONDS: i64 = 30;
 const FIRST_BACKOFF_SECONDS: i64 = 30;
 const LONGEST_BACKOFF_SECONDS: i64 = 600;
 

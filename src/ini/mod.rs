@@ -5,9 +5,7 @@ mod edit;
 mod scan;
 
 pub use edit::{Change, edit};
-#[cfg(test)]
-pub use scan::is_space;
-pub use scan::{Fault, LineKind, check, lines, lower, text};
+pub use scan::{Fault, LineKind, check, is_space, lines, lower, text};
 
 /// What a text says: the keys of each section with their values.
 #[cfg(any(test, fuzzing))]

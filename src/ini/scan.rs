@@ -181,6 +181,10 @@ pub fn characters(indent: &str) -> usize {
     if indent.is_ascii() { indent.len() } else { indent.chars().count() }
 }
 
+/// In one section. Far more than any has; a file beyond it would take seconds at every call.
+const MOST_KEYS: usize = 10_000;
+const MOST_SECTIONS: usize = 100_000;
+
 /// Checks a text as Python does, and returns its sections in order of appearance, each once.
 ///
 /// The section `defaults` may appear more than once, as Python's default section may. A key for which
@@ -188,7 +192,8 @@ pub fn characters(indent: &str) -> usize {
 /// remove the duplicates.
 ///
 /// # Errors
-/// The first line that Python refuses: a line of no known kind, or a duplicate section or key.
+/// The first line that Python refuses: a line of no known kind, or a duplicate section or key. Also the one beyond the
+/// most keys or sections that any file has.
 pub fn check<'a>(
     text: &'a str,
     defaults: Option<&str>,
@@ -206,6 +211,10 @@ pub fn check<'a>(
                 keys.clear();
                 if seen.insert(name) {
                     sections.push(name);
+                    if sections.len() > MOST_SECTIONS {
+                        let why = format!("the file has more than {MOST_SECTIONS} sections");
+                        return Err(Fault::new(line.number, why));
+                    }
                 } else if defaults != Some(name) {
                     return Err(Fault::new(
                         line.number,
@@ -222,6 +231,10 @@ pub fn check<'a>(
                     return Err(Fault::new(line.number, why));
                 }
                 known.insert(key);
+                if known.len() > MOST_KEYS {
+                    let why = format!("the section [{section}] has more than {MOST_KEYS} keys");
+                    return Err(Fault::new(line.number, why));
+                }
             }
             LineKind::Blank | LineKind::Comment | LineKind::Continuation(_) => {}
         }

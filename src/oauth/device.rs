@@ -15,7 +15,7 @@ const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// Where the answer has no interval (RFC 8628 section 3.2).
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 /// Nobody waits longer for a person, however long the code lives.
-const LONGEST_LIFE: u64 = 15 * 60;
+pub const LONGEST_LIFE: u64 = 15 * 60;
 /// For one poll, so that the person is not kept waiting by a provider that does not answer.
 const POLL_LIMIT: Duration = Duration::from_secs(30);
 /// In characters. A longer code is none that a person types.
@@ -79,8 +79,10 @@ pub fn poll(client: &mut Client<'_>, provider: &Provider, code: &DeviceCode) -> 
     };
     let error = match &e {
         Error::Refused { error, status, .. } => match (error.as_deref(), status) {
+            (Some(error @ ("authorization_pending" | "slow_down")), _) => error,
+            // Whatever a server that is not ready says, it says nothing about the code.
+            (_, 408 | 429 | 500..) => return Ok(Poll::NotNow(e)),
             (Some(error), _) => error,
-            (None, 429 | 500..) => return Ok(Poll::NotNow(e)),
             (None, _) => return Err(e),
         },
         Error::Unreachable { .. } | Error::Proxy { .. } => return Ok(Poll::NotNow(e)),

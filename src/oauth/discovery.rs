@@ -21,6 +21,8 @@ const AUTHORIZATION: &str = "authorization_endpoint";
 const TOKEN: &str = "token_endpoint";
 const DEVICE: &str = "device_authorization_endpoint";
 const REVOCATION: &str = "revocation_endpoint";
+/// Where the provider's signing keys are. woci does not need them; the identity domain does.
+const KEYS: &str = "jwks_uri";
 const SENDS_ISS: &str = "authorization_response_iss_parameter_supported";
 
 /// A provider as it is configured.
@@ -186,6 +188,15 @@ impl StoredDocument {
 /// [`Error::Discovery`] if the document says what must not be followed. Every other error means that there is no
 /// document to be had now.
 pub fn get(client: &Client<'_>, issuer: &Issuer, retry: Retry) -> Result<Document> {
+    get_with_keys(client, issuer, retry).map(|(document, _)| document)
+}
+
+/// The same, and the URL of the provider's signing keys.
+pub fn get_with_keys(
+    client: &Client<'_>,
+    issuer: &Issuer,
+    retry: Retry,
+) -> Result<(Document, Option<String>)> {
     let [openid, oauth] = places(&issuer.url);
     match get_at(client, &openid, issuer, retry) {
         Err(missing @ Error::Refused { status: 404, .. }) => match get_at(client, &oauth, issuer, retry) {
@@ -197,15 +208,22 @@ pub fn get(client: &Client<'_>, issuer: &Issuer, retry: Retry) -> Result<Documen
     }
 }
 
-fn get_at(client: &Client<'_>, place: &str, issuer: &Issuer, retry: Retry) -> Result<Document> {
+fn get_at(
+    client: &Client<'_>,
+    place: &str,
+    issuer: &Issuer,
+    retry: Retry,
+) -> Result<(Document, Option<String>)> {
     let endpoint = Endpoint { what: DISCOVERY, url: place };
     let answer = client.get(&endpoint, &[], retry)?;
     let members = match answer.status {
-        200 => serde_json::from_slice(&answer.body)
-            .map_err(|_| token::bad_answer(&endpoint, "it is not a JSON object"))?,
+        200 => token::object(&endpoint, &answer)?,
         _ => token::success_document(&endpoint, &answer, &[])?,
     };
-    Document::read(&members, place, issuer).map_err(|why| Error::Discovery { url: place.to_owned(), why })
+    let document = Document::read(&members, place, issuer)
+        .map_err(|why| Error::Discovery { url: place.to_owned(), why })?;
+    let keys = self::endpoint(members.get(KEYS), KEYS, |text| url::resolve(place, text)).ok().flatten();
+    Ok((document, keys))
 }
 
 /// Where the document can be, the first place first. RFC 8414 section 3.1 puts its well-known path before that of the

@@ -1,7 +1,7 @@
 //! The HTTP client: requests with TLS roots, proxies, limits, and the few retries that cannot spend
 //! a token twice.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
@@ -110,23 +110,35 @@ struct Route {
     proxy: Option<String>,
 }
 
-/// A client with one deadline for all its requests, retries and pauses together.
+/// A client with one limit for all its requests, retries and pauses together.
 pub struct Client<'a> {
     host: &'a Host,
     /// None until [`Client::begin`].
-    deadline: Option<Instant>,
+    limit: Option<Duration>,
+    /// None until the first request under the limit.
+    deadline: Cell<Option<Instant>>,
     roots: OnceCell<RootCerts>,
     tcp: Tcp,
 }
 
 impl<'a> Client<'a> {
     pub fn new(host: &'a Host) -> Self {
-        Self { host, deadline: None, roots: OnceCell::new(), tcp: Tcp::default() }
+        Self { host, limit: None, deadline: Cell::default(), roots: OnceCell::new(), tcp: Tcp::default() }
     }
 
-    /// Sets the deadline: the requests from now on, their tries and waits together take no longer.
+    /// Sets the limit: the requests from now on, their tries and waits together take no longer. Its time begins with the
+    /// first of them.
     pub fn begin(&mut self, limit: Duration) {
-        self.deadline = Some(Instant::now() + limit);
+        self.limit = Some(limit);
+        self.deadline.set(None);
+    }
+
+    /// Does what is no request, and does not count: a helper program or a person takes the time that it takes.
+    pub fn uncounted<T>(&self, work: impl FnOnce() -> T) -> T {
+        let started = Instant::now();
+        let done = work();
+        self.deadline.set(self.deadline.get().map(|deadline| deadline + started.elapsed()));
+        done
     }
 
     /// Posts a form and returns the response, whatever its status. Retries as `retry` allows.
@@ -191,6 +203,23 @@ impl<'a> Client<'a> {
         unreachable!("the last try returns")
     }
 
+    /// Checks that there are certificates by which a server can be trusted.
+    ///
+    /// # Errors
+    /// [`Error::Certificates`].
+    pub fn check_certificates(&self) -> Result<()> {
+        self.roots().map(drop)
+    }
+
+    /// Host and port of the proxy that a request to this URL goes through.
+    ///
+    /// # Errors
+    /// [`Error::BadValue`] if the variable that names it is malformed.
+    pub fn proxy_for(&self, url: &str) -> Result<Option<String>> {
+        let proxy = proxy(&self.host.env, url::host(url))?;
+        Ok(proxy.map(|proxy| format!("{}:{}", proxy.host(), proxy.port())))
+    }
+
     /// Closes the last connection, which otherwise stays open until the next request.
     pub fn close_connection(&self) {
         self.tcp.close();
@@ -241,7 +270,11 @@ impl<'a> Client<'a> {
     }
 
     fn remaining(&self) -> Duration {
-        self.deadline.map_or(REQUEST_TIMEOUT, |deadline| deadline.saturating_duration_since(Instant::now()))
+        let Some(limit) = self.limit else { return REQUEST_TIMEOUT };
+        let now = Instant::now();
+        let deadline = self.deadline.get().unwrap_or(now + limit);
+        self.deadline.set(Some(deadline));
+        deadline.saturating_duration_since(now)
     }
 
     fn route(&self, endpoint: &Endpoint<'_>) -> Result<Route> {
@@ -382,8 +415,9 @@ fn describe(endpoint: &Endpoint<'_>, proxy: Option<&str>, e: &ureq::Error) -> Er
         let of_endpoint = || Error::BadAnswer { what, url: url.clone(), why: why.to_owned() };
         of_proxy(format!("its answer is of no use: {why}")).unwrap_or_else(of_endpoint)
     };
+    let is_sent = !failed_to_connect(e);
     let unreachable = |why: String| {
-        of_proxy(why.clone()).unwrap_or_else(|| Error::Unreachable { what, url: url.clone(), why })
+        of_proxy(why.clone()).unwrap_or_else(|| Error::Unreachable { what, url: url.clone(), why, is_sent })
     };
     if let Some(tls) = tls_error(e) {
         return match tls {
@@ -441,6 +475,26 @@ fn certificate_flaw(flaw: &rustls::CertificateError) -> String {
 mod tests {
     use super::*;
     use crate::testing::Home;
+
+    #[test]
+    fn the_limit_begins_with_the_first_request_and_leaves_out_what_is_none() {
+        let home = Home::new();
+        let host = Host::of(home.root(), &[]);
+        let mut client = Client::new(&host);
+        let limit = Duration::from_secs(50);
+        client.begin(limit);
+        let pause = Duration::from_millis(20);
+        thread::sleep(pause);
+        assert_eq!(client.remaining(), limit, "nothing was requested yet");
+        let before = client.remaining();
+        let deadline = client.deadline.get();
+        client.uncounted(|| thread::sleep(pause));
+        assert!(client.deadline.get() >= deadline.map(|deadline| deadline + pause));
+        thread::sleep(pause);
+        assert!(client.remaining() < before, "time between two requests counts");
+        client.begin(limit);
+        assert_eq!(client.remaining(), limit);
+    }
 
     #[test]
     fn basic_credentials_are_form_encoded_first() {

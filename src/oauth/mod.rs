@@ -10,6 +10,7 @@ pub mod http;
 pub mod pkce;
 mod reason;
 mod resolver;
+pub mod revoke;
 pub mod runner;
 mod tcp;
 pub mod token;

@@ -31,16 +31,21 @@ impl Runner {
         }
     }
 
+    /// What the runner gives a job that may have a token: the URL of its service, and a token for the request.
+    ///
+    /// # Errors
+    /// [`Error::RunnerVariable`] outside such a job.
+    pub fn given(&self, env: &Env) -> Result<(String, Secret)> {
+        let base = self.url(env, self.url_variable())?;
+        Ok((base, self.request_token(env, self.request_token_variable())?))
+    }
+
     /// Asks for a token.
     ///
     /// # Errors
-    /// [`Error::RunnerVariable`] outside a job that may have one, and those of the request.
+    /// Those of [`Self::given`], and those of the request.
     pub fn token(&self, client: &Client<'_>, env: &Env) -> Result<Secret> {
-        let (url, request_token) = match self {
-            Self::GitHub { .. } => ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
-            Self::Azure { .. } => ("SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN"),
-        };
-        let (base, request_token) = (self.url(env, url)?, self.request_token(env, request_token)?);
+        let (base, request_token) = self.given(env)?;
         let url = self.complete(&base);
         let endpoint = Endpoint { what: RUNNER, url: &url };
         let (answer, member) = match self {
@@ -52,6 +57,21 @@ impl Runner {
         match document.get(member).and_then(|token| token.as_str()) {
             Some(token) if !token.is_empty() && is_token(token) => Ok(Secret::new(token.to_owned())),
             _ => Err(bad_answer(&endpoint, &format!("it has no {member}"))),
+        }
+    }
+
+    fn url_variable(&self) -> &'static str {
+        match self {
+            Self::GitHub { .. } => "ACTIONS_ID_TOKEN_REQUEST_URL",
+            Self::Azure { .. } => "SYSTEM_OIDCREQUESTURI",
+        }
+    }
+
+    /// The variable that holds the token for the request: whoever has it can ask for a token of the job.
+    pub fn request_token_variable(&self) -> &'static str {
+        match self {
+            Self::GitHub { .. } => "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+            Self::Azure { .. } => "SYSTEM_ACCESSTOKEN",
         }
     }
 

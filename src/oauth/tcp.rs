@@ -74,13 +74,25 @@ fn connect(addresses: &[SocketAddr], timeout: &NextTimeout) -> Result<TcpStream,
     let mut failure = Error::ConnectionFailed;
     for (address, others) in addresses.iter().zip((1..=addresses.len()).rev()) {
         let share = end.saturating_duration_since(Instant::now()) / others as u32;
-        match TcpStream::connect_timeout(address, share.max(Duration::from_millis(10))) {
+        match connect_to(address, share.max(Duration::from_millis(10))) {
             Ok(stream) => return Ok(stream),
             Err(e) if e.kind() == ErrorKind::TimedOut => failure = Error::Timeout(Timeout::Connect),
             Err(e) => failure = Error::Io(e),
         }
     }
     Err(failure)
+}
+
+/// A connection that a signal has interrupted is begun anew: nothing was sent.
+fn connect_to(address: &SocketAddr, limit: Duration) -> std::io::Result<TcpStream> {
+    let end = Instant::now() + limit;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        match TcpStream::connect_timeout(address, left.max(Duration::from_millis(1))) {
+            Err(e) if e.kind() == ErrorKind::Interrupted && !left.is_zero() => {}
+            connected => return connected,
+        }
+    }
 }
 
 #[derive(Debug)]

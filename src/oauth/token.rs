@@ -8,6 +8,7 @@ use super::http::{Answer, Basic, Client, Endpoint, Retry};
 use super::reason::{self, Reason};
 use super::{Provider, Tokens, url};
 use crate::error::{Error, Result, TOKEN_ENDPOINT};
+use crate::json::Object;
 use crate::printable;
 use crate::secret::Secret;
 
@@ -45,6 +46,7 @@ pub fn refresh(client: &Client<'_>, provider: &Provider, refresh_token: &Secret)
         {
             Error::RefreshTokenDead { url, error, description: why }
         }
+        Error::Unreachable { url, why, is_sent: true, .. } => Error::AnswerLost { url, why },
         other => other,
     })
 }
@@ -70,27 +72,52 @@ pub(super) fn request(
     let answer = client.post_form(&endpoint, basic.as_ref(), &fields, retry)?;
     let encoded = basic.as_ref().map(Basic::encoded);
     secrets.extend(&encoded);
-    let document = success_document(&endpoint, &answer, &secrets)?;
-    Ok(tokens(&endpoint, &document))
+    Ok(tokens(&endpoint, &success_object(&endpoint, &answer, &secrets)?))
 }
 
-/// The JSON object of a response with status 200.
+/// The members of a response with status 200.
 ///
 /// # Errors
 /// [`Error::Refused`] for another status, or a reason in place of tokens, with the server's own words,
-/// from which `secrets` are removed. [`Error::BadAnswer`] if the body is not a JSON object.
+/// from which `secrets` are removed. [`Error::BadAnswer`] if the body is not a JSON object, or has a member twice.
 pub fn success_document(
     endpoint: &Endpoint<'_>,
     answer: &Answer,
     secrets: &[&Secret],
 ) -> Result<Map<String, Value>> {
+    let object = success_object(endpoint, answer, secrets)?;
+    check_unique(endpoint, &object)?;
+    Ok(object.members)
+}
+
+/// The members of a response whose status is known.
+pub fn object(endpoint: &Endpoint<'_>, answer: &Answer) -> Result<Map<String, Value>> {
+    let object =
+        Object::parse(&answer.body).ok_or_else(|| bad_answer(endpoint, "it is not a JSON object"))?;
+    check_unique(endpoint, &object)?;
+    Ok(object.members)
+}
+
+/// Of two values, one may be an attacker's, or what another reader takes.
+fn check_unique(endpoint: &Endpoint<'_>, object: &Object) -> Result<()> {
+    match &object.twice {
+        Some(name) => {
+            let why = format!("it has {} twice, with different values", printable::line(name));
+            Err(bad_answer(endpoint, &why))
+        }
+        None => Ok(()),
+    }
+}
+
+fn success_object(endpoint: &Endpoint<'_>, answer: &Answer, secrets: &[&Secret]) -> Result<Object> {
     const TOKENS: [&str; 3] = ["access_token", "refresh_token", "token"];
-    let document: Option<Map<String, Value>> = serde_json::from_slice(&answer.body).ok();
-    let has_tokens =
-        document.as_ref().is_some_and(|document| TOKENS.iter().any(|name| document.contains_key(*name)));
+    let document = Object::parse(&answer.body);
+    let has_tokens = document
+        .as_ref()
+        .is_some_and(|document| TOKENS.iter().any(|name| document.members.contains_key(*name)));
     let reason = match &document {
         _ if answer.status == 200 && has_tokens => Reason::default(),
-        Some(object) => reason::of_object(object),
+        Some(object) => reason::of_object(&object.members),
         // A text with status 200 may hold tokens in a form that woci does not read.
         None if answer.status == 200 => Reason::default(),
         None => reason::of_text(&answer.body),
@@ -103,8 +130,10 @@ pub fn success_document(
         return document.ok_or_else(|| bad_answer(endpoint, "it is not a JSON object"));
     }
     // A server may quote the request, and its words are shown to a person. Secrets are removed before the
-    // text is cut, since the rest of a secret would survive the cut.
-    let shown = |text: Option<String>| text.map(|text| printable::line(&redact(&text, secrets)));
+    // text is cut, since the rest of a secret would survive the cut. A key in the URL's query is one.
+    let query: Vec<Secret> = query_values(endpoint.url).map(|value| Secret::new(value.to_owned())).collect();
+    let secrets: Vec<&Secret> = secrets.iter().copied().chain(&query).collect();
+    let shown = |text: Option<String>| text.map(|text| printable::line(&redact(&text, &secrets)));
     Err(Error::Refused {
         what: endpoint.what,
         url: endpoint.url.to_owned(),
@@ -112,6 +141,14 @@ pub fn success_document(
         error: shown(reason.error),
         why: shown(reason.why),
     })
+}
+
+/// The values in the query of a URL, apart from those that say nothing.
+fn query_values(url: &str) -> impl Iterator<Item = &str> {
+    const SHORTEST: usize = 8;
+    let (_, query) = url.split_once('?').unwrap_or_default();
+    let values = query.split('&').map(|part| part.split_once('=').map_or(part, |(_, value)| value));
+    values.filter(|value| value.len() >= SHORTEST)
 }
 
 /// Where a redirect leads, without the query, which may hold what the server keeps of a session. No redirect is
@@ -138,7 +175,8 @@ pub fn bad_answer(endpoint: &Endpoint<'_>, why: &str) -> Error {
     Error::BadAnswer { what: endpoint.what, url: endpoint.url.to_owned(), why: why.to_owned() }
 }
 
-fn tokens(endpoint: &Endpoint<'_>, document: &Map<String, Value>) -> Tokens {
+fn tokens(endpoint: &Endpoint<'_>, object: &Object) -> Tokens {
+    let document = &object.members;
     let refresh_token = match document.get("refresh_token") {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) if text.is_empty() => None,
@@ -148,7 +186,9 @@ fn tokens(endpoint: &Endpoint<'_>, document: &Map<String, Value>) -> Tokens {
             return Tokens { access_token, refresh_token: None };
         }
     };
-    Tokens { access_token: access_token(endpoint, document), refresh_token }
+    // The answer has spent a refresh token: whatever is wrong with the rest, the next one is kept.
+    let access_token = check_unique(endpoint, object).and_then(|()| access_token(endpoint, &object.members));
+    Tokens { access_token, refresh_token }
 }
 
 fn access_token(endpoint: &Endpoint<'_>, document: &Map<String, Value>) -> Result<Secret> {
@@ -183,7 +223,7 @@ pub fn fuzz(bytes: &[u8]) {
     let secret = Secret::new("S3cr3t canary".into());
     let answer = Answer::of([200, 400, 401, 503][usize::from(first % 4)], body);
     match success_document(&endpoint, &answer, &[&secret]) {
-        Ok(document) => drop(tokens(&endpoint, &document)),
+        Ok(members) => drop(tokens(&endpoint, &Object { members, twice: None })),
         Err(e) => assert!(!e.to_string().contains(secret.expose())),
     }
 }
@@ -195,7 +235,7 @@ mod tests {
     const ENDPOINT: Endpoint<'_> = Endpoint { what: "token endpoint", url: "https://idp.example.com/token" };
 
     fn parse(json: &str) -> Tokens {
-        tokens(&ENDPOINT, &serde_json::from_str(json).unwrap())
+        tokens(&ENDPOINT, &Object::parse(json.as_bytes()).unwrap())
     }
 
     #[test]
@@ -225,6 +265,7 @@ mod tests {
             r#"{"refresh_token":"r","access_token":""}"#,
             r#"{"refresh_token":"r","access_token":1}"#,
             r#"{"refresh_token":"r","access_token":"a\u0007"}"#,
+            r#"{"refresh_token":"r","access_token":"a","access_token":"b"}"#,
             r#"{"refresh_token":"r","access_token":"a","token_type":"DPoP"}"#,
         ] {
             let tokens = parse(json);

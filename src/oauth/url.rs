@@ -26,15 +26,9 @@ pub fn check(url: &str) -> Result<(), String> {
     if port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) {
         return Err("its port is not a number from 1 to 65535".into());
     }
-    let in_brackets = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    match in_brackets {
-        Some(address) if address.parse::<Ipv6Addr>().is_err() => {
-            return Err("what it has in brackets is no IPv6 address".into());
-        }
-        None if host.contains(|c: char| !c.is_ascii_alphanumeric() && !"-._".contains(c)) => {
-            return Err("its host name holds a character that no host name has".into());
-        }
-        _ => {}
+    check_host(host)?;
+    if decode(rest.as_bytes()).is_none() {
+        return Err("it holds a % that begins no escape".into());
     }
     match scheme.to_ascii_lowercase().as_str() {
         "https" => Ok(()),
@@ -42,6 +36,24 @@ pub fn check(url: &str) -> Result<(), String> {
         "http" => Err("it is http, which is allowed for this machine only; use https".into()),
         _ => Err("it does not begin with https://".into()),
     }
+}
+
+/// A name of labels, an IPv4 address, or an IPv6 address in brackets.
+fn check_host(host: &str) -> Result<(), String> {
+    if host.starts_with('[') || host.ends_with(']') || host.contains(':') {
+        let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let is_address = address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+        return if is_address { Ok(()) } else { Err("its host is no IPv6 address in brackets".into()) };
+    }
+    if host.contains(|c: char| !c.is_ascii_alphanumeric() && !"-._".contains(c)) {
+        return Err("its host name holds a character that no host name has".into());
+    }
+    // A dot at the end says that the name is in no domain.
+    let name = host.strip_suffix('.').unwrap_or(host);
+    if name.split('.').any(|label| label.is_empty() || label.len() > 63) {
+        return Err("its host name has an empty part, or one of more than 63 characters".into());
+    }
+    Ok(())
 }
 
 /// The host of a URL that passed [`check`]. An IPv6 address keeps its brackets.
@@ -212,6 +224,9 @@ mod tests {
             "http://127.0.0.1/x",
             "http://127.1.2.3:80/x",
             "http://[::1]:8080/x",
+            "https://[2001:db8::1]/x",
+            "https://[::ffff:192.0.2.1]:443/",
+            "https://idp_1.example.com./a%2Fb?c=%20d",
         ] {
             assert_eq!(check(url), Ok(()), "{url}");
         }
@@ -239,6 +254,20 @@ mod tests {
             "https://a\nb/",
             "https://ä/",
             "https://a\\b/",
+            "https://[::1/x",
+            "https://::1]/x",
+            "https://::1/x",
+            "https://[zz]/x",
+            "https://[127.0.0.1]/x",
+            "https://[::1]x/",
+            "https://[fe80::1%25eth0]/",
+            "https://a..b/",
+            "https://.",
+            "https://.a/",
+            "https://a../",
+            "https://h/%zz",
+            "https://h/%4",
+            "https://h/?a=%",
             "https://]idp.example.com/",
             "https://[::1][::1]/",
             "https://[idp.example.com]/",

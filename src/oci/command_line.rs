@@ -224,6 +224,11 @@ const OPTIONS: &[(&str, bool)] = &[
     ("-v", false),
 ];
 
+/// The words that a command of oci can begin with.
+pub fn first_words() -> impl Iterator<Item = &'static str> {
+    FIRST_WORDS.iter().copied()
+}
+
 /// Whether a command of oci can begin with this word.
 pub fn has_first_word(word: &str) -> bool {
     FIRST_WORDS.binary_search(&word).is_ok()

@@ -3,12 +3,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use super::backup::{self, SUFFIX};
 use crate::config::{DEFAULT, ProfileName};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::files::lock::{Lock, Purpose};
+use crate::files::shared::Shared;
 use crate::host::Host;
 use crate::ini::{self, Change, Fault, LineKind, edit};
 use crate::log;
@@ -17,10 +17,7 @@ use crate::log;
 const KEYS: [&str; 5] = ["fingerprint", "key_file", "tenancy", "region", "security_token_file"];
 /// With these in the section, the Go SDK and Terraform would sign as the API key. The older tool left them
 /// beside its sessions.
-const KEYS_OF_API_KEY: [&str; 2] = ["user", "pass_phrase"];
-const LOCK: &str = ".woci-config.lock";
-/// A few reads and one write: the limit is for a disk that hangs.
-const WRITING: Purpose = Purpose { word: "write", limit: Duration::from_secs(60) };
+pub const KEYS_OF_API_KEY: [&str; 2] = ["user", "pass_phrase"];
 
 /// The values of the profile's section. A path that appears twice counts as absent: oci refuses the file,
 /// and woci's next write removes the duplicate.
@@ -34,6 +31,13 @@ pub struct Section {
     /// The region that oci uses: that of the section, otherwise that of `[DEFAULT]`.
     pub region: Option<String>,
     api_key: ApiKey,
+}
+
+impl Section {
+    /// It is somebody's working login with an API key, and no session.
+    pub fn is_api_key(&self) -> bool {
+        self.api_key == ApiKey::Alone
+    }
 }
 
 /// The API key in a section. Paths do not tell one from a session, since a session may be that of another home.
@@ -85,15 +89,9 @@ impl<'a> ConfigFile<'a> {
     pub fn write(self, profile: &ProfileName, entry: &Entry<'_>, replaces_api_key: bool) -> Result<()> {
         let Some(rewrite) = self.rewrite(profile, entry)? else { return Ok(()) };
         self.check_replaced(profile, &rewrite.replaces, replaces_api_key)?;
-        let target = followed(self.path);
-        let folder = target.parent().unwrap_or(Path::new("/"));
-        files::make_folder(folder)?;
-        // One lock for all OCI configs of a folder, since its holder removes the temporary files that
-        // killed runs left there.
-        let _lock = Lock::acquire(&folder.join(LOCK), WRITING)?;
-        files::remove_strays(folder);
+        let shared = Shared::lock(self.path)?;
         // Another profile may have been written since the file was read.
-        let now = Self::read(self.host, self.path)?;
+        let now = Self { bytes: shared.read()?, ..self };
         let Some(rewrite) = now.rewrite(profile, entry)? else { return Ok(()) };
         self.check_replaced(profile, &rewrite.replaces, replaces_api_key)?;
         let held = match rewrite.replaces {
@@ -115,7 +113,88 @@ impl<'a> ConfigFile<'a> {
                 self.path.display()
             ));
         }
-        files::replace_keeping_access(&target, rewrite.text.as_bytes())
+        shared.replace(rewrite.text.as_bytes())
+    }
+
+    /// Whether the profile's section names a file of this session folder.
+    pub fn names_session_in(&self, profile: &ProfileName, folder: &Path) -> Result<bool> {
+        let text = ini::text(&self.bytes).map_err(|fault| refused(self.path, fault))?;
+        let section = find(text, profile.as_str()).map_err(|fault| refused(self.path, fault))?;
+        Ok(section.has_in(self.host, "key_file", folder)
+            || section.has_in(self.host, "security_token_file", folder))
+    }
+
+    /// Removes the keys that name the session in `folder` from the profile's section. With `restores`, also brings back
+    /// the API key of the newest copy of the file that has one there.
+    ///
+    /// # Errors
+    /// [`Error::NoApiKeyKept`] if there is no such copy. The session's keys are removed all the same.
+    pub fn forget(self, profile: &ProfileName, folder: &Path, restores: bool) -> Result<Forgotten> {
+        let mut forgotten = Forgotten::default();
+        let is_key_wanted = |text: &str| -> Result<bool> {
+            let section = find(text, profile.as_str()).map_err(|fault| refused(self.path, fault))?;
+            Ok(restores && section.api_key() != ApiKey::Alone)
+        };
+        let old = ini::text(&self.bytes).map_err(|fault| refused(self.path, fault))?;
+        let missing = Error::NoApiKeyKept { path: self.path.to_owned(), profile: profile.to_string() };
+        match (self.names_session_in(profile, folder)?, is_key_wanted(old)?) {
+            (false, false) => return Ok(forgotten),
+            (false, true) if backup::copies(self.path).is_empty() => return Err(missing),
+            (true, _) | (false, true) => {}
+        }
+        let shared = Shared::lock(self.path)?;
+        let now = Self { bytes: shared.read()?, ..self };
+        let (old, _) = checked(self.path, &now.bytes, profile)?;
+        let mut text = now.without_session(old, profile, folder)?;
+        let is_missing = if is_key_wanted(&text)? {
+            let copy = self.copy_with_api_key(profile);
+            if let Some((copy, then)) = &copy {
+                let keys = [&KEYS[..], &KEYS_OF_API_KEY].concat();
+                let restored = backup::restored(&text, then, profile.as_str(), &keys);
+                text = restored.map_err(|fault| refused(copy, fault))?;
+                checked(copy, text.as_bytes(), profile)?;
+            }
+            forgotten.restored_from = copy.map(|(copy, _)| copy);
+            forgotten.restored_from.is_none()
+        } else {
+            false
+        };
+        if text != old {
+            shared.replace(text.as_bytes())?;
+            forgotten.is_changed = true;
+        }
+        if is_missing { Err(missing) } else { Ok(forgotten) }
+    }
+
+    /// The text without the keys that name the session in `folder`. A key file elsewhere is not the session's, and its
+    /// fingerprint neither.
+    fn without_session(&self, old: &str, profile: &ProfileName, folder: &Path) -> Result<String> {
+        let section = find(old, profile.as_str()).map_err(|fault| refused(self.path, fault))?;
+        let [fingerprint, key_file, tenancy, _, token_file] = KEYS;
+        let (has_key, has_token) =
+            (section.has_in(self.host, key_file, folder), section.has_in(self.host, token_file, folder));
+        let mut removed = Vec::new();
+        if has_token {
+            removed.push(token_file);
+        }
+        if has_key {
+            removed.push(key_file);
+        }
+        if has_key || (has_token && section.first(key_file).is_none()) {
+            removed.extend([fingerprint, tenancy]);
+        }
+        let changes: Vec<_> = removed.into_iter().map(|key| (key, Change::Remove)).collect();
+        edit(old, profile.as_str(), &changes).map_err(|fault| refused(self.path, fault))
+    }
+
+    /// The newest copy in which the profile's section holds an API key alone, with its text.
+    fn copy_with_api_key(&self, profile: &ProfileName) -> Option<(PathBuf, String)> {
+        backup::copies(self.path).into_iter().find_map(|copy| {
+            let bytes = files::read(&copy).ok().flatten()?;
+            let (text, _) = checked(&copy, &bytes, profile).ok()?;
+            let section = find(text, profile.as_str()).ok()?;
+            (section.api_key() == ApiKey::Alone).then(|| (copy, text.to_owned()))
+        })
     }
 
     /// The new text, or none where nothing changes.
@@ -130,6 +209,14 @@ impl<'a> ConfigFile<'a> {
         let others_inherit = profile.as_str() == DEFAULT && others(&sections).next().is_some();
         Ok(Some(Rewrite { text, replaces: section.api_key(), others_inherit }))
     }
+}
+
+/// What became of a session's keys in the OCI config.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    pub is_changed: bool,
+    /// The copy whose API key was brought back.
+    pub restored_from: Option<PathBuf>,
 }
 
 struct Rewrite {
@@ -201,6 +288,12 @@ impl SectionText {
 
     fn first(&self, key: &str) -> Option<&str> {
         self.keys.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a key, or a duplicate of it, names a file of this folder.
+    fn has_in(&self, host: &Host, key: &str, folder: &Path) -> bool {
+        let mut values = self.keys.iter().filter(|(k, value)| k == key && !value.is_empty());
+        values.any(|(_, value)| host.absolute(Path::new(value)).is_ok_and(|path| lies_in(&path, folder)))
     }
 
     /// An empty region hides the one of `[DEFAULT]`.
@@ -343,24 +436,11 @@ pub fn lies_in(file: &Path, folder: &Path) -> bool {
     matches!((fs::canonicalize(parent), fs::canonicalize(folder)), (Ok(a), Ok(b)) if a == b)
 }
 
-/// The file that a path leads to through symlinks. That file need not exist yet.
-fn followed(path: &Path) -> PathBuf {
-    const LINKS_AT_MOST: usize = 40;
-    let mut file = path.to_owned();
-    for _ in 0..LINKS_AT_MOST {
-        match fs::read_link(&file) {
-            Ok(target) => file = file.with_file_name("").join(target),
-            Err(_) => break,
-        }
-    }
-    file
-}
-
 /// Writes the old file beside the new one, under the first backup name that is free.
 fn keep_backup(path: &Path, profile: &ProfileName, old: &[u8]) -> Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let first = [format!("{name}.woci-backup"), format!("{name}.woci-backup-{profile}")];
-    let numbered = (2..).map(|n: u32| format!("{name}.woci-backup-{profile}-{n}"));
+    let first = [format!("{name}{SUFFIX}"), format!("{name}{SUFFIX}-{profile}")];
+    let numbered = (2..).map(|n: u32| format!("{name}{SUFFIX}-{profile}-{n}"));
     let backup = first
         .into_iter()
         .chain(numbered)

@@ -2,7 +2,9 @@
 //! token exchange, the renewal of a session, regions, and the `oci` program.
 
 pub mod auth_service;
+mod backup;
 pub mod command_line;
+pub mod completion;
 pub mod config_file;
 pub mod environment;
 pub mod exchange;

@@ -135,6 +135,11 @@ const REGION_VARIABLE: &str = "OCI_REGION_METADATA";
 /// The realm domain of a region that is described nowhere.
 const DOMAIN_VARIABLE: &str = "OCI_DEFAULT_REALM";
 
+/// The names of the regions that woci knows.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    REGIONS.iter().map(|(_, name, _)| *name)
+}
+
 /// The name of a region given by name or key, in any case, as oci accepts it. An unknown name is taken
 /// for a new region. `None` if the text cannot be part of a host name.
 pub fn name(region: &str) -> Option<String> {
@@ -186,28 +191,41 @@ pub fn place(host: &Host, region: &str) -> Option<Place> {
     if !is_label(&region) {
         return None;
     }
+    let place = described_place(host, &region).unwrap_or_else(|| {
+        log::warning(format_args!("{}", unknown(host, &region)));
+        Place { realm_domain: default_domain(host), name: region }
+    });
+    Some(place)
+}
+
+/// A warning about a region that nothing describes; `None` if woci knows the region, or is told its realm.
+pub fn doubt(host: &Host, region: &str) -> Option<String> {
+    let region = region.trim().to_ascii_lowercase();
+    let is_told = host.env.get(DOMAIN_VARIABLE).is_some();
+    (!is_told && described_place(host, &region).is_none()).then(|| unknown(host, &region))
+}
+
+/// The place of a region that is in the tables, in the person's file or in the variable.
+fn described_place(host: &Host, region: &str) -> Option<Place> {
     let mut described = Vec::new();
-    let mut place = known(&region, &described);
+    let mut place = known(region, &described);
     for read in [of_file, of_variable] {
         if place.is_none() {
             described.extend(read(host));
-            place = known(&region, &described);
+            place = known(region, &described);
         }
     }
-    Some(place.unwrap_or_else(|| unknown(host, region)))
+    place
 }
 
-/// The place of a region that nothing describes: a new one, or a typing error.
-fn unknown(host: &Host, region: String) -> Place {
-    let realm_domain = default_domain(host);
-    let meant = match options::nearest(&region, REGIONS.iter().map(|(_, name, _)| *name)) {
+/// A region that nothing describes is a new one, or a typing error.
+fn unknown(host: &Host, region: &str) -> String {
+    let meant = match options::nearest(region, REGIONS.iter().map(|(_, name, _)| *name)) {
         Some(name) => format!(" (did you mean {name}?)"),
         None => String::new(),
     };
-    log::warning(format_args!(
-        "woci does not know the region {region}{meant}, and takes it for a new one at {realm_domain}"
-    ));
-    Place { name: region, realm_domain }
+    let realm_domain = default_domain(host);
+    format!("woci does not know the region {region}{meant}, and takes it for a new one at {realm_domain}")
 }
 
 /// The place of a region that is in the tables or in `described`. The tables come first: as in the SDKs, nobody can

@@ -69,7 +69,9 @@ pub fn print(output: Output, format: Format, env: &Env) -> Result<u8> {
         Output::Text(text) => (text.into_bytes(), 0),
         Output::Code(code) => return Ok(code),
     };
-    sys::stdout().write_all(&text).map_err(|e| Error::Stdout { why: files::io_reason(&e) })?;
+    sys::check_stdout()
+        .and_then(|()| sys::stdout().write_all(&text))
+        .map_err(|e| Error::Stdout { why: files::io_reason(&e) })?;
     Ok(code)
 }
 

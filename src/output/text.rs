@@ -25,6 +25,8 @@ pub enum Tone {
 pub struct Span {
     text: String,
     tone: Tone,
+    /// It is not broken into lines: a command, to be pasted.
+    is_whole: bool,
 }
 
 /// A text, block by block. Between two blocks stands a blank line.
@@ -42,6 +44,8 @@ enum Block {
         head: Vec<&'static str>,
         rows: Vec<Vec<Span>>,
     },
+    /// A mark in one column, and lines in the next.
+    List(Vec<(Span, Vec<Span>)>),
     Paragraph(Span),
 }
 
@@ -65,13 +69,31 @@ impl Tone {
 
 impl<T: Into<String>> From<T> for Span {
     fn from(text: T) -> Self {
-        Self { text: text.into(), tone: Tone::Plain }
+        Self::new(text, Tone::Plain)
     }
 }
 
 impl Span {
     pub fn new(text: impl Into<String>, tone: Tone) -> Self {
-        Self { text: text.into(), tone }
+        Self { text: text.into(), tone, is_whole: false }
+    }
+
+    /// A command, which stays on one line: a terminal that has to break it gives it back whole.
+    pub fn command(text: impl Into<String>) -> Self {
+        Self { is_whole: true, ..Self::new(text, Tone::Plain) }
+    }
+
+    fn lines(&self, room: usize) -> Vec<&str> {
+        if self.is_whole { vec![&self.text] } else { wrapped(&self.text, room) }
+    }
+
+    /// The least width that it can be shown in, if it may be broken once or more.
+    fn least_width(&self) -> usize {
+        if self.is_whole { self.width() } else { self.width().min(LEAST) }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
     }
 
     fn width(&self) -> usize {
@@ -105,6 +127,12 @@ impl Text {
         self
     }
 
+    /// A mark in one column, and lines in the next, each of them wrapped.
+    pub fn list(mut self, rows: Vec<(Span, Vec<Span>)>) -> Self {
+        self.blocks.push(Block::List(rows));
+        self
+    }
+
     pub fn render(&self, screen: Screen) -> String {
         let blocks: Vec<String> = self.blocks.iter().map(|block| block.render(screen)).collect();
         blocks.join("\n")
@@ -117,16 +145,31 @@ impl Block {
             Self::Lines(lines) => lines.clone(),
             Self::Paragraph(span) => {
                 let mut text = String::new();
-                for line in wrapped(&span.text, screen.columns) {
+                for line in span.lines(screen.columns) {
                     text += &painted(line, span.tone, screen);
                     text.push('\n');
                 }
                 text
             }
             Self::Fields(fields) => render_fields(fields, screen),
+            Self::List(rows) => render_list(rows, screen),
             Self::Table { head, rows } => render_table(head, rows, screen),
         }
     }
+}
+
+fn render_list(rows: &[(Span, Vec<Span>)], screen: Screen) -> String {
+    let column = rows.iter().map(|(mark, _)| mark.width()).max().unwrap_or_default() + GAP;
+    let mut text = String::new();
+    for (mark, lines) in rows {
+        text += &painted(&mark.text, mark.tone, screen);
+        let mut at = mark.width();
+        for line in lines {
+            put_wrapped(&mut text, at, line, column, screen);
+            at = 0;
+        }
+    }
+    text
 }
 
 fn render_fields(fields: &[(String, Span)], screen: Screen) -> String {
@@ -145,8 +188,8 @@ fn render_table(head: &[&'static str], rows: &[Vec<Span>], screen: Screen) -> St
         .map(|n| rows.iter().map(|row| row[n].width()).chain([width(head[n])]).max().unwrap_or_default())
         .collect();
     let before_last: usize = columns.iter().map(|width| width + GAP).sum();
-    let widest = rows.iter().map(|row| row[last].width()).max().unwrap_or_default();
-    if before_last + widest.min(LEAST) > screen.columns {
+    let least = rows.iter().map(|row| row[last].least_width()).max().unwrap_or_default();
+    if before_last + least > screen.columns {
         let records = rows.iter().map(|row| {
             let fields = head.iter().map(|name| (*name).to_owned()).zip(row.iter().cloned());
             let fields: Vec<_> = fields.filter(|(_, value)| !value.text.is_empty()).collect();
@@ -179,7 +222,7 @@ fn render_table(head: &[&'static str], rows: &[Vec<Span>], screen: Screen) -> St
 /// Adds a value that begins at a column, with its further lines below it. `at` is the column that is reached.
 fn put_wrapped(text: &mut String, at: usize, value: &Span, column: usize, screen: Screen) {
     let room = screen.columns.saturating_sub(column).max(LEAST);
-    for (nth, line) in wrapped(&value.text, room).into_iter().enumerate() {
+    for (nth, line) in value.lines(room).into_iter().enumerate() {
         *text += &" ".repeat(if nth == 0 { column - at } else { column });
         *text += &painted(line, value.tone, screen);
         text.push('\n');
@@ -264,6 +307,33 @@ mod tests {
             table().render(plain(35)),
             "PROFILE  a\nTOKEN    valid\n\nPROFILE  prod\nNEXT     woci session authenticate\n"
         );
+    }
+
+    #[test]
+    fn a_command_is_not_broken() {
+        let rows = vec![vec!["prod".into(), Span::command("woci session authenticate")]];
+        let table = Text::default().table(&["PROFILE", "NEXT"], rows);
+        assert_eq!(table.render(plain(34)), "PROFILE  NEXT\nprod     woci session authenticate\n");
+        assert_eq!(table.render(plain(33)), "PROFILE  prod\nNEXT     woci session authenticate\n");
+        assert_eq!(table.render(plain(20)), "PROFILE  prod\nNEXT     woci session authenticate\n");
+    }
+
+    #[test]
+    fn the_lines_of_a_list_stand_beside_its_mark() {
+        let lines = |text: &[&str]| text.iter().map(|line| Span::from(*line)).collect();
+        let rows = vec![
+            ("good".into(), lines(&["one"])),
+            (Span::new("WRONG", Tone::Wrong), lines(&["a line of some words", "another"])),
+        ];
+        let text = Text::default().list(rows);
+        assert_eq!(text.render(plain(27)), "good   one\nWRONG  a line of some words\n       another\n");
+        assert_eq!(
+            text.render(plain(20)),
+            "good   one\nWRONG  a line of some words\n       another\n",
+            "a column is not narrower than 20"
+        );
+        let painted = text.render(Screen { columns: 80, colours: true });
+        assert!(painted.contains("\x1b[31mWRONG\x1b[0m  a line"), "{painted}");
     }
 
     #[test]

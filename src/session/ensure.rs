@@ -1,6 +1,8 @@
 //! The four steps to a session: use the stored one; take the lock and look at the stored one again; renew
 //! it without a person; ask a person to sign in.
 
+use std::time::Duration;
+
 use super::stored::{Snapshot, is_same, stored_session};
 use super::{Engine, Freshness, Session, ask, discover, renew};
 use crate::config::Needs;
@@ -21,8 +23,11 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
             let stored = engine.snapshot()?;
             refuse_encrypted_key(engine, &stored)?;
             match engine.unusable(&stored.contents) {
-                None if renew::console::is_due(engine, &stored.contents, host::now()) => {
-                    return Ok(renew_in_time(engine, stored));
+                // With `auto_refresh`, the caller hands the session out at once, and it is renewed in the background.
+                None if !engine.settings.auto_refresh
+                    && renew::console::is_due(engine, &stored.contents, host::now()) =>
+                {
+                    return renew_in_time(engine, stored);
                 }
                 None => {
                     let warning = renew::console::ends_soon(engine, &stored.contents, host::now());
@@ -44,26 +49,52 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
         Freshness::SignedIn => {}
     }
 
-    let locked = engine.dir.lock(renew::PURPOSE)?;
+    let purpose = renew::purpose(engine.settings);
+    let mut locked = match engine.want.waits_for_lock {
+        true => engine.dir.lock(purpose)?,
+        false => engine.dir.lock_within(purpose, Duration::ZERO, console::PURPOSE)?,
+    };
     match ensure_locked(engine, &locked, seen.as_ref()) {
         Ok(session) => Ok(session),
         Err(e) => {
+            share(engine, &mut locked, &e);
             locked.leave_no_empty_folder();
             Err(e)
         }
     }
 }
 
+/// Tells those who wait for this run that they would fail as it has: a service that is down gets one ladder of tries from
+/// all of them. What a service refuses for good may be the fault of this run's own options.
+fn share(engine: &Engine<'_>, locked: &mut Locked, e: &Error) {
+    let is_down = matches!(
+        e,
+        Error::Unreachable { .. }
+            | Error::AnswerLost { .. }
+            | Error::Proxy { .. }
+            | Error::Refused { status: 408 | 429 | 500.., .. }
+    );
+    // Those who wait have a failure that was shared with this run from the file already.
+    if is_down && engine.want.freshness != Freshness::SignedIn {
+        let said = e.say_to(&engine.settings.given);
+        locked.fail(said.code, said.to_string(), renew::PURPOSE);
+    }
+}
+
 /// Renews a console session of which less than half is left. The stored session is valid, so that a renewal that
 /// fails costs nobody anything yet.
-fn renew_in_time(engine: &mut Engine<'_>, stored: Snapshot<'_>) -> Session {
+fn renew_in_time(engine: &mut Engine<'_>, stored: Snapshot<'_>) -> Result<Session> {
     let e = match try_to_renew(engine) {
-        Ok(session) => return session,
+        Ok(session) => return Ok(session),
         Err(e) => e,
     };
+    // Meanwhile somebody has logged out: the session that was read before is not handed out.
+    if engine.stored_upst()?.is_none() {
+        return Err(e);
+    }
     let session = stored_session(engine, stored);
     not_renewed(engine, &session, &e);
-    session
+    Ok(session)
 }
 
 /// Tells the person why a session that is handed out was not renewed, if it ends soon.
@@ -77,7 +108,15 @@ fn not_renewed(engine: &Engine<'_>, session: &Session, e: &Error) {
 }
 
 fn try_to_renew(engine: &mut Engine<'_>) -> Result<Session> {
-    let locked = engine.dir.lock_within(renew::PURPOSE, renew::console::LIMIT, console::PURPOSE)?;
+    let mut locked = engine.dir.lock_within(renew::PURPOSE, renew::console::LIMIT, console::PURPOSE)?;
+    let renewed = try_to_renew_locked(engine, &mut locked);
+    if renewed.is_err() {
+        locked.leave_no_empty_folder();
+    }
+    renewed
+}
+
+fn try_to_renew_locked(engine: &mut Engine<'_>, locked: &mut Locked) -> Result<Session> {
     let stored = engine.snapshot()?;
     if engine.unusable(&stored.contents).is_none()
         && !renew::console::is_due(engine, &stored.contents, host::now())
@@ -85,16 +124,23 @@ fn try_to_renew(engine: &mut Engine<'_>) -> Result<Session> {
         log::debug(format_args!("Another process has just renewed the session"));
         return Ok(stored_session(engine, stored));
     }
+    if let Some(e) = locked.failure_elsewhere() {
+        return Err(e);
+    }
     // Whoever waits has a session that works: no second try.
-    match renew::console::renew(engine, &locked, stored, Retry::Never)? {
+    let renewed = renew::console::renew(engine, locked, stored, Retry::Never);
+    if let Err(e) = &renewed {
+        share(engine, locked, e);
+    }
+    match renewed? {
         renew::Outcome::Renewed(session) => Ok(*session),
         renew::Outcome::NeedsPerson { why, .. } => Err(engine.nobody_to_ask(why)),
     }
 }
 
-/// A session whose key needs a passphrase is left as it is, unless a person asks for a new one. Where another key is
-/// that of the token, the encrypted one is of an earlier session.
-fn refuse_encrypted_key(engine: &Engine<'_>, stored: &Snapshot<'_>) -> Result<()> {
+/// A session whose key needs a passphrase is left as it is, unless a person asks for a new one. Where another key is that
+/// of the token, the encrypted one is of an earlier session.
+pub(super) fn refuse_encrypted_key(engine: &Engine<'_>, stored: &Snapshot<'_>) -> Result<()> {
     let Contents { upst, key, key_is_encrypted, .. } = &stored.contents;
     let is_of_token = |key: &PrivateKey| upst.as_ref().is_some_and(|upst| upst.is_bound_to(key.public()));
     match &stored.section.key_file {
@@ -121,6 +167,11 @@ fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) 
         log::debug(format_args!("Another process has just made a session"));
         return Ok(stored_session(engine, stored));
     }
+    if freshness != Freshness::SignedIn
+        && let Some(e) = locked.failure_elsewhere()
+    {
+        return Err(e);
+    }
     if freshness == Freshness::Valid {
         // While this process waited for the lock, another one's sign-in may have failed.
         ask::refuse_at_once(engine, &stored.contents.record)?;
@@ -145,7 +196,9 @@ fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) 
     } else {
         of_section.as_ref().or(set.as_ref())
     };
-    // For all that follows, a sign-in apart: whoever waits for the lock gives up after that.
+    // All that follows needs random bytes, and so do libraries, which would abort.
+    let [_] = host::random()?;
+    // For all requests that follow, a sign-in apart: whoever waits for the lock gives up after that.
     engine.client.begin(renew::LIMIT);
     let discover = |issuer: &Issuer| discover::document(engine, locked, issuer);
     let needs = engine.settings.needs(&engine.host.env, region.map(String::as_str), is_console, discover)?;

@@ -111,6 +111,7 @@ pub fn establish(engine: &Engine<'_>, locked: &Locked, made: Made, stored: Snaps
         named: Named::NotYet,
         token_is_bare: true,
         source,
+        record,
     };
     name_in_oci_config(engine, oci_config, &mut session)?;
     locked.remove_strays();

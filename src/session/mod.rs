@@ -6,7 +6,11 @@ mod ask;
 mod discover;
 mod ensure;
 mod establish;
+mod logout;
+mod outlook;
+mod preflight;
 mod renew;
+mod status;
 mod stored;
 
 use std::path::PathBuf;
@@ -23,8 +27,11 @@ use crate::oauth::http::Client;
 use crate::oci::config_file::{ConfigFile, Section};
 use crate::oci::{Identity, PrivateKey, Upst};
 use crate::secret::Secret;
+pub use logout::{LoggedOut, Revoked};
+pub use status::{KeyState, State, Status};
+
 pub use crate::store::record::Login;
-use crate::store::{AtRest, Contents, Keyring, Passphrase, SessionDir, refresh_token};
+use crate::store::{AtRest, Contents, Keyring, Passphrase, Record, SessionDir, refresh_token};
 use crate::time::UnixTime;
 
 /// A session that is good for at least [`USABLE_SECONDS`].
@@ -39,6 +46,7 @@ pub struct Session {
     /// The token file is as the SDKs read it, with no white space around the token.
     token_is_bare: bool,
     pub source: Source,
+    record: Record,
 }
 
 /// Whether the profile's section of the OCI config names the session, so that oci will use it.
@@ -63,6 +71,8 @@ pub enum Source {
 pub struct Want {
     pub freshness: Freshness,
     pub person: Person,
+    /// If another process holds the session's lock, the run waits for it; otherwise it fails at once.
+    pub waits_for_lock: bool,
     /// What the person named for Oracle's own sign-in.
     pub login: Login,
     /// An API key in the profile's section of the OCI config may be replaced: that was asked for by name.
@@ -94,10 +104,15 @@ impl Want {
     pub const NEWER: Self = Self::of(Freshness::Newer, Person::AtTerminal);
     pub const SIGNED_IN: Self = Self::of(Freshness::SignedIn, Person::AtTerminal);
     pub const NEWER_WITHOUT_PERSON: Self = Self::of(Freshness::Newer, Person::Nobody);
+    pub const NEWER_IF_UNLOCKED: Self = {
+        let mut want = Self::NEWER_WITHOUT_PERSON;
+        want.waits_for_lock = false;
+        want
+    };
 
     const fn of(freshness: Freshness, person: Person) -> Self {
         let login = Login { tenancy_name: None, identity_provider_name: None };
-        Self { freshness, person, login, replaces_api_key: false }
+        Self { freshness, person, waits_for_lock: true, login, replaces_api_key: false }
     }
 }
 
@@ -183,9 +198,26 @@ impl<'a> Engine<'a> {
         let locked = self.dir.lock(MENDING)?;
         match self.dir.token()? {
             (Some(upst), false) => locked.store_token(&upst),
-            // Another process has stored a new token meanwhile.
-            _ => Ok(()),
+            // Another process has stored a new token meanwhile, or has logged out.
+            _ => {
+                locked.leave_no_empty_folder();
+                Ok(())
+            }
         }
+    }
+
+    /// What is stored and what the next run does with it. Sends nothing, writes nothing and takes no lock.
+    pub fn status(&self) -> Result<Status> {
+        status::look(self)
+    }
+
+    /// Revokes the refresh token at the provider and removes the session. With `restores`, also brings back the API key
+    /// that the session had replaced.
+    ///
+    /// # Errors
+    /// The first thing that could not be removed; all that can be is.
+    pub fn log_out(&mut self, restores: bool) -> (LoggedOut, Result<()>) {
+        logout::log_out(self, restores)
     }
 
     /// The UPST in the folder, valid or not.
@@ -203,8 +235,33 @@ impl<'a> Engine<'a> {
         let Some(upst) = self.stored_upst()? else { return Ok(None) };
         // If the rest of what is stored cannot be read, the renewal says so.
         let is_console = self.snapshot().is_ok_and(|stored| self.is_console(&stored.contents));
-        let window = if is_console { None } else { Some(self.settings.refresh_safety_window) };
-        Ok(Some(renew::from(&upst, window)))
+        Ok(Some(self.renews_from_of(&upst, is_console)))
+    }
+
+    /// The same for a session that was handed out.
+    pub fn renews_session_from(&self, session: &Session) -> UnixTime {
+        self.renews_from_of(&session.upst, self.is_console_session(&session.record, true))
+    }
+
+    fn renews_from_of(&self, upst: &Upst, is_console: bool) -> UnixTime {
+        renew::from(upst, if is_console { None } else { Some(self.settings.refresh_safety_window) })
+    }
+
+    /// Whether a renewal of this session, which was handed out, can be expected to succeed without a person. Reads the
+    /// refresh token's file, if the session has one.
+    pub fn can_be_renewed(&self, session: &Session) -> Result<bool> {
+        let Session { upst, key, record, .. } = session;
+        if self.is_console_session(record, true) {
+            return Ok(renew::console::can_be_renewed(upst, key, record, host::now()));
+        }
+        match self.settings.session_from {
+            Some(SessionFrom::Workload) => Ok(true),
+            Some(SessionFrom::Provider) => {
+                let path = self.dir.refresh_token_file();
+                refresh_token::can_be_spent(&path, &self.at_rest, record.refused.as_deref())
+            }
+            Some(SessionFrom::Console) | None => Ok(false),
+        }
     }
 
     /// Why a stored session cannot be used now; `None` if it can.
@@ -221,13 +278,14 @@ impl<'a> Engine<'a> {
     /// Whether the stored session is a console session: woci made it so, or oci did and nothing configured says
     /// otherwise.
     fn is_console(&self, contents: &Contents) -> bool {
-        match (self.settings.session_from, &contents.record.origin) {
+        self.is_console_session(&contents.record, contents.upst.is_some() && contents.key.is_some())
+    }
+
+    fn is_console_session(&self, record: &Record, is_there: bool) -> bool {
+        match (self.settings.session_from, &record.origin) {
             (Some(SessionFrom::Provider | SessionFrom::Workload), _) => false,
             (_, Some(origin)) => matches!(origin, Origin::Console { .. }),
-            (_, None) => {
-                let is_there = contents.upst.is_some() && contents.key.is_some();
-                is_there && !contents.record.damaged && !self.dir.has_refresh_token()
-            }
+            (_, None) => is_there && !record.damaged && !self.dir.has_refresh_token(),
         }
     }
 

@@ -55,6 +55,7 @@ pub fn stored_session(engine: &Engine<'_>, stored: Snapshot<'_>) -> Session {
         named: if is_named { Named::Yes } else { Named::NotYet },
         token_is_bare: contents.token_is_bare,
         source: Source::Cached,
+        record: contents.record,
     }
 }
 

@@ -16,7 +16,7 @@ pub struct ByHand<'a> {
     pub last_page: String,
     /// Host and port that are listened on, unless another program has the port.
     pub listens_on: Option<(&'a str, u16)>,
-    /// The other values of `--sign-in-with`.
+    /// The values of `--sign-in-with` that stand for another way.
     pub other_ways: &'a str,
 }
 
@@ -25,17 +25,17 @@ impl ByHand<'_> {
     pub fn instructions(&self, env: &Env) -> String {
         let Self { last_page, listens_on, other_ways } = self;
         let open = format!(
-            "Open the URL above in a browser on any machine (other ways to sign in: --sign-in-with {other_ways})."
+            "Open the URL above in a browser on any machine (to sign in another way: --sign-in-with {other_ways})."
         );
         let Some((host, port)) = listens_on else {
             return format!(
                 "{open}
-The last page does not load. Copy its whole address ({last_page}) and paste it here. It is not shown."
+The last page does not load. Copy its whole address ({last_page}) and paste it here. The terminal does not show it."
             );
         };
         format!(
             "{open} Then do one of these:
-- If the last page does not load, copy its whole address ({last_page}) and paste it here. It is not shown.
+- If the last page does not load, copy its whole address ({last_page}) and paste it here. The terminal does not show it.
 - Or run this on the machine with the browser, before you sign in, so that the page loads:
     {}",
             ssh_command(env, host, *port)

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::request::{self, Accepts, HEAD_END};
+use super::request::{self, Accepts, HEAD_END, TLS_HELLO};
 
 /// Time for a whole request to arrive.
 pub const REQUEST_LIMIT: Duration = Duration::from_secs(5);
@@ -71,7 +71,7 @@ impl Connection {
         }
         let is_whole = self.length.is_some_and(|length| received.len() >= length);
         // A head that is too large is passed on as it is, and answered if its request line is complete.
-        if is_whole || received.len() == largest {
+        if is_whole || received.len() == largest || received.starts_with(TLS_HELLO) {
             Event::Request(std::mem::take(received))
         } else {
             Event::Bytes

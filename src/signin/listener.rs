@@ -8,7 +8,7 @@
 //! What such a request means is for the way to decide.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::thread;
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use super::connection::{Connection, Event};
 use super::page::{self, Page};
 use super::peer;
-use super::request::{Accepts, Request};
+use super::request::{Accepts, Request, TLS_HELLO};
 use super::responder::Responder;
 use crate::error::{Error, Result};
 use crate::files;
@@ -79,7 +79,7 @@ impl Listener {
     /// user alone, until both ends of it are open.
     ///
     /// # Errors
-    /// [`Error::PortTaken`] if the port cannot be bound, and [`Error::Scarce`] if the system gives too little for the
+    /// [`Error::PortTaken`] or [`Error::PortForbidden`] if the port cannot be bound, and [`Error::Scarce`] if the system gives too little for the
     /// sign-in that follows.
     pub fn bind(host: &Host, folder: &Path, port: &Port) -> Result<Self> {
         // tiny_http starts threads, and panics if it cannot.
@@ -125,11 +125,22 @@ impl Listener {
                 Event::Closed => drop(self.connections.remove(self.next)),
                 Event::Request(bytes) => {
                     self.is_idle = false;
-                    if let Some(request) = Request::parse(bytes, self.accepts) {
+                    let is_tls = bytes.starts_with(TLS_HELLO);
+                    let port = number(&self.ports[0]);
+                    if let Some(request) = Request::parse(bytes, self.accepts).filter(|r| r.is_for(port)) {
                         let connection = self.connections.remove(self.next).expect("it was read just now");
                         return Some(Arrived { request, connection });
                     }
-                    log::debug(format_args!("Refused a request on the callback port that no browser sends"));
+                    if is_tls {
+                        log::debug(format_args!(
+                            "A program spoke TLS on the callback port, which has plain HTTP: the redirect URI begins \
+                             with http://"
+                        ));
+                    } else {
+                        log::debug(format_args!(
+                            "Refused a request on the callback port that no browser sends"
+                        ));
+                    }
                     connection.answer(BAD_REQUEST, now);
                     self.next += 1;
                 }
@@ -234,10 +245,13 @@ impl Drop for OpenPage {
 fn listen(port: &Port) -> Result<Vec<TcpListener>> {
     let mut tries = 0;
     loop {
-        let taken = |ip: IpAddr, e: &io::Error| Error::PortTaken {
-            address: SocketAddr::new(ip, port.number).to_string(),
-            why: files::io_reason(e),
-            is_the_only_one: port.is_the_only_one,
+        let taken = |ip: IpAddr, e: &io::Error| {
+            let address = SocketAddr::new(ip, port.number).to_string();
+            let (why, is_the_only_one) = (files::io_reason(e), port.is_the_only_one);
+            match e.kind() {
+                ErrorKind::PermissionDenied => Error::PortForbidden { address, why, is_the_only_one },
+                _ => Error::PortTaken { address, why, is_the_only_one },
+            }
         };
         let (ipv4, ipv6) = (IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST));
         let first = open(ipv4, port.number).map_err(|e| taken(ipv4, &e))?;

@@ -26,7 +26,7 @@ mod reply;
 mod request;
 mod responder;
 
-pub use opener::can_open as can_open_browser;
+pub use opener::{can_open as can_open_browser, program as browser};
 pub use person::Reach;
 pub use redirect::{Redirect, RedirectPort};
 pub use reply::Reply;
@@ -35,7 +35,7 @@ pub use reply::Reply;
 const ANSWER_LIMIT: Duration = Duration::from_secs(5 * 60);
 
 /// Longer than [`ANSWER_LIMIT`], for what follows the answer and a slow disk.
-const SIGN_IN: Purpose = sign_in_within(Duration::from_secs(7 * 60));
+const SIGN_IN: Purpose = sign_in_within(ANSWER_LIMIT.saturating_add(Duration::from_secs(2 * 60)));
 
 /// What the holder of a lock does while it waits for a person so long.
 pub const fn sign_in_within(limit: Duration) -> Purpose {

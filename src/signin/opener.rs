@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -110,6 +110,24 @@ pub fn can_open(env: &Env) -> bool {
         || env.get("KUBERNETES_SERVICE_HOST").is_some()
         || CONTAINER_MARKS.iter().any(|path| Path::new(path).exists());
     !is_elsewhere && !platform_commands(env, platform()).is_empty()
+}
+
+/// The first program of those that [`open`] would try and that is here. Starts nothing.
+///
+/// # Errors
+/// Why no browser opens.
+pub fn program(env: &Env) -> std::result::Result<PathBuf, String> {
+    let commands = commands(env, "");
+    let found = |words: &Vec<OsString>| command::find(env, words[0].to_str()?).ok();
+    if let Some(program) = commands.iter().find_map(found) {
+        return Ok(program);
+    }
+    let names: Vec<String> = commands.iter().map(|words| words[0].to_string_lossy().into_owned()).collect();
+    Err(match (env.get("BROWSER"), names.as_slice()) {
+        (_, []) => "there is no display (DISPLAY and WAYLAND_DISPLAY are not set)".into(),
+        (Some(_), names) => format!("BROWSER names {}, which cannot be run", names.join(" and ")),
+        (None, names) => format!("none of {} is on PATH", names.join(", ")),
+    })
 }
 
 /// The commands to try, each a program with its arguments.

@@ -78,7 +78,7 @@ impl Redirect {
         folder: &Path,
     ) -> Result<std::result::Result<OpenPort, NoneFree<'_>>> {
         let mut held = None;
-        let mut taken: Vec<(String, String)> = Vec::new();
+        let mut taken: Vec<Error> = Vec::new();
         for port in &self.ports {
             // Nobody else gets the same free port from the system.
             let lock = match port.number {
@@ -92,14 +92,11 @@ impl Redirect {
                 },
             };
             match self.listen(host, folder, port.number) {
-                Err(Error::PortTaken { address, why, .. }) => taken.push((address, why)),
+                Err(e @ (Error::PortTaken { .. } | Error::PortForbidden { .. })) => taken.push(e),
                 listener => return Ok(Ok(OpenPort { listener: listener?, lock })),
             }
         }
-        let addresses: Vec<&str> = taken.iter().map(|(address, _)| address.as_str()).collect();
-        let address = addresses.join(" or ");
-        let why = taken.last().map(|(_, why)| why.clone()).unwrap_or_default();
-        Ok(Err(NoneFree { held, error: Error::PortTaken { address, why, is_the_only_one: false } }))
+        Ok(Err(NoneFree { held, error: none_of(&taken) }))
     }
 
     fn listen(&self, host: &Host, folder: &Path, number: u16) -> Result<Listener> {
@@ -109,6 +106,24 @@ impl Redirect {
             folder,
             &Port { number, is_localhost, accepts: Accepts::Gets, is_the_only_one: false },
         )
+    }
+}
+
+/// The error for several ports of which none can be listened on. A forbidden one has an advice of its own only if all
+/// are forbidden.
+fn none_of(errors: &[Error]) -> Error {
+    let (mut addresses, mut last, mut are_forbidden) = (Vec::new(), String::new(), !errors.is_empty());
+    for e in errors {
+        if let Error::PortTaken { address, why, .. } | Error::PortForbidden { address, why, .. } = e {
+            addresses.push(address.as_str());
+            last.clone_from(why);
+            are_forbidden &= matches!(e, Error::PortForbidden { .. });
+        }
+    }
+    let (address, why, is_the_only_one) = (addresses.join(" or "), last, false);
+    match are_forbidden {
+        true => Error::PortForbidden { address, why, is_the_only_one },
+        false => Error::PortTaken { address, why, is_the_only_one },
     }
 }
 

@@ -25,6 +25,8 @@ impl Accepts {
 
 /// The end of a request's head.
 pub const HEAD_END: &[u8] = b"\r\n\r\n";
+/// How a TLS handshake begins, which has no head.
+pub const TLS_HELLO: &[u8] = &[0x16, 3];
 
 pub enum Method {
     Get,
@@ -60,6 +62,21 @@ impl Request {
             _ => return None,
         };
         Some(Self { method, target: target.to_owned(), head, body })
+    }
+
+    /// Whether a browser has sent it to this port of this machine, as far as the host shows that it names. A page of
+    /// another site can make its own name lead here, and then reads the answers. Whoever names no host is no browser.
+    pub fn is_for(&self, port: u16) -> bool {
+        let mut hosts = headers(&self.head).filter(|(name, _)| name.eq_ignore_ascii_case(b"host"));
+        let Some((_, host)) = hosts.next() else { return true };
+        let host = str::from_utf8(host).unwrap_or_default();
+        let (name, number) = match host.rsplit_once(':') {
+            Some((name, number)) if !number.contains(']') => (name, Some(number)),
+            _ => (host, None),
+        };
+        let is_loopback =
+            ["127.0.0.1", "localhost", "[::1]"].iter().any(|own| name.eq_ignore_ascii_case(own));
+        hosts.next().is_none() && is_loopback && number.is_none_or(|number| number == port.to_string())
     }
 
     /// The value of a header. `None` if the request does not have it exactly once.
@@ -181,6 +198,32 @@ mod tests {
         let most = 32_768 - head("32000").len();
         assert_eq!(length(&head(&most.to_string()), Accepts::GetsAndForms), most);
         assert_eq!(length(&head(&(most + 1).to_string()), Accepts::GetsAndForms), 0);
+    }
+
+    #[test]
+    fn a_request_is_for_this_port_if_it_names_this_machine_once() {
+        let is_for = |hosts: &str| form(&format!("GET / HTTP/1.1\r\n{hosts}\r\n")).unwrap().is_for(8181);
+        for good in [
+            "",
+            "Host: 127.0.0.1:8181\r\n",
+            "host:LOCALHOST:8181\r\n",
+            "Host: [::1]:8181\r\n",
+            "Host: [::1]\r\n",
+        ] {
+            assert!(is_for(good), "{good}");
+        }
+        for bad in [
+            "Host: evil.example\r\n",
+            "Host: evil.example:8181\r\n",
+            "Host: 127.0.0.1:8182\r\n",
+            "Host: 127.0.0.1:\r\n",
+            "Host: [::1]x:8181\r\n",
+            "Host:\r\n",
+            "Host: \u{e4}\r\n",
+            "Host: 127.0.0.1:8181\r\nHost: 127.0.0.1:8181\r\n",
+        ] {
+            assert!(!is_for(bad), "{bad}");
+        }
     }
 
     #[test]

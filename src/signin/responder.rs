@@ -16,6 +16,7 @@ use std::time::Duration;
 use tiny_http::{Header, Response, Server};
 
 use super::page::Page;
+use super::request::HEAD_END;
 use crate::error::Result;
 use crate::files;
 use crate::host::{self, Host};
@@ -95,9 +96,23 @@ impl Responder {
         let mut answer = Vec::new();
         match self.connection.read_to_end(&mut answer) {
             Err(e) if e.kind() != ErrorKind::WouldBlock => Err(e),
-            _ => Ok(answer),
+            _ => Ok(for_browsers(&answer)),
         }
     }
+}
+
+/// The response without the name of the server, which nobody needs to know, and with what tiny_http does not say: that
+/// the connection is closed after it.
+fn for_browsers(response: &[u8]) -> Vec<u8> {
+    let end = response.windows(HEAD_END.len()).position(|four| four == HEAD_END).unwrap_or(response.len());
+    let (head, rest) = response.split_at(end);
+    let named = |line: &[u8], name: &[u8]| {
+        line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+    };
+    let mut lines: Vec<&[u8]> = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end).collect();
+    lines.retain(|line| !named(line, b"server:") && !named(line, b"connection:"));
+    lines.push(b"Connection: close");
+    [&lines.join(&b"\r\n"[..]), rest].concat()
 }
 
 impl Drop for Responder {

@@ -23,6 +23,8 @@ use crate::secret::Secret;
 pub enum Refusal {
     /// Not an envelope as woci or the older tool writes it.
     Damaged(&'static str),
+    /// The version of the format is one of a later woci.
+    Newer,
     /// Decryption failed: the passphrase is wrong or the bytes were altered, which cannot be
     /// distinguished.
     WrongPassphrase,
@@ -36,11 +38,15 @@ impl Refusal {
         let path = path.to_owned();
         match self {
             Self::Damaged(why) => Error::RefreshTokenFile { path, why: why.into() },
+            Self::Newer => Error::RefreshTokenNewer { path },
             Self::WrongPassphrase => Error::WrongPassphrase { path, setting: None },
             Self::NoMemory { mebibytes } => Error::KeyMemory { mebibytes },
         }
     }
 }
+
+/// Of the format that this file describes.
+const VERSION: u64 = 1;
 
 /// Bytes of an authentication tag, of both ciphers.
 pub const TAG: usize = 16;
@@ -135,6 +141,9 @@ impl Envelope {
     /// Parses an envelope, and checks everything that can be checked without the passphrase.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let fields = serde_json::from_str(text).map_err(|_| Refusal::Damaged("its JSON is damaged"))?;
+        if is_newer(&fields) {
+            return Err(Refusal::Newer);
+        }
         let envelope = Self::from_fields(&fields)
             .filter(|envelope| envelope.to_json() == text)
             .ok_or(Refusal::Damaged("it is not an envelope as woci writes it"))?;
@@ -183,12 +192,17 @@ impl Envelope {
     }
 }
 
+/// Whether a later woci wrote the envelope.
+fn is_newer(fields: &Map<String, Value>) -> bool {
+    fields.get("version").and_then(Value::as_u64).is_some_and(|version| version > VERSION)
+}
+
 impl Header {
     /// The associated data: the envelope without its ciphertext.
     fn to_json(&self) -> String {
         let Cost { log_n, r, p } = self.cost;
         format!(
-            r#"{{"version":1,"enc":"ChaCha20-Poly1305","kdf":"scrypt","n":{},"r":{r},"p":{p},"salt":"{}","nonce":"{}"}}"#,
+            r#"{{"version":{VERSION},"enc":"ChaCha20-Poly1305","kdf":"scrypt","n":{},"r":{r},"p":{p},"salt":"{}","nonce":"{}"}}"#,
             1_u64 << log_n,
             STANDARD.encode(self.salt),
             STANDARD.encode(self.nonce),

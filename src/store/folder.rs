@@ -15,6 +15,24 @@ use crate::oci::{Identity, PrivateKey, Upst};
 
 const LOCK: &str = "session.lock";
 const DISCOVERY: &str = "discovery.json";
+const RECORD: &str = "session.json";
+
+/// The files of the daemon, which keeps them in the session's folder.
+pub const DAEMON_LOCK: &str = "woci_refresh.lock";
+pub const DAEMON_PID: &str = "woci_refresh.pid";
+pub const DAEMON_LOG: &str = "woci_refresh.log";
+
+/// The secrets of a session apart from its refresh token. Those of a session that oci has made are among them.
+const SECRETS: [&str; 3] = [TOKEN, OWN_KEY, KEY_OF_OCI];
+/// The other files of a session. The record goes last: it says where the rest is from.
+const REST: [&str; 5] = ["oci_api_key_public.pem", DISCOVERY, DAEMON_PID, DAEMON_LOG, RECORD];
+const TOKEN: &str = "token";
+const OWN_KEY: &str = "private_key.pem";
+const KEY_OF_OCI: &str = "oci_api_key.pem";
+
+/// In bytes. What is larger is neither a token, which is at most as large as the answer that it came in, nor a file
+/// that woci wrote.
+const LARGEST: usize = 1 << 20;
 
 /// How often a folder that another process removes at the same moment is made again.
 const MOST_ATTEMPTS: u32 = 100;
@@ -55,7 +73,7 @@ impl Contents {
 
 impl SessionDir {
     pub fn token_file(&self) -> PathBuf {
-        self.path.join("token")
+        self.path.join(TOKEN)
     }
 
     pub fn refresh_token_file(&self) -> PathBuf {
@@ -63,7 +81,7 @@ impl SessionDir {
     }
 
     fn record_file(&self) -> PathBuf {
-        self.path.join("session.json")
+        self.path.join(RECORD)
     }
 
     fn lock_file(&self) -> PathBuf {
@@ -77,10 +95,14 @@ impl SessionDir {
     /// replace such a file, since somebody may want to restore its key.
     pub fn read(&self, section: &Section) -> Result<Contents> {
         let Key { file: key_file, key, is_encrypted } = self.key(section)?;
-        let record = files::read(&self.record_file())?;
-        let record = record.map_or_else(Record::default, |bytes| Record::parse(&bytes));
+        let record = self.record()?;
         let (upst, token_is_bare) = self.token()?;
         Ok(Contents { upst, token_is_bare, key, key_is_encrypted: is_encrypted, key_file, record })
+    }
+
+    pub fn record(&self) -> Result<Record> {
+        let record = files::read_start(&self.record_file(), LARGEST)?;
+        Ok(record.map_or_else(Record::default, |bytes| Record::parse(&bytes)))
     }
 
     /// The UPST in the folder, valid or not. Reads nothing else.
@@ -90,15 +112,16 @@ impl SessionDir {
 
     /// The UPST, and whether it is all that its file holds.
     pub fn token(&self) -> Result<(Option<Upst>, bool)> {
-        let bytes = files::read(&self.token_file())?.unwrap_or_default();
-        let upst = std::str::from_utf8(&bytes).ok().and_then(|text| Upst::parse(text).ok());
+        let bytes = files::read_start(&self.token_file(), LARGEST)?.unwrap_or_default();
+        let text = std::str::from_utf8(&bytes).ok().filter(|text| text.len() <= LARGEST);
+        let upst = text.and_then(|text| Upst::parse(text).ok());
         let is_bare = upst.as_ref().is_some_and(|upst| upst.token().expose().len() == bytes.len());
         Ok((upst, is_bare))
     }
 
     /// The copy of the provider's document, if there is one.
     pub fn discovery(&self) -> Result<Option<Vec<u8>>> {
-        files::read(&self.path.join(DISCOVERY))
+        files::read_start(&self.path.join(DISCOVERY), LARGEST)
     }
 
     /// Whether there is a refresh token, in any form.
@@ -110,7 +133,7 @@ impl SessionDir {
     /// `private_key.pem`, otherwise the key that `oci session authenticate` makes.
     fn key(&self, section: &Section) -> Result<Key> {
         let named = section.key_file.as_deref().filter(|path| lies_in(path, &self.path));
-        let own = self.path.join("private_key.pem");
+        let own = self.path.join(OWN_KEY);
         let mut is_encrypted = false;
         if let Some(path) = named
             && let Some(bytes) = files::read(path)?
@@ -124,7 +147,7 @@ impl SessionDir {
             let key = PrivateKey::parse(&bytes).map_err(|why| Error::Key { path: own.clone(), why })?;
             return Ok(Key { file: own, key: Some(key), is_encrypted });
         }
-        let ocis = self.path.join("oci_api_key.pem");
+        let ocis = self.path.join(KEY_OF_OCI);
         match files::read(&ocis)?.and_then(|bytes| PrivateKey::parse(&bytes).ok()) {
             Some(key) => Ok(Key { file: ocis, key: Some(key), is_encrypted }),
             None => Ok(Key { file: own, key: None, is_encrypted }),
@@ -138,24 +161,24 @@ impl SessionDir {
 
     /// Takes the profile's lock. Makes the folder first, if there is none.
     pub fn lock(&self, purpose: Purpose) -> Result<Locked> {
-        self.take_lock(|path| Lock::acquire(path, purpose))
+        self.take_lock(Duration::MAX, |path| Lock::acquire(path, purpose))
     }
 
     /// The same for a process that waits no longer than `most`, and not at all for a holder with the purpose `person`.
     pub fn lock_within(&self, purpose: Purpose, most: Duration, person: Purpose) -> Result<Locked> {
-        self.take_lock(|path| Lock::acquire_within(path, purpose, most, Some(person)))
+        self.take_lock(most, |path| Lock::acquire_within(path, purpose, most, Some(person)))
     }
 
-    fn take_lock(&self, acquire: impl Fn(&Path) -> Result<Lock>) -> Result<Locked> {
+    fn take_lock(&self, most: Duration, acquire: impl Fn(&Path) -> Result<Lock>) -> Result<Locked> {
         let mut made = Vec::new();
         for attempt in 1.. {
             let lock = files::make_folders(&self.path).and_then(|new| {
                 made.extend(new.into_iter().filter(|folder| *folder != self.path));
                 files::make_private(&self.path)?;
-                acquire(&self.lock_file())
+                acquire(&self.lock_file())?.with_folder(&self.path, most)
             });
             match lock {
-                Ok(lock) if lock.is_at(&self.lock_file()) => {
+                Ok(lock) if lock.is_at(&self.lock_file()) || attempt >= MOST_ATTEMPTS => {
                     return Ok(Locked { lock, dir: Self { path: self.path.clone() }, made });
                 }
                 // The process that made the folder has stored nothing in it and removed it again.
@@ -183,6 +206,16 @@ pub struct Locked {
 }
 
 impl Locked {
+    /// How the process failed that this one has waited for, if another try would fail in the same way.
+    pub fn failure_elsewhere(&self) -> Option<Error> {
+        self.lock.failure()
+    }
+
+    /// Tells the processes that wait for the lock that they would fail as this one has.
+    pub fn fail(&mut self, code: u8, said: String, purpose: Purpose) {
+        self.lock.fail(code, said, purpose);
+    }
+
     /// Tells the processes that wait for the lock what its holder does now.
     pub fn state(&self, purpose: Purpose) {
         self.lock.state(purpose);
@@ -201,6 +234,39 @@ impl Locked {
             && files::remove(&self.dir.lock_file()).is_ok()
         {
             files::remove_empty(std::slice::from_ref(&self.dir.path));
+            files::remove_empty(&self.made);
+        }
+    }
+
+    /// Removes the secrets of the session apart from its refresh token. `key_file` is the key that the OCI config names,
+    /// if it lies in this folder. `removed` gets the files that were there.
+    ///
+    /// # Errors
+    /// The first file that could not be removed; the others are.
+    pub fn remove_secrets(&self, key_file: Option<&Path>, removed: &mut Vec<PathBuf>) -> Result<()> {
+        let named = key_file.filter(|path| lies_in(path, &self.dir.path)).map(Path::to_owned);
+        let files = SECRETS.iter().map(|name| self.dir.path.join(name));
+        remove_all(files.chain(named), removed)
+    }
+
+    /// The same for the files that are left then, and for what killed runs have left.
+    pub fn remove_rest(&self, removed: &mut Vec<PathBuf>) -> Result<()> {
+        self.remove_strays();
+        remove_all(REST.iter().map(|name| self.dir.path.join(name)), removed)
+    }
+
+    /// Removes the folder with its locks, unless something is left in it or a daemon runs. As in
+    /// [`Self::leave_no_empty_folder`], the lock is held until its file is gone.
+    pub fn remove_folder(self) {
+        let folder = &self.dir.path;
+        let Some(locks) = files::only_locks(folder) else { return };
+        if !files::is_locked(&folder.join(DAEMON_LOCK)).is_ok_and(|is_held| !is_held) {
+            return;
+        }
+        let own = self.dir.lock_file();
+        let others = locks.iter().filter(|lock| **lock != own);
+        if others.chain([&own]).all(|lock| files::remove(lock).is_ok()) {
+            files::remove_empty(std::slice::from_ref(folder));
             files::remove_empty(&self.made);
         }
     }
@@ -241,4 +307,18 @@ impl Locked {
         files::remove_strays(&self.dir.path);
         refresh_token::remove_strays(&self.dir.refresh_token_file());
     }
+}
+
+/// Removes files, and says which were there. Goes on after a failure, and returns the first.
+fn remove_all(files: impl Iterator<Item = PathBuf>, removed: &mut Vec<PathBuf>) -> Result<()> {
+    let mut outcome = Ok(());
+    for file in files {
+        let is_there = file.symlink_metadata().is_ok();
+        match files::remove(&file) {
+            Ok(()) if is_there => removed.push(file),
+            Ok(()) => {}
+            Err(e) => outcome = outcome.and(Err(e)),
+        }
+    }
+    outcome
 }

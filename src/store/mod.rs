@@ -9,7 +9,7 @@ mod passphrase;
 pub mod record;
 pub mod refresh_token;
 
-pub use folder::{Contents, Locked, SessionDir};
+pub use folder::{Contents, DAEMON_LOCK, DAEMON_LOG, DAEMON_PID, Locked, SessionDir};
 pub use keyring::{AtRest, Keyring};
 pub use passphrase::Passphrase;
 pub use record::Record;

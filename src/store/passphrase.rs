@@ -37,6 +37,11 @@ impl<'a> Passphrase<'a> {
         self.source.prompt || self.source.otherwise.is_some()
     }
 
+    /// Whether only a person can say the passphrase, or is to be asked first.
+    pub fn needs_person(&self) -> bool {
+        self.known.is_none() && (self.source.prompt || self.source.otherwise.is_none())
+    }
+
     /// The passphrase to decrypt the file `path`.
     pub fn for_decryption(&mut self, path: &Path) -> Result<Secret> {
         if !self.is_configured() {

@@ -130,6 +130,11 @@ impl Record {
         format!("{document:#}\n")
     }
 
+    /// What the session was made from.
+    pub fn session_from(&self) -> Option<SessionFrom> {
+        self.origin.as_ref().map(kind)
+    }
+
     /// What changed between the provider that the refresh token belongs to and the configured one; none if
     /// nothing did. A value that is absent on either side counts as unchanged.
     pub fn provider_change(&self, configured: Option<&Origin>) -> Option<String> {

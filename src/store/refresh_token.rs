@@ -83,6 +83,37 @@ fn plain(path: &Path) -> Result<Option<Secret>> {
     Ok(Some(Secret::new(text.to_owned())))
 }
 
+/// How a token is stored.
+pub enum Form {
+    Plain {
+        /// As [`record::hash`] makes it.
+        hash: String,
+    },
+    Encrypted,
+    /// In the envelope of the older tool.
+    OfOlderTool,
+}
+
+/// The form of the stored token, as far as it can be seen without a passphrase. `None` if there is no token.
+///
+/// # Errors
+/// [`Error::RefreshTokenFile`] if the file is damaged.
+pub fn form(path: &Path) -> Result<Option<Form>> {
+    let Some(bytes) = read(path)? else { return Ok(None) };
+    let damaged = |why| Refusal::Damaged(why).in_file(path);
+    let text = std::str::from_utf8(&bytes).map_err(|_| damaged("it is not text"))?;
+    if !is_encrypted(&bytes) {
+        return match text.contains(char::is_control) {
+            true => Err(damaged("it holds control characters, which a token cannot have")),
+            false => Ok(Some(Form::Plain { hash: record::hash(text) })),
+        };
+    }
+    match Legacy::parse(text) {
+        Some(legacy) => legacy.map(|_| Some(Form::OfOlderTool)).map_err(|e| e.in_file(path)),
+        None => Envelope::parse(text).map(|_| Some(Form::Encrypted)).map_err(|e| e.in_file(path)),
+    }
+}
+
 /// Takes up the token of a run that could store it only beside the file, or was killed before the rename. The
 /// caller has to hold the profile's lock.
 ///
@@ -103,6 +134,52 @@ pub fn take_up(path: &Path, at_rest: &AtRest<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// How the refresh token is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    Nowhere,
+    /// With the hash by which a record names it.
+    Plain(String),
+    Encrypted,
+    /// The file is neither a token nor an envelope.
+    Damaged,
+    /// By the programs of the configuration, in a keyring. Whether there is one, only they know.
+    ByCommand,
+}
+
+impl Kept {
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Nowhere => "none",
+            Self::Plain(_) => "plain",
+            Self::Encrypted => "encrypted",
+            Self::Damaged => "damaged",
+            Self::ByCommand => "command",
+        }
+    }
+}
+
+/// How the refresh token is kept, as far as its file shows, or one beside it that the next run takes up. Nothing is
+/// decrypted and no program is run.
+pub fn kept(path: &Path, at_rest: &AtRest<'_>) -> Result<Kept> {
+    if at_rest.keyring.is_some() {
+        return Ok(Kept::ByCommand);
+    }
+    for file in files::next_of(path).iter().rev().map(PathBuf::as_path).chain([path]) {
+        let counts = |bytes: &Zeroizing<Vec<u8>>| file == path || (is_whole(bytes) && !is_older(file, path));
+        let Some(bytes) = read(file)?.filter(counts) else { continue };
+        return Ok(match std::str::from_utf8(&bytes) {
+            Ok(text) if !is_encrypted(&bytes) && !text.contains(char::is_control) => {
+                Kept::Plain(record::hash(text))
+            }
+            Ok(text) if Legacy::parse(text).is_some_and(|legacy| legacy.is_ok()) => Kept::Encrypted,
+            Ok(text) if is_encrypted(&bytes) && Envelope::parse(text).is_ok() => Kept::Encrypted,
+            Ok(_) | Err(_) => Kept::Damaged,
+        });
+    }
+    Ok(Kept::Nowhere)
 }
 
 /// Whether the file or one beside it holds anything.
@@ -175,6 +252,22 @@ pub fn file_hash(path: &Path) -> Result<String> {
     Ok(record::hash(read(path)?.as_deref().map_or(&[][..], Vec::as_slice)))
 }
 
+/// Whether the stored token can be expected to bring a new one without a person: there is one, its passphrase has another
+/// source than a person, and it is not the one that was refused. What only a passphrase or a keyring's program shows is
+/// not looked at.
+pub fn can_be_spent(path: &Path, at_rest: &AtRest<'_>, refused: Option<&str>) -> Result<bool> {
+    let AtRest { passphrase, keyring } = at_rest;
+    if keyring.is_some() {
+        return Ok(refused.is_none());
+    }
+    // One that could be stored only beside the file is not the one that was refused.
+    let Some(bytes) = read(path)? else { return Ok(!files::next_of(path).is_empty()) };
+    let is_encrypted = is_encrypted(&bytes);
+    let is_refused = refused.is_some_and(|hash| is_encrypted || hash == record::hash(&*bytes));
+    let needs_person = (is_encrypted || passphrase.is_configured()) && passphrase.needs_person();
+    Ok(!is_refused && !needs_person)
+}
+
 /// Prepares the file for the next refresh token: asks for the passphrase and derives the key if encryption
 /// is configured, reserves the disk space, and tries the replacement with the old content. If this succeeds,
 /// the next token can be stored. The caller has to hold the profile's lock.
@@ -198,10 +291,14 @@ pub fn prepare<'a>(path: &Path, at_rest: &mut AtRest<'a>) -> Result<Successor<'a
         let file = Replacement::reserve(path, ROOM.max(2 * size))?;
         return Ok(Successor { path: path.to_owned(), file, place: Place::Keyring(keyring) });
     }
-    let stored = files::read(path)?.map(Zeroizing::new);
+    let stored = files::read_start(path, LARGEST + ROOM)?.map(Zeroizing::new);
     let old = stored.as_deref().map_or(&[][..], |bytes| bytes.trim_ascii_end());
+    let mut is_in_form = !old.is_empty() && !is_encrypted(old);
     let encryption = if passphrase.is_configured() {
-        Some((passphrase.encryption_key(path)?, host::random()?))
+        let key = passphrase.encryption_key(path)?;
+        let envelope = std::str::from_utf8(old).ok().and_then(|text| Envelope::parse(text).ok());
+        is_in_form = key.is_current() && envelope.is_some_and(|envelope| envelope.is_for(&key));
+        Some((key, host::random()?))
     } else if is_encrypted(old) {
         return Err(Error::NoPassphraseSource { path: path.to_owned() });
     } else {
@@ -211,7 +308,7 @@ pub fn prepare<'a>(path: &Path, at_rest: &mut AtRest<'a>) -> Result<Successor<'a
     if let Some(stored) = &stored {
         files::replace(path, stored)?;
     }
-    Ok(Successor { path: path.to_owned(), file, place: Place::File { encryption } })
+    Ok(Successor { path: path.to_owned(), file, place: Place::File { encryption, is_in_form } })
 }
 
 /// The prepared file of the next refresh token. If it is dropped, the stored file is unchanged.
@@ -223,23 +320,37 @@ pub struct Successor<'a> {
 
 enum Place<'a> {
     /// The key and the nonce, if the token is to be encrypted.
-    File { encryption: Option<(DerivedKey, [u8; 12])> },
+    /// `is_in_form`: the stored file has the form in which the next token would be stored.
+    File { encryption: Option<(DerivedKey, [u8; 12])>, is_in_form: bool },
     /// The prepared file is for a token that the keyring does not take.
     Keyring(Keyring<'a>),
 }
 
 impl Successor<'_> {
+    /// The provider has issued no other token than the one that is stored. Stores it again only where the stored file
+    /// has another form than is configured now.
+    pub fn keep(self, token: &Secret) -> Result<()> {
+        match self.place {
+            Place::File { is_in_form: true, .. } => Ok(()),
+            Place::File { .. } | Place::Keyring(_) => self.store(token),
+        }
+    }
+
     /// Encrypts the token if configured, and replaces the stored one.
+    ///
+    /// # Errors
+    /// [`Error::RefreshTokenLost`] if no place takes it.
     pub fn store(self, token: &Secret) -> Result<()> {
         let path = self.path;
         let encryption = match self.place {
-            Place::File { encryption } => encryption,
+            Place::File { encryption, .. } => encryption,
             Place::Keyring(keyring) => return store_in(&keyring, &path, self.file, token),
         };
         let kept = match encryption {
-            Some((key, nonce)) => self.file.finish_or_keep(key.seal(nonce, token).as_bytes())?,
-            None => self.file.finish_or_keep(token.expose().as_bytes())?,
+            Some((key, nonce)) => self.file.finish_or_keep(key.seal(nonce, token).as_bytes()),
+            None => self.file.finish_or_keep(token.expose().as_bytes()),
         };
+        let kept = kept.map_err(|e| lost(&path, e))?;
         if let Some((beside, why)) = kept {
             log::warning(format_args!(
                 "cannot replace {}: {why}; the new refresh token is kept as {}, and the next run that can puts it \
@@ -252,13 +363,21 @@ impl Successor<'_> {
     }
 }
 
+/// A token that no place takes is gone: the answer that held it has spent the stored one.
+fn lost(path: &Path, e: Error) -> Error {
+    match e {
+        Error::File { why, .. } => Error::RefreshTokenLost { path: path.to_owned(), why },
+        other => other,
+    }
+}
+
 /// Gives the token to a keyring. A keyring that does not take it costs nobody the token: it stays beside the file.
 fn store_in(keyring: &Keyring<'_>, path: &Path, file: Replacement, token: &Secret) -> Result<()> {
     let Err(e) = keyring.put(token) else {
         drop(file);
         return remove_files(path);
     };
-    let beside = file.keep(token.expose().as_bytes())?;
+    let beside = file.keep(token.expose().as_bytes()).map_err(|e| lost(path, e))?;
     log::warning(format_args!(
         "{e}; the new refresh token is kept as {}, and the next renewal gives it to {}",
         beside.display(),
@@ -269,7 +388,7 @@ fn store_in(keyring: &Keyring<'_>, path: &Path, file: Replacement, token: &Secre
 
 /// The file's content without trailing white space. `None` if there is no file or nothing in it.
 fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
-    let Some(bytes) = files::read(path)? else { return Ok(None) };
+    let Some(bytes) = files::read_start(path, LARGEST + ROOM)? else { return Ok(None) };
     let mut bytes = Zeroizing::new(bytes);
     let length = bytes.trim_ascii_end().len();
     bytes.truncate(length);
@@ -336,6 +455,7 @@ mod tests {
             Ok(None) => "none".into(),
             Err(Error::WrongPassphrase { .. }) => "wrong passphrase".into(),
             Err(Error::RefreshTokenFile { .. }) => "damaged".into(),
+            Err(Error::RefreshTokenNewer { .. }) => "newer".into(),
             Err(e) => e.to_string(),
         }
     }

@@ -1,23 +1,16 @@
-//! Running other programs: in place of woci (exec), as a child, or detached as a daemon; and the signals
-//! between woci and them.
+//! Running other programs as a child, or detached as a daemon; and the signals between woci and them.
 #![expect(clippy::disallowed_methods, reason = "opens /dev/null, which is no file of its own")]
 
-use std::ffi::{CString, OsStr, OsString};
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
 use std::mem::{self, MaybeUninit};
 use std::os::fd::AsRawFd as _;
-#[cfg(target_os = "linux")]
-use std::os::fd::{FromRawFd as _, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::{done, done_thread};
@@ -35,6 +28,14 @@ static IGNORED: [(libc::c_int, AtomicBool); 2] =
 static OF_FAULTS: [(libc::c_int, AtomicBool); 2] =
     [(libc::SIGSEGV, AtomicBool::new(false)), (libc::SIGBUS, AtomicBool::new(false))];
 
+/// Whether descriptor 1 was closed when woci was started. Rust's runtime opens /dev/null in its place, where a result
+/// would vanish without an error.
+static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn stdout_was_closed() -> bool {
+    STDOUT_WAS_CLOSED.load(Ordering::Relaxed)
+}
+
 /// Runs `before_main` before Rust's runtime starts: the runtime ignores SIGPIPE, so that `main` cannot tell any more
 /// whether SIGPIPE was ignored before. The system's loader (on musl the C library) calls the functions in this
 /// section; std reads the arguments in the same way on Linux.
@@ -44,6 +45,8 @@ static OF_FAULTS: [(libc::c_int, AtomicBool); 2] =
 static BEFORE_MAIN: extern "C" fn() = before_main;
 
 extern "C" fn before_main() {
+    // SAFETY: the call accepts any number.
+    STDOUT_WAS_CLOSED.store(unsafe { libc::fcntl(1, libc::F_GETFD) } < 0, Ordering::Relaxed);
     for (signal, was_ignored) in &IGNORED {
         was_ignored.store(is_ignored(*signal), Ordering::Relaxed);
     }
@@ -101,36 +104,6 @@ fn action(signal: libc::c_int) -> Option<libc::sighandler_t> {
     }
 }
 
-/// Replaces this process with a program, which gets the signal mask and dispositions that woci got. Returns
-/// only if that fails.
-pub fn exec(path: &Path, args: &[OsString], env: &[(OsString, OsString)]) -> io::Error {
-    let prepared = || {
-        let pair = |(name, value): &(OsString, OsString)| {
-            c_string(OsStr::from_bytes(&[name.as_bytes(), b"=", value.as_bytes()].concat()))
-        };
-        let args = args.iter().map(|arg| c_string(arg)).collect::<io::Result<Vec<_>>>()?;
-        let env = env.iter().map(pair).collect::<io::Result<Vec<_>>>()?;
-        Ok((c_string(path.as_os_str())?, args, env))
-    };
-    let (path, args, env) = match prepared() {
-        Ok(prepared) => prepared,
-        Err(e) => return e,
-    };
-    let (args, env) = (pointers(&args), pointers(&env));
-    restore_ignored_signals();
-    // SAFETY: path, args and env are C strings that outlive the call, and both lists end in a null pointer.
-    unsafe { libc::execve(path.as_ptr(), args.as_ptr(), env.as_ptr()) };
-    io::Error::last_os_error()
-}
-
-fn c_string(text: &OsStr) -> io::Result<CString> {
-    CString::new(text.as_bytes()).map_err(|_| io::Error::other("an argument holds a NUL byte"))
-}
-
-fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
-    strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
-}
-
 /// The thread that waits for signals, as a pthread_t.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
@@ -141,19 +114,47 @@ extern "C" fn forward(signal: libc::c_int) {
     unsafe { libc::pthread_kill(WAITING.load(Ordering::Relaxed) as libc::pthread_t, signal) };
 }
 
+/// The signals that end a process and can be caught, apart from those of its own faults (an abort, a bad address or
+/// instruction): those say that the process itself is at its end.
+fn ending_signals() -> Vec<libc::c_int> {
+    let signals = [
+        libc::SIGHUP,
+        libc::SIGINT,
+        libc::SIGQUIT,
+        libc::SIGTERM,
+        libc::SIGUSR1,
+        libc::SIGUSR2,
+        libc::SIGALRM,
+        libc::SIGVTALRM,
+        libc::SIGPROF,
+        libc::SIGXCPU,
+    ];
+    signals.into_iter().chain(ending_signals_of_linux()).collect()
+}
+
+#[cfg(target_os = "linux")]
+fn ending_signals_of_linux() -> impl Iterator<Item = libc::c_int> {
+    [libc::SIGIO, libc::SIGPWR, libc::SIGSTKFLT].into_iter().chain(libc::SIGRTMIN()..=libc::SIGRTMAX())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ending_signals_of_linux() -> impl Iterator<Item = libc::c_int> {
+    std::iter::empty()
+}
+
 /// Signals that woci waits for, instead of their default action.
 struct Signals {
-    numbers: &'static [libc::c_int],
+    numbers: Vec<libc::c_int>,
     set: libc::sigset_t,
 }
 
 impl Signals {
-    fn of(numbers: &'static [libc::c_int]) -> io::Result<Self> {
+    fn of(numbers: Vec<libc::c_int>) -> io::Result<Self> {
         let mut set = MaybeUninit::uninit();
         // SAFETY: sigemptyset fills the set before sigaddset adds to it; an invalid number is an error.
         unsafe {
             done(libc::sigemptyset(set.as_mut_ptr()))?;
-            for signal in numbers {
+            for signal in &numbers {
                 done(libc::sigaddset(set.as_mut_ptr(), *signal))?;
             }
             Ok(Self { numbers, set: set.assume_init() })
@@ -165,7 +166,7 @@ impl Signals {
     #[allow(clippy::unnecessary_cast, reason = "pthread_t is a number on Linux and a pointer on macOS")]
     fn forward_to(&self, waiting: libc::pthread_t) {
         WAITING.store(waiting as usize, Ordering::Relaxed);
-        for signal in self.numbers {
+        for signal in &self.numbers {
             if *signal == libc::SIGCHLD || !is_ignored(*signal) {
                 // SAFETY: a zeroed sigaction is valid: no flags, an empty mask. `forward` has the type of a
                 // handler and does only what a handler may.
@@ -218,7 +219,9 @@ pub struct SupervisedChild {
 /// Starts a program as a child, with the signal mask and dispositions that woci got. Afterwards this thread
 /// must call [`SupervisedChild::wait`], which passes on the signals that do not come from the terminal.
 pub fn spawn(command: &mut Command) -> io::Result<SupervisedChild> {
-    let signals = Signals::of(&[libc::SIGCHLD, libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT])?;
+    let mut all = ending_signals();
+    all.push(libc::SIGCHLD);
+    let signals = Signals::of(all)?;
     let mask = signals.block()?;
     let numbers = signals.numbers.iter();
     let default: Vec<_> = numbers.copied().filter(|signal| !is_ignored(*signal)).collect();
@@ -246,7 +249,7 @@ pub fn spawn(command: &mut Command) -> io::Result<SupervisedChild> {
 
 impl SupervisedChild {
     /// Waits until the child ends. Returns its exit code, or 128 plus the number of the signal that ended it.
-    /// SIGINT and SIGQUIT reach the child from the terminal; SIGTERM and SIGHUP are passed on.
+    /// SIGINT and SIGQUIT reach the child from the terminal; every other signal that would end woci is passed on.
     pub fn wait(mut self) -> io::Result<u8> {
         loop {
             let signal = self.signals.wait()?;
@@ -260,80 +263,18 @@ impl SupervisedChild {
                     }
                     CHILD.store(self.child.id(), Ordering::Relaxed);
                 }
-                libc::SIGTERM | libc::SIGHUP => send(self.child.id(), signal),
-                _ => {}
+                libc::SIGINT | libc::SIGQUIT => {}
+                passed_on => send(self.child.id(), passed_on),
             }
         }
     }
 }
 
-fn send(pid: u32, signal: libc::c_int) {
+pub(super) fn send(pid: u32, signal: libc::c_int) {
     if let Ok(pid) = libc::pid_t::try_from(pid) {
         // SAFETY: kill accepts any numbers.
         unsafe { libc::kill(pid, signal) };
     }
-}
-
-/// A process that may be asked to end once more is known about it. On Linux its PID cannot pass to another process
-/// meanwhile: a signal then reaches nobody.
-pub struct Process {
-    pid: u32,
-    #[cfg(target_os = "linux")]
-    handle: Option<OwnedFd>,
-}
-
-impl Process {
-    pub fn of(pid: u32) -> Self {
-        Self {
-            pid,
-            #[cfg(target_os = "linux")]
-            handle: handle(pid),
-        }
-    }
-
-    /// Asks the process to end, by SIGTERM.
-    pub fn terminate(&self) {
-        #[cfg(target_os = "linux")]
-        if let Some(handle) = &self.handle {
-            let nothing: *const libc::siginfo_t = ptr::null();
-            // SAFETY: the descriptor is open, and the call takes no information about the signal.
-            unsafe {
-                libc::syscall(libc::SYS_pidfd_send_signal, handle.as_raw_fd(), libc::SIGTERM, nothing, 0)
-            };
-            return;
-        }
-        send(self.pid, libc::SIGTERM);
-    }
-
-    /// Whether the process holds an exclusive lock (flock) on this file; None if the system does not tell who does.
-    pub fn holds_lock(&self, file: &Metadata) -> Option<bool> {
-        let locks = File::open("/proc/locks").and_then(io::read_to_string).ok()?;
-        let holders = lock_holders(&locks, file.ino());
-        if holders.is_empty() { None } else { Some(holders.contains(&self.pid)) }
-    }
-}
-
-/// A descriptor of a process. None if there is no such process, or if the kernel is older than 5.3.
-#[cfg(target_os = "linux")]
-fn handle(pid: u32) -> Option<OwnedFd> {
-    // SAFETY: the call takes two numbers, and a descriptor that it returns is new and this process's own.
-    unsafe {
-        let fd = libc::syscall(libc::SYS_pidfd_open, libc::pid_t::try_from(pid).ok()?, 0);
-        let fd = libc::c_int::try_from(fd).ok().filter(|fd| *fd >= 0)?;
-        Some(OwnedFd::from_raw_fd(fd))
-    }
-}
-
-/// The processes that hold an exclusive flock on the file with this inode number, by the text of /proc/locks. The
-/// device is not compared: for some file systems the kernel prints another one than stat does.
-fn lock_holders(locks: &str, inode: u64) -> Vec<u32> {
-    let holder = |line: &str| {
-        let words: Vec<_> = line.split_whitespace().collect();
-        // A process that waits for a lock has `->` in the second place.
-        let [_, "FLOCK", _, "WRITE", pid, file, ..] = words[..] else { return None };
-        file.ends_with(&format!(":{inode}")).then(|| pid.parse().ok())?
-    };
-    locks.lines().filter_map(holder).collect()
 }
 
 /// Starts a program in its own session (setsid), without a terminal and with no descriptors except 0 to 2.
@@ -384,14 +325,13 @@ pub fn detach(word: &str, log: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Blocks the signals by which a person ends a program, until dropped. Between a request that uses up a
+/// Blocks the signals that end a program, until dropped. Between a request that uses up a
 /// refresh token and the write that saves the next one, Ctrl-C would lose both.
 pub struct Held(Option<libc::sigset_t>);
 
 /// If blocking fails, the program continues unprotected.
 pub fn hold_signals() -> Held {
-    const ENDING: [libc::c_int; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
-    Held(Signals::of(&ENDING).and_then(|signals| signals.block()).ok())
+    Held(Signals::of(ending_signals()).and_then(|signals| signals.block()).ok())
 }
 
 impl Drop for Held {
@@ -401,6 +341,35 @@ impl Drop for Held {
             unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, ptr::null_mut()) };
         }
     }
+}
+
+/// Held while a refresh token is spent and its successor not stored. Whoever takes it lets the thread that keeps a
+/// session fresh finish that, and begin no other.
+static SPENDING: Mutex<()> = Mutex::new(());
+
+/// Marks the time from a request that uses up a refresh token until the next one is stored. Nothing ends woci in it.
+pub struct Spending {
+    _mark: MutexGuard<'static, ()>,
+    _held: Held,
+}
+
+pub fn begin_spending() -> Spending {
+    let _held = hold_signals();
+    Spending { _mark: SPENDING.lock().unwrap_or_else(PoisonError::into_inner), _held }
+}
+
+/// Waits until no refresh token is being spent. None is from then on.
+pub fn end_spending() {
+    mem::forget(SPENDING.lock());
+}
+
+/// Makes a process of its own at home nowhere: in the root folder, so that no file system stays in use, and with files
+/// for its user alone, whoever started it.
+pub fn settle() -> io::Result<()> {
+    std::env::set_current_dir("/")?;
+    // SAFETY: the call always succeeds.
+    unsafe { libc::umask(0o077) };
+    Ok(())
 }
 
 /// Disables core dumps of this process and of those that it starts: the daemon holds secrets for hours, and
@@ -440,7 +409,7 @@ pub fn forget_variable(name: &str) {
 
 /// From now on SIGTERM, SIGINT and SIGHUP do not end the process; each sends a message instead.
 pub fn stop_signals() -> io::Result<Receiver<()>> {
-    let signals = Signals::of(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP])?;
+    let signals = Signals::of(vec![libc::SIGTERM, libc::SIGINT, libc::SIGHUP])?;
     // Blocked in this thread, so that no signal interrupts a request, and so in the waiting thread too.
     signals.block()?;
     let (stop, stopped) = mpsc::channel();
@@ -459,43 +428,10 @@ pub fn stop_signals() -> io::Result<Receiver<()>> {
     Ok(stopped)
 }
 
-/// The command line of a running process, its words separated by blanks; None if it cannot be found out.
-pub fn command_line(pid: u32) -> Option<String> {
-    if cfg!(target_os = "linux") { command_line_by_proc(pid) } else { command_line_by_ps(pid) }
-}
-
-fn command_line_by_proc(pid: u32) -> Option<String> {
-    const LONGEST: u64 = 4096;
-    let file = File::open(format!("/proc/{pid}/cmdline")).ok()?;
-    let line = io::read_to_string(file.take(LONGEST)).ok()?;
-    Some(line.replace('\0', " "))
-}
-
-/// By ps, which every POSIX system has. `-ww`: macOS otherwise cuts the line at 80 columns even without a
-/// terminal.
-fn command_line_by_ps(pid: u32) -> Option<String> {
-    let mut ps = Command::new("/bin/ps");
-    ps.args(["-ww", "-o", "args=", "-p", &pid.to_string()]).stdin(Stdio::null()).stderr(Stdio::null());
-    let (status, said) = super::piped::output(&mut ps).ok()?;
-    status.success().then(|| String::from_utf8_lossy(&said).trim_end().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
 
-    #[test]
-    fn the_holders_of_a_lock_are_those_that_have_it_exclusively() {
-        let locks = "\
-1: FLOCK  ADVISORY  WRITE 101 fe:00:77 0 EOF
-1: -> FLOCK  ADVISORY  WRITE 102 fe:00:77 0 EOF
-2: FLOCK  ADVISORY  READ 103 fe:00:77 0 EOF
-3: POSIX  ADVISORY  WRITE 104 fe:00:77 0 EOF
-4: FLOCK  ADVISORY  WRITE 105 fe:00:177 0 EOF
-";
-        assert_eq!(lock_holders(locks, 77), [101]);
-        assert_eq!(lock_holders(locks, 7), [0; 0]);
-    }
+    use super::*;
 
     #[test]
     fn what_is_tried_is_given_back() {
@@ -504,25 +440,5 @@ mod tests {
             try_descriptors(20).unwrap();
         }
         assert!(try_descriptors(10_000_000).is_err());
-    }
-
-    #[test]
-    fn ps_shows_the_command_line_of_a_running_process_only() {
-        if !Path::new("/bin/ps").exists() {
-            eprintln!("skipped: there is no /bin/ps here");
-            return;
-        }
-        // Longer than a terminal is wide.
-        let words = format!("read line; : {}", "word ".repeat(60));
-        let mut shell = Command::new("/bin/sh");
-        let mut shell = shell.args(["-c", &words]).stdin(Stdio::piped()).spawn().unwrap();
-        let line = command_line_by_ps(shell.id());
-        assert_eq!(line.as_deref(), Some(&*format!("/bin/sh -c {}", words.trim_end())));
-        if cfg!(target_os = "linux") {
-            assert_eq!(command_line_by_proc(shell.id()).as_deref().map(str::trim_end), line.as_deref());
-        }
-        drop(shell.stdin.take());
-        shell.wait().unwrap();
-        assert_eq!(command_line_by_ps(shell.id()), None);
     }
 }

@@ -193,6 +193,39 @@ impl Prompt {
     }
 }
 
+/// Questions on the process's terminal whose answers are shown. The terminal's settings stay as they are, so that
+/// Ctrl-C and Ctrl-Z need no care.
+pub struct Question(File);
+
+impl Question {
+    /// Fails if the process has no terminal, or runs in its background.
+    pub fn open() -> io::Result<Self> {
+        let tty = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
+        if !is_in_foreground(&tty) {
+            return Err(io::Error::other("it runs in the background"));
+        }
+        Ok(Self(tty))
+    }
+
+    /// Shows a text.
+    pub fn say(&mut self, text: &str) -> io::Result<()> {
+        self.0.write_all(text.as_bytes())
+    }
+
+    /// Asks and returns the line typed, without its line ending; `None` if the terminal was closed (Ctrl-D).
+    pub fn ask(&mut self, words: &str) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+        self.say(words)?;
+        let mut line = Zeroizing::new(vec![0; LONGEST]);
+        let length = self.0.read(&mut line)?;
+        line.truncate(length);
+        if line.pop_if(|byte| *byte == b'\n').is_none() {
+            self.say("\n")?;
+            return Ok(Some(line).filter(|line| !line.is_empty()));
+        }
+        Ok(Some(line))
+    }
+}
+
 /// Takes what a person pastes on the process's terminal, without showing it and without waiting for it.
 pub struct Paste(Hidden);
 

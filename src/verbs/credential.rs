@@ -3,6 +3,7 @@
 use super::{Invocation, settings};
 use crate::config::Settings;
 use crate::error::{Given, Result};
+use crate::fresh::behind;
 use crate::host::{self, Host};
 use crate::output::Output;
 use crate::session::{Engine, Session, Source, Want};
@@ -18,6 +19,7 @@ pub fn print(host: &Host, invocation: &Invocation, want: Want) -> Result<Output>
     let mut engine = Engine::new(host, settings, want, None);
     let mut session = engine.ensure()?;
     engine.hand_out(&mut session)?;
+    behind::leave_if_due(host, &invocation.flags, settings, &engine, &session);
     let upst = &session.upst;
     let source = match session.source {
         Source::Cached => "cached",

@@ -7,6 +7,7 @@ use super::session::{take_profile_name, with_own_options};
 use super::{CREDENTIAL, Invocation, settings};
 use crate::config::Settings;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::fresh::daemon::{self, Daemon, Secrets, Status};
 use crate::fresh::keeper::Keeper;
 use crate::host::Host;
@@ -81,6 +82,7 @@ pub fn process(host: &Host, invocation: Invocation) -> Result<Output> {
     let settings = settings(&host, &flags)?;
     let keeper = Keeper::new(&host, &flags, passphrase);
     let daemon = Daemon::of(&settings);
+    sys::settle().map_err(|e| Error::Daemon { log: daemon.log_file(), why: files::io_reason(&e) })?;
     daemon.run(keeper, || daemon.detach())?;
     Ok(Output::Code(0))
 }

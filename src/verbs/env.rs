@@ -1,13 +1,16 @@
-//! Shell variables that make oci use the session, for `eval "$(woci env)"`, and the lines that unset them.
+//! Shell variables that make oci use the session, for `eval "$(woci env)"`, and the lines that unset them. `exec` gives
+//! them to a program.
 
 use super::{Invocation, settings};
+use crate::config::Settings;
 use crate::error::{Error, Result};
+use crate::fresh::behind;
 use crate::host::Host;
 use crate::log;
 use crate::oci::environment::OVERRIDING;
 use crate::options::{Flags, SHELLS};
 use crate::output::Output;
-use crate::session::{Engine, Named, Want};
+use crate::session::{Engine, Named, Session, Want};
 
 /// The variables that may be set.
 const SET: [&str; 11] = [
@@ -69,6 +72,23 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     let mut engine = Engine::new(host, &settings, Want::VALID, None);
     let mut session = engine.ensure()?;
     engine.hand_out(&mut session)?;
+    behind::leave_if_due(host, &invocation.flags, &settings, &engine, &session);
+    let Variables { set, unset } = variables(&settings, &session);
+    let lines = unset
+        .into_iter()
+        .map(|name| unset_line(shell, name))
+        .chain(set.iter().map(|(name, value)| set_line(shell, name, value)));
+    Ok(Output::Text(lines.collect()))
+}
+
+/// The variables that make programs use a session.
+pub struct Variables {
+    pub set: Vec<(&'static str, String)>,
+    /// They would make a program use another identity.
+    pub unset: Vec<&'static str>,
+}
+
+pub fn variables(settings: &Settings, session: &Session) -> Variables {
     let profile = Some(settings.profile.to_string());
     let config_file = Some(settings.oci_config.to_string_lossy().into_owned());
     let instead_of_section = session.named == Named::Impossible;
@@ -81,16 +101,14 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
         Some(session.token_file.to_string_lossy().into_owned()),
         Some(session.key_file.to_string_lossy().into_owned()),
         session.upst.tenant().map(str::to_owned),
-        session.region,
+        session.region.clone(),
         session.upst.sub().filter(|_| instead_of_section).map(str::to_owned),
         instead_of_section.then(|| session.key.public().fingerprint()),
     ];
     let set: Vec<(&str, String)> =
         SET.into_iter().zip(values).filter_map(|(name, value)| Some((name, value?))).collect();
-    let unset = OVERRIDING.into_iter().filter(|name| set.iter().all(|(n, _)| n != name));
-    let lines =
-        unset.map(|name| unset_line(shell, name)).chain(set.iter().map(|(n, v)| set_line(shell, n, v)));
-    Ok(Output::Text(lines.collect()))
+    let unset = OVERRIDING.into_iter().filter(|name| set.iter().all(|(n, _)| n != name)).collect();
+    Variables { set, unset }
 }
 
 fn set_line(shell: Shell, name: &str, value: &str) -> String {

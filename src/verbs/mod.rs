@@ -3,21 +3,27 @@
 
 use std::ffi::OsString;
 
-use crate::config::{Config, Settings};
+use crate::config::{Config, ProfileName, Settings};
 use crate::error::{Error, Given, Result};
 use crate::host::Host;
 use crate::log;
-use crate::options::{DAEMON_PROCESS, Flags};
+use crate::options::{DAEMON_PROCESS, Flags, RENEWAL_PROCESS};
 use crate::output::Output;
 use crate::session::Want;
 
+mod config;
 mod credential;
 mod daemon;
+mod doctor;
 mod env;
+mod exec;
 mod kube;
+mod logout;
 mod passthrough;
+mod renewal;
 mod session;
-mod version;
+mod status;
+pub mod version;
 
 #[cfg(fuzzing)]
 pub use kube::fuzz;
@@ -40,6 +46,8 @@ pub struct Verb {
     /// The session that the daemon starts with if this verb is given together with `--daemon`. `None`
     /// if the two cannot be combined.
     pub daemon: Option<Want>,
+    /// Its words are a program and the arguments of that: woci reads no option after the program's name.
+    pub runs_program: bool,
     pub answer: Answer,
 }
 
@@ -62,6 +70,12 @@ pub enum Answer {
     By(fn(&Host, Invocation) -> Result<Output>),
     /// `cli`, which writes help from this table and that of the options.
     Help,
+    /// `cli`: the man page.
+    Manual,
+    /// `cli`: the script that makes a shell complete woci.
+    CompletionScript,
+    /// `cli`: what that script asks.
+    Completions,
 }
 
 /// A command line, understood.
@@ -119,13 +133,9 @@ const ROW: Verb = Verb {
     about: "",
     schema: None,
     daemon: None,
+    runs_program: false,
     answer: Answer::Help,
 };
-
-/// A verb planned for a later version. Its name is reserved now, so that woci never passes the name
-/// to oci.
-const LATER: Verb =
-    Verb { form: Form::HiddenWords, words: "[WORDS]", answer: Answer::By(not_available), ..ROW };
 
 /// In the order in which help lists them.
 pub const VERBS: &[Verb] = &[
@@ -158,11 +168,37 @@ is refreshed. Variables that would make oci use another identity are unset.
         ..ROW
     },
     Verb {
+        name: "exec",
+        words: "[--] PROGRAM [ARGUMENTS]",
+        summary: "run any program with a valid session",
+        about: "\
+The program gets the variables of `woci env`: those that name the session are set, and those that would make it use \
+another identity are removed. It replaces the woci process, so that the terminal, the signals and the exit code are its \
+own. If there is no session, the program is not started.
+
+With --auto-refresh, woci stays beside the program and renews the session in time. The variables name files, so a \
+program that reads the token's file again signs with the new one.
+
+woci's options stand before the program's name. All that follows the name is given to the program unchanged.
+
+  woci exec terraform plan -out plan
+  woci --profile prod exec --auto-refresh python3 report.py --profile x
+  woci exec -- ./tool --help
+
+The exit code is that of the program; 127 if there is no such program, 126 if it cannot be executed, 2 if none is named.",
+        runs_program: true,
+        answer: Answer::By(exec::run),
+        ..ROW
+    },
+    Verb {
         name: "kube-credential",
         summary: "print a token for kubectl (Oracle's Kubernetes, OKE)",
         about: "\
 kubectl runs this command by itself after `woci kubeconfig` has set it up. The token is valid for 4 minutes. \
-oci is not needed.",
+oci is not needed.
+
+With auto_refresh = true, no call waits while a session that still serves is renewed: a call that finds the renewal due \
+answers at once, and leaves a process that renews the session and ends.",
         schema: Some("exec-credential"),
         answer: Answer::By(kube::credential::run),
         ..ROW
@@ -203,6 +239,145 @@ renewed: the refresh token is missing or no longer accepted, or a console sessio
         ..ROW
     },
     Verb {
+        name: "status",
+        summary: "show the session and what to do next",
+        about: "\
+Reads what is stored, as every run does first: nothing is sent, nothing is written, and no program is run. A token that \
+ends within a minute counts as ended.
+
+The exit code is 0 if the next run needs no person, and 1 if it does. With --all, a profile without a session does not \
+count: the exit code is 1 if a session needs a person, or if the settings of a profile are malformed.
+
+  woci status
+  woci status --all
+  woci status >/dev/null || woci session authenticate",
+        schema: Some("status"),
+        answer: Answer::By(status::run),
+        ..ROW
+    },
+    Verb {
+        name: "logout",
+        summary: "end the session, here and at the provider",
+        about: "\
+Stops the background process, revokes the refresh token at the provider (revocation_url, or as the issuer's document \
+says), and removes the session's files and its keys in the OCI config. A renewal under way is waited for. The session \
+token itself cannot be revoked: a copy of it works until it ends, within 60 minutes. At Oracle's own sign-in there is \
+nothing to revoke.
+
+If the provider cannot be reached or refuses, or the refresh token cannot be decrypted, a warning says that the token \
+stays valid there; the rest is done, and the exit code is 0. It is 1 if something could not be removed here.
+
+--restore also brings back the API key that the profile had before (`session authenticate --replace-api-key`).
+
+  woci logout
+  woci --profile prod logout --restore
+  woci logout --all",
+        schema: Some("logout"),
+        answer: Answer::By(logout::run),
+        ..ROW
+    },
+    Verb {
+        name: "doctor",
+        summary: "find out what is wrong, and what to do",
+        about: "\
+Looks at the files of a profile, both configs, the stored session, the variables, the daemon, oci, the kubeconfig and \
+this machine, and says of each whether it is good, doubtful or wrong, and what to do. It only reads: nothing is \
+changed or sent, no browser opens, and nobody is asked.
+
+With --online, it also tries the network: the provider's document, whether each service can be reached, the clock, \
+and whether the services know woci's clients. No token of the session is sent.
+
+The output holds no token and no secret, so that you can paste it into a ticket. The exit code is 1 if anything is \
+wrong.
+
+  woci doctor
+  woci --profile prod doctor --online",
+        schema: Some("doctor"),
+        answer: Answer::By(doctor::run),
+        ..ROW
+    },
+    Verb {
+        name: "config",
+        words: "[show|check|set|init]",
+        summary: "show, check, change or make woci's configuration",
+        about: "\
+`woci config` alone shows it, as `woci config show` does.
+
+  woci config show     the values in effect, and where each is set
+  woci config check    what is wrong or doubtful in both configs
+  woci config set      change a key of woci_manager.ini
+  woci config init     set up a profile, step by step",
+        schema: Some("config"),
+        answer: Answer::By(config::run),
+        ..ROW
+    },
+    Verb {
+        name: "config show",
+        listed: false,
+        summary: "show the values in effect, and where each is set",
+        about: "\
+First the values that this profile's kind of session uses, then others that are set, then the defaults. Beside each \
+stands where it is set: the option, the variable, or the section of woci_manager.ini with the line. Secrets \
+are shown as ***; so are the arguments of commands, and parameters of URLs that may be secret. Nothing is run and no \
+request is made.
+
+  woci config show
+  woci --profile prod config show --output json",
+        schema: Some("config"),
+        answer: Answer::By(config::show::run),
+        ..ROW
+    },
+    Verb {
+        name: "config check",
+        listed: false,
+        summary: "say what is wrong or doubtful in both configs",
+        about: "\
+Reads woci_manager.ini and the OCI config as a run does: lines that cannot be read, unknown keys, malformed and \
+missing values, values that contradict each other, secrets that are not to be had, files that others can change. No \
+program is run and no request is made. The exit code is 2 if a sign-in or a renewal would end with 2, else 0.
+
+  woci config check
+  woci --profile prod config check",
+        schema: Some("config-check"),
+        answer: Answer::By(config::check::run),
+        ..ROW
+    },
+    Verb {
+        name: "config set",
+        words: "KEY [VALUE]",
+        listed: false,
+        summary: "change a key in the profile's section of woci_manager.ini",
+        about: "\
+Comments, order, line ends and mode of the file stay as they are. A file that does not exist is made. The value \
+`-` reads one line from stdin or, on a terminal, asks for it, so that a secret does not stand in the arguments, \
+which every user of the machine can read. An empty value hides the one in [COMMON].
+
+  woci config set region eu-frankfurt-1
+  woci config set --common scope \"openid offline_access\"
+  woci config set client_secret - <secret.txt
+  woci config set --unset client_secret",
+        schema: Some("config-set"),
+        answer: Answer::By(config::set::run),
+        ..ROW
+    },
+    Verb {
+        name: "config init",
+        listed: false,
+        summary: "set up a profile and sign in",
+        about: "\
+On a terminal, woci asks for what it needs and checks each answer. Values that you give as options are not asked \
+for. Without a terminal, the options have to be enough. The values are written into the profile's section of \
+woci_manager.ini, which must not be there yet; then you sign in. woci also prints the oci command that makes the \
+identity domain trust the provider, with your values filled in.
+
+  woci config init
+  woci config init --preset console --region eu-frankfurt-1
+  woci --profile prod config init --preset okta --issuer example.okta.com",
+        schema: Some("config-init"),
+        answer: Answer::By(config::init::run),
+        ..ROW
+    },
+    Verb {
         name: DAEMON,
         form: Form::Option,
         summary: "keep the session fresh in a background process",
@@ -234,6 +409,27 @@ ends. Each profile has at most one such process. It logs to ~/.oci/sessions/<pro
         about: "The exit code is 0 if the process was stopped, and 1 if none was running.",
         schema: Some("daemon-status"),
         answer: Answer::By(daemon::stop),
+        ..ROW
+    },
+    Verb {
+        name: "completion",
+        words: "bash|zsh|fish",
+        summary: "print a script that makes the TAB key complete woci",
+        about: "\
+The shell then completes verbs, options, their values and the names of your profiles. Behind an oci command, it \
+completes what oci does, which takes oci a second or two.
+
+  source <(woci completion bash)     in ~/.bashrc
+  source <(woci completion zsh)      in ~/.zshrc, after compinit
+  woci completion fish | source      in ~/.config/fish/config.fish",
+        answer: Answer::CompletionScript,
+        ..ROW
+    },
+    Verb {
+        name: "manual",
+        summary: "print the man page: woci manual | man -l -",
+        about: "`make install` and the packages install it, so that `man woci` shows it.",
+        answer: Answer::Manual,
         ..ROW
     },
     Verb {
@@ -275,13 +471,14 @@ woci runs: if that is a script that runs woci again, woci goes on to the next oc
         ..ROW
     },
     Verb { name: DAEMON_PROCESS, form: Form::HiddenWords, answer: Answer::By(daemon::process), ..ROW },
-    Verb { name: "exec", ..LATER },
-    Verb { name: "status", ..LATER },
-    Verb { name: "logout", ..LATER },
-    Verb { name: "doctor", ..LATER },
-    Verb { name: "config", ..LATER },
-    Verb { name: "completion", ..LATER },
-    Verb { name: "manual", ..LATER },
+    Verb { name: RENEWAL_PROCESS, form: Form::HiddenWords, answer: Answer::By(renewal::process), ..ROW },
+    Verb {
+        name: "__complete",
+        form: Form::HiddenWords,
+        words: "[--] WORDS",
+        answer: Answer::Completions,
+        ..ROW
+    },
 ];
 
 /// The row of this name.
@@ -307,8 +504,20 @@ pub fn of_words(words: &[OsString]) -> Option<&'static Verb> {
         .max_by_key(|verb| verb.name.len())
 }
 
-fn not_available(_: &Host, invocation: Invocation) -> Result<Output> {
-    Err(Error::NotAvailable { what: format!("`woci {}`", invocation.verb.name) })
+/// Of a verb that is asked for every profile.
+const ALL: &str = "--all";
+
+/// Every profile, each with its settings or the reason why it has none.
+///
+/// # Errors
+/// [`Error::Conflict`] if one profile is named.
+fn all_profiles(host: &Host, flags: &Flags) -> Result<Vec<(ProfileName, Result<Settings>)>> {
+    if flags.has("--profile") {
+        return Err(Error::Conflict { one: ALL.into(), other: "--profile".into() });
+    }
+    let config = Config::find(host, flags)?;
+    let profiles = config.profiles(host, flags)?.into_iter();
+    Ok(profiles.map(|profile| (profile.clone(), config.settings_of(profile, host, flags))).collect())
 }
 
 /// The settings of the profile that the flags choose; messages follow its log level from here on.

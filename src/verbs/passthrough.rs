@@ -4,22 +4,25 @@
 use std::ffi::OsString;
 
 use super::{Form, Invocation, VERBS, settings};
+use crate::config::Settings;
 use crate::error::{Error, Result};
-use crate::fresh::beside;
-use crate::fresh::keeper::Keeper;
+use crate::fresh::{behind, beside};
 use crate::host::Host;
 use crate::log;
 use crate::oci::environment::OVERRIDING;
 use crate::oci::program::{Program, find_oci};
-use crate::options;
+use crate::options::{self, Flags};
 use crate::output::Output;
 use crate::session::{Engine, Named, Session, Want};
 
 pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     let Invocation { flags, words, without_session, .. } = invocation;
     let oci = find_oci(&host.env).map_err(|e| ask_for_verb(e, &words))?;
-    let mut program = Program::new(oci, &host.env);
+    let mut program = Program::oci(oci, &host.env);
     if without_session {
+        // Which variable the manager config names is not known: no profile is chosen for such a run.
+        let passphrase: Vec<&str> = flags.get("--refresh-token-passphrase-env").into_iter().collect();
+        program.remove_variables(&passphrase);
         program.args(words);
         match program.exec()? {};
     }
@@ -39,15 +42,28 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     }
     program.args(words);
     program.remove_variables(&OVERRIDING);
-    let secrets: Vec<&str> = settings.secret_variables.iter().map(String::as_str).collect();
-    program.remove_variables(&secrets);
+    let passphrase: Vec<&str> = settings.passphrase_variable.as_deref().into_iter().collect();
+    program.remove_variables(&passphrase);
     if session.named == Named::Impossible {
         program.set_variables(instead_of_section(&session));
     }
+    start(host, &flags, &settings, &mut engine, &session, &program)
+}
+
+/// Runs a program that was given the session: in place of woci, or with `auto_refresh` beside a thread that keeps the
+/// session fresh.
+pub fn start(
+    host: &Host,
+    flags: &Flags,
+    settings: &Settings,
+    engine: &mut Engine<'_>,
+    session: &Session,
+    program: &Program,
+) -> Result<Output> {
     if !settings.auto_refresh {
         match program.exec()? {}
     }
-    // Once oci runs, woci must not prompt on its terminal. `--auto-refresh` on the command line
+    // Once the program runs, woci must not prompt on its terminal. `--auto-refresh` on the command line
     // therefore asks for the passphrase now; `auto_refresh = true` in the manager config never asks.
     let passphrase = match flags.has("--auto-refresh").then(|| engine.unlock_by_person()) {
         None => None,
@@ -57,7 +73,8 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
         }
         Some(unlocked) => unlocked?,
     };
-    Ok(Output::Code(beside::run(&program, &mut Keeper::new(host, &flags, passphrase))?))
+    let without_keeper = || behind::leave_if_due(host, flags, settings, engine, session);
+    Ok(Output::Code(beside::run(program, host, flags, passphrase, without_keeper)?))
 }
 
 /// What oci reads from the profile's section, as variables. With all of them, oci 3.95 does not open its config

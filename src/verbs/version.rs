@@ -1,10 +1,40 @@
-//! woci's version.
+//! woci's version, and what it was built from.
+
+use std::env::consts::{ARCH, OS};
 
 use super::Invocation;
 use crate::error::Result;
 use crate::host::Host;
 use crate::output::Output;
 
+pub const VERSION: &str = concat!("woci ", env!("CARGO_PKG_VERSION"));
+
+/// The commit, and its day as mdoc(7) writes it. `make` sets both; a crate that was built without it has none.
+const COMMIT: Option<&str> = option_env!("WOCI_COMMIT");
+const DAY: Option<&str> = option_env!("WOCI_DAY");
+
 pub fn run(_: &Host, _: Invocation) -> Result<Output> {
-    Ok(Output::Text(concat!("woci ", env!("CARGO_PKG_VERSION"), "\n").into()))
+    let built: Vec<String> = known(COMMIT).map(str::to_owned).into_iter().chain([target()]).collect();
+    Ok(Output::Text(format!("{VERSION} ({})\n", built.join(", "))))
+}
+
+/// The day of the commit that woci was built from.
+pub fn day() -> Option<&'static str> {
+    known(DAY)
+}
+
+fn known(value: Option<&'static str>) -> Option<&'static str> {
+    value.filter(|value| !value.is_empty())
+}
+
+/// The platform, by the name that Rust has for it.
+fn target() -> String {
+    let system = match OS {
+        "macos" => "apple-darwin".to_owned(),
+        os => {
+            let env = if cfg!(target_env = "musl") { "-musl" } else { "-gnu" };
+            format!("unknown-{os}{env}")
+        }
+    };
+    format!("{ARCH}-{system}")
 }

@@ -142,6 +142,7 @@ class Api:
     def __init__(self, domain):
         self.domain = domain
         self.signed_by = []  # User-Agent of each request with a valid signature
+        self.tokens = []  # and its UPST
         self.refused = []
         self.hold = None  # an Event that requests wait for, so that a test can press Ctrl-C meanwhile
         self.waiting = threading.Event()
@@ -187,6 +188,7 @@ class Api:
                 lines.append(f"{name}: {request.headers[name]}")
         jwk = json.loads(claims["jwk"])
         rsa.verify(rsa.from_jwk(jwk), "\n".join(lines).encode(), base64.b64decode(fields["signature"]))
+        self.tokens.append(upst)
 
 
 class Cluster:

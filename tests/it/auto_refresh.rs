@@ -3,7 +3,7 @@
 
 use crate::passthrough::compare_signals_with_and_without_woci;
 use crate::sim::domain::{self, Upst};
-use crate::sim::faults::{Fault, Grant};
+use crate::sim::faults::{Fault, Gate, Grant};
 use crate::world::World;
 use std::fs;
 use std::process::Command;
@@ -150,7 +150,7 @@ fn a_failed_refresh_is_a_warning() {
     let woci =
         world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "1").env("SIM_OCI_EXIT", "3").start();
     woci.prints("ready");
-    woci.says("WARNING");
+    woci.says("HTTP 500");
     woci.signal(libc::SIGTERM);
     let run = woci.finish().exits(3).prints("signal 15");
     assert!(!run.stderr.contains("woci: "), "{run}");
@@ -192,19 +192,71 @@ fn without_a_refresh_token_oci_runs() {
 }
 
 #[test]
-fn when_oci_ends_a_refresh_in_progress_is_finished() {
-    for grant in [Grant::Refresh, Grant::Exchange] {
-        let world = World::signed_in();
-        let old = world.session().due_in(-1);
-        let gate = world.sim.hold_answers(grant);
-        let woci = world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "1").start();
+fn when_oci_ends_a_refresh_token_that_is_spent_is_waited_for() {
+    let world = World::signed_in();
+    world.session().due_in(-1);
+    let gate = world.sim.hold_answers(Grant::Refresh);
+    let woci = world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "1").start();
+    woci.prints("ready");
+    gate.wait_for(1);
+    woci.signal(libc::SIGTERM);
+    woci.prints("signal 15");
+    gate.open();
+    woci.finish().ok();
+    assert_eq!(world.session().refresh_token(), world.sim.provider.live_refresh_token());
+}
+
+/// Once the refresh token is stored, the prompt does not wait for a domain that hangs.
+#[test]
+fn when_oci_ends_an_exchange_is_not_waited_for() {
+    let world = World::signed_in();
+    let old = world.session().due_in(-1);
+    let shut = Gate::default();
+    world.sim.fault(Grant::Exchange, Fault::hold(&shut));
+    let woci = world.woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "1").start();
+    woci.prints("ready");
+    shut.wait_for(1);
+    woci.signal(libc::SIGTERM);
+    // Ends although the exchange has no answer.
+    let ended = Instant::now();
+    woci.finish().ok();
+    assert!(ended.elapsed() < Duration::from_secs(10), "{:?}", ended.elapsed());
+    assert_eq!(world.session().token(), old);
+    assert_eq!(world.session().refresh_token(), world.sim.provider.live_refresh_token());
+    shut.open();
+    assert_eq!(world.woci(&["session", "refresh"]).run().ok().json()["source"], "refreshed");
+}
+
+/// Without woci, each of them would end oci.
+#[test]
+fn every_signal_that_would_end_woci_is_passed_on() {
+    let world = World::signed_in();
+    install(&world, "slow/oci", "#!/bin/sh\necho ready; exec sleep 600\n");
+    let path = format!("{}:/usr/bin:/bin", world.path("slow").display());
+    let mut signals =
+        vec![libc::SIGUSR1, libc::SIGUSR2, libc::SIGALRM, libc::SIGVTALRM, libc::SIGPROF, libc::SIGXCPU];
+    #[cfg(target_os = "linux")]
+    signals.extend([libc::SIGIO, libc::SIGPWR, libc::SIGSTKFLT, libc::SIGRTMIN() + 1, libc::SIGRTMAX()]);
+    for signal in signals {
+        let woci = world.woci(&["--auto-refresh", "os"]).env("PATH", &path).start();
         woci.prints("ready");
+        woci.signal(signal);
+        woci.finish().exits(128 + signal);
+    }
+}
+
+/// A token that is spent has a successor that must be stored first.
+#[test]
+fn no_signal_ends_woci_between_a_refresh_and_its_store() {
+    for signal in [libc::SIGUSR1, libc::SIGUSR2, libc::SIGALRM] {
+        let world = World::signed_in();
+        let gate = world.sim.hold_answers(Grant::Refresh);
+        let woci = world.woci(&["session", "refresh"]).start();
         gate.wait_for(1);
-        woci.signal(libc::SIGTERM);
-        woci.prints("signal 15");
+        woci.signal(signal);
         gate.open();
-        woci.finish().ok();
-        assert_ne!(world.session().token(), old);
+        let run = woci.finish();
+        assert!([0, 128 + signal].contains(&run.code()), "{run}");
         assert_eq!(world.session().refresh_token(), world.sim.provider.live_refresh_token());
     }
 }

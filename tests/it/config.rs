@@ -248,7 +248,7 @@ fn a_profile_name_that_would_leave_the_sessions_folder_is_refused() {
     let odd = std::ffi::OsStr::from_bytes(b"a\xff");
     world.woci(&["--profile"]).arg(odd).run().fails(2);
     world.woci(&[]).env("OCI_CLI_PROFILE", odd).run().fails(2);
-    world.woci(&["--profile", &"x".repeat(300)]).run().fails(1);
+    world.woci(&["--profile", &"x".repeat(300)]).run().fails(2);
     assert_eq!(world.sim.total(), 0);
 }
 
@@ -261,6 +261,11 @@ fn a_malformed_value_is_exit_2_even_if_it_is_not_needed() {
         ("token_url", "ftp://127.0.0.1/"),
         ("token_exchange_url", "https://"),
         ("token_exchange_url", "https://a b/"),
+        ("token_url", "https://[::1/x"),
+        ("token_url", "https://[zz]/x"),
+        ("token_url", "https://a..b/"),
+        ("token_url", "https://."),
+        ("token_url", "https://h/%zz"),
         ("redirect_port", "0,8181"),
         ("redirect_port", "8181;8182"),
         ("redirect_host", "0.0.0.0"),
@@ -422,6 +427,68 @@ fn an_invalid_home_is_an_error() {
     world.woci(&[]).env("HOME", world.path("file")).run().fails(2);
     world.woci(&[]).env("HOME", "relative").run().fails(2).says("HOME");
     world.woci(&[]).env("HOME", world.path("nothing-here")).run().fails(2).says(MISSING);
+}
+
+/// oci makes a folder of the name, and no file system takes a longer one.
+#[test]
+fn a_profile_name_that_no_file_can_have_is_exit_2() {
+    let world = World::new();
+    let name = |length| "p".repeat(length);
+    for length in [256, 4096] {
+        for words in [&[][..], &["session", "authenticate"], &["env"], &["--daemon-status"]] {
+            world.woci(&["--profile", &name(length)]).args(words).run().fails(2).says("as a profile name");
+        }
+    }
+    assert_eq!(world.sim.total(), 0);
+    world.manager(&[(&name(255), &world.settings())]);
+    world.woci(&["--profile", &name(255), "session", "authenticate"]).run().ok();
+}
+
+/// A config is read at every call of kubectl. Nobody writes one that takes seconds.
+#[test]
+fn a_config_beyond_all_measure_is_refused() {
+    let world = World::signed_in();
+    let keys: String = (0..800_000).map(|number| format!("k{number}=1\n")).collect();
+    world.write(MANAGER, section(&world, "DEFAULT") + &keys);
+    let named = world.path(MANAGER);
+    world.woci(&["--manager-config"]).arg(&named).run().fails(2).says("more than").says("keys");
+    world.woci(&["session", "refresh"]).run().fails(2).says("more than");
+    world.write(MANAGER, section(&world, "DEFAULT"));
+    world.write(".oci/config", format!("[other]\n{keys}"));
+    world.woci(&["session", "refresh"]).run().fails(2).says(".oci/config").says("more than");
+    assert_eq!(world.sim.total(), 0);
+    // What people have is far below.
+    let sections: String = (0..2_000).map(|number| format!("[p{number}]\nregion=us-ashburn-1\n")).collect();
+    world.write(".oci/config", sections);
+    world.woci(&["session", "refresh"]).run().ok();
+}
+
+/// The paths of a session stand in the OCI config, which no line break and no other bytes than UTF-8 may be in.
+#[test]
+fn a_sessions_folder_that_no_config_can_name_is_refused_before_a_sign_in() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let world = World::new();
+    for name in [&b"line\nbreak"[..], b"\xff"] {
+        let folder = world.path(std::ffi::OsString::from_vec(name.to_vec()));
+        for words in [&["session", "authenticate"][..], &[], &["os", "ns", "get"]] {
+            let run = world.woci(words).env("WOCI_SESSIONS_FOLDER", &folder).run();
+            assert_eq!(run.fails(2).stdout, "");
+        }
+        assert!(!folder.exists());
+    }
+    assert_eq!((world.sim.total(), world.sign_ins()), (0, 0));
+}
+
+#[test]
+fn a_closed_stdout_is_exit_1_as_a_full_one_is() {
+    let world = World::signed_in();
+    for words in ["", "env", "session refresh", "--daemon-status", "--version", "help"] {
+        for to in ["&-", "/dev/full"] {
+            world.shell(&format!("exec woci {words} >{to}")).run().fails(1).says("cannot write to stdout");
+        }
+    }
+    // What prints nothing of its own needs none.
+    world.shell("exec woci os ns get >&-").run().ok();
 }
 
 /// With values in [COMMON], a mistyped profile has all that a sign-in needs.

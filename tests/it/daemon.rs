@@ -372,6 +372,95 @@ fn a_process_that_does_not_hold_the_lock_is_never_signalled() {
     assert!(stranger.0.try_wait().expect("a child can be asked for").is_none(), "the stranger lives");
 }
 
+/// A container that shares the home: the daemon's number is another process's there.
+#[test]
+fn a_process_of_another_pid_namespace_is_never_signalled() {
+    let world = World::signed_in();
+    let _daemon = Daemon::of(&world);
+    let pid = world.woci(&["--daemon"]).run().ok().document(true)["pid"].as_u64().expect("a PID");
+    // Its command line looks like a daemon's.
+    let script = format!(
+        "echo {} > /proc/sys/kernel/ns_last_pid || exit 77
+        sh -c 'sleep 600; : woci --daemon-process' & stranger=$!
+        [ $stranger = {pid} ] || exit 77
+        timeout -s KILL 10 woci --stop-daemon; code=$?
+        kill -0 $stranger || exit 88
+        kill -KILL $stranger
+        exit $code",
+        pid - 1
+    );
+    world.write("stranger.sh", script);
+    let run = world.shell("exec unshare --pid --fork --mount-proc sh stranger.sh").run();
+    if run.code() == 77 || run.stderr.contains("unshare:") {
+        eprintln!("skipped: no namespace can be made here: {}", run.stderr);
+        return;
+    }
+    run.fails(1).says("another container or on another machine");
+    // Where nobody has that number.
+    let script = "exec unshare --pid --fork --mount-proc timeout -s KILL 10 woci --stop-daemon";
+    world.shell(script).run().fails(1).says("another container or on another machine");
+    assert!(is_alive(pid));
+    world.woci(&["--stop-daemon"]).run().ok();
+    assert!(!is_alive(pid));
+}
+
+/// The files of a daemon whose number went to another process, while a third one holds the lock.
+#[test]
+fn a_process_that_was_started_at_another_time_is_never_signalled() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    world.woci(&["--daemon"]).run().ok();
+    let lock = world.session().read("woci_refresh.lock").expect("it is held");
+    let mut known: Value = serde_json::from_str(&lock).expect("JSON");
+    assert!(known["started"].is_string() && known["namespace"].is_string(), "{known}");
+    known["started"] = "1".into();
+    fs::write(daemon.file("woci_refresh.lock"), known.to_string()).expect("own file");
+    world.woci(&["--stop-daemon"]).run().fails(1).says("is not the one that the file names");
+    assert!(daemon.pid().is_some_and(is_alive));
+    fs::write(daemon.file("woci_refresh.lock"), lock).expect("own file");
+    world.woci(&["--stop-daemon"]).run().ok();
+}
+
+#[test]
+fn whatever_stands_in_the_pid_file_nobody_is_signalled() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    for text in ["", "0", "1", "-1", "+1", " 1\n", "1 2", "99999999999999999999", "0x1", "{}", "\0", "woci"] {
+        for name in ["woci_refresh.pid", "woci_refresh.lock"] {
+            world.session().write(name, text);
+        }
+        world.woci(&["--daemon-status"]).run().exits(1).document(false);
+        world.woci(&["--stop-daemon"]).run().exits(1).document(false);
+        world.woci(&["--daemon"]).run().ok().document(true);
+        assert!(daemon.pid().is_some_and(is_alive), "{text:?}");
+        world.session().write("woci_refresh.pid", text);
+        world.woci(&["--stop-daemon"]).run().ok().document(false);
+    }
+}
+
+/// A daemon holds no folder that its starter may want to unmount, and no umask that its starter happened to have.
+#[test]
+fn a_daemon_lives_in_the_root_folder_with_a_private_umask() {
+    let world = World::signed_in();
+    let daemon = Daemon::of(&world);
+    world.session().due_in(2);
+    fs::create_dir(world.path("work")).expect("a new folder");
+    let manager = world.read(".oci/woci_manager.ini");
+    world.write("work/manager.ini", manager);
+    let words = ["--daemon", "--manager-config", "manager.ini", "--config-file=../work/config"];
+    world.woci(&words).directory(&world.path("work")).run().ok().document(true);
+    let pid = daemon.pid().expect("it runs");
+    if may_look_into(pid) {
+        assert_eq!(fs::read_link(format!("/proc/{pid}/cwd")).expect("root may look"), Path::new("/"));
+    }
+    let about = fs::read_to_string(format!("/proc/{pid}/status")).expect("it lives");
+    assert!(about.contains("Umask:\t0077"), "{about}");
+    // The paths that it was given mean the same.
+    eventually("a refresh", || daemon.status(&world)["last_refresh"].is_string());
+    assert!(world.read("work/config").contains("security_token_file"));
+    world.woci(&["--stop-daemon"]).run().ok();
+}
+
 #[test]
 fn a_daemon_ends_if_its_folder_was_replaced() {
     let world = World::signed_in();

@@ -62,6 +62,7 @@ fn the_issuer_and_the_client_ids_are_enough() {
         "read_at": copy(&world)["read_at"],
         "authorization_endpoint": world.sim.authorize_url(),
         "token_endpoint": world.sim.token_url(),
+        "revocation_endpoint": world.sim.revocation_url(),
         "authorization_response_iss_parameter_supported": true,
     });
     assert_eq!(copy(&world), expected);

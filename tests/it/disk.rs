@@ -35,6 +35,25 @@ fn a_disk_with_room_for_a_file_name_but_no_bytes_spends_nothing() {
     goes_on(&world);
 }
 
+/// What is needed after the answer was reserved before.
+#[test]
+fn a_disk_that_fills_during_the_request_loses_nothing() {
+    let Some((world, disk)) = World::on_a_small_disk("size=256k") else { return };
+    for grant in [Grant::Refresh, Grant::Exchange] {
+        world.session().expire();
+        let gate = world.sim.hold_answers(grant);
+        let run = world.woci(&["session", "refresh"]).start();
+        gate.wait_for(1);
+        let filler = disk.fill();
+        gate.open();
+        let run = run.finish();
+        assert!(matches!(run.code(), 0 | 1), "{run}");
+        assert_eq!(world.session().refresh_token(), world.sim.provider.live_refresh_token(), "{run}");
+        fs::remove_file(filler).expect("it was made");
+        goes_on_from(&world, &["session", "refresh"]);
+    }
+}
+
 #[test]
 fn a_disk_without_inodes_spends_nothing() {
     let Some((world, disk)) = World::on_a_small_disk("size=1m,nr_inodes=24") else { return };
@@ -243,7 +262,7 @@ fn renames_are_on_disk_before_the_next_request() {
 fn with_closed_standard_streams_no_output_reaches_a_file() {
     let world = World::signed_in();
     let old = world.session().token();
-    world.shell("woci session refresh --log-level debug <&- >&- 2>&-").run().ok();
+    world.shell("woci session refresh --log-level debug <&- >&- 2>&-").run().exits(1);
     assert_ne!(world.session().token(), old);
     let json = world.woci(&[]).run().ok().silent().json();
     assert_eq!(json["source"], "cached");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// A room uses those to its right, and itself. `main` is the program, and `testing` is what unit tests share.
 const ROOMS: &str = "main lib cli verbs output fresh session signin store oci config oauth command ini options files log host \
-                     error sys jwt time secret printable testing";
+                     error sys jwt json time secret printable testing";
 
 /// In one file, without its unit tests and tables.
 const MOST_LINES: usize = 500;

@@ -291,6 +291,9 @@ fn the_kubeconfig_entry_holds_the_flags_that_the_session_depends_on() {
         "--manager-config=other.ini",
         "--config-file",
         "~/elsewhere",
+        "--issuer",
+        "https://idp.example.com/oauth2/default",
+        "--auth-client-id=woci",
         "--refresh-token-passphrase-prompt",
         "--client-secret",
         "S3cr3t-that-stays-here",
@@ -313,6 +316,10 @@ fn the_kubeconfig_entry_holds_the_flags_that_the_session_depends_on() {
         &format!("{home}/other.ini"),
         "--config-file",
         &format!("{home}/elsewhere"),
+        "--issuer",
+        "https://idp.example.com/oauth2/default",
+        "--auth-client-id",
+        "woci",
         "--refresh-token-passphrase-prompt",
     ];
     assert_eq!(args, expected.map(|arg| format!("{arg:?}")));

@@ -221,6 +221,23 @@ fn a_manager_config_of_another_user_beside_a_shared_oci_config_is_warned_of() {
     run.says("team/woci_manager.ini belongs to another user");
 }
 
+/// Whoever planted it knows whose session root would then use.
+#[test]
+fn a_refresh_token_of_another_user_is_warned_of() {
+    if skipped_unless_root() {
+        return;
+    }
+    let world = World::signed_in();
+    chown(world.session().path("refresh_token"), Some(OTHER), None).expect("root may give away");
+    world.session().expire();
+    world.woci(&[]).run().ok().says("refresh_token belongs to another user");
+    assert!(!world.woci(&["session", "refresh"]).run().ok().stderr.contains("another user"));
+    // In another's home, that one's file is as it should be.
+    give(&world.path(".oci"), OWNER);
+    chown(world.home(), Some(OWNER), Some(OWNER)).expect("root may give away");
+    assert!(!world.woci(&["session", "refresh"]).run().ok().stderr.contains("another user"));
+}
+
 #[test]
 fn no_umask_makes_a_folder_or_file_unusable() {
     let world = World::new();

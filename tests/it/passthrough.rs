@@ -258,6 +258,49 @@ fn exit_codes_and_signals_of_oci_are_returned() {
     }
 }
 
+/// 100 MB in and out, byte for byte, by way of oci's own descriptors.
+#[test]
+fn a_hundred_megabytes_pass_unchanged() {
+    let world = World::signed_in();
+    install(
+        &world,
+        "loud/oci",
+        "#!/bin/sh\nhead -c 104857600 | cksum\nhead -c 104857600 /dev/zero | tr '\\0' x\n",
+        "755",
+    );
+    for option in ["", "--auto-refresh "] {
+        let line = format!(
+            "head -c 104857600 /dev/zero | PATH={}:$PATH woci {option}os object put | cksum",
+            world.path("loud").display()
+        );
+        let direct = world.shell(&line.replace(&format!("woci {option}"), "oci ")).run().ok().stdout;
+        assert_eq!(world.shell(&line).run().ok().silent().stdout, direct);
+    }
+}
+
+/// What a program inherits: whether its streams are a terminal, the size of that, umask, niceness.
+#[test]
+fn oci_sees_the_terminal_and_the_process_as_without_woci() {
+    let world = World::signed_in();
+    install(
+        &world,
+        "nosy/oci",
+        "#!/bin/sh\nfor fd in 0 1 2; do [ -t $fd ] && echo $fd is a terminal; done\nstty size\numask\nnice\nulimit -a\n",
+        "755",
+    );
+    let path = format!("{}:{}:/usr/bin:/bin", world.path("nosy").display(), world.path("bin").display());
+    for option in ["", "--auto-refresh "] {
+        let seen = |program: &str| {
+            let line = format!("umask 027; ulimit -n 512; exec nice -n 5 {program} os");
+            let woci = world.shell(&line).env("PATH", &path).columns(97).screen();
+            woci.run().ok().stderr
+        };
+        let direct = seen("oci");
+        assert!(direct.contains("50 97") && direct.contains("1 is a terminal"), "{direct}");
+        assert_eq!(seen(&format!("woci {option}")), direct);
+    }
+}
+
 #[test]
 fn a_signal_reaches_oci() {
     let world = World::signed_in();

@@ -35,7 +35,8 @@ fn commands_of_woci_are_accepted() {
     assert!(others.len() > 8, "{others:?}");
     // One home for all, since each sign-in in a new home makes a key, which takes seconds.
     let world = world();
-    for command in others {
+    // `woci config init` asks a person at a terminal, as tests/it/config_verbs.rs does.
+    for command in others.into_iter().filter(|command| *command != "woci config init") {
         let run = world.woci(&arguments(command)).run();
         assert_ne!(run.code(), 2, "{command}\n{run}");
     }

@@ -11,8 +11,11 @@ use std::fs;
 use std::path::Path;
 
 const CREDENTIAL: &str = "credential";
+const DOCTOR: &str = "doctor";
 const EXEC_CREDENTIAL: &str = "exec-credential";
 const DAEMON_STATUS: &str = "daemon-status";
+const STATUS: &str = "status";
+const LOGOUT: &str = "logout";
 const REFRESH_TOKEN: &str = "refresh-token";
 
 #[test]
@@ -39,6 +42,12 @@ fn every_verb_that_prints_a_document_names_its_schema_and_each_schema_has_a_docu
         if usage.contains(" --cluster-id OCID") {
             words.extend(["--cluster-id", "ocid1.cluster.oc1.iad.example"]);
         }
+        if usage.contains(" PROGRAM") {
+            words.push("true");
+        }
+        if usage.contains(" bash|zsh|fish") {
+            words.push("bash");
+        }
         let run = world.woci(&words).run().ok();
         match (schema, serde_json::from_str(&run.stdout)) {
             (Some(schema), Ok(document)) => {
@@ -50,6 +59,22 @@ fn every_verb_that_prints_a_document_names_its_schema_and_each_schema_has_a_docu
                 panic!("`woci help {verb}` names the schema {schema:?}, and the verb prints\n{run}")
             }
         }
+    }
+    // Verbs that the first screen does not list.
+    let init = "config init --profile new --preset console --region us-ashburn-1 --no-sign-in";
+    for (verb, command) in [
+        ("config show", "config show"),
+        ("config check", "config check"),
+        ("config set", "config set region us-ashburn-1"),
+        ("config init", init),
+    ] {
+        let page = tables::page(&world, verb);
+        let schema =
+            page.lines().find_map(|line| line.strip_prefix("  schemas/")).expect("it names its schema");
+        let words: Vec<&str> = command.split(' ').collect();
+        let document = world.woci(&words).run().ok().json();
+        exactly(schema.trim_end_matches(".schema.json"), &document);
+        shown.insert(schema.to_owned());
     }
     let files = fs::read_dir(root().join("schemas")).expect("the folder is there");
     let files = files.map(|file| file.expect("it can be listed").file_name());
@@ -131,8 +156,28 @@ fn nobody_signed_in_yet_is_a_document_too() {
 }
 
 #[test]
+fn a_status_and_a_log_out_of_one_profile_and_of_all() {
+    let world = World::signed_in();
+    world.manager(&[("DEFAULT", &world.settings()), ("bad", &[("redirect_port".into(), "x".into())])]);
+    let document = |schema, words: &[&str], code| valid(schema, world.woci(words).run().exits(code).json());
+    assert_eq!(document(STATUS, &["status"], 0)["state"], "usable");
+    let daemon = Daemon::start(&world);
+    assert_eq!(document(STATUS, &["status"], 0)["daemon"]["pid"], daemon.started.json()["pid"]);
+    let all = document(STATUS, &["status", "--all"], 1);
+    assert_eq!(all["profiles"][1]["state"], "error", "{all}");
+    assert_eq!(document(LOGOUT, &["logout"], 0)["daemon_stopped"], true);
+    assert_eq!(document(LOGOUT, &["logout"], 0)["removed"], json!([]));
+    assert_eq!(document(LOGOUT, &["logout", "--all"], 0)["profiles"], json!([]));
+    assert_eq!(document(STATUS, &["status"], 1)["state"], "none");
+    world.session().seed(3600);
+    assert_eq!(document(LOGOUT, &["logout", "--all"], 0)["profiles"][0]["revoked"], false);
+}
+
+#[test]
 fn a_schema_takes_no_key_more_and_none_less() {
-    for name in [CREDENTIAL, DAEMON_STATUS, EXEC_CREDENTIAL] {
+    const CONFIG: [&str; 4] = ["config", "config-check", "config-set", "config-init"];
+    const OTHERS: [&str; 6] = [CREDENTIAL, DAEMON_STATUS, DOCTOR, EXEC_CREDENTIAL, STATUS, LOGOUT];
+    for name in OTHERS.into_iter().chain(CONFIG) {
         for example in schema(name)["examples"].as_array().expect("a schema has examples") {
             exactly(name, example);
         }
@@ -178,7 +223,7 @@ fn exactly(name: &str, document: &Value) {
     assert!(!is_valid(more), "{name}.schema.json takes a key that it does not know");
 }
 
-fn valid(name: &str, document: Value) -> Value {
+pub fn valid(name: &str, document: Value) -> Value {
     let faults: Vec<_> = validator(name).iter_errors(&document).map(|fault| fault.to_string()).collect();
     assert!(faults.is_empty(), "{name}: {faults:#?}\n{document:#}");
     document

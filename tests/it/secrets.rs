@@ -3,6 +3,7 @@
 //! argument or an environment.
 
 use crate::sim::faults::{Fault, Grant};
+use crate::sim::runner::{AZURE_AUDIENCE, REQUEST_TOKEN};
 use crate::world::World;
 use crate::world::run::Run;
 use std::fs::{self, Permissions};
@@ -142,15 +143,88 @@ fn a_warm_run_starts_no_program() {
     assert_eq!(world.sim.total(), 0);
 
     configure(&world, &changes);
+    assert_is_warm(&world);
+}
+
+/// Whatever a session is made from, and however its secrets are kept.
+#[test]
+fn a_warm_run_of_any_session_starts_no_program_connects_nowhere_and_writes_nothing() {
+    let world = World::signed_in();
+    world.secret(PASSPHRASE);
+    let (secret, keyring) = (secret_program(&world), Keyring::new(&world));
+    let passphrase =
+        script(&world, "get-passphrase", &format!("echo called >>\"$HOME/calls\"; echo '{PASSPHRASE}'\n"));
+    let by_program = [("client_secret", None), ("client_secret_command", Some(&*secret))];
+    let in_keyring = [
+        ("refresh_token_get_command", Some(&*keyring.get)),
+        ("refresh_token_put_command", Some(&*keyring.put)),
+    ];
+    let encrypted = [("refresh_token_passphrase_command", Some(&*passphrase))];
+    let issuer = world.sim.provider.issuer();
+    let discovered = [("authz_base_url", None), ("token_url", None), ("issuer", Some(&*issuer))];
+    for changes in [&[][..], &by_program, &encrypted, &discovered, &in_keyring] {
+        configure(&world, changes);
+        fs::remove_dir_all(world.session().path("")).expect("there is a session");
+        world.woci(&["session", "authenticate"]).run().ok();
+        assert_is_warm(&world);
+    }
+
+    let world = World::console();
+    world.woci(&["session", "authenticate"]).run().ok();
+    assert_is_warm(&world);
+
+    let world = World::new();
+    world.write("id_token", world.sim.runner.token("oci"));
+    let file = world.path("id_token").display().to_string();
+    let command = script(&world, "get-token", "echo called >>\"$HOME/calls\"; cat \"$HOME/id_token\"\n");
+    let no_provider = ["authz_base_url", "token_url", "auth_client_id", "auth_client_secret", "scope"];
+    let no_provider: Vec<_> = no_provider.into_iter().map(|key| (key, None)).collect();
+    for (key, value) in [
+        ("subject_token_file", &*file),
+        ("subject_token_command", &command),
+        ("subject_token_env", "ID_TOKEN"),
+        ("subject_token_from", "github"),
+        ("subject_token_from", "azure"),
+    ] {
+        configure(&world, &[&no_provider[..], &[(key, Some(value))]].concat());
+        let woci = world.woci(&["session", "refresh"]).env("ID_TOKEN", world.sim.runner.token("oci"));
+        let github = world.sim.runner.github_url();
+        let woci = woci.env("ACTIONS_ID_TOKEN_REQUEST_URL", github);
+        let woci = woci.env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", REQUEST_TOKEN);
+        let woci = woci.env("SYSTEM_OIDCREQUESTURI", world.sim.runner.azure_url());
+        world
+            .sim
+            .domain
+            .rules()
+            .audiences
+            .extend(["https://github.com/acme", AZURE_AUDIENCE].map(String::from));
+        woci.env("SYSTEM_ACCESSTOKEN", REQUEST_TOKEN).run().ok();
+        // Nothing of the job is there any more.
+        assert_is_warm(&world);
+    }
+}
+
+/// Under strace, woci starts no program and no thread, connects nowhere, and writes to its stdout alone.
+fn assert_is_warm(world: &World) {
     if !Command::new("strace").arg("-V").output().is_ok_and(|run| run.status.success()) {
         eprintln!("skipped: there is no strace here");
         return;
     }
+    let before = (world.session().snapshot(), world.sim.total(), calls(world));
+    let calls_of_interest = "execve,fork,vfork,clone,clone3,socket,connect,openat,?openat2,open,write,writev,rename,renameat2,\
+                             unlink,unlinkat,mkdir,mkdirat,fchmod,chmod,ftruncate,flock,fsync";
     let run =
-        world.shell("strace -f -qq -o traced -e trace=execve,fork,vfork,clone,clone3 woci env").run().ok();
-    assert!(run.stdout.contains("OCI_CLI_PROFILE"), "{run}");
-    assert_eq!(world.read("traced").matches("execve(").count(), 1, "{}", world.read("traced"));
-    assert!(!world.read("traced").contains("clone"), "{}", world.read("traced"));
+        world.shell(&format!("strace -f -qq -o traced -e trace={calls_of_interest} woci env")).run().ok();
+    assert!(run.stdout.contains("OCI_CLI_PROFILE") && run.stderr.is_empty(), "{run}");
+    let traced = world.read("traced");
+    let mut lines = traced.lines().map(|line| line.split_once(' ').map_or("", |(_, call)| call.trim_start()));
+    assert!(lines.next().is_some_and(|line| line.starts_with("execve(")), "{traced}");
+    for line in lines {
+        let is_read = line.starts_with("open") && line.contains("O_RDONLY");
+        let is_allowed = is_read || line.starts_with("write(1, ") || line.starts_with("+++");
+        assert!(is_allowed, "{line}\n{traced}");
+    }
+    assert_eq!((world.session().snapshot(), world.sim.total(), calls(world)), before);
 }
 
 #[test]
@@ -261,6 +335,73 @@ fn two_sources_of_one_value_are_refused() {
     world.woci(&["--client-secret-command", &program]).run().ok();
 }
 
+type Section<'s> = &'s [(&'s str, &'s str)];
+
+/// `[COMMON]` with these keys, and the profile's section with those.
+fn levels(world: &World, common: Section<'_>, section: Section<'_>) {
+    let owned = |keys: Section<'_>| -> Settings {
+        keys.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    };
+    world.manager(&[("COMMON", &owned(common)), ("DEFAULT", &[world.settings(), owned(section)].concat())]);
+}
+
+/// A keyring and a passphrase exclude each other only where both are set in the same place.
+#[test]
+fn how_a_refresh_token_is_kept_is_said_by_the_most_specific_place() {
+    let world = expired(&[]);
+    world.secret(PASSPHRASE);
+    let keyring = Keyring::new(&world);
+    let keys = [("refresh_token_get_command", &*keyring.get), ("refresh_token_put_command", &*keyring.put)];
+    let variable = [("refresh_token_passphrase_env", "PASSPHRASE")];
+    let prompt = [("refresh_token_passphrase_prompt", "true")];
+    for passphrase in [&variable, &prompt] {
+        levels(&world, passphrase, &keys);
+        world.session().expire();
+        assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
+        keyring.is_live();
+    }
+    // Into a file again, by a sign-in: what a keyring holds stays there.
+    levels(&world, &keys, &variable);
+    world.woci(&["session", "authenticate"]).env("PASSPHRASE", PASSPHRASE).run().ok();
+    assert!(world.session().refresh_token().is_some_and(|text| text.starts_with('{')));
+    world.session().expire();
+    keyring.calls();
+    world.woci(&[]).env("PASSPHRASE", PASSPHRASE).run().ok();
+    // An option is more specific than both.
+    levels(&world, &[], &keys);
+    world.session().expire();
+    world.woci(&["--refresh-token-passphrase-env", "PASSPHRASE"]).env("PASSPHRASE", PASSPHRASE).run().ok();
+    assert_eq!(keyring.calls(), vec![""; 0]);
+    for keys in [[&keys[..], &variable], [&keys[..], &prompt]] {
+        levels(&world, &keys.concat(), &[]);
+        world.woci(&[]).run().fails(2).says("refresh_token_put_command").says(keys[1][0].0);
+    }
+}
+
+#[test]
+fn the_two_commands_of_a_keyring_come_from_the_same_place() {
+    let world = expired(&[]);
+    let keyring = Keyring::new(&world);
+    let get = ("refresh_token_get_command", &*keyring.get);
+    let put = ("refresh_token_put_command", &*keyring.put);
+    let wrong = [(get.0, "false"), (put.0, "false")];
+    levels(&world, &wrong, &[get, put]);
+    assert_eq!(world.woci(&[]).run().ok().json()["source"], "refreshed");
+    keyring.is_live();
+    for (common, section, one, other) in [
+        (&wrong[..], &[get][..], get.0, put.0),
+        (&[get], &[put], put.0, get.0),
+        (&wrong, &[put], put.0, get.0),
+    ] {
+        levels(&world, common, section);
+        let run = world.woci(&[]).run().fails(2).says(&format!("cannot use {one} in [DEFAULT]"));
+        run.says(&format!("{other} in [COMMON]")).says("the same place");
+    }
+    levels(&world, &wrong, &[]);
+    let run = world.woci(&["--refresh-token-get-command", &keyring.get]).run().fails(2);
+    run.says("cannot use --refresh-token-get-command").says("refresh_token_put_command in [COMMON]");
+}
+
 #[test]
 fn a_command_that_is_none_is_refused_at_once() {
     let world = World::signed_in();
@@ -352,14 +493,14 @@ fn no_secret_is_in_the_environment_or_the_arguments_of_a_program_that_woci_runs(
         let woci = world.woci(words).env("CLIENT_SECRET", &secret).env("PASSPHRASE", PASSPHRASE);
         woci.env("ELSE", "kept").run().ok()
     };
-    let run = with_secrets(&["--log-level", "DEBUG", "os", "ns", "get"]);
+    let run = with_secrets(&["--log-level", "DEBUG", "env"]);
     let seen = world.read("seen");
     for text in [&seen, &run.stdout, &run.stderr] {
         for canary in [&secret, PASSPHRASE, "an-unused-secret-of-nobody"] {
             assert!(!text.contains(canary), "{canary} is in {text}");
         }
     }
-    assert!(seen.contains("ELSE=kept") && run.json()["env"]["ELSE"] == "kept", "{seen}");
+    assert!(seen.contains("ELSE=kept"), "{seen}");
     // A browser inherits none of them either.
     let browser = script(&world, "browse", &format!("{noted}; exec browser \"$@\"\n"));
     let woci = world.woci(&["session", "authenticate"]).env("CLIENT_SECRET", &secret);
@@ -396,6 +537,61 @@ fn a_passphrase_comes_from_a_file_or_a_program() {
     run.says("refresh_token_passphrase_command");
     world.write("passphrase", "");
     world.woci(&[]).run().fails(1).says("it printed nothing");
+}
+
+/// What a person sets for woci may be meant for what oci runs, too. The passphrase alone is for woci.
+#[test]
+fn the_environment_of_oci_lacks_the_passphrase_and_has_the_rest() {
+    let world = World::signed_in();
+    world.secret(PASSPHRASE);
+    configure(
+        &world,
+        &[
+            ("client_secret", None),
+            ("client_secret_env", Some("CLIENT_SECRET")),
+            ("refresh_token_passphrase_env", Some("PASSPHRASE")),
+        ],
+    );
+    let variables = |words: &[&str]| {
+        let woci = world.woci(words).env("CLIENT_SECRET", "not-looked-at").env("PASSPHRASE", PASSPHRASE);
+        let seen = woci.run().ok().json()["env"].clone();
+        ["CLIENT_SECRET", "PASSPHRASE"].map(|name| seen[name].as_str().unwrap_or("-").to_owned())
+    };
+    assert_eq!(variables(&["os", "ns", "get"]), ["not-looked-at", "-"]);
+    // Without a session, no profile is chosen, and an option alone says which variable it is.
+    let words = ["--refresh-token-passphrase-env", "PASSPHRASE", "--auth", "api_key", "os", "ns", "get"];
+    assert_eq!(variables(&words), ["not-looked-at", "-"]);
+}
+
+/// Whoever waits for the lock waits as long as the holder's programs may take.
+#[test]
+fn the_time_of_programs_is_in_the_limit_of_those_who_wait() {
+    let world = expired(&[]);
+    let wait = "echo waits >&2; while [ ! -e \"$HOME/go\" ]; do sleep 0.01; done; cat \"$HOME/secret\"\n";
+    world.write("secret", client_secret(&world));
+    let get = script(&world, "get-secret", wait);
+    let keyring = Keyring::new(&world);
+    for (changes, limit) in [
+        (vec![], 60 + 30),
+        (
+            vec![
+                ("refresh_token_get_command", Some(&*keyring.get)),
+                ("refresh_token_put_command", Some(&*keyring.put)),
+            ],
+            60 + 9 * 30,
+        ),
+    ] {
+        let secret = [("client_secret", None), ("client_secret_command", Some(&*get))];
+        configure(&world, &[&secret[..], &changes].concat());
+        world.session().expire();
+        let _ = fs::remove_file(world.path("go"));
+        let woci = world.woci(&[]).terminal().start();
+        woci.says("waits");
+        let lock = world.session().read("session.lock").expect("a lock");
+        assert!(lock.ends_with(&format!(" refresh {limit}\n")), "{lock}");
+        world.write("go", "");
+        woci.finish().ok();
+    }
 }
 
 /// A file in the World's home, in which two scripts keep the refresh token. Each call is noted.

@@ -98,6 +98,101 @@ fn stray_requests_are_answered_and_do_not_end_the_sign_in() {
     assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, world.redirect_port())).is_err(), "the port is closed");
 }
 
+/// The whole answer to these bytes.
+fn whole_answer(world: &World, request: &[u8]) -> String {
+    let mut stream = connect(world);
+    stream.write_all(request).expect("woci reads");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer and no reset");
+    String::from_utf8(answer).expect("an answer in text")
+}
+
+#[test]
+fn a_code_with_control_characters_or_for_another_host_is_waited_past() {
+    let world = World::new();
+    let woci =
+        world.woci(&["session", "authenticate", "--log-level", "debug"]).env("BROWSER", NOBODY).start();
+    let (port, state) = (world.redirect_port(), state(&woci.auth_url()));
+    for code in ["a%00b", "a%0d%0ab", "a%7f", "a%1b%5b2J", "%c2%85x"] {
+        assert_eq!(get(&world, &format!("/callback?code={code}&state={state}")), "400", "{code}");
+    }
+    let target = format!("/callback?code=stranger&state={state}");
+    for hosts in [
+        "Host: evil.example\r\n".to_owned(),
+        format!("Host: evil.example:{port}\r\n"),
+        format!("Host: 127.0.0.1:{}\r\n", port + 1),
+        format!("Host: 127.0.0.1.evil.example:{port}\r\n"),
+        format!("Host: evil@127.0.0.1:{port}\r\n"),
+        "Host: \r\n".into(),
+        format!("Host: 127.0.0.1:{port}\r\nHost: 127.0.0.1:{port}\r\n"),
+        format!("Host: 127.0.0.1:{port}\r\nHost: evil.example\r\n"),
+    ] {
+        let request = format!("GET {target} HTTP/1.1\r\n{hosts}\r\n");
+        assert_eq!(ask(&world, request.as_bytes()), "400", "{hosts}");
+    }
+    // A browser that was told https begins with a TLS hello.
+    let mut tls = connect(&world);
+    tls.write_all(&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]).expect("woci reads");
+    woci.says("DEBUG A program spoke TLS");
+    drop(tls);
+    finish(woci);
+    assert_eq!(world.sim.count(Grant::Code), 1, "no stranger's code was redeemed");
+}
+
+#[test]
+fn every_answer_closes_its_connection_and_names_no_server() {
+    let world = World::new();
+    let woci = waiting(&world);
+    let state = state(&woci.auth_url());
+    let mut answers: Vec<String> = ["/", "/callback", "/favicon.ico"]
+        .map(|target| format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: keep-alive\r\n\r\n"))
+        .into_iter()
+        .chain(["PUT / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".into(), "?\r\n\r\n".into()])
+        .map(|request| whole_answer(&world, request.as_bytes()))
+        .collect();
+    let denial =
+        format!("GET /callback?error=access_denied&state={state} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+    answers.push(whole_answer(&world, denial.as_bytes()));
+    woci.finish().fails(1);
+    for answer in answers {
+        let head = answer.split("\r\n\r\n").next().unwrap_or_default().to_ascii_lowercase();
+        assert!(head.lines().any(|line| line == "connection: close"), "{answer}");
+        assert!(head.lines().any(|line| line == "cache-control: no-store"), "{answer}");
+        assert!(!head.contains("server:") && !head.contains("tiny"), "{answer}");
+    }
+}
+
+#[test]
+fn of_two_valid_callbacks_at_once_one_code_is_redeemed() {
+    let world = World::new();
+    let woci = waiting(&world);
+    let url = woci.auth_url();
+    let gate = world.sim.hold_answers(Grant::Code);
+    let page = person::get(&url, "").expect("the provider answers");
+    let callback = http::value(&page.headers, "location").expect("a redirect");
+    let (_, query) = callback.split_once('?').expect("an answer");
+    let request = format!("GET /callback?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+    let mut tabs = [connect(&world), connect(&world)];
+    tabs.iter_mut().for_each(|tab| tab.write_all(request.as_bytes()).expect("woci reads"));
+    gate.wait_for(1);
+    gate.open();
+    woci.finish().ok();
+    assert_eq!((world.sim.count(Grant::Code), world.sim.count(Grant::Exchange)), (1, 1));
+    assert!(!world.sim.provider.saw_reuse());
+}
+
+#[test]
+fn a_code_of_12_kib_is_redeemed_as_it_is() {
+    let world = World::new();
+    let woci = waiting(&world);
+    let code = "c0de".repeat(3 << 10);
+    let state = state(&woci.auth_url());
+    // No such code was issued.
+    assert_eq!(get(&world, &format!("/callback?code={code}&state={state}")).len(), 3);
+    woci.finish().fails(1).says("invalid_grant");
+    assert_eq!(world.sim.requests(Grant::Code)[0].field("code"), Some(code.as_str()));
+}
+
 /// The authorization URL stands in the browser's command line, so that every user of the machine can read its state.
 #[test]
 #[cfg(target_os = "linux")]

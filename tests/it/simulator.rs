@@ -243,3 +243,49 @@ fn post(url: &str, authorization: &str, form: &str) -> String {
     stream.read_to_string(&mut answer).expect("it answers");
     answer.split_once("\r\n\r\n").expect("a body").1.to_owned()
 }
+
+#[test]
+fn a_revocation_needs_the_client_and_takes_the_whole_family() {
+    let sim = Sim::start();
+    let first = sim.provider.issue_refresh_token();
+    let second = refresh(&sim, &first)["refresh_token"].as_str().expect("it rotates").to_owned();
+    let other = sim.provider.issue_refresh_token();
+    let client = authorization(&sim);
+    let revoke = |body: &str, authorization: Option<&str>| {
+        let mut headers = vec![("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned())];
+        headers.extend(authorization.map(|value| ("authorization".to_owned(), value.to_owned())));
+        let request = Request {
+            method: "POST".into(),
+            path: "/revoke".into(),
+            query: Vec::new(),
+            headers,
+            body: body.as_bytes().to_vec(),
+        };
+        let bytes = sim.provider.revoke(&request).bytes();
+        String::from_utf8_lossy(&bytes).split(' ').nth(1).and_then(|status| status.parse().ok())
+    };
+    let body = format!("token={first}&token_type_hint=refresh_token");
+    for (body, authorization, status) in [
+        (&*body, None, 401),
+        (&body, Some("Basic d3Jvbmc6d3Jvbmc="), 401),
+        ("token_type_hint=refresh_token", Some(&*client), 400),
+        ("token=x&token_type_hint=access_token", Some(&client), 400),
+        ("token=x&refresh_token=x", Some(&client), 400),
+        ("token=unknown&token_type_hint=refresh_token", Some(&client), 200),
+        (&body, Some(&client), 200),
+        (&body, Some(&client), 200),
+    ] {
+        assert_eq!(revoke(body, authorization), Some(status), "{body}");
+    }
+    assert_eq!(sim.provider.standing(&second), Standing::Revoked);
+    assert_eq!(sim.provider.standing(&other), Standing::Live);
+    assert!(!sim.provider.saw_reuse());
+}
+
+/// The provider's client, as HTTP Basic names it.
+fn authorization(sim: &Sim) -> String {
+    let rules = sim.provider.rules();
+    let secret = rules.client_secret.clone().unwrap_or_default();
+    let secret: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    format!("Basic {}", STANDARD.encode(format!("{}:{secret}", rules.client_id)))
+}

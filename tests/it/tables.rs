@@ -52,7 +52,24 @@ const EFFECTS: &[Effect] = &[
     Effect { option: "--stop-daemon", command: "credential", shows: r#""running": false"# },
     Effect { option: "--shell fish", command: "env", shows: "set -gx OCI_CLI_PROFILE" },
     Effect { option: "--unset", command: "env", shows: "unset OCI_CLI_PROFILE" },
+    Effect { option: "--common", command: "config set login_hint ada", shows: r#""section": "COMMON""# },
+    Effect {
+        option: "--preset console",
+        command: "config init --profile fresh --region us-ashburn-1 --no-sign-in",
+        shows: r#""preset": "console""#,
+    },
+    Effect {
+        option: "--force",
+        command: "config init --profile new --preset console --region us-ashburn-1 --no-sign-in",
+        shows: r#""profile": "new""#,
+    },
+    Effect {
+        option: "--no-sign-in",
+        command: "config init --force --profile newer --preset console --region us-ashburn-1 --sign-in-with paste",
+        shows: r#""session": null"#,
+    },
     Effect { option: "--cluster-id CLUSTER", command: "kubeconfig", shows: CLUSTER },
+    Effect { option: "--online", command: "doctor", shows: r#""check":"exchange-client""# },
     Effect { option: "--user ada", command: "kubeconfig --cluster-id CLUSTER", shows: r#"- name: "ada""# },
     Effect { option: "--write", command: "kubeconfig --cluster-id CLUSTER", shows: "kubectl" },
     Effect {
@@ -70,6 +87,8 @@ const EFFECTS: &[Effect] = &[
         command: "session authenticate --profile quick",
         shows: "provider=corporate",
     },
+    Effect { option: "--all", command: "status", shows: r#""profiles""# },
+    Effect { option: "--restore", command: "logout --profile keyed", shows: ".oci/config.woci-backup\"," },
     Effect { option: "--output text", command: "credential", shows: "Next: `woci os ns get`" },
     Effect { option: "--profile-name work", command: "session authenticate", shows: r#""profile": "work""# },
 ];

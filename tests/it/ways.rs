@@ -99,6 +99,28 @@ fn a_pasted_denial_ends_the_sign_in() {
     woci.finish().fails(1).says("access_denied");
 }
 
+/// RFC 9207: the code of another provider's answer is not sent to this one.
+#[test]
+fn a_pasted_address_that_names_another_issuer_is_refused() {
+    let world = World::new();
+    let issuer = world.sim.provider.issuer();
+    world.sim.provider.rules().iss = Some(issuer.clone());
+    let with_issuer = [("authz_base_url", None), ("token_url", None), ("issuer", Some(&*issuer))];
+    world.manager(&[("DEFAULT", &world.settings_with(&with_issuer))]);
+    for other in [Some("https://evil.example"), None] {
+        let mut woci = pasting(&world);
+        let address = last_page(&woci);
+        let own = parameter(&address, "iss");
+        assert_eq!(own, issuer);
+        let (before, _) = address.split_once("&iss=").expect("the last parameter");
+        let iss = other.map_or(String::new(), |other| format!("&iss={other}"));
+        woci.types(&format!("{before}{iss}\n"));
+        let run = woci.finish().exits(1);
+        run.says(other.unwrap_or("no issuer"));
+        assert_eq!(world.sim.count(Grant::Code), 0);
+    }
+}
+
 #[test]
 fn whichever_comes_first_ends_the_sign_in_the_page_or_the_paste() {
     let world = World::new();
@@ -148,14 +170,21 @@ fn two_people_on_one_host_do_not_exclude_each_other() {
 #[test]
 fn without_a_terminal_pasting_ends_at_once_with_the_command_to_run() {
     let world = World::new();
-    for words in [&[][..], &["session", "authenticate"], &["os"]] {
-        let run = world.woci(&["--sign-in-with", "paste"]).args(words).run().fails(1);
-        let run = run.says("pasting (--sign-in-with paste) needs a terminal").says("session authenticate");
-        assert!(!run.stderr.contains("Auth URL"), "{run}");
-    }
+    let command = |way: &str| format!("`woci session authenticate --profile DEFAULT --sign-in-with {way}`");
+    let fails = |other: &str| {
+        for words in [&[][..], &["session", "authenticate"], &["os"]] {
+            let run = world.woci(&["--sign-in-with", "paste"]).args(words).run().fails(1);
+            let run =
+                run.says("there is no terminal to paste at").says(&command("paste")).says(&command(other));
+            assert!(!run.stderr.contains("Auth URL"), "{run}");
+        }
+    };
+    fails("browser");
+    world.with_device(&[]);
+    fails("device");
     let console = World::console();
     let words = ["--sign-in-with", "paste", "session", "authenticate"];
-    console.woci(&words).run().fails(1).says("needs a terminal");
+    console.woci(&words).run().fails(1).says("no terminal to paste at").says(&command("browser"));
     assert_eq!((world.sim.total(), console.sim.total()), (0, 0));
 }
 
@@ -189,6 +218,20 @@ fn a_console_session_is_signed_in_for_by_pasting_alone() {
     world.woci(&words).run().fails(2).says("sign_in_with").says("browser and paste");
 }
 
+/// [COMMON] is for the profiles of a provider too.
+#[test]
+fn device_codes_for_all_profiles_leave_a_console_session_its_browser() {
+    let world = World::console();
+    let common = [("sign_in_with".to_owned(), "device".to_owned())];
+    world.manager(&[("COMMON", &common), ("DEFAULT", &world.console_settings())]);
+    let run = world.woci(&["session", "authenticate", "--log-level", "DEBUG"]).run();
+    is_signed_in(run).says("sign_in_with = device in [COMMON] is not used");
+    world.browsers(1);
+    let own = [world.console_settings(), common.to_vec()].concat();
+    world.manager(&[("DEFAULT", &own)]);
+    world.woci(&["session", "authenticate"]).run().fails(2).says("sign_in_with for a console session");
+}
+
 // The choice.
 
 /// On a jump host, a person who has read nothing is told the two ways that work there.
@@ -198,10 +241,17 @@ fn at_a_remote_terminal_pasting_is_asked_for_and_the_message_names_the_ways() {
     let mut woci = remote(&world, &[]).start();
     let port = world.redirect_port();
     let said = woci.says(&format!("ssh -L {port}:127.0.0.1:{port} ada@192.0.2.9"));
-    assert!(said.contains("paste it here") && said.contains("--sign-in-with browser or paste"), "{said}");
+    assert!(said.contains("paste it here") && said.contains("--sign-in-with browser)"), "{said}");
     let address = last_page(&woci);
     woci.types(&format!("{address}\n"));
     is_signed_in(woci.finish());
+}
+
+/// Puts the opener of a display on PATH. A process of its own writes it: this one must not have it open for writing when
+/// woci starts it.
+fn put_opener(world: &World) {
+    let install = r#"printf '#!/bin/sh\nexec browser "$@"\n' >bin/xdg-open && chmod 755 bin/xdg-open"#;
+    world.shell(install).run().ok();
 }
 
 #[test]
@@ -214,12 +264,49 @@ fn where_no_browser_can_be_the_person_s_none_is_opened() {
         let world = World::new();
         let mut woci = world.woci(&[]).env("BROWSER", "").env(name, value);
         // The opener of a display, which would open the wrong browser. In the last place there is no display.
-        std::os::unix::fs::symlink(world.path("bin/browser"), world.path("bin/xdg-open"))
-            .expect("a new link");
+        put_opener(&world);
         if name != "LANG" {
             woci = woci.env("DISPLAY", ":9");
         }
         let mut woci = woci.terminal().start();
+        woci.says("paste it here");
+        let address = last_page(&woci);
+        woci.types(&format!("{address}\n"));
+        is_signed_in(woci.finish());
+        world.browsers(0);
+    }
+}
+
+/// In a root without the marks of a container, and in one with each of them: this machine may be a container itself.
+#[test]
+fn in_a_container_the_browser_of_the_display_is_not_opened() {
+    for mark in ["", "/.dockerenv", "/run/.containerenv"] {
+        let world = World::new();
+        put_opener(&world);
+        world.write(
+            "in-root",
+            "root=$HOME/root; mkdir \"$root\"; mount -t tmpfs none \"$root\" || exit 77
+             for entry in /*; do
+               if [ -L \"$entry\" ]; then cp -P \"$entry\" \"$root\"
+               elif [ -d \"$entry\" ] && [ \"$entry\" != /run ]; then
+                 mkdir \"$root$entry\"; mount --rbind \"$entry\" \"$root$entry\" || exit 77
+               fi
+             done
+             mkdir \"$root/run\"; [ -z \"$1\" ] || : >\"$root$1\"
+             exec /usr/sbin/chroot \"$root\" woci\n",
+        );
+        let woci = world.shell(&format!("exec unshare -m sh in-root '{mark}'"));
+        let mut woci = woci.env("BROWSER", "").env("DISPLAY", ":9").terminal().start();
+        if mark.is_empty() {
+            let run = woci.finish();
+            if run.code() == 77 || run.stderr.contains("unshare: ") {
+                eprintln!("skipped: a root of its own needs root: {}", run.stderr.trim());
+                return;
+            }
+            is_signed_in(run);
+            world.browsers(1);
+            continue;
+        }
         woci.says("paste it here");
         let address = last_page(&woci);
         woci.types(&format!("{address}\n"));
@@ -409,11 +496,29 @@ fn a_provider_that_is_slow_or_out_of_reach_for_a_while_is_asked_again() {
     is_signed_in(woci.finish());
     assert_eq!((world.sim.provider.ledger().early_polls, world.sim.count(Grant::DevicePoll)), (0, 2));
 
-    for fault in [Fault::drop(), Fault::status(503, ""), Fault::status(429, "")] {
+    // All at once: each waits for the next poll.
+    let worlds = [
+        Fault::drop(),
+        Fault::reset(),
+        Fault::status(503, ""),
+        Fault::status(429, ""),
+        Fault::status(502, "<html>Bad Gateway</html>"),
+        Fault::status(408, r#"{"error":"timeout"}"#),
+        Fault::status(429, r#"{"error":"too_many_requests","error_description":"later"}"#),
+        Fault::status(500, r#"{"error":"invalid_request"}"#),
+        Fault::status(503, r#"{"error":"access_denied","error_description":"by the load balancer"}"#),
+    ]
+    .map(|fault| {
         let world = device_world();
         world.sim.fault(Grant::DevicePoll, fault);
-        let woci = world.woci(&["--sign-in-with", "device"]).start();
-        type_code(&world, &woci, "");
+        world
+    });
+    let runs: Vec<_> =
+        worlds.iter().map(|world| (world, world.woci(&["--sign-in-with", "device"]).start())).collect();
+    for (world, woci) in &runs {
+        type_code(world, woci, "");
+    }
+    for (world, woci) in runs {
         is_signed_in(woci.finish());
         assert_eq!(world.sim.count(Grant::DevicePoll), 2);
     }
@@ -507,8 +612,11 @@ fn a_terminal_that_can_show_it_shows_a_qr_code() {
         let words = ["session", "authenticate", "--sign-in-with", "device"];
         let woci = world.woci(&words).env("LANG", locale).env("TERM", term).terminal().columns(80).start();
         let said = woci.says("Waiting for you to sign in");
-        assert_eq!(said.contains("██"), shows, "{said}");
-        assert!(!said.contains('\u{1b}'), "{said}");
+        assert_eq!(said.contains("█▀▀▀▀▀█"), shows, "{said}");
+        // Black on white, whatever the terminal's colours are, and nothing else.
+        let rows = said.matches("\u{1b}[30;47;38;5;16;48;5;231m").count();
+        assert_eq!(rows > 0, shows, "{said}");
+        assert_eq!(said.matches('\u{1b}').count(), 2 * rows, "{said}");
         type_code(&world, &woci, "");
         is_signed_in(woci.finish());
     }

@@ -255,6 +255,76 @@ fn a_person_may_say_that_the_workload_is_another_one_now() {
     assert_eq!(woci(&world, &[], &job).run().ok().json()["user"], domain::USER);
 }
 
+#[test]
+fn a_source_in_the_section_counts_before_one_in_common_and_an_option_before_both() {
+    let world = World::new();
+    world.write("id_token", world.sim.runner.token("oci"));
+    let file = world.path("id_token").display().to_string();
+    let section = format!("[ci]\n{}", exchange_settings(&world));
+    let manager = |common: &str, own: &str| {
+        world.write(".oci/woci_manager.ini", format!("[COMMON]\n{common}\n{section}{own}\n"));
+    };
+    for other in ["subject_token_from = github", "subject_token_env = NONE", "subject_token_command = false"]
+    {
+        manager(other, &format!("subject_token_file = {file}"));
+        woci(&world, &["session", "refresh"], &vec![]).run().ok();
+        manager("", other);
+        woci(&world, &["session", "refresh", "--subject-token-file", &file], &vec![]).run().ok();
+        manager(&format!("{other}\nsubject_token_file = {file}"), "");
+        woci(&world, &[], &vec![]).run().fails(2).says("both subject_token_file and ");
+    }
+}
+
+/// Whoever has the runner's token can ask for a token of the job.
+#[test]
+fn the_request_token_reaches_neither_the_daemon_s_environment_nor_a_helper_program() {
+    let world = World::new();
+    let of_azure = azure(&world);
+    for (from, job) in [("github", github(&world)), ("azure", of_azure)] {
+        world.write("get", "env >>\"$HOME/seen\"; cat \"$HOME/secret\"\n");
+        world.write("secret", &world.sim.domain.rules().client_secret);
+        let exchange = exchange_settings(&world).replace("client_secret_env", "# client_secret_env");
+        world.write(
+            ".oci/woci_manager.ini",
+            format!(
+                "[ci]\n{exchange}client_secret_command = sh {}\nsubject_token_from = {from}\n",
+                world.path("get").display()
+            ),
+        );
+        world
+            .sim
+            .domain
+            .rules()
+            .audiences
+            .extend(["https://github.com/acme", AZURE_AUDIENCE].map(String::from));
+        woci(&world, &["session", "refresh"], &job).run().ok();
+        let session = world.session_of("ci");
+        session.age(602);
+        let old = session.token();
+        let daemon = Daemon::of_profile(&world, "ci");
+        woci(&world, &["--daemon"], &job).run().ok();
+        eventually("a renewal", || session.token() != old);
+        let pid = daemon.pid().expect("it runs");
+        for file in ["environ", "cmdline"] {
+            let text = fs::read(format!("/proc/{pid}/{file}")).expect("root reads it");
+            let text = String::from_utf8_lossy(&text);
+            assert!(!text.contains(REQUEST_TOKEN), "{from}: {file}: {text}");
+            assert!(file == "cmdline" || text.contains("HOME="), "{from}: {file}: {text}");
+        }
+        woci(&world, &["--stop-daemon"], &vec![]).run().ok();
+        let seen = world.read("seen");
+        assert!(seen.contains("HOME=") && !seen.contains(REQUEST_TOKEN), "{seen}");
+    }
+    // A program that asks the runner itself needs it.
+    world.write("get", "env >>\"$HOME/asked\"; cat \"$HOME/id_token\"\n");
+    world.write("id_token", world.sim.runner.token("oci"));
+    let command = format!("subject_token_command = sh {}\n", world.path("get").display());
+    let section = format!("[ci]\n{}{command}", exchange_settings(&world));
+    world.write(".oci/woci_manager.ini", format!("[COMMON]\nsubject_token_from = github\n{section}"));
+    woci(&world, &["session", "refresh"], &github(&world)).run().ok();
+    assert!(world.read("asked").contains(REQUEST_TOKEN));
+}
+
 // The runner's service.
 
 #[test]
@@ -410,15 +480,21 @@ fn a_daemon_outlives_a_token_that_has_expired() {
 #[test]
 fn the_session_is_renewed_beside_oci() {
     let world = World::new();
-    set_up(&world, &format!("subject_token_file = {}\n", world.path("id_token").display()));
+    // Not by a variable, which oci gets too, and shows.
+    let secret = "client_secret_file = ~/secret";
+    let exchange = exchange_settings(&world).replace(&format!("client_secret_env = {SECRET}"), secret);
+    world.write("secret", &world.sim.domain.rules().client_secret);
+    let file = world.path("id_token").display().to_string();
+    world.write(".oci/woci_manager.ini", format!("[ci]\n{exchange}subject_token_file = {file}\n"));
+    let woci = |words: &[&str]| world.woci(&[&["--profile", "ci"], words].concat());
     world.write("id_token", world.sim.runner.token("oci"));
-    woci(&world, &[], &vec![]).run().ok();
+    woci(&[]).run().ok();
     let session = world.session_of("ci");
     session.age(602);
     let (old, key) = (session.token(), session.key());
     world.write("id_token", world.sim.runner.token("oci"));
     let gate = world.sim.hold_answers(Grant::Exchange);
-    let oci = woci(&world, &["--auto-refresh", "os"], &vec![]).env("SIM_OCI_SIGNALS", "1").start();
+    let oci = woci(&["--auto-refresh", "os"]).env("SIM_OCI_SIGNALS", "1").start();
     oci.prints("ready");
     gate.wait_for(1);
     oci.signal(libc::SIGTERM);

@@ -4,7 +4,9 @@
 //! within the limit. A figure is the median of runs that alternate with runs of /bin/true. A figure
 //! above its limit is no failure, because machines differ.
 
-use super::sys;
+use super::{jwt, sys};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Deserializer, Value};
 use std::collections::BTreeSet;
 use std::env;
@@ -14,7 +16,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 const TRUE: &str = "/bin/true";
 const CLUSTER: &str = "ocid1.cluster.oc1.iad.aaaaaaaasimulatedcluster";
@@ -29,12 +31,15 @@ const GLIBC_TIMES: f64 = 1.6;
 const KUBE_TIMES: f64 = 2.0;
 const KUBE_FASTER_THAN_OCI: f64 = 300.0;
 const PASSTHROUGH: Duration = Duration::from_micros(500);
+/// For a run that leaves a process which renews the session, beside one that does not.
+const LEAVING: Duration = Duration::from_micros(300);
 
 /// `glibc` is a second woci, built for glibc, where the machine can build one.
 pub fn bench(woci: &Path, glibc: Option<&Path>) -> ExitCode {
     let bench = Bench::new(woci);
     header("On a warm session");
     bench.starts(glibc);
+    bench.renewals_left_behind();
     bench.large_configs();
     bench.crowds();
     println!();
@@ -172,6 +177,44 @@ impl Bench {
                 self.compare(&format!("`{name} {}`, for comparison", args.join(" ")), command);
             }
         }
+    }
+
+    /// With `--auto-refresh`, a run that finds a refresh due leaves a process that renews the session, once in 30 s. The
+    /// session's lock is held meanwhile, so that this process ends soon and the session stays due.
+    fn renewals_left_behind(&self) {
+        let folder = self.home.join(".oci/sessions/prod");
+        let token = folder.join("token");
+        let fresh = fs::read_to_string(&token).expect("the session has a token");
+        let mut claims = jwt::claims(&fresh);
+        for (name, from_now) in [("exp", 500), ("iat", -3100)] {
+            claims[name] = (jwt::now() + from_now).into();
+        }
+        let [head, _, signature] = fresh.split('.').collect::<Vec<_>>()[..] else {
+            panic!("no JWT: {fresh}")
+        };
+        let due = format!("{head}.{}.{signature}", URL_SAFE_NO_PAD.encode(claims.to_string()));
+        fs::write(&token, due).expect("the session folder is writable");
+        let lock = fs::File::options().append(true).open(folder.join("session.lock")).expect("it has a lock");
+        lock.lock().expect("nobody renews now");
+
+        let stamp = folder.join("woci_renewal.lock");
+        let mut warm = Program::new(self.woci(&[]));
+        let mut leaving = Program::new(self.woci(&["--auto-refresh"]));
+        for _ in 0..TURNS / 5 {
+            warm.start();
+            // As if the last process had been left long ago.
+            if let Ok(file) = fs::File::options().append(true).open(&stamp) {
+                file.set_modified(SystemTime::UNIX_EPOCH).expect("own files take a time");
+            }
+            leaving.start();
+            let left = fs::metadata(&stamp).and_then(|file| file.modified());
+            assert!(left.is_ok_and(|left| left > SystemTime::UNIX_EPOCH), "no process was left");
+        }
+        fs::write(&token, fresh).expect("the session folder is writable");
+        let added = leaving.wall().saturating_sub(warm.wall());
+        let bar = Bar::new("0.3 ms", added <= LEAVING);
+        row("`woci` that leaves a renewal behind, beside one that does not", None, added, None, Some(bar));
+        let _ = fs::remove_file(&stamp);
     }
 
     fn large_configs(&self) {

@@ -22,6 +22,8 @@ pub enum Grant {
     Code,
     /// `grant_type=refresh_token`.
     Refresh,
+    /// The client gives a refresh token back (RFC 7009).
+    Revoke,
     /// A request for a device code.
     Device,
     /// `grant_type` of RFC 8628: whether the person has typed the code.
@@ -177,6 +179,10 @@ pub struct Faults(Mutex<HashMap<Grant, VecDeque<Fault>>>);
 impl Faults {
     pub fn add(&self, grant: Grant, fault: Fault) {
         self.lock().entry(grant).or_default().push_back(fault);
+    }
+
+    pub fn clear(&self) {
+        self.lock().clear();
     }
 
     pub fn end(&self, grant: Grant) {

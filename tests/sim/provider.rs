@@ -202,6 +202,7 @@ impl Provider {
             "issuer": issuer,
             "authorization_endpoint": format!("{}/authorize", self.origin),
             "token_endpoint": format!("{}/token", self.origin),
+            "revocation_endpoint": format!("{}/revoke", self.origin),
             "response_types_supported": ["code"],
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": rules.iss.is_some(),
@@ -240,6 +241,34 @@ impl Provider {
         };
         if !right || http::value(form, "client_secret").is_some() {
             return Err(Refused::client());
+        }
+        Ok(())
+    }
+
+    /// RFC 7009: the client that the token was issued to takes it back, and all that came of the same sign-in goes with
+    /// it. A token that is unknown, or that is invalid already, is no error (section 2.2).
+    pub fn revoke(&self, request: &Request) -> Response {
+        match self.revoked(request) {
+            Ok(()) => Response::new(200, "text/plain", ""),
+            Err(refused) => endpoint::answer(Err(refused)),
+        }
+    }
+
+    fn revoked(&self, request: &Request) -> Result<(), Refused> {
+        let form = token_request(request)?;
+        self.authenticate(request, &form)?;
+        let allowed = ["token", "token_type_hint", "client_id"];
+        if let Some((name, _)) = form.iter().find(|(name, _)| !allowed.contains(&&**name)) {
+            return Err(Refused::new("invalid_request", format!("{name} is no parameter of a revocation")));
+        }
+        let token = http::value(&form, "token").filter(|token| !token.is_empty());
+        let token = token.ok_or_else(|| Refused::new("invalid_request", "there is no token"))?;
+        if http::value(&form, "token_type_hint").is_some_and(|hint| hint != "refresh_token") {
+            return Err(Refused::new("unsupported_token_type", "only refresh tokens can be revoked"));
+        }
+        let mut ledger = self.ledger();
+        if let Some(&RefreshToken { family, .. }) = ledger.refresh_tokens.get(token) {
+            ledger.families[family].revoked = true;
         }
         Ok(())
     }

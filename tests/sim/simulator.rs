@@ -85,6 +85,10 @@ impl Sim {
         self.provider_server.origin() + "/token"
     }
 
+    pub fn revocation_url(&self) -> String {
+        self.provider_server.origin() + "/revoke"
+    }
+
     /// The device authorization endpoint. GET shows the page for the person.
     pub fn device_url(&self) -> String {
         self.provider_server.origin() + "/device"
@@ -148,6 +152,10 @@ impl Sim {
     /// Adds a fault for requests of this kind. Faults happen one after the other.
     pub fn fault(&self, grant: Grant, fault: Fault) {
         self.faults.add(grant, fault);
+    }
+
+    pub fn clear_faults(&self) {
+        self.faults.clear();
     }
 
     /// No request of this kind fails any more.
@@ -229,9 +237,12 @@ impl Journal {
             Grant::Authorize | Grant::IdToken | Grant::ConsoleSignIn | Grant::Discovery => {
                 request.query.clone()
             }
-            Grant::Code | Grant::Refresh | Grant::Device | Grant::DevicePoll | Grant::Exchange => {
-                form(request)
-            }
+            Grant::Code
+            | Grant::Refresh
+            | Grant::Revoke
+            | Grant::Device
+            | Grant::DevicePoll
+            | Grant::Exchange => form(request),
             Grant::ConsoleRefresh => json_members(request),
         };
         let recorded = Recorded { grant, request: request.clone(), fields };
@@ -273,6 +284,9 @@ impl Router {
             ("/device", "GET") => http::send(stream, &provider.device_page(request).bytes()),
             ("/device", _) => {
                 self.answer(Grant::Device, request, stream, || provider.device_authorization(request));
+            }
+            ("/revoke", _) => {
+                self.answer(Grant::Revoke, request, stream, || provider.revoke(request));
             }
             ("/token", _) => {
                 let grant = match http::value(&form(request), "grant_type") {

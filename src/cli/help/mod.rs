@@ -11,7 +11,9 @@ mod secrets;
 mod topics;
 mod workloads;
 
-use topics::TOPICS;
+pub(super) use topics::{
+    ABOUT_EXIT_CODES, ABOUT_FILES, CONFIGURATION, EXIT_CODES, File, OF_ALL_SESSIONS, SESSION, TOPICS,
+};
 
 const WIDTH: usize = 80;
 /// Where the text begins beside a name on the first screen.
@@ -28,11 +30,19 @@ Usage:
 Verbs:
 ";
 
-const EXAMPLES: &str = "
+pub(super) const EXAMPLES: &str = "
 Examples:
   woci session authenticate --region eu-frankfurt-1   sign in, no set-up
   woci os ns get                                      run `oci os ns get`
 ";
+
+pub(super) const ABOUT_OPTIONS: &str = "\
+woci's options stand anywhere before a lone `--`, as --option value or --option=value. What follows `--` goes to \
+oci as it is. With exec, they stand before the program's name.
+
+A value comes from the option, else the variable, else the key in the profile's section of woci_manager.ini, else \
+the key in its section [COMMON], else the default. An empty key counts as unset, and hides the one in [COMMON]. \
+Values marked (required) are needed only for a sign-in or a refresh.";
 
 /// What `woci help` says about this: all, a verb or a topic.
 pub fn help(about: &[OsString]) -> Result<String> {
@@ -55,8 +65,14 @@ pub fn help(about: &[OsString]) -> Result<String> {
     }
 }
 
+/// What `help` explains, and a line about each.
+pub(super) fn subjects() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let verbs = explained().map(|verb| (verb.name, verb.summary));
+    verbs.chain(TOPICS.iter().map(|topic| (topic.name, topic.summary)))
+}
+
 /// The verbs that have a page.
-fn explained() -> impl Iterator<Item = &'static Verb> {
+pub(super) fn explained() -> impl Iterator<Item = &'static Verb> {
     VERBS.iter().filter(|verb| verb.form != Form::HiddenWords)
 }
 
@@ -76,8 +92,13 @@ fn overview() -> String {
     text + &entry(2, COLUMN, "woci help TOPIC", &topics.join(", "))
 }
 
+/// What an option is or does. For an option that is a verb, the verb says so.
+pub(super) fn about(opt: &Opt) -> &'static str {
+    verbs::named(opt.name).map_or(opt.help, |verb| verb.summary)
+}
+
 /// What an option is, without the rules.
-fn brief(help: &str) -> &str {
+pub(super) fn brief(help: &str) -> &str {
     help.split(';').next().unwrap_or_default()
 }
 
@@ -119,15 +140,7 @@ fn typed(verb: &Verb) -> String {
 
 /// All options, for the topic `options`.
 fn options() -> String {
-    let mut text = paragraphs(
-        "\
-woci's options stand anywhere before a lone `--`, as --option value or --option=value. What follows `--` goes to \
-oci as it is.
-
-A value comes from the option, else the variable, else the key in the profile's section of woci_manager.ini, else \
-the key in its section [COMMON], else the default. An empty key counts as unset, and hides the one in [COMMON]. \
-Values marked (required) are needed only for a sign-in or a refresh.",
-    );
+    let mut text = paragraphs(ABOUT_OPTIONS);
     for group in Group::ALL {
         text.push_str(&format!("\n{}:\n", group.title()));
         text.extend(OPTIONS.iter().filter(|opt| opt.group == group).map(|opt| described(opt, true)));
@@ -139,8 +152,7 @@ Values marked (required) are needed only for a sign-in or a refresh.",
 
 /// An option with all of its row. Its verbs are left out on the page of one of them.
 fn described(opt: &Opt, with_verbs: bool) -> String {
-    let help = verbs::named(opt.name).map_or(opt.help, |verb| verb.summary);
-    let mut text = format!("  {}\n", form(opt)) + &wrapped(help, 6, 6);
+    let mut text = format!("  {}\n", form(opt)) + &wrapped(about(opt), 6, 6);
     if with_verbs && !opt.verbs.is_empty() {
         text += &wrapped(&format!("only with {}", opt.verbs.join(" and ")), 6, 6);
     }
@@ -276,7 +288,7 @@ mod tests {
         for name in explained().map(|verb| verb.name).chain(TOPICS.iter().map(|topic| topic.name)) {
             assert!(topics.split(", ").any(|listed| listed == name), "{name}");
         }
-        assert!(help(&["status".into()]).is_err() && help(&["__daemon".into()]).is_err());
+        assert!(help(&["nonsense".into()]).is_err() && help(&["__daemon".into()]).is_err());
         assert_eq!(about("daemon"), about("--daemon"));
     }
 }

@@ -78,8 +78,9 @@ A secret need not stand in woci_manager.ini or in an argument. client_secret, au
 refresh_token_passphrase each have three keys, of which you set one:
   ..._file      the file that holds the secret on one line. If other users can
                 read the file, woci refuses it.
-  ..._env       the name of the variable that holds the secret. No program that
-                woci runs inherits the variable.
+  ..._env       the name of the variable that holds the secret. No browser
+                or helper program inherits it. oci does, unless it holds the
+                passphrase.
   ..._command   a command that prints the secret on one line.
 
 A command is a program with its arguments, split as a shell splits them, or a JSON list of texts. No shell runs it: \

@@ -6,7 +6,7 @@ use super::{entry, options, paragraphs, wrapped};
 
 pub struct Topic {
     pub name: &'static str,
-    /// One line, for `woci --help`.
+    /// One line, for the man page and for shells that complete it.
     pub summary: &'static str,
     pub text: fn() -> String,
 }
@@ -20,7 +20,7 @@ pub const TOPICS: &[Topic] = &[
     Topic { name: "moving", summary: "moving over from the older tool in Python", text: moving },
 ];
 
-const EXIT_CODES: &[(&str, &str)] = &[
+pub const EXIT_CODES: &[(&str, &str)] = &[
     ("0", "done, and oci (if it ran) exited with 0"),
     ("1", "something failed at run time: the sign-in, a refresh, the exchange, writing a file"),
     ("2", "wrong arguments or configuration, or no source for a passphrase that is needed"),
@@ -31,32 +31,32 @@ const EXIT_CODES: &[(&str, &str)] = &[
     ("other", "oci's own exit code, unchanged"),
 ];
 
-fn exit_codes() -> String {
-    let mut text = "Exit codes:\n".to_owned();
-    text.extend(EXIT_CODES.iter().map(|(code, when)| entry(2, 10, code, when)));
-    text + "\n"
-        + &paragraphs(
-            "\
+pub const ABOUT_EXIT_CODES: &str = "\
+`woci status` exits with 0 if the next run needs no person, else with 1. \
 `woci --daemon-status` exits with 0 if the background process runs, else with 1. `woci --stop-daemon` exits with \
 0 if it stopped one, and with 1 if none was running.
 
 stdout holds the result and nothing else. Messages go to stderr, one line each. An error of woci's own begins with \
-`woci: ` and ends with what to do next.",
-        )
+`woci: ` and ends with what to do next.";
+
+fn exit_codes() -> String {
+    let mut text = "Exit codes:\n".to_owned();
+    text.extend(EXIT_CODES.iter().map(|(code, when)| entry(2, 10, code, when)));
+    text + "\n" + &paragraphs(ABOUT_EXIT_CODES)
 }
 
-struct File {
-    path: &'static str,
-    mode: &'static str,
-    holds: &'static str,
+pub struct File {
+    pub path: &'static str,
+    pub mode: &'static str,
+    pub holds: &'static str,
 }
 
 /// Below the home folder.
-const CONFIGURATION: &[File] = &[
+pub const CONFIGURATION: &[File] = &[
     File {
         path: "~/.oci/woci_manager.ini",
-        mode: "yours; use 0600",
-        holds: "your configuration of woci; woci never writes it",
+        mode: "kept; 0600 if new",
+        holds: "your configuration of woci. Only `woci config set` and `woci config init` write it",
     },
     File {
         path: "~/.oci/config",
@@ -72,12 +72,12 @@ const CONFIGURATION: &[File] = &[
     File {
         path: "~/.oci/.woci-config.lock",
         mode: "0600",
-        holds: "the lock that woci holds while it writes the OCI config",
+        holds: "the lock that woci holds while it writes one of these configs",
     },
 ];
 
 /// In `~/.oci/sessions/<profile>/`.
-const SESSION: &[File] = &[
+pub const SESSION: &[File] = &[
     File { path: "token", mode: "0600", holds: "the session token" },
     File {
         path: "private_key.pem",
@@ -109,27 +109,22 @@ const SESSION: &[File] = &[
     },
     File { path: "woci_refresh.log", mode: "0600", holds: "the messages of the background process" },
     File {
-        path: "session.lock, woci_refresh.lock",
+        path: "session.lock, woci_refresh.lock, woci_renewal.lock",
         mode: "0600",
         holds: "lock files, which remain after the lock is released. The second also contains the state of \
-                the background process",
+                the background process, and the third when a run last left a process that renews the session \
+                (auto_refresh)",
     },
 ];
 
-fn files() -> String {
-    let mut text = "Configuration:\n".to_owned();
-    text.extend(CONFIGURATION.iter().map(file));
-    text += "\nOne session, in ~/.oci/sessions/<profile>/ (mode 0700):\n";
-    text.extend(SESSION.iter().map(file));
-    text += "\nAll sessions, in ~/.oci/sessions/:\n";
-    text += &file(&File {
-        path: "callback-<port>.lock",
-        mode: "0600",
-        holds: "the lock that woci holds while a sign-in uses the redirect port",
-    });
-    text + "\n"
-        + &paragraphs(
-            "\
+/// In `~/.oci/sessions/`.
+pub const OF_ALL_SESSIONS: File = File {
+    path: "callback-<port>.lock",
+    mode: "0600",
+    holds: "the lock that woci holds while a sign-in uses the redirect port",
+};
+
+pub const ABOUT_FILES: &str = "\
 Every file but the locks, the PID file and the log is replaced as a whole, so that it is never half written. It is \
 private from its first byte.
 
@@ -164,8 +159,16 @@ In a home without file locks (NFS), put the sessions on a local disk with sessio
 A region that is newer than woci is described in oci's own files and variables: ~/.oci/regions-config.json, \
 OCI_REGION_METADATA, OCI_DEFAULT_REALM.
 
-To remove a session from this machine, remove its folder. The session at the provider, or at Oracle, does not end.",
-        )
+To remove a session from this machine, remove its folder. The session at the provider, or at Oracle, does not end.";
+
+fn files() -> String {
+    let mut text = "Configuration:\n".to_owned();
+    text.extend(CONFIGURATION.iter().map(file));
+    text += "\nOne session, in ~/.oci/sessions/<profile>/ (mode 0700):\n";
+    text.extend(SESSION.iter().map(file));
+    text += "\nAll sessions, in ~/.oci/sessions/:\n";
+    text += &file(&OF_ALL_SESSIONS);
+    text + "\n" + &paragraphs(ABOUT_FILES)
 }
 
 fn file(file: &File) -> String {

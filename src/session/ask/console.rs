@@ -2,7 +2,7 @@
 
 use super::way::Choice;
 use super::{choose, dead_file, give_folder_to, reach, read_oci_config_again, remember, without_browser};
-use crate::config::{ConsoleNeeds, Origin, SignInWith};
+use crate::config::{ConsoleNeeds, Origin, SetBy, SignInWith};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::log;
@@ -39,6 +39,13 @@ pub fn sign_in<'a>(
         // What to do by hand where none opens is said then.
         SignInWith::Auto | SignInWith::Browser => true,
         SignInWith::Paste => choose(engine, false, why)? == Choice::Browser,
+        // What all profiles have in common is meant for those of a provider.
+        SignInWith::Device if settings.set_by("sign_in_with") == SetBy::Common => {
+            log::debug(format_args!(
+                "sign_in_with = device in [COMMON] is not used: Oracle's own sign-in has no device codes"
+            ));
+            true
+        }
         SignInWith::Device => {
             return Err(unfit(
                 "sign_in_with",

@@ -110,7 +110,9 @@ fn choose(engine: &Engine<'_>, device: bool, why: &str) -> Result<Choice> {
     };
     way::choose(engine.settings.sign_in_with, here).map_err(|unmet| match unmet {
         Unmet::NoKeyboard => {
-            engine.nobody_to_ask(format!("{why}, and pasting (--sign-in-with paste) needs a terminal"))
+            let profile = engine.settings.profile.to_string();
+            let other = if device { "device" } else { "browser" };
+            Error::NoTerminalToPaste { profile, why: why.to_owned(), other }
         }
         Unmet::NoDeviceEndpoint => Error::BadValue {
             name: "--sign-in-with device (sign_in_with)".into(),

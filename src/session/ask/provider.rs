@@ -7,10 +7,13 @@ use super::{
     choose, dead_file, give_folder_to, has_keyboard, reach, read_oci_config_again, remember, remember_as,
     without_browser,
 };
-use crate::config::{ProviderNeeds, SignInWith};
+use crate::command;
+use crate::config::{MOST_PROGRAM_RUNS, ProviderNeeds, SignInWith};
 use crate::error::{Error, Result};
+use crate::files::lock::LONGEST_LIMIT;
 use crate::log;
 use crate::oauth::Tokens;
+use crate::oauth::device::LONGEST_LIFE;
 use crate::oci::{Identity, Upst, exchange};
 use crate::secret::Secret;
 use crate::session::establish::{Binding, Made, establish};
@@ -19,6 +22,13 @@ use crate::session::{Engine, Session, Source, discover, renew};
 use crate::signin::{self, Redirect, RedirectPort, Reply, Step, Way, device, loopback};
 use crate::store::record::HowFailed;
 use crate::store::{Locked, refresh_token};
+
+/// Whoever waits for the profile's lock waits as long as a device code may live.
+const _: () = assert!(
+    LONGEST_LIMIT.as_secs()
+        >= LONGEST_LIFE
+            + (renew::PURPOSE.limit.as_secs() + MOST_PROGRAM_RUNS as u64 * command::LIMIT.as_secs())
+);
 
 pub fn sign_in<'a>(
     engine: &mut Engine<'a>,
@@ -39,6 +49,7 @@ pub fn sign_in<'a>(
     drop(refresh_token::prepare(&path, &mut engine.at_rest)?);
 
     let way = way(engine, device_url, choice);
+    let renewal = renew::purpose(settings);
     locked.state(way.purpose());
     log::info(format_args!("Signing in for profile {}: {why}", settings.profile));
     let mut stored_key = stored.contents.key.take();
@@ -50,12 +61,10 @@ pub fn sign_in<'a>(
             signin::ask(engine.host, &way, &needs.provider, &mut engine.client, reply, |client, step| {
                 match step {
                     Step::Redeems => {
-                        locked.state(renew::PURPOSE);
+                        locked.state(renewal);
                         client.begin(renew::LIMIT);
                     }
-                    Step::RedeemsWithin(limit) => {
-                        locked.state(signin::sign_in_within(limit + renew::PURPOSE.limit))
-                    }
+                    Step::RedeemsWithin(limit) => locked.state(signin::sign_in_within(limit + renewal.limit)),
                 }
                 if successor.is_none() {
                     successor = Some(refresh_token::prepare(&path, &mut engine.at_rest)?);
@@ -81,12 +90,13 @@ pub fn sign_in<'a>(
     let access_token = match tokens {
         Tokens { access_token: Err(e), refresh_token: None } => return Err(e),
         Tokens { access_token, refresh_token: Some(token) } => {
-            successor.expect("it was prepared before the answer was redeemed").store(&token)?;
+            let successor = successor.expect("it was prepared before the answer was redeemed");
+            engine.client.uncounted(|| successor.store(&token))?;
             access_token
         }
         Tokens { access_token, refresh_token: None } => {
             // The stored token may be another person's.
-            refresh_token::remove(&path, &engine.at_rest)?;
+            engine.client.uncounted(|| refresh_token::remove(&path, &engine.at_rest))?;
             log::warning(format_args!(
                 "The provider gave no refresh token: this session ends when its token does; ask for \
                  offline_access in the scope, see that the client may have it, and add prompt=consent to \

@@ -10,7 +10,7 @@ use crate::host;
 use crate::log;
 use crate::oauth::http::Retry;
 use crate::oci::auth_service::{self, REFRESH_PATH};
-use crate::oci::{Upst, region};
+use crate::oci::{PrivateKey, Upst, region};
 use crate::secret::Secret;
 use crate::session::establish::{Binding, Made, establish};
 use crate::session::stored::Snapshot;
@@ -32,14 +32,17 @@ const LEAST_PAUSE_SECONDS: i64 = 30;
 /// Whether less than half of the token's life is left, and a renewal can be expected to succeed.
 pub fn is_due(engine: &Engine<'_>, contents: &Contents, now: UnixTime) -> bool {
     let Some(upst) = &contents.upst else { return false };
-    if super::from(upst, None) > now
-        || !engine.is_console(contents)
-        || cannot_be_renewed(contents, now).is_some()
-    {
-        return false;
-    }
-    let failed = contents.record.console.as_ref().and_then(|console| console.failed_renewal);
-    !failed.is_some_and(|failed| (0..LEAST_PAUSE_SECONDS).contains(&now.since(failed)))
+    super::from(upst, None) <= now
+        && engine.is_console(contents)
+        && contents.key.as_ref().is_some_and(|key| can_be_renewed(upst, key, &contents.record, now))
+}
+
+/// Whether a renewal can be expected to succeed.
+pub fn can_be_renewed(upst: &Upst, key: &PrivateKey, record: &Record, now: UnixTime) -> bool {
+    let has_just_failed = |failed: UnixTime| (0..LEAST_PAUSE_SECONDS).contains(&now.since(failed));
+    let console = record.console.as_ref();
+    cannot_be_renewed(Some(upst), Some(key), record, now).is_none()
+        && !console.and_then(|console| console.failed_renewal).is_some_and(has_just_failed)
 }
 
 /// Why a session that still serves is worth a warning: it ends so soon that work in progress may be interrupted, and
@@ -49,17 +52,29 @@ pub fn ends_soon(engine: &Engine<'_>, contents: &Contents, now: UnixTime) -> Opt
     if upst.is_valid_for(now, ENDS_SOON_SECONDS) || !engine.is_console(contents) {
         return None;
     }
-    cannot_be_renewed(contents, now).or_else(|| {
+    let Contents { key, record, .. } = contents;
+    let is_last = || {
         let is_last = upst.sess_exp().is_some_and(|end| end <= upst.exp());
         is_last.then(|| "the session ends then, however often its token is renewed".into())
-    })
+    };
+    // Nobody hears of it from the renewal itself.
+    let failed_in_background = || {
+        let failed = record.console.as_ref()?.failed_renewal.filter(|_| engine.settings.auto_refresh)?;
+        Some(format!("its renewal at {failed} failed"))
+    };
+    cannot_be_renewed(Some(upst), key.as_ref(), record, now).or_else(is_last).or_else(failed_in_background)
 }
 
 /// Why only a person can help.
-fn cannot_be_renewed(contents: &Contents, now: UnixTime) -> Option<String> {
-    let Some(upst) = &contents.upst else { return Some("there is no session token".into()) };
-    let is_bound = contents.key.as_ref().is_some_and(|key| upst.is_bound_to(key.public()));
-    let over = contents.record.console.as_ref().and_then(|console| console.over.as_ref());
+pub fn cannot_be_renewed(
+    upst: Option<&Upst>,
+    key: Option<&PrivateKey>,
+    record: &Record,
+    now: UnixTime,
+) -> Option<String> {
+    let Some(upst) = upst else { return Some("there is no session token".into()) };
+    let is_bound = key.is_some_and(|key| upst.is_bound_to(key.public()));
+    let over = record.console.as_ref().and_then(|console| console.over.as_ref());
     if !is_bound {
         Some("there is no key that the session token is bound to".into())
     } else if !upst.is_valid_for(now, 0) {
@@ -80,7 +95,8 @@ pub fn renew<'a>(
     retry: Retry,
 ) -> Result<Outcome<'a>> {
     let now = host::now();
-    if let Some(why) = cannot_be_renewed(&stored.contents, now) {
+    let Contents { upst, key, record, .. } = &stored.contents;
+    if let Some(why) = cannot_be_renewed(upst.as_ref(), key.as_ref(), record, now) {
         return Ok(Outcome::NeedsPerson { stored: Box::new(stored), why });
     }
     // A `--region` for one command does not move the session to another region's service.

@@ -3,11 +3,12 @@
 
 pub mod console;
 mod refresh_grant;
-mod subject_token;
+pub mod subject_token;
 
 use std::time::Duration;
 
-use crate::config::Needs;
+use crate::command;
+use crate::config::{Needs, Settings};
 use crate::error::Result;
 use crate::files::lock::Purpose;
 use crate::log;
@@ -15,10 +16,10 @@ use crate::oauth::http::Retry;
 use crate::oci::Upst;
 use crate::session::stored::Snapshot;
 use crate::session::{Engine, Session};
-use crate::store::Locked;
+use crate::store::{Contents, Locked};
 use crate::time::UnixTime;
 
-/// For both requests with all their tries and waits.
+/// For both requests with all their tries and waits. Helper programs are not in it: they come before and after.
 pub const LIMIT: Duration = Duration::from_secs(50);
 
 /// Longer than [`LIMIT`], since a slow disk adds to the time that the requests take: a process that waits
@@ -32,6 +33,11 @@ pub const PURPOSE: Purpose = Purpose { word: "refresh", limit: Duration::from_se
 pub fn from(upst: &Upst, window: Option<u32>) -> UnixTime {
     let half = upst.half_of_life();
     window.map_or(half, |window| half.max(upst.exp().plus(-i64::from(window))))
+}
+
+/// What the holder of the profile's lock does, with the time that helper programs may take.
+pub fn purpose(settings: &Settings) -> Purpose {
+    Purpose { limit: PURPOSE.limit + settings.program_runs * command::LIMIT, ..PURPOSE }
 }
 
 pub enum Outcome<'a> {
@@ -55,7 +61,7 @@ pub fn renew<'a>(
         Needs::Workload(_) | Needs::Console(_) => engine.settings.origin(),
     };
     let record = &stored.contents.record;
-    let change = record.provider_change(origin.as_ref()).or_else(|| is_of_another(engine, &stored));
+    let change = record.provider_change(origin.as_ref()).or_else(|| is_of_another(engine, &stored.contents));
     match (needs, change) {
         (Needs::Workload(needs), _) => subject_token::renew(engine, locked, stored, needs),
         // A refresh token belongs to its provider, and a console session's token to Oracle's service. Another
@@ -67,8 +73,8 @@ pub fn renew<'a>(
 }
 
 /// Why a renewal, which never changes whose the session is, cannot bring the expected one.
-fn is_of_another(engine: &Engine<'_>, stored: &Snapshot<'_>) -> Option<String> {
-    let (expected, is) = (engine.expected(), stored.contents.identity());
+pub fn is_of_another(engine: &Engine<'_>, contents: &Contents) -> Option<String> {
+    let (expected, is) = (engine.expected(), contents.identity());
     is.differs_from(&expected)
         .then(|| format!("the stored session is of {is}, and the settings expect {}", expected.known()))
 }

@@ -67,15 +67,18 @@ fn spend(
     let identity = stored.contents.identity();
     let record = &mut stored.contents.record;
     let moves = engine.at_rest.keyring.is_some() && refresh_token::is_in_folder(&path)?;
-    refresh_token::take_up(&path, &engine.at_rest)?;
-    // The older tool records no origin, and its token counts as that of the configured provider. Once the token is in
-    // the keyring, nothing tells it from the token of another session.
+    // A keyring's programs and a person who types the passphrase are not in the limit of the requests, before and after
+    // which they are waited for.
+    let client = &engine.client;
+    client.uncounted(|| refresh_token::take_up(&path, &engine.at_rest))?;
+    // The older tool records no origin, and its token counts as that of the configured provider. Once the token is in the
+    // keyring, nothing tells it from the token of another session.
     if moves && record.origin.is_none() {
         record.origin = Some(origin.clone());
         record.identity = identity.clone();
         locked.store_record(record)?;
     }
-    let Some(mut token) = refresh_token::open(&path, &mut engine.at_rest)? else {
+    let Some(mut token) = client.uncounted(|| refresh_token::open(&path, &mut engine.at_rest))? else {
         return Ok(Spent::Nothing { why: "there is no refresh token".into() });
     };
     // A keyring outlives the folder that says where its token may be sent.
@@ -86,14 +89,15 @@ fn spend(
     if record.refused.as_deref() == Some(&record::hash(token.expose())) {
         return Ok(Spent::Nothing { why: "the provider refused the refresh token before".into() });
     }
-    let successor = refresh_token::prepare(&path, &mut engine.at_rest)?;
-    let _held = sys::hold_signals();
+    let successor = client.uncounted(|| refresh_token::prepare(&path, &mut engine.at_rest))?;
+    let _spending = sys::begin_spending();
     loop {
-        let dead = match token::refresh(&engine.client, provider, &token) {
+        let dead = match token::refresh(client, provider, &token) {
             Ok(tokens) => {
-                // If the provider issued no new token, the old one is stored again: encryption may have been
-                // configured since.
-                successor.store(tokens.refresh_token.as_ref().unwrap_or(&token))?;
+                client.uncounted(|| match &tokens.refresh_token {
+                    Some(next) if *next != token => successor.store(next),
+                    Some(_) | None => successor.keep(&token),
+                })?;
                 // The provider has accepted the token. If no origin is recorded, record it now: even if the
                 // exchange fails, the token must never be sent to another provider.
                 if record.origin.is_none() {
@@ -107,7 +111,7 @@ fn spend(
             Err(other) => return Err(other),
         };
         // The older tool, which takes no lock, may have spent the token meanwhile and stored another.
-        match refresh_token::open(&path, &mut engine.at_rest)? {
+        match client.uncounted(|| refresh_token::open(&path, &mut engine.at_rest))? {
             Some(newer) if newer != token => token = newer,
             _ => {
                 record.refused = Some(record::hash(token.expose()));

@@ -66,7 +66,7 @@ fn requests_another(recorded: Option<&Origin>, configured: Option<&Origin>) -> b
 }
 
 /// Why the identity domain would refuse a token, if that can be seen here: it names the claim, and never the token.
-fn flaw(token: &Secret, audience: Option<&str>, now: UnixTime) -> Option<String> {
+pub fn flaw(token: &Secret, audience: Option<&str>, now: UnixTime) -> Option<String> {
     let Some(claims) = jwt::claims(token.expose()) else {
         return Some("it is opaque or damaged, and the exchange needs a JWT".into());
     };

@@ -61,7 +61,7 @@ pub fn ask(host: &Host, plan: &Plan, key: &PublicKey, reply: &mut Reply) -> Resu
     };
     let url = sign_in.authorization_url(plan);
 
-    let person = Person::send_to(&url, &host.env, &plan.reach, sign_in.by_hand());
+    let person = Person::send_to(&url, &host.env, &plan.reach, sign_in.by_hand(plan.reach.opens_browser));
     log::info(format_args!("Waiting for you to sign in, {} minutes at most", ANSWER_LIMIT.as_secs() / 60));
     let (token, page) = sign_in.wait(listener, person, ANSWER_LIMIT)?;
     if let Some(page) = page {
@@ -97,11 +97,11 @@ impl SignIn<'_> {
         url::with_query(&plan.authorize_url, &query)
     }
 
-    fn by_hand(&self) -> ByHand<'static> {
+    fn by_hand(&self, opens_browser: bool) -> ByHand<'static> {
         ByHand {
             last_page: format!("http://localhost:{}/#…", self.port),
             listens_on: Some(("localhost", self.port)),
-            other_ways: "browser or paste",
+            other_ways: if opens_browser { "paste" } else { "browser" },
         }
     }
 
@@ -291,7 +291,7 @@ mod tests {
         let wait = thread::spawn(move || {
             let (host, key, plan) = (host, key(), plan(&home, false));
             let sign_in = SignIn { nonce: NONCE.into(), value: VALUE.into(), port, key: key.public() };
-            let person = Person::send_to("http://localhost", &host.env, &plan.reach, sign_in.by_hand());
+            let person = Person::send_to("http://localhost", &host.env, &plan.reach, sign_in.by_hand(true));
             sign_in.wait(listener, person, LIMIT).ok()
         });
         (port, wait)

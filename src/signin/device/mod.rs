@@ -36,8 +36,8 @@ pub fn ask<'a>(
 ) -> Result<Tokens> {
     let code = device::authorize(client, provider, &plan.url)?;
     let end = Instant::now() + code.life;
-    show(host, plan, &code);
     step(client, Step::RedeemsWithin(code.life))?;
+    show(host, plan, &code);
     let tokens = wait(code.interval, end, || device::poll(client, provider, &code), thread::sleep)?
         .ok_or(Error::Unanswered { minutes: code.life.as_secs().div_ceil(60) })?;
     step(client, Step::Redeems)?;
@@ -85,8 +85,8 @@ fn show(host: &Host, plan: &Plan, code: &DeviceCode) {
     }
     if plan.may_paste {
         log::line(format_args!(
-            "If that does not work here, press Ctrl-C and add --sign-in-with paste: a URL is then opened in any browser, \
-             and the address of its last page pasted here."
+            "If that does not work, press Ctrl-C and add --sign-in-with paste: you then open a URL in any browser, and paste \
+             the address of the last page here."
         ));
     }
     log::info(format_args!("Waiting for you to sign in, {} minutes at most", life.as_secs().div_ceil(60)));
@@ -108,6 +108,7 @@ mod tests {
             what: "token endpoint",
             url: "https://a.example".into(),
             why: "it is down".into(),
+            is_sent: false,
         }
     }
 

@@ -78,7 +78,8 @@ pub fn read_pasted(
         && !text.starts_with("code=");
     // Copied out of an address, it is encoded; a plus sign of its own stays one.
     let decoded = url::parse_form(format!("code={}", text.replace('+', "%2B")).as_bytes());
-    match decoded.and_then(|mut pairs| pairs.pop()).filter(|_| is_code) {
+    let decoded = decoded.and_then(|mut pairs| pairs.pop());
+    match decoded.filter(|(_, code)| is_code && !code.contains(char::is_control)) {
         Some(_) if iss.is_some_and(|iss| iss.is_always_sent) => {
             Err("it is a code alone, and the whole address also names the issuer")
         }
@@ -116,6 +117,7 @@ fn answer(query: &str, state: &str, iss: Option<&Iss>) -> std::result::Result<An
             error: printable::line(error),
             description: one("error_description").map(printable::line).filter(|text| !text.is_empty()),
         }),
+        (None, Some(code)) if code.contains(char::is_control) => Err("its code holds control characters"),
         (None, Some(code)) if !code.is_empty() => Ok(Answer::Code(Secret::new(code.to_owned()))),
         _ => Err("it has no code"),
     }
@@ -237,6 +239,8 @@ mod tests {
             ("rm -rf canary".into(), neither),
             ("códigocódigo".into(), neither),
             ("a%zzaaaaaaaa".into(), neither),
+            ("a%00aaaaaaaa".into(), neither),
+            (format!("{URI}?code=a%0db&state={STATE}"), "its code holds control characters"),
             (format!("code=C0DEC0DE&state={STATE}"), neither),
             (format!("http://127.0.0.1:8182/callback?code=C0DE&state={STATE}"), neither),
             (format!("{URI}2?code=C0DE&state={STATE}"), neither),
@@ -280,7 +284,7 @@ mod tests {
         }
 
         #[test]
-        fn any_encoded_code_is_read_unchanged(code in ".{1,200}") {
+        fn any_encoded_code_is_read_unchanged(code in "\\PC{1,200}") {
             let target = format!("/callback?{}", url::form(&[("code", &code), ("state", STATE)]));
             prop_assert!(matches!(read(&target, PATH, STATE, None), Callback::Answer(Answer::Code(read)) if read.expose() == code));
         }

@@ -53,10 +53,11 @@ pub fn ask<'a>(
     let by_hand = ByHand {
         last_page: format!("{redirect_uri}?…"),
         listens_on: listener.as_ref().map(|listener| (plan.redirect.host(), listener.port())),
-        other_ways: if provider.device_url.is_some() {
-            "browser, paste or device"
-        } else {
-            "browser or paste"
+        other_ways: match (plan.reach.opens_browser, provider.device_url.is_some()) {
+            (true, true) => "paste or device",
+            (true, false) => "paste",
+            (false, true) => "browser or device",
+            (false, false) => "browser",
         },
     };
     let mut person = Person::send_to(&url, &host.env, &plan.reach, by_hand);

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::cluster_id;
 use crate::error::{Error, Result};
+use crate::fresh::behind;
 use crate::host::{self, Host};
 use crate::oauth::url;
 use crate::oci::region;
@@ -28,6 +29,7 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     let mut engine = Engine::new(host, &settings, Want { person, ..Want::VALID }, None);
     let region = region(&engine, &invocation.flags, &cluster_id)?;
     let session = engine.ensure()?;
+    behind::leave_if_due(host, &invocation.flags, &settings, &engine, &session);
 
     let now = host::now();
     let server = format!("containerengine.{region}.oraclecloud.com");

@@ -1,0 +1,192 @@
+//! Checks of what is configured for woci: the profile, the manager config, its values and secrets.
+
+use super::look::Look;
+use super::{Finding, word};
+use crate::config::{ManagerFile, SecretSource, SetBy};
+use crate::error::Error;
+use crate::files::exposed;
+
+/// As [`crate::config::Settings::secret_sources`] calls it.
+const PASSPHRASE: &str = "refresh_token_passphrase";
+
+pub fn profile(look: &Look<'_>) -> Vec<Finding> {
+    let profile = match &look.profile {
+        Ok(profile) => profile,
+        // The check of the file says it.
+        Err(Error::ManagerConfig { .. }) => return Vec::new(),
+        Err(e) => return vec![Finding::error(e, &look.given)],
+    };
+    if let Some(known) = others(look) {
+        let e = Error::UnknownProfile { profile: profile.to_string(), known };
+        return vec![Finding::error(&e, &look.given)];
+    }
+    let by = if look.flags.has("--profile") {
+        "named by --profile"
+    } else if look.host.env.get("OCI_CLI_PROFILE").is_some() {
+        "named by OCI_CLI_PROFILE"
+    } else {
+        "no option or variable names one"
+    };
+    vec![Finding::good(format!("profile {profile} ({by})"))]
+}
+
+/// The profiles that there are, if this one is nowhere.
+fn others(look: &Look<'_>) -> Option<Vec<String>> {
+    let (settings, profile) = (look.settings()?, look.profile.as_ref().ok()?);
+    let is_somewhere = look.oci_config.has_section(profile.as_str()) || settings.session_folder.exists();
+    settings.other_profiles.clone().filter(|_| !is_somewhere)
+}
+
+pub fn file(look: &Look<'_>) -> Vec<Finding> {
+    let config = match &look.config {
+        Ok(config) => config,
+        Err(e) => return vec![Finding::error(e, &look.given)],
+    };
+    vec![match config.manager() {
+        ManagerFile::Absent(places) => {
+            let places: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
+            Finding::good(format!("no manager config at {}", places.join(" or ")))
+        }
+        ManagerFile::Unreadable { path, why } => {
+            Finding::error(&Error::ManagerConfig { path: path.clone(), why: why.clone() }, &look.given)
+        }
+        ManagerFile::Read(manager) => {
+            let by = if look.flags.has("--manager-config") {
+                "named by --manager-config"
+            } else if look.host.env.get("WOCI_MANAGER_CONFIG").is_some() {
+                "named by WOCI_MANAGER_CONFIG"
+            } else if manager.path.parent() == look.oci_config.path.parent() {
+                "beside the OCI config"
+            } else {
+                "in ~/.oci; none is beside the OCI config"
+            };
+            Finding::good(format!("manager config {} ({by})", manager.path.display()))
+        }
+    }]
+}
+
+pub fn settings(look: &Look<'_>) -> Vec<Finding> {
+    // The checks above say why.
+    if look.config.is_err() || look.profile.is_err() {
+        return Vec::new();
+    }
+    let settings = match &look.settings {
+        Ok(settings) => settings,
+        Err(e) => return vec![Finding::error(e, &look.given)],
+    };
+    // The check of the file says that it cannot be read.
+    let warnings = settings.warnings.iter().filter(|warning| !warning.starts_with("cannot read the manager"));
+    let mut found: Vec<Finding> = warnings.map(|warning| doubtful(warning)).collect();
+    if found.is_empty() {
+        let from =
+            settings.session_from.map_or(String::new(), |from| format!(" (session_from: {})", from.word()));
+        found.push(Finding::good(format!("the settings are well formed{from}")));
+    }
+    found
+}
+
+/// A warning of the settings, whose advice is its last part.
+fn doubtful(warning: &str) -> Finding {
+    if let Some((what, advice)) = warning.rsplit_once(": set ") {
+        return Finding::doubtful(what, format!("set {advice}"));
+    }
+    match warning.rsplit_once("; ") {
+        Some((what, advice)) => match advice.strip_prefix("did you mean ") {
+            Some(meant) => Finding::doubtful(what, format!("write {}", meant.trim_end_matches('?'))),
+            None => Finding::doubtful(what, advice),
+        },
+        None if warning.starts_with("woci does not know") => {
+            Finding::doubtful(warning, "remove the line, or see `woci help options` for the keys")
+        }
+        None if warning.starts_with("the scope") => Finding::doubtful(warning, "add offline_access to scope"),
+        None => Finding::doubtful(warning, "correct or remove that setting"),
+    }
+}
+
+/// What a renewal or a sign-in needs.
+pub fn required(look: &Look<'_>) -> Vec<Finding> {
+    let Some(settings) = look.settings() else { return Vec::new() };
+    let is_console = look.stored().is_some_and(|(_, contents, engine)| engine.is_of_console(contents));
+    let region = look.region();
+    match settings.lack(region.as_deref(), is_console) {
+        None => vec![Finding::good("all required values are set")],
+        // The check of the file says that it cannot be read.
+        Some(Error::ManagerConfig { .. }) => Vec::new(),
+        // The check of the profile says it.
+        Some(_) if others(look).is_some() => Vec::new(),
+        // The region may be known from the sign-in.
+        Some(e) if settings.session_from.is_none() && is_console => vec![Finding::doubt(&e, &look.given)],
+        Some(_) if settings.session_from.is_none() => vec![Finding::doubtful(
+            "nothing is configured, and nobody has signed in",
+            format!(
+                "run {} to sign in at Oracle's own page with your region, or {} to set up a provider",
+                look.command("session authenticate --region REGION"),
+                look.command("config init")
+            ),
+        )],
+        Some(e) => vec![Finding::error(&e, &look.given)],
+    }
+}
+
+pub fn secrets(look: &Look<'_>) -> Vec<Finding> {
+    let Some(settings) = look.settings() else { return Vec::new() };
+    let env = &look.host.env;
+    let (mut good, mut in_file, mut found) = (Vec::new(), Vec::new(), Vec::new());
+    for (key, source) in settings.secret_sources() {
+        let is_in_file = matches!(settings.set_by(key), SetBy::Section | SetBy::Common);
+        // A command is not run.
+        let checked = match source {
+            SecretSource::Value(_) if is_in_file => {
+                in_file.push(key);
+                continue;
+            }
+            SecretSource::Value(_) => Ok("an option"),
+            SecretSource::Variable { setting, .. } | SecretSource::File { setting, .. } => {
+                source.resolve(env).map(|_| *setting)
+            }
+            SecretSource::Command(command) => command.check_program(env).map(|()| command.setting),
+        };
+        match checked {
+            Ok(place) => good.push(format!("{key} from {place}")),
+            // A person is asked where there is a terminal.
+            Err(e) if key == PASSPHRASE && settings.passphrase.prompt => {
+                found.push(Finding::doubt(&e, &look.given));
+            }
+            Err(e) => found.push(Finding::error(&e, &look.given)),
+        }
+    }
+    if let Some(keyring) = &settings.keyring {
+        for command in [&keyring.get, &keyring.put] {
+            match command.check_program(env) {
+                Ok(()) => good.push(format!("the refresh token by {}", command.setting)),
+                Err(e) => found.push(Finding::error(&e, &look.given)),
+            }
+        }
+    }
+    if let (Ok(ManagerFile::Read(manager)), [_, ..]) =
+        (look.config.as_ref().map(|config| config.manager()), &*in_file)
+    {
+        let (path, keys) = (manager.path.display(), in_file.join(" and "));
+        match exposed::mode_if_readable(&manager.path) {
+            None => good.push(format!("{keys} from the manager config")),
+            Some(mode) => found.push(Finding::wrong(
+                format!("other users can read {path} (mode {mode:04o}), which holds {keys}"),
+                format!("run `chmod go-rwx {}`", word(&manager.path)),
+            )),
+        }
+    }
+    if !good.is_empty() {
+        found.push(Finding::good(format!("secrets: {}", good.join(", "))));
+    }
+    found
+}
+
+/// The token of a job, which a workload's session is made of.
+pub fn workload_token(look: &Look<'_>) -> Vec<Finding> {
+    let Some((settings, _, engine)) = look.stored().filter(|_| look.is_workload()) else { return Vec::new() };
+    let Some((source, _)) = settings.subject_token() else { return Vec::new() };
+    vec![match engine.check_workload_token(look.now) {
+        Ok(()) => Finding::good(format!("the workload's token comes from {}", source.name())),
+        Err(e) => Finding::error(&e, &look.given),
+    }]
+}
