@@ -232,6 +232,8 @@ class Bench:
             assert code in case.codes, f"exit {code}: {err}"
         if code == 0:
             self.check_output(case, out)
+        if case.name == "logout":
+            self.check_config(home, before)
         whole(home, before)
         self.check_manager(case, home, before)
         if case.name == "logout":
@@ -262,6 +264,15 @@ class Bench:
             home.woci("--sign-in", "never", "session", "refresh", timeout=PATIENCE).expect(0)
             home.clean()
         return lost
+
+    def check_config(self, home, before):
+        """A logout takes all of woci's keys out of the section, or none; the rest stays. `whole` then sees the old file."""
+        path = home.oci / "config"
+        old, now = before[path].decode(), path.read_text()
+        if now != old:
+            ours = re.compile(r"(?m)^(key_file|security_token_file|fingerprint|tenancy) *=.*\n")
+            same(now, ours.sub("", old), "the config after a logout")
+            before[path] = now.encode()
 
     def check_manager(self, case, home, before):
         """Only `config set` changes woci_manager.ini: by a whole line."""
