@@ -988,6 +988,10 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&
 
 /// How much a name differs from a known one; none where it is not close.
 pub fn difference(name: &str, known: &str) -> Option<usize> {
+    // A name of another length takes as many changes at least. Without this, a long text would be compared with each name.
+    if name.chars().count().abs_diff(known.chars().count()) * 3 > known.len() {
+        return None;
+    }
     let distance = distance(name, known);
     (distance * 3 <= known.len()).then_some(distance)
 }

@@ -209,10 +209,12 @@ class Week:
         self.thread(self.reads)
         self.thread(self.watches)
         # The last obstacle leaves a minute to become fresh in, and the end needs some time too.
-        until = self.part.began + self.part.seconds - FRESH_WITHIN - 20
+        until, bag = self.part.began + self.part.seconds - FRESH_WITHIN - 20, []
         while time.monotonic() < until:
-            for _ in range(self.dice.randrange(1, 5)):
-                name = self.dice.choice(OBSTACLES)
+            for _ in range(self.dice.randrange(2, 6)):
+                # Each of them in its turn, in an order of the dice.
+                bag = bag or self.dice.sample(OBSTACLES, len(OBSTACLES))
+                name = bag.pop()
                 with self.part.holds(f"obstacle {name}"):
                     getattr(self, name)()
                     self.counts[name] += 1
