@@ -232,6 +232,18 @@ fn device_codes_for_all_profiles_leave_a_console_session_its_browser() {
     world.woci(&["session", "authenticate"]).run().fails(2).says("sign_in_with for a console session");
 }
 
+/// A port of any number in [COMMON] is for the providers. Another program may have Oracle's port while this test runs.
+#[test]
+fn any_port_for_all_profiles_leaves_a_console_session_oracles_port() {
+    let world = World::console();
+    let common = [("redirect_port".to_owned(), "0".to_owned())];
+    let own: Vec<_> =
+        world.console_settings().into_iter().filter(|(key, _)| key != "redirect_port").collect();
+    world.manager(&[("COMMON", &common), ("DEFAULT", &own)]);
+    let _taken = std::net::TcpListener::bind("127.0.0.1:8181");
+    world.woci(&["session", "authenticate"]).run().fails(1).says("cannot listen on 127.0.0.1:8181");
+}
+
 // The choice.
 
 /// On a jump host, a person who has read nothing is told the two ways that work there.

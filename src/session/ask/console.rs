@@ -14,6 +14,9 @@ use crate::signin::{Reply, console};
 use crate::store::Locked;
 use crate::store::record::ConsoleRecord;
 
+/// The port of the redirect URI that Oracle has registered for its sign-in.
+const PORT: u16 = 8181;
+
 pub fn sign_in<'a>(
     engine: &mut Engine<'a>,
     locked: &Locked,
@@ -27,6 +30,13 @@ pub fn sign_in<'a>(
     // Oracle's sign-in answers to port 8181 alone, which is the default. Another one is Oracle's to refuse, but 0,
     // which stands for any free port, cannot be meant.
     let port = match settings.redirect.ports[0] {
+        // What all profiles have in common is meant for those of a provider.
+        0 if settings.set_by("redirect_port") == SetBy::Common => {
+            log::debug(format_args!(
+                "redirect_port = 0 in [COMMON] is not used: Oracle's own sign-in answers to {PORT} alone"
+            ));
+            PORT
+        }
         0 => {
             return Err(unfit(
                 "redirect_port",
