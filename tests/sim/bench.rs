@@ -29,6 +29,8 @@ const HELPER_TIMES: f64 = 0.7;
 const HELPER_PEAK: u64 = 1_500_000;
 const GLIBC_TIMES: f64 = 1.6;
 const KUBE_TIMES: f64 = 2.0;
+/// Of the helper's time.
+const STATUS_TIMES: f64 = 2.0;
 const KUBE_FASTER_THAN_OCI: f64 = 300.0;
 const PASSTHROUGH: Duration = Duration::from_micros(500);
 /// For a run that leaves a process which renews the session, beside one that does not.
@@ -119,10 +121,11 @@ impl Bench {
         let mut woci = Program::new(self.woci(&[]));
         let mut env = Program::new(self.woci(&["env"]));
         let mut kube = Program::new(self.woci(&["kube-credential", "--cluster-id", CLUSTER]));
+        let mut status = Program::new(self.woci(&["status"]));
         let mut through = Program::new(self.woci(&["os", "ns", "get"]));
         let mut glibc =
             glibc.map(|built| Program::new(self.command(install(built, &self.home, "woci-for-glibc"))));
-        let mut programs = vec![&mut base, &mut woci, &mut env, &mut kube, &mut through];
+        let mut programs = vec![&mut base, &mut woci, &mut env, &mut kube, &mut status, &mut through];
         programs.extend(&mut glibc);
         take_turns(&mut programs, TURNS);
 
@@ -136,6 +139,9 @@ impl Bench {
         let times = kube.times(unit);
         let bar = Bar::new("2", times <= KUBE_TIMES);
         row("`woci kube-credential`", Some(times), kube.wall(), Some(kube.peak()), Some(bar));
+        let times = status.times(unit);
+        let bar = Bar::new("2 x `woci`", times <= STATUS_TIMES * woci.times(unit));
+        row("`woci status`", Some(times), status.wall(), Some(status.peak()), Some(bar));
         let added = through.wall().saturating_sub(unit);
         let bar = Bar::new("0.5 ms", added <= PASSTHROUGH);
         row("`woci os ns get`, before oci starts", None, added, Some(through.peak()), Some(bar));
