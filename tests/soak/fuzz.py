@@ -213,14 +213,20 @@ def pairs(text):
     for piece in text.split("&"):
         if piece:
             name, _, value = piece.partition("=")
-            for part in (name, value):
-                if re.search(r"%(?![0-9A-Fa-f]{2})", part):
-                    return None
-            try:
-                found.append([urllib.parse.unquote_plus(part, errors="strict") for part in (name, value)])
-            except UnicodeDecodeError:
+            found.append([decoded(part) for part in (name, value)])
+            if None in found[-1]:
                 return None
     return found
+
+
+def decoded(text):
+    """None if a percent sign begins no escape, or the bytes are not UTF-8."""
+    if re.search(r"%(?![0-9A-Fa-f]{2})", text):
+        return None
+    try:
+        return urllib.parse.unquote_plus(text, errors="strict")
+    except UnicodeDecodeError:
+        return None
 
 
 AUTHORITY = re.compile(r"(\[[^/?#@\]]+\]|[A-Za-z0-9._-]+)(?::(\d+))?")
@@ -248,6 +254,10 @@ def may_get_a_token(text):
             ipaddress.IPv6Address(name[1:-1])
         except ValueError:
             return False
+    elif not all(0 < len(label) < 64 for label in name.removesuffix(".").split(".")):
+        return False
+    if decoded(text) is None:
+        return False
     return scheme == "https" or scheme == "http" and is_loopback(name)
 
 
