@@ -76,7 +76,8 @@ fn namespace() -> Option<String> {
 
 /// The time since the machine's start, in the kernel's ticks: the 22nd field, the 20th after the program's name.
 fn started_by_proc(pid: u32) -> Option<String> {
-    let stat = File::open(format!("/proc/{pid}/stat")).and_then(io::read_to_string).ok()?;
+    // That of its main thread, which is as old: qemu shows a program other times for the process that it emulates.
+    let stat = File::open(format!("/proc/{pid}/task/{pid}/stat")).and_then(io::read_to_string).ok()?;
     let (_, fields) = stat.rsplit_once(") ")?;
     fields.split(' ').nth(19).map(str::to_owned)
 }
