@@ -20,7 +20,7 @@ use super::keeper::{Keeper, Report};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::host::{self, Env};
+use crate::host::{self, Env, Host};
 use crate::log;
 use crate::options::{self, DAEMON_PROCESS, Flags, Kind};
 use crate::secret::Secret;
@@ -382,15 +382,9 @@ pub(super) fn secrets(env: &Env, flags: &Flags, settings: &Settings, passphrase:
     )
 }
 
-/// What the other process gets on stdin, beside the secret options.
-pub struct Secrets {
-    pub passphrase: Option<Secret>,
-    /// The variables that hold secrets, with their values.
-    pub variables: Vec<(String, String)>,
-}
-
-/// In the other process: reads the JSON from stdin, and adds the secret options to `flags`.
-pub fn take_secrets(flags: &mut Flags) -> Secrets {
+/// In the other process: reads the JSON from stdin, and adds the secret options to `flags`. Returns the host with the
+/// variables that hold secrets, and the passphrase.
+pub fn take_secrets(host: &Host, flags: &mut Flags) -> (Host, Option<Secret>) {
     const LARGEST: u64 = 1 << 20;
     let mut text = String::new();
     let _ = std::io::stdin().take(LARGEST).read_to_string(&mut text);
@@ -402,12 +396,9 @@ pub fn take_secrets(flags: &mut Flags) -> Secrets {
         }
     }
     let variables = secrets["variables"].as_object().into_iter().flatten();
-    Secrets {
-        passphrase: secrets["passphrase"].as_str().map(|passphrase| Secret::new(passphrase.to_owned())),
-        variables: variables
-            .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
-            .collect(),
-    }
+    let variables = variables.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
+    let passphrase = secrets["passphrase"].as_str().map(|passphrase| Secret::new(passphrase.to_owned()));
+    (host.with_variables(variables.collect()), passphrase)
 }
 
 #[cfg(test)]

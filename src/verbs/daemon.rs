@@ -8,7 +8,7 @@ use super::{CREDENTIAL, Invocation, settings};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::fresh::daemon::{self, Daemon, Secrets, Status};
+use crate::fresh::daemon::{self, Daemon, Status};
 use crate::fresh::keeper::Keeper;
 use crate::host::Host;
 use crate::options::Flags;
@@ -77,8 +77,7 @@ fn needs_person(e: Error) -> Error {
 pub fn process(host: &Host, invocation: Invocation) -> Result<Output> {
     sys::forbid_core_dumps();
     let mut flags = invocation.flags;
-    let Secrets { passphrase, variables } = daemon::take_secrets(&mut flags);
-    let host = host.with_variables(variables);
+    let (host, passphrase) = daemon::take_secrets(host, &mut flags);
     let settings = settings(&host, &flags)?;
     let keeper = Keeper::new(&host, &flags, passphrase);
     let daemon = Daemon::of(&settings);

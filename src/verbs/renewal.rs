@@ -4,7 +4,7 @@ use super::{Invocation, settings};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::fresh::behind;
-use crate::fresh::daemon::{self, Secrets};
+use crate::fresh::daemon;
 use crate::host::Host;
 use crate::output::Output;
 use crate::sys;
@@ -12,8 +12,7 @@ use crate::sys;
 pub fn process(host: &Host, invocation: Invocation) -> Result<Output> {
     sys::forbid_core_dumps();
     let mut flags = invocation.flags;
-    let Secrets { passphrase, variables } = daemon::take_secrets(&mut flags);
-    let host = host.with_variables(variables);
+    let (host, passphrase) = daemon::take_secrets(host, &mut flags);
     // Relative paths are those of the working folder in which woci was run. The settings hold none any more.
     let settings = settings(&host, &flags)?;
     sys::let_go().map_err(|e| Error::Unattended { why: files::io_reason(&e) })?;

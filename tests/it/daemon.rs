@@ -444,11 +444,11 @@ fn a_daemon_lives_in_the_root_folder_with_a_private_umask() {
     let world = World::signed_in();
     let daemon = Daemon::of(&world);
     world.session().due_in(2);
-    fs::create_dir(world.path("work")).expect("a new folder");
+    fs::create_dir(world.path("started-in")).expect("a new folder");
     let manager = world.read(".oci/woci_manager.ini");
-    world.write("work/manager.ini", manager);
-    let words = ["--daemon", "--manager-config", "manager.ini", "--config-file=../work/config"];
-    world.woci(&words).directory(&world.path("work")).run().ok().document(true);
+    world.write("started-in/manager.ini", manager);
+    let words = ["--daemon", "--manager-config", "manager.ini", "--config-file=../started-in/config"];
+    world.woci(&words).directory(&world.path("started-in")).run().ok().document(true);
     let pid = daemon.pid().expect("it runs");
     if may_look_into(pid) {
         assert_eq!(fs::read_link(format!("/proc/{pid}/cwd")).expect("root may look"), Path::new("/"));
@@ -457,7 +457,7 @@ fn a_daemon_lives_in_the_root_folder_with_a_private_umask() {
     assert!(about.contains("Umask:\t0077"), "{about}");
     // The paths that it was given mean the same.
     eventually("a refresh", || daemon.status(&world)["last_refresh"].is_string());
-    assert!(world.read("work/config").contains("security_token_file"));
+    assert!(world.read("started-in/config").contains("security_token_file"));
     world.woci(&["--stop-daemon"]).run().ok();
 }
 

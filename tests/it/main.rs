@@ -45,8 +45,7 @@ mod tables; // what help lists, woci does: no option, verb or schema is left hal
 mod ways; // pasting, device codes, and which way to the person is chosen where
 mod workload; // sessions made of a job's own token: each recipe of `woci help workloads`, the claims, RPSTs, renewals
 
-// Its program, and what only that uses, is a part of it that no test calls.
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the simulator's own program, its demo and its bench are called by no test")]
 #[path = "../sim/main.rs"]
 mod sim;
 mod world;

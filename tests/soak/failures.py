@@ -93,8 +93,8 @@ def soak(part):
                     counts["lost"] += lost
         tried = sum(counts[case.name] for case in cases)
         part.figure("failures: " + ", ".join(f"{case.name} {counts[case.name]}" for case in cases))
-        if bench.library_panics:
-            part.figure(f"known: tiny_http panicked in {bench.library_panics} sign-ins, since it was refused a thread or a descriptor")
+        if bench.tiny_http_panics:
+            part.figure(f"known: tiny_http panicked in {bench.tiny_http_panics} sign-ins, since it was refused a thread or a descriptor")
         part.figure(f"{tried} failures of {total}; the refresh token was lost in {counts['lost']}, all in the documented window")
     finally:
         bench.end()
@@ -108,7 +108,7 @@ class Bench:
     """A home for each source of sessions, and the simulator."""
 
     def __init__(self):
-        self.sim, self.library_panics = Sim(), 0
+        self.sim, self.tiny_http_panics = Sim(), 0
         self.homes = {"provider": self.sim.home(), "console": self.sim.console_home(), "workload": self.workload()}
         for home in self.homes.values():
             # A program that oci's name stands for, and one for kubectl: neither is woci's, and no failure is theirs.
@@ -216,7 +216,7 @@ class Bench:
         # Known: tiny_http panics if it cannot duplicate a descriptor, and if it gets no thread although woci has just
         # tried whether there are enough. Both are counted, and shown.
         panics = re.findall(r"panicked at (?:\S+/tiny_http-|\S+/library/std/src/thread/functions.rs)", err)
-        self.library_panics += len(panics)
+        self.tiny_http_panics += len(panics)
         if panics and name in ("fcntl", "clone", "clone3") and "session authenticate" in case.name:
             return False
         if code is None:
