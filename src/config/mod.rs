@@ -16,7 +16,7 @@ mod values;
 
 pub use change::{Edit, change};
 pub use effective::{Effective, MASK, shown};
-pub use find::{Config, ManagerFile};
+pub use find::{Config, ManagerFile, named_by};
 pub use needs::{ConsoleNeeds, Needs, ProviderNeeds, RevocationNeeds, WorkloadNeeds};
 pub use profile::{COMMON, DEFAULT, ProfileName};
 pub use secret::{KeyringSource, MOST_PROGRAM_RUNS, PassphraseSource, SecretSource};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::preset::{Preset, Trust, token_exchange_url};
 use super::questions::Questions;
 use super::set::check_text;
-use crate::config::{Config, DEFAULT, Edit, Effective, ProfileName, SetBy, change, check_value};
+use crate::config::{Config, DEFAULT, Edit, Effective, ProfileName, SetBy, change, check_value, named_by};
 use crate::error::{ConfigFault, Error, Result};
 use crate::host::Host;
 use crate::oauth::discovery::{self, Document, Issuer};
@@ -96,7 +96,7 @@ impl<'a> Setup<'a> {
     }
 
     pub fn is_profile_named(&self) -> bool {
-        self.flags.has("--profile") || self.host.env.get("OCI_CLI_PROFILE").is_some()
+        named_by(self.host, self.flags, "--profile").is_some()
     }
 
     /// Why a profile cannot be set up.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::look::Look;
 use super::{Finding, word};
-use crate::config::ManagerFile;
+use crate::config::Config;
 use crate::files::{self, exposed};
 use crate::sys;
 
@@ -41,9 +41,7 @@ pub fn folders(look: &Look<'_>) -> Vec<Finding> {
     let dir = look.dir();
     let mut paths = vec![look.oci_config.path.clone(), home.join(".oci")];
     paths.extend(dir.iter().map(|dir| dir.path.clone()));
-    if let Ok(ManagerFile::Read(manager)) = look.config.as_ref().map(|config| config.manager()) {
-        paths.push(manager.path.clone());
-    }
+    paths.extend(look.config.as_ref().ok().and_then(Config::manager_path));
     let mut found: Vec<Finding> = paths
         .iter()
         .filter_map(|path| not_of_its_kind(path, dir.as_ref().map(|dir| &*dir.path), home))
