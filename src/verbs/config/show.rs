@@ -193,8 +193,7 @@ fn text(head: &Head, rows: &[Row], manager: Option<&str>, checked: &check::Check
     let faint =
         |row: &Row| vec![row.one.key.into(), Span::new(row.one.row.default.unwrap_or_default(), Tone::Faint)];
     let text = text.table(&["DEFAULT", "VALUE"], defaults.map(faint).collect());
-    let wrong = checked.findings.iter().filter(|finding| finding.is_wrong).count();
-    match (wrong, checked.findings.len() - wrong) {
+    match checked.counts() {
         (0, 0) => text,
         (wrong, doubtful) => text.paragraph(format!(
             "Next: {} explains what is wrong ({wrong} wrong, {doubtful} doubtful).",
