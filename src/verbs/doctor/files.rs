@@ -8,23 +8,8 @@ use super::look::Look;
 use super::{Finding, word};
 use crate::config::Config;
 use crate::files::{self, exposed};
+use crate::store;
 use crate::sys;
-
-/// The files of a session folder that hold a secret.
-const SECRET: [&str; 4] = ["token", "private_key.pem", "refresh_token", "oci_api_key.pem"];
-/// The others that woci or oci writes there.
-const OTHER: [&str; 8] = [
-    "session.json",
-    "session.lock",
-    "discovery.json",
-    "woci_refresh.pid",
-    "woci_refresh.log",
-    "woci_refresh.lock",
-    "oci_api_key_public.pem",
-    "oci_api_key.pub",
-];
-/// They are written in place, and refused if they have a second name.
-const IN_PLACE: [&str; 3] = ["session.lock", "woci_refresh.log", "woci_refresh.lock"];
 
 /// The folders that decide where tokens go, and both configs.
 pub fn folders(look: &Look<'_>) -> Vec<Finding> {
@@ -128,7 +113,7 @@ pub fn session(look: &Look<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut strays = Vec::new();
     for name in &names {
-        if SECRET.contains(&&**name) || OTHER.contains(&&**name) {
+        if store::is_of_session(name) {
             found.extend(file(&dir.path.join(name), name, &owners, is_open));
         } else {
             strays.push(name.as_str());
@@ -146,7 +131,7 @@ fn file(path: &Path, name: &str, owners: &[Option<u32>], folder_is_open: bool) -
     let about = fs::symlink_metadata(path).ok()?;
     let shown = path.display();
     let mode = about.permissions().mode() & 0o7777;
-    let is_in_place = IN_PLACE.contains(&name);
+    let is_in_place = store::is_in_place(name);
     if about.is_symlink() {
         let what = format!("{shown} is a symbolic link");
         return Some(match is_in_place {
@@ -183,7 +168,7 @@ fn file(path: &Path, name: &str, owners: &[Option<u32>], folder_is_open: bool) -
         let what = format!("other users can write {shown} (mode {mode:04o})");
         return Some(Finding::wrong(what, format!("run `chmod 600 {}`", word(path))));
     }
-    if others & 0o044 != 0 && SECRET.contains(&name) {
+    if others & 0o044 != 0 && store::is_secret(name) {
         let what = format!("other users can read {shown} (mode {mode:04o})");
         let remedy = format!("run `chmod 600 {}`", word(path));
         return Some(match folder_is_open {
