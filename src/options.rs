@@ -980,6 +980,11 @@ pub fn find_key(key: &str) -> Option<&'static Opt> {
     OPTIONS.iter().find(|opt| opt.key == Some(key))
 }
 
+/// A manager-config key as messages name it, after its option.
+pub fn option_and_key(key: &str) -> Option<String> {
+    find_key(key).map(|row| format!("{} ({key})", row.name))
+}
+
 /// The known name that differs least from this one, if one is close.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let near = known.filter_map(|known| Some((difference(name, known)?, known)));

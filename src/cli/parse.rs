@@ -24,7 +24,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation> {
     let mut line = Line::default();
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
-        if line.names_program() {
+        if names_program(&line.words) {
             line.words.extend(std::iter::once(arg).chain(args.by_ref()));
         } else if arg == "--" {
             line.take_after_dashes(args.by_ref().collect());
@@ -53,17 +53,6 @@ struct Line {
 }
 
 impl Line {
-    /// The verb that runs a program, if that was asked for.
-    fn runner(&self) -> Option<&'static Verb> {
-        verbs::of_words(&self.words).filter(|verb| verb.runs_program)
-    }
-
-    /// Whether the program is named that the verb runs. What follows is the program's: as with `env` and `sudo`, woci
-    /// reads nothing of it.
-    fn names_program(&self) -> bool {
-        self.runner().is_some_and(|verb| self.words.len() > verb.name.split(' ').count())
-    }
-
     fn take(&mut self, arg: OsString, rest: &mut impl Iterator<Item = OsString>) -> Result<()> {
         let is_wocis = is_wocis(&self.words);
         if is_wocis && let Some(asked) = help_or_version(&arg) {
@@ -72,7 +61,7 @@ impl Line {
         }
         let (name, inline) = split(&arg);
         let Some(row) = option(&self.words, name) else {
-            if let Some(verb) = self.runner()
+            if let Some(verb) = runner(&self.words)
                 && arg.as_bytes().starts_with(b"-")
                 && arg.len() > 1
             {
@@ -107,7 +96,7 @@ impl Line {
     /// All arguments after `--` go to oci, or are the program that a verb runs. Of those for oci, woci also reads the options
     /// that both have (such as `--profile`), because oci obeys them and the session must match.
     fn take_after_dashes(&mut self, args: Vec<OsString>) {
-        if self.runner().is_some() {
+        if runner(&self.words).is_some() {
             self.words.extend(args);
             return;
         }
@@ -319,6 +308,17 @@ fn near_option(option: &str) -> Option<String> {
     };
     let (_, name, verb) = asked.into_iter().chain(rows).filter_map(near).min()?;
     Some(verb.map_or_else(|| name.to_owned(), |verb| format!("{verb} {name}")))
+}
+
+/// The verb that runs a program, if that was asked for.
+fn runner(words: &[OsString]) -> Option<&'static Verb> {
+    verbs::of_words(words).filter(|verb| verb.runs_program)
+}
+
+/// Whether the program is named that the verb runs. What follows is the program's: as with `env` and `sudo`, woci
+/// reads nothing of it.
+pub(super) fn names_program(words: &[OsString]) -> bool {
+    runner(words).is_some_and(|verb| words.len() > verb.name.split(' ').count())
 }
 
 /// Whether the command is woci's after these words: there are none yet, or they are a verb.

@@ -110,11 +110,8 @@ impl Config {
         host: &Host,
         flags: &Flags,
     ) -> Result<Vec<Effective>> {
-        let sections = match &self.manager {
-            // No section has an empty name.
-            ManagerFile::Read(manager) => manager.sections_of(profile.map_or("", ProfileName::as_str)),
-            ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => Sections::default(),
-        };
+        // No section has an empty name.
+        let sections = self.sections_of(profile.map_or("", ProfileName::as_str));
         let nobody = ProfileName::new(DEFAULT)?;
         let values = Values::new(flags, host, &sections, profile.unwrap_or(&nobody), self.manager_path());
         let rows = options::OPTIONS.iter().filter_map(|row| Some((row, row.key?)));
@@ -123,18 +120,12 @@ impl Config {
 
     /// What is odd in the manager config for a profile, whether or not its values can be used.
     pub fn doubts(&self, profile: &ProfileName) -> Vec<String> {
-        match &self.manager {
-            ManagerFile::Read(manager) => manager.sections_of(profile.as_str()).warnings,
-            ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => Vec::new(),
-        }
+        self.sections_of(profile.as_str()).warnings
     }
 
     /// Whether the manager config has a section of this name.
     pub fn has_section(&self, name: &str) -> bool {
-        match &self.manager {
-            ManagerFile::Read(manager) => manager.sections.iter().any(|section| section == name),
-            ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => false,
-        }
+        self.names().iter().any(|section| section == name)
     }
 
     /// Where the manager config is, or is made.
@@ -154,10 +145,7 @@ impl Config {
     /// The names of all profiles: those that `~/.oci/config` or woci_manager.ini has a section of, in their order, then
     /// those that have a session alone. A name that is no valid one is no profile.
     pub fn profiles(&self, host: &Host, flags: &Flags) -> Result<Vec<ProfileName>> {
-        let (mut names, common) = match &self.manager {
-            ManagerFile::Read(manager) => (manager.sections.clone(), manager.sections_of(COMMON)),
-            ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => (Vec::new(), Sections::default()),
-        };
+        let (mut names, common) = (self.names().to_vec(), self.sections_of(COMMON));
         let nobody = ProfileName::new(DEFAULT)?;
         let values = Values::new(flags, host, &common, &nobody, self.manager_path());
         let OciPlaces { oci_config, sessions, .. } = self.oci_places(host, &values)?;
@@ -182,26 +170,22 @@ impl Config {
     /// The settings of one profile.
     pub fn settings_of(&self, profile: ProfileName, host: &Host, flags: &Flags) -> Result<Settings> {
         let mut warnings = Vec::new();
-        let (sections, manager) = match &self.manager {
-            ManagerFile::Absent(looked_for) => (Sections::default(), ManagerState::None(looked_for.clone())),
-            ManagerFile::Read(manager) => {
-                (manager.sections_of(profile.as_str()), ManagerState::Read(manager.path.clone()))
-            }
+        let manager = match &self.manager {
+            ManagerFile::Absent(looked_for) => ManagerState::None(looked_for.clone()),
+            ManagerFile::Read(manager) => ManagerState::Read(manager.path.clone()),
             ManagerFile::Unreadable { path, why } => {
                 warnings.push(format!(
                     "cannot read the manager config {}: {why}; woci continues without it",
                     path.display()
                 ));
-                (Sections::default(), ManagerState::Unreadable(path.clone(), why.clone()))
+                ManagerState::Unreadable(path.clone(), why.clone())
             }
         };
+        let sections = self.sections_of(profile.as_str());
         warnings.extend(sections.warnings.iter().cloned());
         let values = Values::new(flags, host, &sections, &profile, self.manager_path());
         let OciPlaces { oci_config, oci_config_from_manager, sessions } = self.oci_places(host, &values)?;
-        let other_profiles = match &self.manager {
-            ManagerFile::Read(manager) => profile.others_of(&manager.sections),
-            ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => None,
-        };
+        let other_profiles = self.as_read().and_then(|manager| profile.others_of(&manager.sections));
         let home = host.home()?;
         let places = Places { home, sessions, oci_config, oci_config_from_manager, manager, other_profiles };
         Settings::new(&values, places, warnings)
@@ -209,10 +193,7 @@ impl Config {
 
     /// Where the session of a profile is or would be, also if another of its settings is malformed.
     pub fn session_folder(&self, profile: &ProfileName, host: &Host, flags: &Flags) -> Result<PathBuf> {
-        let sections = match &self.manager {
-            ManagerFile::Read(manager) => manager.sections_of(profile.as_str()),
-            ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => Sections::default(),
-        };
+        let sections = self.sections_of(profile.as_str());
         let values = Values::new(flags, host, &sections, profile, self.manager_path());
         Ok(self.oci_places(host, &values)?.sessions.join(profile.as_str()))
     }
@@ -247,11 +228,33 @@ impl Config {
     }
 
     pub fn manager_path(&self) -> Option<PathBuf> {
+        self.as_read().map(|manager| manager.path.clone())
+    }
+
+    /// The manager config, if it was read.
+    fn as_read(&self) -> Option<&Manager> {
         match &self.manager {
-            ManagerFile::Read(manager) => Some(manager.path.clone()),
+            ManagerFile::Read(manager) => Some(manager),
             ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => None,
         }
     }
+
+    /// The names of the sections of the manager config.
+    fn names(&self) -> &[String] {
+        self.as_read().map_or(&[], |manager| &manager.sections)
+    }
+
+    /// The values of a section of the manager config and of `[COMMON]`.
+    fn sections_of(&self, name: &str) -> Sections {
+        self.as_read().map_or_else(Sections::default, |manager| manager.sections_of(name))
+    }
+}
+
+/// What names a value for this run: the option, else its variable that is set.
+pub fn named_by(host: &Host, flags: &Flags, option: &'static str) -> Option<&'static str> {
+    let variable = options::find(option).and_then(|row| row.variable);
+    let is_set = |variable: &&str| host.env.get(variable).is_some();
+    flags.has(option).then_some(option).or(variable.filter(is_set))
 }
 
 /// The value of a flag, else of its variable.

@@ -16,10 +16,12 @@ mod values;
 
 pub use change::{Edit, change};
 pub use effective::{Effective, MASK, shown};
-pub use find::{Config, ManagerFile};
+pub use find::{Config, ManagerFile, named_by};
 pub use needs::{ConsoleNeeds, Needs, ProviderNeeds, RevocationNeeds, WorkloadNeeds};
 pub use profile::{COMMON, DEFAULT, ProfileName};
-pub use secret::{KeyringSource, MOST_PROGRAM_RUNS, PassphraseSource, SecretSource};
+pub use secret::{
+    AUTH_CLIENT_SECRET, CLIENT_SECRET, KeyringSource, MOST_PROGRAM_RUNS, PassphraseSource, SecretSource,
+};
 pub use settings::{Origin, SessionFrom, Settings, SignIn, SignInWith};
 pub use values::{NO_REGION, SetBy, check as check_value, is_region};
 

@@ -314,9 +314,7 @@ impl Settings {
     /// `required` are keys, each with whether it is set.
     fn missing(&self, required: &[(&str, bool)]) -> Error {
         let absent = required.iter().filter(|(_, is_set)| !is_set);
-        let name =
-            |(key, _): &(&str, bool)| options::find_key(key).map(|row| format!("{} ({key})", row.name));
-        let names: Vec<String> = absent.filter_map(name).collect();
+        let names: Vec<String> = absent.filter_map(|(key, _)| options::option_and_key(key)).collect();
         // Oracle's own sign-in needs a region alone.
         let console = matches!(self.session_from, None | Some(SessionFrom::Console));
         let profile = self.profile.to_string();

@@ -26,21 +26,27 @@ pub enum SecretSource {
 }
 
 /// The keys of one secret.
-pub(super) struct SecretKeys {
+pub struct SecretKeys {
     /// `None` for a passphrase, which stands in no file and no argument.
-    pub value: Option<&'static str>,
-    pub file: &'static str,
-    pub variable: &'static str,
-    pub command: &'static str,
+    pub(super) value: Option<&'static str>,
+    pub(super) file: &'static str,
+    pub(super) variable: &'static str,
+    pub(super) command: &'static str,
 }
 
-pub(super) const CLIENT_SECRET: SecretKeys = SecretKeys {
+impl SecretKeys {
+    pub fn all(&self) -> impl Iterator<Item = &'static str> {
+        self.value.into_iter().chain([self.file, self.variable, self.command])
+    }
+}
+
+pub const CLIENT_SECRET: SecretKeys = SecretKeys {
     value: Some("client_secret"),
     file: "client_secret_file",
     variable: "client_secret_env",
     command: "client_secret_command",
 };
-pub(super) const AUTH_CLIENT_SECRET: SecretKeys = SecretKeys {
+pub const AUTH_CLIENT_SECRET: SecretKeys = SecretKeys {
     value: Some("auth_client_secret"),
     file: "auth_client_secret_file",
     variable: "auth_client_secret_env",

@@ -288,6 +288,13 @@ impl fmt::Display for Error {
     }
 }
 
+impl Said {
+    /// What is wrong, without what to do.
+    pub fn fault(&self) -> String {
+        format!("{}: {}", self.what, self.why)
+    }
+}
+
 /// Always one printable line, whatever a path or a value holds.
 impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

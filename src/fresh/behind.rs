@@ -22,7 +22,7 @@ use crate::oci::Upst;
 use crate::options::{Flags, Kind, RENEWAL_PROCESS, find};
 use crate::secret::Secret;
 use crate::session::{Engine, Session, Source, Want};
-use crate::store::record;
+use crate::store::{RENEWAL_LOCK, record};
 use crate::sys;
 use crate::time::UnixTime;
 
@@ -113,7 +113,7 @@ struct Stamp {
 
 impl Stamp {
     fn of(settings: &Settings) -> Self {
-        Self { path: settings.session_folder.join("woci_renewal.lock") }
+        Self { path: settings.session_folder.join(RENEWAL_LOCK) }
     }
 
     /// Whether a process may be left now to renew this token.

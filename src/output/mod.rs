@@ -29,6 +29,11 @@ pub enum Output {
 /// A JSON object, its keys in the order of its schema.
 pub type Document = Vec<(&'static str, Value)>;
 
+/// A document as a part of another one.
+pub fn object(document: Document) -> Value {
+    Value::Object(document.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
 /// How a document is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {

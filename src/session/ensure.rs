@@ -11,6 +11,7 @@ use crate::host;
 use crate::log;
 use crate::oauth::discovery::Issuer;
 use crate::oauth::http::Retry;
+use crate::oci::config_file::Section;
 use crate::oci::{PrivateKey, Upst};
 use crate::signin::console;
 use crate::store::{Contents, Locked};
@@ -21,7 +22,7 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
     match freshness {
         Freshness::Valid => {
             let stored = engine.snapshot()?;
-            refuse_encrypted_key(engine, &stored)?;
+            engine.refuse_encrypted_key(&stored.contents, &stored.section)?;
             match engine.unusable(&stored.contents) {
                 // With `auto_refresh`, the caller hands the session out at once, and it is renewed in the background.
                 None if !engine.settings.auto_refresh
@@ -138,17 +139,19 @@ fn try_to_renew_locked(engine: &mut Engine<'_>, locked: &mut Locked) -> Result<S
     }
 }
 
-/// A session whose key needs a passphrase is left as it is, unless a person asks for a new one. Where another key is that
-/// of the token, the encrypted one is of an earlier session.
-pub(super) fn refuse_encrypted_key(engine: &Engine<'_>, stored: &Snapshot<'_>) -> Result<()> {
-    let Contents { upst, key, key_is_encrypted, .. } = &stored.contents;
-    let is_of_token = |key: &PrivateKey| upst.as_ref().is_some_and(|upst| upst.is_bound_to(key.public()));
-    match &stored.section.key_file {
-        Some(path) if *key_is_encrypted && !key.as_ref().is_some_and(is_of_token) => {
-            let profile = engine.settings.profile.to_string();
-            Err(Error::KeyEncrypted { path: path.clone(), profile })
+impl Engine<'_> {
+    /// A session whose key needs a passphrase is left as it is, unless a person asks for a new one. Where another key is
+    /// that of the token, the encrypted one is of an earlier session.
+    pub fn refuse_encrypted_key(&self, contents: &Contents, section: &Section) -> Result<()> {
+        let Contents { upst, key, key_is_encrypted, .. } = contents;
+        let is_of_token = |key: &PrivateKey| upst.as_ref().is_some_and(|upst| upst.is_bound_to(key.public()));
+        match &section.key_file {
+            Some(path) if *key_is_encrypted && !key.as_ref().is_some_and(is_of_token) => {
+                let profile = self.settings.profile.to_string();
+                Err(Error::KeyEncrypted { path: path.clone(), profile })
+            }
+            _ => Ok(()),
         }
-        _ => Ok(()),
     }
 }
 
@@ -156,7 +159,7 @@ fn ensure_locked(engine: &mut Engine<'_>, locked: &Locked, seen: Option<&Upst>) 
     let freshness = engine.want.freshness;
     let stored = engine.snapshot()?;
     if freshness != Freshness::SignedIn {
-        refuse_encrypted_key(engine, &stored)?;
+        engine.refuse_encrypted_key(&stored.contents, &stored.section)?;
     }
     let may_be_used = match freshness {
         Freshness::Valid => true,

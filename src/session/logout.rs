@@ -154,7 +154,7 @@ fn revoke(engine: &mut Engine<'_>, locked: &Locked, record: &Record) -> (Revoked
         Err(NotRevoked::Elsewhere(why)) => (Revoked::No { why }, false),
         Err(NotRevoked::Failed(e)) => {
             let said = engine.name_secret(e).say_to(&engine.settings.given);
-            (Revoked::No { why: printable::text(&format!("{}: {}", said.what, said.why)) }, false)
+            (Revoked::No { why: printable::text(&said.fault()) }, false)
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::outlook::{self, Obstacle};
 use super::stored::Snapshot;
-use super::{Engine, USABLE_SECONDS, ensure, renew};
+use super::{Engine, USABLE_SECONDS, renew};
 use crate::config::SessionFrom;
 use crate::error::{Error, Result};
 use crate::host;
@@ -103,7 +103,7 @@ pub fn look(engine: &Engine<'_>) -> Result<Status> {
     let upst = contents.upst.as_ref();
     let is_there =
         upst.is_some() || record.origin.is_some() || !matches!(kept, Kept::Nowhere | Kept::ByCommand);
-    let encrypted_key = ensure::refuse_encrypted_key(engine, &stored).err();
+    let encrypted_key = engine.refuse_encrypted_key(contents, &stored.section).err();
     let unusable = engine.unusable(contents);
     let (state, why, next) = match (&encrypted_key, unusable, obstacle) {
         (Some(e), ..) => (State::NeedsPerson, Some(e.say().why), Some(outlook::SIGN_IN)),
@@ -166,7 +166,7 @@ fn obstacle(engine: &Engine<'_>, stored: &Snapshot<'_>, now: UnixTime) -> Result
                 Obstacle::fault("no region is known", outlook::SIGN_IN_SOMEWHERE)
             }
             (None, Error::MissingOptions { .. }) => Obstacle::nothing_configured(),
-            _ => Obstacle::fault(format!("{}: {}", said.what, said.why), outlook::CHECK),
+            _ => Obstacle::fault(said.fault(), outlook::CHECK),
         }));
     }
     if let Err(e) = engine.check(&stored.oci_config) {

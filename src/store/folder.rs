@@ -21,12 +21,16 @@ const RECORD: &str = "session.json";
 pub const DAEMON_LOCK: &str = "woci_refresh.lock";
 pub const DAEMON_PID: &str = "woci_refresh.pid";
 pub const DAEMON_LOG: &str = "woci_refresh.log";
+/// By this file, runs leave one process at a time that renews the session.
+pub const RENEWAL_LOCK: &str = "woci_renewal.lock";
 
 /// The secrets of a session apart from its refresh token. Those of a session that oci has made are among them.
 const SECRETS: [&str; 3] = [TOKEN, OWN_KEY, KEY_OF_OCI];
 /// The other files of a session. The record goes last: it says where the rest is from.
 const REST: [&str; 5] = ["oci_api_key_public.pem", DISCOVERY, DAEMON_PID, DAEMON_LOG, RECORD];
+const LOCKS: [&str; 3] = [LOCK, DAEMON_LOCK, RENEWAL_LOCK];
 const TOKEN: &str = "token";
+const REFRESH_TOKEN: &str = "refresh_token";
 const OWN_KEY: &str = "private_key.pem";
 const KEY_OF_OCI: &str = "oci_api_key.pem";
 
@@ -40,6 +44,21 @@ const MOST_ATTEMPTS: u32 = 100;
 /// `~/.oci/sessions/<profile>/`, which may not exist yet.
 pub struct SessionDir {
     pub path: PathBuf,
+}
+
+/// Whether a file of this name in a session folder holds a secret.
+pub fn is_secret(name: &str) -> bool {
+    name == REFRESH_TOKEN || SECRETS.contains(&name)
+}
+
+/// Whether a file of this name is written in place, and refused if it has a second name.
+pub fn is_in_place(name: &str) -> bool {
+    name == DAEMON_LOG || LOCKS.contains(&name)
+}
+
+/// Whether woci or oci keeps a file of this name in a session folder.
+pub fn is_of_session(name: &str) -> bool {
+    is_secret(name) || is_in_place(name) || REST.contains(&name) || name == "oci_api_key.pub"
 }
 
 /// What the folder holds, apart from the refresh token, which may need a passphrase.
@@ -77,7 +96,7 @@ impl SessionDir {
     }
 
     pub fn refresh_token_file(&self) -> PathBuf {
-        self.path.join("refresh_token")
+        self.path.join(REFRESH_TOKEN)
     }
 
     fn record_file(&self) -> PathBuf {

@@ -9,7 +9,10 @@ mod passphrase;
 pub mod record;
 pub mod refresh_token;
 
-pub use folder::{Contents, DAEMON_LOCK, DAEMON_LOG, DAEMON_PID, Locked, SessionDir};
+pub use folder::{
+    Contents, DAEMON_LOCK, DAEMON_LOG, DAEMON_PID, Locked, RENEWAL_LOCK, SessionDir, is_in_place,
+    is_of_session, is_secret,
+};
 pub use keyring::{AtRest, Keyring};
 pub use passphrase::Passphrase;
 pub use record::Record;

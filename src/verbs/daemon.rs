@@ -73,12 +73,29 @@ fn needs_person(e: Error) -> Error {
     }
 }
 
+/// What a process that woci has started by itself works with.
+pub struct Inherited {
+    pub host: Host,
+    pub flags: Flags,
+    pub settings: Settings,
+    pub passphrase: Option<Secret>,
+}
+
+impl Inherited {
+    /// Takes the secrets that the process which has started this one hands over.
+    pub fn take(host: &Host, invocation: Invocation) -> Result<Self> {
+        sys::forbid_core_dumps();
+        let mut flags = invocation.flags;
+        let (host, passphrase) = daemon::take_secrets(host, &mut flags);
+        // Relative paths are those of the working folder in which woci was run. The settings hold none any more.
+        let settings = settings(&host, &flags)?;
+        Ok(Self { host, flags, settings, passphrase })
+    }
+}
+
 /// The background process that `start` starts.
 pub fn process(host: &Host, invocation: Invocation) -> Result<Output> {
-    sys::forbid_core_dumps();
-    let mut flags = invocation.flags;
-    let (host, passphrase) = daemon::take_secrets(host, &mut flags);
-    let settings = settings(&host, &flags)?;
+    let Inherited { host, flags, settings, passphrase } = Inherited::take(host, invocation)?;
     let keeper = Keeper::new(&host, &flags, passphrase);
     let daemon = Daemon::of(&settings);
     sys::settle().map_err(|e| Error::Daemon { log: daemon.log_file(), why: files::io_reason(&e) })?;

@@ -9,7 +9,7 @@ use crate::fresh::daemon::Daemon;
 use crate::host::Host;
 use crate::log;
 use crate::options::Flags;
-use crate::output::{Document, Output, Span, Text, Tone};
+use crate::output::{Document, Output, Span, Text, Tone, object};
 use crate::session::{Engine, LoggedOut, Revoked, Want};
 
 const RESTORE: &str = "--restore";
@@ -51,13 +51,7 @@ fn all(host: &Host, flags: &Flags, restores: bool) -> Result<Output> {
         }
     }
     let code = u8::from(reports.iter().any(|report| report.outcome.is_err()));
-    let documents: Vec<Value> = reports
-        .iter()
-        .map(|report| {
-            let document = report.document(flags).into_iter();
-            Value::Object(document.map(|(key, value)| (key.to_owned(), value)).collect())
-        })
-        .collect();
+    let documents: Vec<Value> = reports.iter().map(|report| object(report.document(flags))).collect();
     let text = match reports.is_empty() {
         true => Text::default().paragraph("There is no session."),
         false => Text::default().table(

@@ -1,20 +1,16 @@
 //! The process that a run leaves behind to renew the session once. woci starts it itself.
 
-use super::{Invocation, settings};
+use super::Invocation;
+use super::daemon::Inherited;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::fresh::behind;
-use crate::fresh::daemon;
 use crate::host::Host;
 use crate::output::Output;
 use crate::sys;
 
 pub fn process(host: &Host, invocation: Invocation) -> Result<Output> {
-    sys::forbid_core_dumps();
-    let mut flags = invocation.flags;
-    let (host, passphrase) = daemon::take_secrets(host, &mut flags);
-    // Relative paths are those of the working folder in which woci was run. The settings hold none any more.
-    let settings = settings(&host, &flags)?;
+    let Inherited { host, settings, passphrase, .. } = Inherited::take(host, invocation)?;
     sys::let_go().map_err(|e| Error::Unattended { why: files::io_reason(&e) })?;
     behind::renew(&host, &settings, passphrase)?;
     Ok(Output::Code(0))

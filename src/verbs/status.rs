@@ -9,7 +9,7 @@ use crate::error::{Error, Given, Result};
 use crate::fresh::daemon::{self, Daemon};
 use crate::host::{self, Host};
 use crate::options::Flags;
-use crate::output::{Document, Output, Span, Text, Tone};
+use crate::output::{Document, Output, Span, Text, Tone, object};
 use crate::session::{Engine, KeyState, State, Status, Want};
 use crate::store::refresh_token::Kept;
 use crate::time::UnixTime;
@@ -29,7 +29,7 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
             Err(e) => Report::failed(profile.to_string(), &e, &flags.given()),
         })
         .collect();
-    let documents: Vec<Value> = reports.iter().map(|report| as_object(report.document())).collect();
+    let documents: Vec<Value> = reports.iter().map(|report| object(report.document())).collect();
     let code = u8::from(reports.iter().any(|report| report.has_session() && report.needs_person()));
     let text = match reports.is_empty() {
         true => Text::default().paragraph("There are no profiles."),
@@ -40,10 +40,6 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     };
     let document = vec![("version", 1.into()), ("profiles", documents.into())];
     Ok(Output::Document { document, text, code })
-}
-
-fn as_object(document: Document) -> Value {
-    Value::Object(document.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
 /// What is known of one profile.

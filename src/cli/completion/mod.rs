@@ -8,7 +8,7 @@
 use std::ffi::OsString;
 
 use super::help;
-use super::parse::{self, help_or_version, is_wocis, split};
+use super::parse::{self, help_or_version, is_wocis, names_program, split};
 use crate::command;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -97,7 +97,7 @@ impl Line {
                 line.words.extend(words);
                 return line;
             }
-            if line.names_program() {
+            if names_program(&line.words) {
                 line.words.push(word);
                 continue;
             }
@@ -116,13 +116,8 @@ impl Line {
         }
         line.before_dashes = line.words.len();
         // What follows the program's name is the program's, as if it stood behind `--`.
-        line.is_after_dashes = line.names_program();
+        line.is_after_dashes = names_program(&line.words);
         line
-    }
-
-    fn names_program(&self) -> bool {
-        let runner = verbs::of_words(&self.words).filter(|verb| verb.runs_program);
-        runner.is_some_and(|verb| self.words.len() > verb.name.split(' ').count())
     }
 
     fn offers(&self, current: &str, host: &Host) -> Vec<Offer> {

@@ -37,7 +37,7 @@ pub struct Finding {
 impl Finding {
     fn of(e: &Error, given: &Given) -> Self {
         let said = e.say_to(given);
-        let text = format!("{}: {}", said.what, said.why);
+        let text = said.fault();
         let is_of_missing = matches!(e, Error::MissingOptions { .. });
         Self { is_wrong: said.code == 2, text, next: Some(said.next), is_of_missing }
     }
@@ -48,8 +48,14 @@ impl Finding {
 }
 
 impl Checked {
+    /// How many findings are wrong, and how many doubtful.
+    pub fn counts(&self) -> (usize, usize) {
+        let wrong = self.findings.iter().filter(|finding| finding.is_wrong).count();
+        (wrong, self.findings.len() - wrong)
+    }
+
     pub fn is_right(&self) -> bool {
-        self.findings.iter().all(|finding| !finding.is_wrong)
+        self.counts().0 == 0
     }
 
     /// Adds each error once.
@@ -137,8 +143,7 @@ fn text(checked: &Checked, given: &Given) -> Text {
         let next = next.iter().map(|next| ("Next", Span::from(next.clone())));
         text = text.fields([(word, Span::new(found.clone(), tone))].into_iter().chain(next));
     }
-    let wrong = findings.iter().filter(|finding| finding.is_wrong).count();
-    match (wrong, findings.len() - wrong) {
+    match checked.counts() {
         (0, 0) => text.paragraph(Span::new("Nothing is wrong or doubtful.", Tone::Good)),
         (wrong, doubtful) => text.paragraph(format!(
             "{wrong} wrong, {doubtful} doubtful. {} shows the values in effect.",

@@ -52,8 +52,8 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     match &mut questions {
         Some(questions) => setup.ask(questions, preset)?,
         None if !missing.is_empty() => {
-            let option = |key: &&str| options::find_key(key).map(|row| format!("{} ({key})", row.name));
-            return Err(unanswered(preset.word(), missing.iter().filter_map(option).collect()));
+            let names = missing.into_iter().filter_map(options::option_and_key).collect();
+            return Err(unanswered(preset.word(), names));
         }
         None => setup.complete(preset)?,
     }

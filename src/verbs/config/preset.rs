@@ -97,10 +97,6 @@ impl Preset {
     /// # Errors
     /// Why the answer means none.
     pub fn issuer(self, answer: &str) -> Result<String, String> {
-        let with_scheme = || match answer.contains("://") {
-            true => answer.to_owned(),
-            false => format!("https://{answer}"),
-        };
         let url = match self {
             Self::Entra if !answer.contains("://") => {
                 let is_guid =
@@ -111,10 +107,10 @@ impl Preset {
                 format!("https://login.microsoftonline.com/{answer}/v2.0")
             }
             Self::Oci | Self::Okta | Self::Entra | Self::Keycloak => {
-                with_scheme().trim_end_matches('/').to_owned()
+                with_scheme(answer).trim_end_matches('/').to_owned()
             }
             // The slash at the end is part of some providers' names.
-            Self::Issuer | Self::Console => with_scheme(),
+            Self::Issuer | Self::Console => with_scheme(answer),
         };
         check_value(Kind::Issuer, &url)?;
         let has_path = url::host_and_target(&url).1 != "/";
@@ -146,12 +142,17 @@ impl Preset {
     }
 }
 
+/// A URL that may have been typed without its scheme.
+fn with_scheme(answer: &str) -> String {
+    if answer.contains("://") { answer.to_owned() } else { format!("https://{answer}") }
+}
+
 /// The token endpoint of an identity domain; a domain's URL alone is enough.
 ///
 /// # Errors
 /// Why the text is no URL.
 pub fn token_exchange_url(answer: &str) -> Result<String, String> {
-    let url = if answer.contains("://") { answer.to_owned() } else { format!("https://{answer}") };
+    let url = with_scheme(answer);
     check_value(Kind::Url, &url)?;
     match url::host_and_target(&url).1.as_str() {
         "/" => Ok(format!("{}/oauth2/v1/token", url.trim_end_matches('/').trim_end_matches(":443"))),

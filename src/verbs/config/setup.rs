@@ -7,7 +7,10 @@ use std::time::Duration;
 use super::preset::{Preset, Trust, token_exchange_url};
 use super::questions::Questions;
 use super::set::check_text;
-use crate::config::{Config, DEFAULT, Edit, Effective, ProfileName, SetBy, change, check_value};
+use crate::config::{
+    AUTH_CLIENT_SECRET, CLIENT_SECRET, Config, DEFAULT, Edit, Effective, ProfileName, SetBy, change,
+    check_value, named_by,
+};
 use crate::error::{ConfigFault, Error, Result};
 use crate::host::Host;
 use crate::oauth::discovery::{self, Document, Issuer};
@@ -22,12 +25,6 @@ const DISCOVERY_LIMIT: Duration = Duration::from_secs(30);
 
 /// What an option says about this run alone, or about where the files are.
 const NOT_WRITTEN: [&str; 2] = ["config_file", "log_level"];
-
-/// The keys that give the secret of a client.
-const CLIENT_SECRET: [&str; 4] =
-    ["client_secret", "client_secret_file", "client_secret_env", "client_secret_command"];
-const AUTH_CLIENT_SECRET: [&str; 4] =
-    ["auth_client_secret", "auth_client_secret_file", "auth_client_secret_env", "auth_client_secret_command"];
 
 /// Gets the provider's document, and where its signing keys are.
 type Discover<'a> = Box<dyn Fn(&Issuer, Retry) -> Result<(Document, Option<String>)> + 'a>;
@@ -84,8 +81,8 @@ impl<'a> Setup<'a> {
                 self.value(key).is_some()
                     || (self.value("authz_base_url").is_some() && self.value("token_url").is_some())
             }
-            "client_secret" => CLIENT_SECRET.iter().any(|key| self.value(key).is_some()),
-            "auth_client_secret" => AUTH_CLIENT_SECRET.iter().any(|key| self.value(key).is_some()),
+            "client_secret" => CLIENT_SECRET.all().any(|key| self.value(key).is_some()),
+            "auth_client_secret" => AUTH_CLIENT_SECRET.all().any(|key| self.value(key).is_some()),
             "region" => self.value(key).or(self.region_of_oci.as_deref()).is_some(),
             _ => self.value(key).is_some(),
         }
@@ -96,7 +93,7 @@ impl<'a> Setup<'a> {
     }
 
     pub fn is_profile_named(&self) -> bool {
-        self.flags.has("--profile") || self.host.env.get("OCI_CLI_PROFILE").is_some()
+        named_by(self.host, self.flags, "--profile").is_some()
     }
 
     /// Why a profile cannot be set up.
@@ -149,8 +146,7 @@ impl<'a> Setup<'a> {
                 let (url, keys) = questions.ask(preset.issuer_question(), None, |answer| {
                     let url = preset.issuer(answer)?;
                     // A person who has mistyped it does not wait for a second try.
-                    let keys = self.prove(preset, &url, Retry::Never).map_err(|e| e.say());
-                    let keys = keys.map_err(|said| format!("{}: {}", said.what, said.why))?;
+                    let keys = self.prove(preset, &url, Retry::Never).map_err(|e| e.say().fault())?;
                     Ok((url, keys))
                 })?;
                 self.take_issuer(preset, url, keys);

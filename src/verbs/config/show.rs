@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 
 use super::check;
-use crate::config::{Config, Effective, MASK, ProfileName, SessionFrom, SetBy, Settings, shown};
+use crate::config::{Config, Effective, MASK, ProfileName, SessionFrom, SetBy, Settings, named_by, shown};
 use crate::error::{Given, Result};
 use crate::host::Host;
-use crate::options::{Flags, Group, Kind};
+use crate::options::{Group, Kind};
 use crate::output::{Document, Output, Span, Text, Tone};
 use crate::session::{Engine, Want};
 use crate::verbs::Invocation;
@@ -29,7 +29,8 @@ struct Row {
 /// What the rows are about.
 struct Head {
     profile: ProfileName,
-    chosen_by: &'static str,
+    /// The option or the variable that names it.
+    chosen_by: Option<&'static str>,
     /// `None` if the settings contradict each other.
     settings: Option<Settings>,
 }
@@ -47,21 +48,12 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
         }
         _ => None,
     };
-    let head = Head { profile, chosen_by: chosen_by(host, flags), settings };
+    let head = Head { profile, chosen_by: named_by(host, flags, "--profile"), settings };
     let rows: Vec<Row> = effective.into_iter().map(|one| row(one, &head, of_oci.as_deref())).collect();
     let manager = config.manager_path().map(|path| path.to_string_lossy().into_owned());
     let checked = check::check(host, flags);
     let text = text(&head, &rows, manager.as_deref(), &checked, &flags.given());
     Ok(Output::Document { document: document(&head, &rows, manager), text, code: 0 })
-}
-
-/// How the profile was chosen, if it was named.
-fn chosen_by(host: &Host, flags: &Flags) -> &'static str {
-    match (flags.has("--profile"), host.env.get("OCI_CLI_PROFILE")) {
-        (true, _) => "--profile",
-        (false, Some(_)) => "OCI_CLI_PROFILE",
-        (false, None) => "",
-    }
 }
 
 fn row(one: Effective, head: &Head, of_oci: Option<&str>) -> Row {
@@ -165,7 +157,7 @@ fn place(row: &Row) -> Option<&str> {
 fn text(head: &Head, rows: &[Row], manager: Option<&str>, checked: &check::Checked, given: &Given) -> Text {
     let none = || Span::new("none", Tone::Faint);
     let Head { profile, chosen_by, settings } = head;
-    let chosen = if chosen_by.is_empty() { String::new() } else { format!(" ({chosen_by})") };
+    let chosen = chosen_by.map(|name| format!(" ({name})")).unwrap_or_default();
     let mut fields: Vec<(&str, Span)> = vec![("Profile", format!("{profile}{chosen}").into())];
     fields.push((
         "Session from",
@@ -201,8 +193,7 @@ fn text(head: &Head, rows: &[Row], manager: Option<&str>, checked: &check::Check
     let faint =
         |row: &Row| vec![row.one.key.into(), Span::new(row.one.row.default.unwrap_or_default(), Tone::Faint)];
     let text = text.table(&["DEFAULT", "VALUE"], defaults.map(faint).collect());
-    let wrong = checked.findings.iter().filter(|finding| finding.is_wrong).count();
-    match (wrong, checked.findings.len() - wrong) {
+    match checked.counts() {
         (0, 0) => text,
         (wrong, doubtful) => text.paragraph(format!(
             "Next: {} explains what is wrong ({wrong} wrong, {doubtful} doubtful).",

@@ -6,25 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::look::Look;
 use super::{Finding, word};
-use crate::config::ManagerFile;
+use crate::config::Config;
 use crate::files::{self, exposed};
+use crate::store;
 use crate::sys;
-
-/// The files of a session folder that hold a secret.
-const SECRET: [&str; 4] = ["token", "private_key.pem", "refresh_token", "oci_api_key.pem"];
-/// The others that woci or oci writes there.
-const OTHER: [&str; 8] = [
-    "session.json",
-    "session.lock",
-    "discovery.json",
-    "woci_refresh.pid",
-    "woci_refresh.log",
-    "woci_refresh.lock",
-    "oci_api_key_public.pem",
-    "oci_api_key.pub",
-];
-/// They are written in place, and refused if they have a second name.
-const IN_PLACE: [&str; 3] = ["session.lock", "woci_refresh.log", "woci_refresh.lock"];
 
 /// The folders that decide where tokens go, and both configs.
 pub fn folders(look: &Look<'_>) -> Vec<Finding> {
@@ -41,9 +26,7 @@ pub fn folders(look: &Look<'_>) -> Vec<Finding> {
     let dir = look.dir();
     let mut paths = vec![look.oci_config.path.clone(), home.join(".oci")];
     paths.extend(dir.iter().map(|dir| dir.path.clone()));
-    if let Ok(ManagerFile::Read(manager)) = look.config.as_ref().map(|config| config.manager()) {
-        paths.push(manager.path.clone());
-    }
+    paths.extend(look.config.as_ref().ok().and_then(Config::manager_path));
     let mut found: Vec<Finding> = paths
         .iter()
         .filter_map(|path| not_of_its_kind(path, dir.as_ref().map(|dir| &*dir.path), home))
@@ -130,7 +113,7 @@ pub fn session(look: &Look<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut strays = Vec::new();
     for name in &names {
-        if SECRET.contains(&&**name) || OTHER.contains(&&**name) {
+        if store::is_of_session(name) {
             found.extend(file(&dir.path.join(name), name, &owners, is_open));
         } else {
             strays.push(name.as_str());
@@ -148,7 +131,7 @@ fn file(path: &Path, name: &str, owners: &[Option<u32>], folder_is_open: bool) -
     let about = fs::symlink_metadata(path).ok()?;
     let shown = path.display();
     let mode = about.permissions().mode() & 0o7777;
-    let is_in_place = IN_PLACE.contains(&name);
+    let is_in_place = store::is_in_place(name);
     if about.is_symlink() {
         let what = format!("{shown} is a symbolic link");
         return Some(match is_in_place {
@@ -185,7 +168,7 @@ fn file(path: &Path, name: &str, owners: &[Option<u32>], folder_is_open: bool) -
         let what = format!("other users can write {shown} (mode {mode:04o})");
         return Some(Finding::wrong(what, format!("run `chmod 600 {}`", word(path))));
     }
-    if others & 0o044 != 0 && SECRET.contains(&name) {
+    if others & 0o044 != 0 && store::is_secret(name) {
         let what = format!("other users can read {shown} (mode {mode:04o})");
         let remedy = format!("run `chmod 600 {}`", word(path));
         return Some(match folder_is_open {

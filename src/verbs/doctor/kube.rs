@@ -41,27 +41,21 @@ fn kubeconfigs(look: &Look<'_>) -> Vec<PathBuf> {
 
 /// What is wrong with an entry that runs woci.
 fn of_woci(look: &Look<'_>, entry: &Entry, place: &str) -> Option<Finding> {
-    let write = |profile: Option<&str>| {
-        let cluster = entry.value("--cluster-id").unwrap_or("OCID");
-        let words = format!("kubeconfig --cluster-id {} --write", quoted(cluster));
-        format!("run {}", look.given.command(&words, profile))
-    };
+    let write = |profile: Option<&str>| writes(look, entry.value("--cluster-id").unwrap_or("OCID"), profile);
     if let Err(why) = command::find(&look.host.env, &entry.command) {
         return Some(Finding::wrong(
             format!("{place} runs {}, which cannot be run: {why}", entry.command),
             write(entry.value("--profile")),
         ));
     }
-    for option in ["--manager-config", "--config-file"] {
-        let Some(path) = entry.value(option) else { continue };
-        let is_there = look.host.absolute(path.as_ref()).is_ok_and(|path| path.is_file());
-        // oci's own config is made by the first sign-in.
-        if !is_there && option == "--manager-config" {
-            return Some(Finding::wrong(
-                format!("{place} runs woci with {option} {path}, and there is no such file"),
-                write(entry.value("--profile")),
-            ));
-        }
+    // A file of `--config-file` need not be there: oci's own config is made by the first sign-in.
+    if let Some(path) = entry.value("--manager-config")
+        && !look.host.absolute(path.as_ref()).is_ok_and(|path| path.is_file())
+    {
+        return Some(Finding::wrong(
+            format!("{place} runs woci with --manager-config {path}, and there is no such file"),
+            write(entry.value("--profile")),
+        ));
     }
     let profile = entry.value("--profile")?;
     let is_of_other_files =
@@ -85,11 +79,16 @@ fn of_oci(look: &Look<'_>, entry: &Entry, place: &str) -> Option<Finding> {
     if !is_of_session || entry.value("--profile").is_some_and(|other| other != profile) {
         return None;
     }
-    let words = format!("kubeconfig --cluster-id {} --write", quoted(cluster));
     Some(Finding::doubtful(
         format!("{place} runs oci for its token, which renews no session and takes a second at each call"),
-        format!("run {}", look.given.command(&words, Some(profile))),
+        writes(look, cluster, Some(profile)),
     ))
+}
+
+/// The command that writes the entry.
+fn writes(look: &Look<'_>, cluster: &str, profile: Option<&str>) -> String {
+    let words = format!("kubeconfig --cluster-id {} --write", quoted(cluster));
+    format!("run {}", look.given.command(&words, profile))
 }
 
 /// A user that runs a program for its token.
@@ -103,12 +102,12 @@ struct Entry {
 impl Entry {
     /// The value of an option among the arguments.
     fn value(&self, option: &str) -> Option<&str> {
-        let inline = |arg: &String| arg.strip_prefix(option)?.strip_prefix('=').map(str::to_owned);
-        let at = self.args.iter().position(|arg| arg == option || inline(arg).is_some())?;
-        match self.args[at].split_once('=') {
-            Some((name, value)) if name == option => Some(value),
-            _ => self.args.get(at + 1).map(String::as_str),
-        }
+        let mut args = self.args.iter().map(String::as_str);
+        let after_name = args.by_ref().find_map(|arg| match arg.strip_prefix(option)? {
+            rest if rest.is_empty() || rest.starts_with('=') => Some(rest),
+            _ => None,
+        })?;
+        after_name.strip_prefix('=').or_else(|| args.next())
     }
 }
 

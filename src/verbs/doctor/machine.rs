@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::look::Look;
 use crate::command;
 use crate::config::SignInWith;
 use crate::files;
-use crate::host::{self, Host};
+use crate::host;
 use crate::oauth::http::Client;
 use crate::oci::program::find_oci;
 use crate::printable;
@@ -201,15 +201,15 @@ pub fn woci(look: &Look<'_>) -> Vec<Finding> {
         Err(e) => return vec![Finding::error(&e, &look.given)],
     };
     let folder = this.parent().unwrap_or(Path::new("/")).display();
-    vec![match first_on_path(look.host) {
-        None => Finding::doubtful(
+    vec![match command::find(&look.host.env, "woci") {
+        Err(_) => Finding::doubtful(
             format!("woci is not on PATH; this one is {}", this.display()),
             format!("add {folder} to PATH"),
         ),
-        Some(first) if is_same(&first, &this) => {
+        Ok(first) if is_same(&first, &this) => {
             Finding::good(format!("woci {} is {}", env!("CARGO_PKG_VERSION"), first.display()))
         }
-        Some(first) => {
+        Ok(first) => {
             let kind = if is_python(&first) { ", the older Python tool," } else { "" };
             Finding::doubtful(
                 format!(
@@ -221,13 +221,6 @@ pub fn woci(look: &Look<'_>) -> Vec<Finding> {
             )
         }
     }]
-}
-
-fn first_on_path(host: &Host) -> Option<PathBuf> {
-    let is_program = |path: &PathBuf| {
-        fs::metadata(path).is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
-    };
-    command::on_path(&host.env, "woci").find(is_program)
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {

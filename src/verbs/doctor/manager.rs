@@ -2,7 +2,7 @@
 
 use super::look::Look;
 use super::{Finding, word};
-use crate::config::{ManagerFile, SecretSource, SetBy};
+use crate::config::{Config, ManagerFile, SecretSource, SetBy, named_by};
 use crate::error::Error;
 use crate::files::exposed;
 
@@ -19,12 +19,9 @@ pub fn profile(look: &Look<'_>) -> Vec<Finding> {
     if let Some(e) = unknown_profile(look) {
         return vec![Finding::error(&e, &look.given)];
     }
-    let by = if look.flags.has("--profile") {
-        "named by --profile"
-    } else if look.host.env.get("OCI_CLI_PROFILE").is_some() {
-        "named by OCI_CLI_PROFILE"
-    } else {
-        "no option or variable names one"
+    let by = match named_by(look.host, look.flags, "--profile") {
+        Some(name) => format!("named by {name}"),
+        None => "no option or variable names one".to_owned(),
     };
     vec![Finding::good(format!("profile {profile} ({by})"))]
 }
@@ -49,14 +46,11 @@ pub fn file(look: &Look<'_>) -> Vec<Finding> {
             Finding::error(&Error::ManagerConfig { path: path.clone(), why: why.clone() }, &look.given)
         }
         ManagerFile::Read(manager) => {
-            let by = if look.flags.has("--manager-config") {
-                "named by --manager-config"
-            } else if look.host.env.get("WOCI_MANAGER_CONFIG").is_some() {
-                "named by WOCI_MANAGER_CONFIG"
-            } else if manager.path.parent() == look.oci_config.path.parent() {
-                "beside the OCI config"
-            } else {
-                "in ~/.oci; none is beside the OCI config"
+            let is_beside = manager.path.parent() == look.oci_config.path.parent();
+            let by = match named_by(look.host, look.flags, "--manager-config") {
+                Some(name) => format!("named by {name}"),
+                None if is_beside => "beside the OCI config".to_owned(),
+                None => "in ~/.oci; none is beside the OCI config".to_owned(),
             };
             Finding::good(format!("manager config {} ({by})", manager.path.display()))
         }
@@ -161,15 +155,14 @@ pub fn secrets(look: &Look<'_>) -> Vec<Finding> {
             }
         }
     }
-    if let (Ok(ManagerFile::Read(manager)), [_, ..]) =
-        (look.config.as_ref().map(|config| config.manager()), &*in_file)
-    {
-        let (path, keys) = (manager.path.display(), in_file.join(" and "));
-        match exposed::mode_if_readable(&manager.path) {
+    let file = look.config.as_ref().ok().and_then(Config::manager_path);
+    if let Some(file) = file.filter(|_| !in_file.is_empty()) {
+        let (path, keys) = (file.display(), in_file.join(" and "));
+        match exposed::mode_if_readable(&file) {
             None => good.push(format!("{keys} from the manager config")),
             Some(mode) => found.push(Finding::wrong(
                 format!("other users can read {path} (mode {mode:04o}), which holds {keys}"),
-                format!("run `chmod go-rwx {}`", word(&manager.path)),
+                format!("run `chmod go-rwx {}`", word(&file)),
             )),
         }
     }

@@ -112,7 +112,7 @@ impl Finding {
     /// What a run would fail with.
     fn error(e: &Error, given: &Given) -> Self {
         let said = e.say_to(given);
-        Self::wrong(format!("{}: {}", said.what, said.why), said.next)
+        Self::wrong(said.fault(), said.next)
     }
 
     /// The same for what keeps no run from working.
@@ -146,7 +146,8 @@ fn named(name: &'static str, findings: Vec<Finding>) -> impl Iterator<Item = (&'
 }
 
 fn answer(look: &Look<'_>, online: bool, found: &[(&str, Finding)]) -> Output {
-    let count = |state| found.iter().filter(|(_, finding)| finding.state == state).count();
+    let counts =
+        State::ALL.map(|state| (state, found.iter().filter(|(_, finding)| finding.state == state).count()));
     let profile = look.profile.as_ref().ok().map(|profile| profile.as_str());
     let checks: Vec<Value> = found
         .iter()
@@ -161,32 +162,27 @@ fn answer(look: &Look<'_>, online: bool, found: &[(&str, Finding)]) -> Output {
         ("profile", profile.into()),
         ("online", online.into()),
     ];
-    document.extend(State::ALL.map(|state| (state.word(), count(state).into())));
+    document.extend(counts.map(|(state, count)| (state.word(), count.into())));
     document.push(("checks", checks.into()));
-    let code = u8::from(count(State::Wrong) > 0);
-    Output::Document { document, text: text(look, online, found), code }
+    let code = u8::from(found.iter().any(|(_, finding)| finding.state == State::Wrong));
+    let counts = counts.map(|(state, count)| format!("{count} {}", state.word())).join(", ");
+    Output::Document { document, text: text(look, online, found, &counts), code }
 }
 
 /// One line a finding, and what to do below it.
-fn text(look: &Look<'_>, online: bool, found: &[(&str, Finding)]) -> Text {
+fn text(look: &Look<'_>, online: bool, found: &[(&str, Finding)], counts: &str) -> Text {
     let row = |(_, finding): &(&str, Finding)| {
         let mut lines = vec![Span::from(shown(&finding.what))];
         lines.extend(finding.remedy.as_deref().map(|remedy| format!("Fix: {}", shown(remedy)).into()));
         (finding.state.mark(), lines)
     };
-    let counts = State::ALL.map(|state| {
-        let count = found.iter().filter(|(_, finding)| finding.state == state).count();
-        format!("{count} {}", state.word())
-    });
     let more = match online {
         true => String::new(),
         false => format!(" {} also tries the network.", look.command("doctor --online")),
     };
-    Text::default().list(found.iter().map(row).collect()).paragraph(format!(
-        "woci {}: {}.{more}",
-        env!("CARGO_PKG_VERSION"),
-        counts.join(", ")
-    ))
+    Text::default()
+        .list(found.iter().map(row).collect())
+        .paragraph(format!("woci {}: {counts}.{more}", env!("CARGO_PKG_VERSION")))
 }
 
 /// A text as it may be shown: on one line, and without the queries of URLs, which may hold a key.

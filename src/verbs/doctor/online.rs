@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Finding;
 use super::look::Look;
-use super::session::deviation;
+use super::session::{DEVIATION, deviation};
 use crate::config::Needs;
 use crate::error::{Error, Result};
 use crate::host;
@@ -19,8 +19,6 @@ use crate::secret::Secret;
 
 /// For each request.
 const LIMIT: Duration = Duration::from_secs(30);
-/// In seconds. The `Date` of an answer is of its first byte, and has no fractions.
-const DEVIATION: i64 = 60;
 
 const MADE_UP_REFRESH_TOKEN: &str = "woci-doctor-made-this-up";
 /// A JWT of the form that woci sends, with no claims and no signature: `{}` and `{}`.
@@ -130,6 +128,7 @@ impl Online<'_> {
         {
             self.has_date = true;
             let now = host::now();
+            // The `Date` of an answer is of its first byte, and has no fractions.
             let behind = date.since(now);
             self.found.push((
                 "clock-online",

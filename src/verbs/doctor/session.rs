@@ -13,8 +13,8 @@ use crate::time::UnixTime;
 
 /// OCI refuses a request whose date is further from its own clock.
 const LARGEST_DEVIATION: i64 = 300;
-/// A deviation that a person should know of.
-const DEVIATION: i64 = 60;
+/// In seconds: a deviation that a person should know of.
+pub const DEVIATION: i64 = 60;
 
 pub fn token(look: &Look<'_>) -> Vec<Finding> {
     let (Some((settings, contents, engine)), Some(dir)) = (look.stored(), look.dir()) else {
@@ -93,16 +93,11 @@ pub fn key(look: &Look<'_>) -> Vec<Finding> {
         .and_then(|(_, contents, engine)| engine.why_person(contents, look.now).ok().flatten())
         .map(|it| it.why);
     let is_of = |upst: &Upst| contents.key.as_ref().is_some_and(|key| upst.is_bound_to(key.public()));
-    let Contents { upst, key, key_file, key_is_encrypted, .. } = contents;
-    if *key_is_encrypted
-        && !upst.as_ref().is_some_and(is_of)
-        && let (Ok(section), Ok(profile)) = (&look.section, &look.profile)
+    let Contents { upst, key, key_file, .. } = contents;
+    if let (Ok(section), Some((_, _, engine))) = (&look.section, look.stored())
+        && let Err(e) = engine.refuse_encrypted_key(contents, section)
     {
-        let path = section.key_file.clone().unwrap_or_else(|| key_file.clone());
-        return vec![Finding::error(
-            &Error::KeyEncrypted { path, profile: profile.to_string() },
-            &look.given,
-        )];
+        return vec![Finding::error(&e, &look.given)];
     }
     let path = key_file.display();
     let name = key_file.file_name().unwrap_or_default().display();
