@@ -40,7 +40,7 @@ SEEDS = {
     "exchange_answer": [b'\0{"token":"e30.eyJleHAiOjF9.s"}', b'\1{"error":"invalid_client","error_description":"no"}', b'\2{"code":"NotAuthenticated","message":"no"}', b"\3<title>x</title>"],
     "exec_info": [b'{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","spec":{"interactive":false}}'],
     "form": [b"a=b&c=%41+d&e", b"https://idp.example.com:443/a?b=c", b"http://[::1]:8181/x"],
-    "jwt": [b'{"exp":1700000000.5,"iat":1,"sub":"a"}', b"e30.eyJleHAiOjF9.s"],
+    "jwt": [b'{"exp":1700000000.5,"iat":1,"sub":"a"}', b'{"sub":1,"sub":"a"}', b'{"exp":1e400}', b"e30.eyJleHAiOjF9.s"],
     "kubeconfig": [b'{"users":[{"name":"a","user":{"exec":{"args":["--region","r","--cluster-id","ocid1.cluster.oc1.iad.example"]}}}],"contexts":[{"name":"c","context":{"user":"a"}}],"current-context":"c"}'],
     "record": [b'{"session_from":"provider","token_url":"https://t.example.com/t"}'],
     "token_answer": [b'\0{"access_token":"a","token_type":"bearer","refresh_token":"r","expires_in":1}', b'\1{"error":"invalid_grant"}', b'\2{"errorCode":"E1","errorSummary":"x","errorCauses":[{"errorSummary":"y"}]}'],
