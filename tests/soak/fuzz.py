@@ -11,7 +11,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import tempfile
 import time
@@ -55,7 +54,7 @@ def soak(part):
     program = build()
     names = re.findall(r'^    \("(\w+)", woci::', (HERE / "parsers.rs").read_text(), re.M)
     assert len(names) >= 18, names
-    # A fifth of the time for each comparison.
+    # An eighth of the time for each comparison.
     for what, compare in (("INI", ini), ("forms and URLs", urls)):
         with part.holds(f"{what}, against another reading"):
             part.figure(compare(part, program, part.seconds / 8))
