@@ -2,6 +2,7 @@
 a request. They follow Oracle's documents, share no code with woci, and refuse whatever they do not expect.
 """
 import base64
+import contextlib
 import email.utils
 import http.server
 import json
@@ -15,12 +16,27 @@ import urllib.parse
 import urllib.request
 
 import rsa
+from harness import Home, Provider
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 CLIENT_ID, CLIENT_SECRET = "exchange client", "s+e/c=r%e;t #1"
 REGION = "us-ashburn-1"
 CLUSTER = "ocid1.cluster.oc1.iad.aaaaaaaae2ecluster"
 USER, TENANCY = "ocid1.user.oc1..e2e", "ocid1.tenancy.oc1..e2e"
+
+
+@contextlib.contextmanager
+def prod_home():
+    """A home whose profile `prod` has the certified provider and an identity domain of its own."""
+    home = Home()
+    provider = Provider(home)
+    domain = Domain(provider.jwks_url)
+    home.manager({"prod": provider.settings(home, domain, provider.confidential)})
+    try:
+        yield home, provider, domain
+    finally:
+        provider.stop()
+        home.remove()
 
 
 def serve(handle, tls=None):

@@ -7,7 +7,7 @@ import time
 
 from crash import expire
 from harness import WOCI, same, wait
-from part import check_end
+from part import check_end, processes_with
 from simulator import Sim
 
 PROCESSES, DAEMONS, SIGN_INS = 500, 50, 100
@@ -86,7 +86,7 @@ def daemons(sim, home):
         pids.add(json.loads(out)["pid"])
     same(len(pids), 1, "daemons that the documents name")
     same(sim.order()["requests"]["refresh"], before["requests"]["refresh"], "refreshes of a fresh session")
-    mine = lambda: [pid for pid in running("__daemon") if home_of(pid) == str(home.path)]  # noqa: E731
+    mine = lambda: [pid for pid, argv in processes_with(f"HOME={home.path}") if "__daemon" in argv]  # noqa: E731
     wait(lambda: mine() == list(pids), "the daemons that lost to end", 60)
     same(home.woci("--stop-daemon").code, 0, "exit code of --stop-daemon")
     wait(lambda: not mine(), "the last daemon to end")
@@ -121,23 +121,3 @@ def sign_ins(sim, home):
     assert good, f"no sign-in ended well: {refused}"
     why = "".join(f"; {count}: {last[:120]}" for last, count in refused.items())
     return f"{SIGN_INS} sign-ins at once on one port: {good} ended well, {sum(refused.values())} said why not, {took:.1f} s{why}"
-
-
-def running(word):
-    import pathlib
-
-    for folder in pathlib.Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                if word in (folder / "cmdline").read_text().split("\0"):
-                    yield int(folder.name)
-            except OSError:
-                pass
-
-
-def home_of(pid):
-    try:
-        with open(f"/proc/{pid}/environ") as file:
-            return next((part[5:] for part in file.read().split("\0") if part.startswith("HOME=")), None)
-    except OSError:
-        return None

@@ -1,6 +1,7 @@
 """What the parts of a soak share: their time, their dice, their figures and what fell."""
 import contextlib
 import os
+import pathlib
 import random
 import re
 import signal
@@ -68,15 +69,27 @@ def check_end(code, err, secrets=(), out=""):
     assert "panicked" not in err and code not in CRASHES, f"a crash: {said}"
     if code != -signal.SIGKILL:
         assert code in DOCUMENTED, f"an undocumented exit code: {said}"
-        if code not in (0, -signal.SIGKILL):
+        if code:
             last = (err.strip().splitlines() or [""])[-1]
             assert last.startswith("woci: ") or not err.strip() and out, f"no reason on stderr: {said}"
     found = next((secret for secret in secrets if secret and secret in err), None)
     assert not found, f"a secret on stderr: {said}"
 
 
-def threads_and_memory(pid):
+def memory_and_descriptors(pid):
     """Resident memory in KiB, and the number of open descriptors."""
     with open(f"/proc/{pid}/status") as file:
         status = dict(re.findall(r"(\w+):\s+(\d+)", file.read()))
     return int(status["VmRSS"]), len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def processes_with(variable):
+    """The processes that have `NAME=value` in their environment: the PID and the arguments of each."""
+    needle = variable.encode() + b"\0"
+    for folder in pathlib.Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                if needle in (folder / "environ").read_bytes() and (argv := (folder / "cmdline").read_bytes()):
+                    yield int(folder.name), argv.decode(errors="replace").rstrip("\0").split("\0")
+            except OSError:
+                pass

@@ -1,9 +1,9 @@
 """A power cut at every write: the session folder is on a file system of its own, whose image is copied at each flush.
 
-The home is on a loop-mounted ext4 and xfs image. woci is stopped after each call that writes,
-flushes, renames, removes or gets an answer, and the image is copied: it holds what has reached the disk by then. Each
-copy is mounted, so that its journal is replayed as after a power cut, and judged: the refresh token there is the one that the provider accepts, or the one
-window was hit, between the provider's answer and the flush of the folder, before the exchange is requested."""
+The home is on a loop-mounted ext4 and xfs image. woci is stopped after each call that writes, flushes, renames, removes
+or gets an answer, and the image is copied: it holds what has reached the disk by then. Each copy is mounted, so that its
+journal is replayed as after a power cut, and judged: the refresh token there is the one that the provider accepts, or the
+one window was hit, between the provider's answer and the flush of the folder, before the exchange is requested."""
 import contextlib
 import json
 import os
@@ -103,7 +103,7 @@ def power_cuts(part, disk, verb, argv, count):
     home, sim = disk.home, disk.sim
     if not (home.session() / "token").exists() or verb == "sign-in":
         subprocess.run(["sync", "-f", disk.place], check=True)
-        sign_in(home, [WOCI, "session", "authenticate"])
+        home.woci("session", "authenticate", env={**home.env, "BROWSER": "browser"}, cwd="/").expect(0)
     if verb == "refresh":
         expire(home)
     # What was there before has reached the disk.
@@ -218,18 +218,3 @@ def all_stopped(pid):
             return False
         time.sleep(0.004)
     return True
-
-
-def sign_in(home, argv):
-    woci = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=home.env, cwd="/")
-    said = follow_plain(woci, home)
-    same(woci.wait(60), 0, f"exit code of a sign-in ({said})")
-
-
-def follow_plain(woci, home):
-    said = b""
-    for line in woci.stderr:
-        said += line
-        if line.startswith(b"Auth URL: "):
-            subprocess.run([home.bin / "browser", line.split()[-1]], stdout=subprocess.DEVNULL, env=home.env, check=True)
-    return said.decode()

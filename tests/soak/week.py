@@ -13,7 +13,6 @@ import collections
 import contextlib
 import json
 import os
-import pathlib
 import random
 import re
 import signal
@@ -24,7 +23,7 @@ import time
 from clock import Clock
 from crash import claims
 from harness import ROOT, Home, Skip, same, write
-from part import check_end, threads_and_memory
+from part import check_end, memory_and_descriptors, processes_with
 from simulator import Sim
 
 RATE = 168
@@ -134,7 +133,7 @@ class Profile:
 
     def daemon(self):
         """The PID of the daemon, by its command line: its files may be lost."""
-        for pid, argv in processes(self.week.mark):
+        for pid, argv in processes_with(self.week.mark):
             if "__daemon" in argv and f"--profile={self.name}" in argv:
                 return pid
         return None
@@ -313,7 +312,7 @@ class Week:
         for profile in self.profiles:
             if pid := profile.daemon():
                 try:
-                    profile.usage.append((pid, *threads_and_memory(pid)))
+                    profile.usage.append((pid, *memory_and_descriptors(pid)))
                 except (OSError, KeyError):
                     pass
 
@@ -384,7 +383,7 @@ class Week:
             profile.excused += profile.home is home
 
     def kill(self):
-        found = [(pid, argv) for pid, argv in processes(self.mark) if any(word.endswith("woci") for word in argv[:1])]
+        found = [(pid, argv) for pid, argv in processes_with(self.mark) if any(word.endswith("woci") for word in argv[:1])]
         if not found:
             return
         # A run beside the daemons is rare, so it is preferred.
@@ -474,7 +473,7 @@ class Week:
     def stop(self):
         self.ending.set()
         for _ in range(3):
-            for pid, _ in processes(self.mark):
+            for pid, _ in processes_with(self.mark):
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
@@ -508,18 +507,6 @@ get) [ ! -e "$file" ] || cat "$file" ;;
 put) cat >"$file.$$" && mv "$file.$$" "$file" ;;
 esac
 """
-
-
-def processes(mark):
-    """The processes of this soak, by a variable of their environment."""
-    needle = mark.encode() + b"\0"
-    for folder in pathlib.Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                if needle in (folder / "environ").read_bytes() and (argv := (folder / "cmdline").read_bytes()):
-                    yield int(folder.name), argv.decode(errors="replace").rstrip("\0").split("\0")
-            except OSError:
-                pass
 
 
 def modulus(key):

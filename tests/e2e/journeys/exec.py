@@ -3,26 +3,19 @@ import subprocess
 import time
 import urllib.request
 
-from harness import HERE, VENV, WOCI, Home, Provider, free_port, holds, run, same, wait, write
-from oci_cloud import REGION, Api, Domain, claims_of, jwt
+from harness import HERE, VENV, WOCI, free_port, holds, same, wait, write
+from oci_cloud import REGION, Api, claims_of, jwt, prod_home
 from terminal_window import Window
 
 WINDOW = 600  # the refresh is due so many seconds before the token's end
 
 
 def journey(table):
-    home = Home()
-    provider = Provider(home)
-    domain = Domain(provider.jwks_url)
-    api = Api(domain)
-    home.manager({"prod": provider.settings(home, domain, provider.confidential)})
-    try:
+    with prod_home() as (home, _, domain):
+        api = Api(domain)
         home.woci("--profile", "prod", "session", "authenticate").expect(0)
         runs(table, home, domain, api)
         renews(table, home, domain, api)
-    finally:
-        provider.stop()
-        home.remove()
 
 
 def replace(home, domain, seconds_left):

@@ -8,8 +8,8 @@ import subprocess
 import threading
 import time
 
-from harness import ROOT, VENV, WOCI, Home, Provider, Skip, holds, run, same, system_package, wait, write
-from oci_cloud import CLUSTER, REGION, Cluster, Domain, claims_of, jwt
+from harness import ROOT, VENV, WOCI, Skip, holds, run, same, system_package, wait, write
+from oci_cloud import CLUSTER, REGION, Cluster, claims_of, jwt, prod_home
 
 TOKEN = ("ce", "cluster", "generate-token", "--cluster-id", CLUSTER)
 # As `oci ce cluster create-kubeconfig` names it: the last eleven characters of the OCID.
@@ -18,11 +18,7 @@ GROUP = "client.authentication.k8s.io"
 
 
 def journey(table):
-    home = Home()
-    provider = Provider(home)
-    domain = Domain(provider.jwks_url)
-    home.manager({"prod": provider.settings(home, domain, provider.confidential)})
-    try:
+    with prod_home() as (home, _, domain):
         home.woci("--profile", "prod", "session", "authenticate").expect(0)
         same_bytes(table, home)
         cluster = None
@@ -34,9 +30,6 @@ def journey(table):
             sessions(table, home, domain, cluster)
             passthrough(table, home, cluster)
             crowds(table, home, cluster)
-    finally:
-        provider.stop()
-        home.remove()
 
 
 def same_bytes(table, home):

@@ -6,23 +6,16 @@ import re
 import signal
 import threading
 
-from harness import HERE, NODE, VENV, WOCI, Home, Provider, holds, run, same, write
-from oci_cloud import TENANCY, Api, Domain, claims_of, jwt
+from harness import HERE, NODE, VENV, WOCI, holds, run, same, write
+from oci_cloud import TENANCY, Api, claims_of, jwt, prod_home
 from terminal_window import Window
 
 
 def journey(table):
-    home = Home()
-    provider = Provider(home)
-    domain = Domain(provider.jwks_url)
-    api = Api(domain)
-    home.manager({"prod": provider.settings(home, domain, provider.confidential)})
-    try:
+    with prod_home() as (home, _, domain):
+        api = Api(domain)
         signs(table, home, domain, api)
         passthrough(table, home, domain, api)
-    finally:
-        provider.stop()
-        home.remove()
 
 
 def oci(home, *args, **options):

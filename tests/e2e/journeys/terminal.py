@@ -7,26 +7,19 @@ import socket
 import time
 from subprocess import DEVNULL
 
-from harness import WOCI, Home, Provider, holds, run, same, wait
-from oci_cloud import Domain
+from harness import WOCI, holds, run, same, wait
+from oci_cloud import prod_home
 from terminal_window import Window
 
 PROMPT = "--refresh-token-passphrase-prompt"
 
 
 def journey(table):
-    home = Home()
-    provider = Provider(home)
-    domain = Domain(provider.jwks_url)
-    home.manager({"prod": provider.settings(home, domain, provider.confidential)})
-    setup = Setup(home, provider)
-    try:
+    with prod_home() as (home, provider, _):
+        setup = Setup(home, provider)
         prompts(table, setup)
         interrupts(table, setup)
         screens(table, setup)
-    finally:
-        provider.stop()
-        home.remove()
 
 
 class Setup:
