@@ -375,8 +375,8 @@ pub(super) fn certificates(env: &Env) -> Vec<(&'static str, OsString)> {
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-/// The secret options, the passphrase and the variables that hold secrets, as the JSON that the other process reads from
-/// stdin.
+/// The secret options, the passphrase and the variables that hold secrets, as the JSON that the other process reads
+/// from stdin.
 pub(super) fn secrets(env: &Env, flags: &Flags, settings: &Settings, passphrase: Option<&Secret>) -> Secret {
     let variable = |name: &String| Some((name.clone(), env.get(name)?.to_str()?.into()));
     let variables: serde_json::Map<String, Value> =
@@ -422,6 +422,21 @@ pub fn take_secrets(flags: &mut Flags) -> Secrets {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn certificates_are_found_from_another_folder() {
+        let here = std::env::current_dir().unwrap();
+        let here = here.to_str().unwrap();
+        for (variables, expected) in [
+            (&[("SSL_CERT_FILE", "a:b/ca.pem")][..], vec![("SSL_CERT_FILE", format!("{here}/a:b/ca.pem"))]),
+            (&[("SSL_CERT_DIR", "/etc/ca:own")], vec![("SSL_CERT_DIR", format!("/etc/ca:{here}/own"))]),
+            (&[("SSL_CERT_FILE", ""), ("SSL_CERT_DIR", "")], vec![]),
+        ] {
+            let expected: Vec<_> =
+                expected.into_iter().map(|(name, value)| (name, OsString::from(value))).collect();
+            assert_eq!(certificates(&Env::of(variables)), expected);
+        }
+    }
 
     #[test]
     fn the_older_tool_is_recognized_by_its_command_line() {
