@@ -1,9 +1,9 @@
-//! A renewal behind a run: with `auto_refresh`, a run that finds the next refresh due hands out what it has at once, and
-//! leaves a process that renews the session once. Nobody hears of that process: it has no terminal and no output, asks
-//! no person, and is the child of no program that runs woci.
+//! A renewal behind a run: with `auto_refresh`, a run that finds the next refresh due hands out what it has at once,
+//! and leaves a process that renews the session once. Nobody hears of that process: it has no terminal and no output,
+//! asks no person, and is the child of no program that runs woci.
 //!
-//! The file `woci_renewal.lock` of the session folder says when the last process was left, so that many runs leave one, and
-//! not more than one in 30 s. Its lock is held only while a run reads and writes it.
+//! The file `woci_renewal.lock` of the session folder says when the last process was left, so that many runs leave one,
+//! and not more than one in 30 s. Its lock is held only while a run reads and writes it.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -26,8 +26,8 @@ use crate::store::record;
 use crate::sys;
 use crate::time::UnixTime;
 
-/// Leaves a process that renews the session, if a refresh is due and can be expected to succeed. The run that calls this
-/// has a session: a failure is only worth a message at DEBUG.
+/// Leaves a process that renews the session, if a refresh is due and can be expected to succeed. The run that calls
+/// this has a session: a failure is only worth a message at DEBUG.
 pub fn leave_if_due(host: &Host, flags: &Flags, settings: &Settings, engine: &Engine<'_>, session: &Session) {
     if !settings.auto_refresh || session.source != Source::Cached {
         return;
@@ -97,8 +97,8 @@ pub fn renew(host: &Host, settings: &Settings, passphrase: Option<Secret>) -> Re
     renewed.map(drop)
 }
 
-/// The file that limits how many processes are left: its time is that of the last one, and its content the hash of a token
-/// that only a person can renew, if there was one.
+/// The file that limits how many processes are left: its time is that of the last one, and its content the hash of a
+/// token that only a person can renew, if there was one.
 struct Stamp {
     path: PathBuf,
 }

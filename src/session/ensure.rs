@@ -66,8 +66,8 @@ fn after(engine: &Engine<'_>, mut locked: Locked, outcome: Result<Session>) -> R
     })
 }
 
-/// Tells those who wait for this run that they would fail as it has: a service that is down gets one ladder of tries from
-/// all of them. What a service refuses for good may be the fault of this run's own options.
+/// Tells those who wait for this run that they would fail as it has: a service that is down gets the tries of one run
+/// from all of them. What a service refuses for good may be the fault of this run's own options.
 fn share(engine: &Engine<'_>, locked: &mut Locked, e: &Error) {
     let is_down = matches!(
         e,
@@ -133,8 +133,8 @@ fn try_to_renew_locked(engine: &mut Engine<'_>, locked: &Locked) -> Result<Sessi
     }
 }
 
-/// A session whose key needs a passphrase is left as it is, unless a person asks for a new one. Where another key is that
-/// of the token, the encrypted one is of an earlier session.
+/// A session whose key needs a passphrase is left as it is, unless a person asks for a new one. Where another key is
+/// that of the token, the encrypted one is of an earlier session.
 pub(super) fn refuse_encrypted_key(engine: &Engine<'_>, stored: &Snapshot<'_>) -> Result<()> {
     let Contents { upst, key, key_is_encrypted, .. } = &stored.contents;
     let is_of_token = |key: &PrivateKey| upst.as_ref().is_some_and(|upst| upst.is_bound_to(key.public()));

@@ -1,5 +1,6 @@
-//! The end of a session: its refresh token is revoked at the provider (RFC 7009), then its secrets are removed, then the
-//! keys in the OCI config that name it, then the rest. A run that is killed in between is completed by the next one.
+//! The end of a session: its refresh token is revoked at the provider (RFC 7009), then its secrets are removed, then
+//! the keys in the OCI config that name it, then the rest. A run that is killed in between is completed by the next
+//! one.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -100,8 +101,8 @@ fn remove_refresh_token(
     Ok(())
 }
 
-/// The session's keys in the OCI config. A file that cannot be written is a warning, unless an API key was to be brought
-/// back.
+/// The session's keys in the OCI config. A file that cannot be written is a warning, unless an API key was to be
+/// brought back.
 fn forget(engine: &Engine<'_>, restores: bool, done: &mut LoggedOut) -> Result<()> {
     let forgotten = engine
         .oci_config()
