@@ -1,17 +1,17 @@
-//! A renewal behind a run: with `auto_refresh`, a run that finds the next refresh due hands out what it has at once, and
-//! leaves a process that renews the session once. Nobody hears of that process: it has no terminal and no output, asks
-//! no person, and is the child of no program that runs woci.
+//! A renewal behind a run: with `auto_refresh`, a run that finds the next refresh due hands out what it has at once,
+//! and leaves a process that renews the session once. Nobody hears of that process: it has no terminal and no output,
+//! asks no person, and is the child of no program that runs woci.
 //!
-//! The file `woci_renewal.lock` of the session folder says when the last process was left, so that many runs leave one, and
-//! not more than one in 30 s. Its lock is held only while a run reads and writes it.
+//! The file `woci_renewal.lock` of the session folder says when the last process was left, so that many runs leave one,
+//! and not more than one in 30 s. Its lock is held only while a run reads and writes it.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::{File, TryLockError};
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::daemon::{Daemon, arguments, rewrite, secrets};
+use super::daemon::{Daemon, arguments, certificates, rewrite, secrets};
 use super::schedule::LEAST_PAUSE_SECONDS;
 use crate::config::Settings;
 use crate::error::{Error, Result};
@@ -26,8 +26,8 @@ use crate::store::{RENEWAL_LOCK, record};
 use crate::sys;
 use crate::time::UnixTime;
 
-/// Leaves a process that renews the session, if a refresh is due and can be expected to succeed. The run that calls this
-/// has a session: a failure is only worth a message at DEBUG.
+/// Leaves a process that renews the session, if a refresh is due and can be expected to succeed. The run that calls
+/// this has a session: a failure is only worth a message at DEBUG.
 pub fn leave_if_due(host: &Host, flags: &Flags, settings: &Settings, engine: &Engine<'_>, session: &Session) {
     if !settings.auto_refresh || session.source != Source::Cached {
         return;
@@ -66,10 +66,13 @@ fn leave(
     let mut args = vec![program.clone().into_os_string()];
     args.extend(arguments(flags, settings, RENEWAL_PROCESS));
     let is_hidden = |name: &str| settings.secret_variables.iter().any(|variable| name == variable);
-    let env = host.env.iter().filter(|(name, _)| name.to_str().is_none_or(|name| !is_hidden(name)));
-    let env: Vec<_> = env
-        .map(|(name, value)| Ok((name.to_owned(), in_any_folder(host, name, value)?)))
-        .collect::<Result<_>>()?;
+    let certificates = certificates(&host.env);
+    let is_certificates = |name: &str| certificates.iter().any(|(variable, _)| name == *variable);
+    let is_kept = |name: &OsStr| name.to_str().is_none_or(|name| !is_hidden(name) && !is_certificates(name));
+    let kept = host.env.iter().filter(|(name, _)| is_kept(name));
+    let kept = kept.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let env: Vec<_> =
+        kept.chain(certificates.iter().map(|(name, value)| ((*name).into(), value.clone()))).collect();
     let is_secret = |(name, _): (&str, &str)| find(name).is_some_and(|row| row.kind == Kind::Secret);
     let has_secrets = !settings.secret_variables.is_empty() || flags.iter().any(is_secret);
     let secrets = has_secrets.then(|| secrets(&host.env, flags, settings, None));
@@ -77,17 +80,6 @@ fn leave(
     sys::leave_behind(&program, &args, &env, input)
         .map_err(|e| Error::Unattended { why: files::io_reason(&e) })?;
     Ok(true)
-}
-
-/// The value of a variable for the process that is left, whose working folder is another one: the library that finds the
-/// system's certificates, too, reads a relative path by the working folder.
-fn in_any_folder(host: &Host, name: &OsStr, value: &OsStr) -> Result<OsString> {
-    let is_file =
-        ["SSL_CERT_FILE", "OCI_CLI_CERT_BUNDLE", "REQUESTS_CA_BUNDLE"].iter().any(|file| name == *file);
-    match is_file && !value.is_empty() {
-        true => Ok(host.absolute(Path::new(value))?.into_os_string()),
-        false => Ok(value.to_owned()),
-    }
 }
 
 /// In the process that was left: renews the session, unless that is not due any more or another process holds its lock.
@@ -105,8 +97,8 @@ pub fn renew(host: &Host, settings: &Settings, passphrase: Option<Secret>) -> Re
     renewed.map(drop)
 }
 
-/// The file that limits how many processes are left: its time is that of the last one, and its content the hash of a token
-/// that only a person can renew, if there was one.
+/// The file that limits how many processes are left: its time is that of the last one, and its content the hash of a
+/// token that only a person can renew, if there was one.
 struct Stamp {
     path: PathBuf,
 }
@@ -128,12 +120,9 @@ impl Stamp {
     /// Records that a process is left now; false if another run is doing so, or has just done it.
     fn take(&self, now: UnixTime, upst: &Upst) -> Result<bool> {
         let mut file = files::open_kept(&self.path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(false),
-            Err(TryLockError::Error(e)) => return Err(files::file_error("lock", &self.path, &e)),
-        }
-        if !self.permits(now, upst)? {
+        let is_taken =
+            files::try_lock(|| file.try_lock()).map_err(|e| files::file_error("lock", &self.path, &e))?;
+        if !is_taken || !self.permits(now, upst)? {
             return Ok(false);
         }
         // Not written anew each time: some file systems flush a file to the disk that was cut and written.

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{PathBuf, absolute};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -137,12 +137,7 @@ impl Daemon {
         for variable in &settings.secret_variables {
             command.env_remove(variable);
         }
-        // A library reads these itself, and the daemon leaves the folder that a relative path belongs to.
-        for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
-            if let Some(path) = env.get(variable).and_then(|path| std::path::absolute(path).ok()) {
-                command.env(variable, path);
-            }
-        }
+        command.envs(certificates(env));
         let failed = |e: &std::io::Error| Error::Daemon { log: self.log_file(), why: files::io_reason(e) };
         let mut child = sys::spawn_detached(&mut command).map_err(|e| failed(&e))?;
         let secrets = secrets(env, flags, settings, passphrase);
@@ -366,8 +361,22 @@ pub(super) fn arguments(flags: &Flags, settings: &Settings, verb: &str) -> Vec<O
     args
 }
 
-/// The secret options, the passphrase and the variables that hold secrets, as the JSON that the other process reads from
-/// stdin.
+/// The variables by which the system's certificates are found, with absolute paths: a library reads these variables
+/// itself, and the other process leaves the folder that a relative path belongs to.
+pub(super) fn certificates(env: &Env) -> Vec<(&'static str, OsString)> {
+    let file = env.get("SSL_CERT_FILE").and_then(|file| Some(absolute(file).ok()?.into_os_string()));
+    // Several folders, as in PATH.
+    let folders = env.get("SSL_CERT_DIR").and_then(|list| {
+        let folders: Vec<PathBuf> =
+            std::env::split_paths(list).map(absolute).collect::<std::io::Result<_>>().ok()?;
+        std::env::join_paths(folders).ok()
+    });
+    let all = [("SSL_CERT_FILE", file), ("SSL_CERT_DIR", folders)];
+    all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+/// The secret options, the passphrase and the variables that hold secrets, as the JSON that the other process reads
+/// from stdin.
 pub(super) fn secrets(env: &Env, flags: &Flags, settings: &Settings, passphrase: Option<&Secret>) -> Secret {
     let variable = |name: &String| Some((name.clone(), env.get(name)?.to_str()?.into()));
     let variables: serde_json::Map<String, Value> =
@@ -404,6 +413,21 @@ pub fn take_secrets(host: &Host, flags: &mut Flags) -> (Host, Option<Secret>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn certificates_are_found_from_another_folder() {
+        let here = std::env::current_dir().unwrap();
+        let here = here.to_str().unwrap();
+        for (variables, expected) in [
+            (&[("SSL_CERT_FILE", "a:b/ca.pem")][..], vec![("SSL_CERT_FILE", format!("{here}/a:b/ca.pem"))]),
+            (&[("SSL_CERT_DIR", "/etc/ca:own")], vec![("SSL_CERT_DIR", format!("/etc/ca:{here}/own"))]),
+            (&[("SSL_CERT_FILE", ""), ("SSL_CERT_DIR", "")], vec![]),
+        ] {
+            let expected: Vec<_> =
+                expected.into_iter().map(|(name, value)| (name, OsString::from(value))).collect();
+            assert_eq!(certificates(&Env::of(variables)), expected);
+        }
+    }
 
     #[test]
     fn the_older_tool_is_recognized_by_its_command_line() {

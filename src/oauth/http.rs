@@ -126,8 +126,8 @@ impl<'a> Client<'a> {
         Self { host, limit: None, deadline: Cell::default(), roots: OnceCell::new(), tcp: Tcp::default() }
     }
 
-    /// Sets the limit: the requests from now on, their tries and waits together take no longer. Its time begins with the
-    /// first of them.
+    /// Sets the limit: the requests from now on, their tries and waits together take no longer. Its time begins with
+    /// the first of them.
     pub fn begin(&mut self, limit: Duration) {
         self.limit = Some(limit);
         self.deadline.set(None);

@@ -36,8 +36,7 @@ impl Runner {
     /// # Errors
     /// [`Error::RunnerVariable`] outside such a job.
     pub fn given(&self, env: &Env) -> Result<(String, Secret)> {
-        let base = self.url(env, self.url_variable())?;
-        Ok((base, self.request_token(env, self.request_token_variable())?))
+        Ok((self.url(env)?, self.request_token(env)?))
     }
 
     /// Asks for a token.
@@ -88,7 +87,8 @@ impl Runner {
         }
     }
 
-    fn url(&self, env: &Env, name: &'static str) -> Result<String> {
+    fn url(&self, env: &Env) -> Result<String> {
+        let name = self.url_variable();
         let url = self.variable(env, name)?;
         match url::check(url) {
             Ok(()) => Ok(url.to_owned()),
@@ -96,7 +96,8 @@ impl Runner {
         }
     }
 
-    fn request_token(&self, env: &Env, name: &'static str) -> Result<Secret> {
+    fn request_token(&self, env: &Env) -> Result<Secret> {
+        let name = self.request_token_variable();
         let token = self.variable(env, name)?;
         match is_token(token) {
             true => Ok(Secret::new(token.to_owned())),

@@ -187,7 +187,7 @@ fn tokens(endpoint: &Endpoint<'_>, object: &Object) -> Tokens {
         }
     };
     // The answer has spent a refresh token: whatever is wrong with the rest, the next one is kept.
-    let access_token = check_unique(endpoint, object).and_then(|()| access_token(endpoint, &object.members));
+    let access_token = check_unique(endpoint, object).and_then(|()| access_token(endpoint, document));
     Tokens { access_token, refresh_token }
 }
 
@@ -222,8 +222,8 @@ pub fn fuzz(bytes: &[u8]) {
     let endpoint = Endpoint { what: "token endpoint", url: "https://idp.example.com/token" };
     let secret = Secret::new("S3cr3t canary".into());
     let answer = Answer::of([200, 400, 401, 503][usize::from(first % 4)], body);
-    match success_document(&endpoint, &answer, &[&secret]) {
-        Ok(members) => drop(tokens(&endpoint, &Object { members, twice: None })),
+    match success_object(&endpoint, &answer, &[&secret]) {
+        Ok(object) => drop(tokens(&endpoint, &object)),
         Err(e) => assert!(!e.to_string().contains(secret.expose())),
     }
 }

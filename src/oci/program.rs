@@ -52,8 +52,8 @@ pub fn find_oci(env: &Env) -> Result<PathBuf> {
     })
 }
 
-/// The program that a person names, found as a shell finds it: a name with a slash is a path; any other is looked for on
-/// PATH, where an empty entry is the working folder.
+/// The program that a person names, found as a shell finds it: a name with a slash is a path; any other is looked for
+/// on PATH, where an empty entry is the working folder.
 ///
 /// # Errors
 /// [`Error::ProgramMissing`]; [`Error::ProgramNotExecutable`] if there are only files that are not programs.

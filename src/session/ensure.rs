@@ -51,22 +51,24 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
     }
 
     let purpose = renew::purpose(engine.settings);
-    let mut locked = match engine.want.waits_for_lock {
+    let locked = match engine.want.waits_for_lock {
         true => engine.dir.lock(purpose)?,
         false => engine.dir.lock_within(purpose, Duration::ZERO, console::PURPOSE)?,
     };
-    match ensure_locked(engine, &locked, seen.as_ref()) {
-        Ok(session) => Ok(session),
-        Err(e) => {
-            share(engine, &mut locked, &e);
-            locked.leave_no_empty_folder();
-            Err(e)
-        }
-    }
+    let ensured = ensure_locked(engine, &locked, seen.as_ref());
+    after(engine, locked, ensured)
 }
 
-/// Tells those who wait for this run that they would fail as it has: a service that is down gets one ladder of tries from
-/// all of them. What a service refuses for good may be the fault of this run's own options.
+/// Gives the lock back after a run that held it: a failure is shared, and leaves no trace of a run that stored nothing.
+fn after(engine: &Engine<'_>, mut locked: Locked, outcome: Result<Session>) -> Result<Session> {
+    outcome.inspect_err(|e| {
+        share(engine, &mut locked, e);
+        locked.leave_no_empty_folder();
+    })
+}
+
+/// Tells those who wait for this run that they would fail as it has: a service that is down gets the tries of one run
+/// from all of them. What a service refuses for good may be the fault of this run's own options.
 fn share(engine: &Engine<'_>, locked: &mut Locked, e: &Error) {
     let is_down = matches!(
         e,
@@ -109,15 +111,12 @@ fn not_renewed(engine: &Engine<'_>, session: &Session, e: &Error) {
 }
 
 fn try_to_renew(engine: &mut Engine<'_>) -> Result<Session> {
-    let mut locked = engine.dir.lock_within(renew::PURPOSE, renew::console::LIMIT, console::PURPOSE)?;
-    let renewed = try_to_renew_locked(engine, &mut locked);
-    if renewed.is_err() {
-        locked.leave_no_empty_folder();
-    }
-    renewed
+    let locked = engine.dir.lock_within(renew::PURPOSE, renew::console::LIMIT, console::PURPOSE)?;
+    let renewed = try_to_renew_locked(engine, &locked);
+    after(engine, locked, renewed)
 }
 
-fn try_to_renew_locked(engine: &mut Engine<'_>, locked: &mut Locked) -> Result<Session> {
+fn try_to_renew_locked(engine: &mut Engine<'_>, locked: &Locked) -> Result<Session> {
     let stored = engine.snapshot()?;
     if engine.unusable(&stored.contents).is_none()
         && !renew::console::is_due(engine, &stored.contents, host::now())
@@ -129,11 +128,7 @@ fn try_to_renew_locked(engine: &mut Engine<'_>, locked: &mut Locked) -> Result<S
         return Err(e);
     }
     // Whoever waits has a session that works: no second try.
-    let renewed = renew::console::renew(engine, locked, stored, Retry::Never);
-    if let Err(e) = &renewed {
-        share(engine, locked, e);
-    }
-    match renewed? {
+    match renew::console::renew(engine, locked, stored, Retry::Never)? {
         renew::Outcome::Renewed(session) => Ok(*session),
         renew::Outcome::NeedsPerson { why, .. } => Err(engine.nobody_to_ask(why)),
     }

@@ -1,5 +1,6 @@
-//! The end of a session: its refresh token is revoked at the provider (RFC 7009), then its secrets are removed, then the
-//! keys in the OCI config that name it, then the rest. A run that is killed in between is completed by the next one.
+//! The end of a session: its refresh token is revoked at the provider (RFC 7009), then its secrets are removed, then
+//! the keys in the OCI config that name it, then the rest. A run that is killed in between is completed by the next
+//! one.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -67,13 +68,7 @@ fn end(engine: &mut Engine<'_>, locked: Locked, restores: bool, done: &mut Logge
     let section = engine.oci_config().and_then(|oci_config| oci_config.section(&engine.settings.profile));
     let key_file = section.ok().and_then(|section| section.key_file);
     engine.client.begin(renew::LIMIT);
-    let (revoked, is_told) = revoke(engine, &locked, &record);
-    if let Revoked::No { why } = &revoked
-        && !is_told
-    {
-        log::warning(format_args!("The refresh token stays valid at the provider: {why}"));
-    }
-    done.revoked = revoked;
+    done.revoked = revoke(engine, &locked, &record);
     let mut removed = Vec::new();
     let refresh_token = remove_refresh_token(engine, &mut removed, done);
     let secrets = locked.remove_secrets(key_file.as_deref(), &mut removed);
@@ -106,8 +101,8 @@ fn remove_refresh_token(
     Ok(())
 }
 
-/// The session's keys in the OCI config. A file that cannot be written is a warning, unless an API key was to be brought
-/// back.
+/// The session's keys in the OCI config. A file that cannot be written is a warning, unless an API key was to be
+/// brought back.
 fn forget(engine: &Engine<'_>, restores: bool, done: &mut LoggedOut) -> Result<()> {
     let forgotten = engine
         .oci_config()
@@ -125,8 +120,8 @@ fn forget(engine: &Engine<'_>, restores: bool, done: &mut LoggedOut) -> Result<(
     }
 }
 
-/// Revokes the refresh token, and says whether the reason why not needs no warning of its own.
-fn revoke(engine: &mut Engine<'_>, locked: &Locked, record: &Record) -> (Revoked, bool) {
+/// Revokes the refresh token. That it stays valid is a warning, unless there is no endpoint that would take it back.
+fn revoke(engine: &mut Engine<'_>, locked: &Locked, record: &Record) -> Revoked {
     let path = engine.dir.refresh_token_file();
     // That of a renewal whose token could not be put in its place. A failure leaves it where it is removed.
     if let Err(e) = refresh_token::take_up(&path, &engine.at_rest) {
@@ -134,29 +129,31 @@ fn revoke(engine: &mut Engine<'_>, locked: &Locked, record: &Record) -> (Revoked
     }
     let kept = refresh_token::kept(&path, &engine.at_rest);
     if kept == Ok(Kept::Nowhere) {
-        return (Revoked::ThereWasNone, true);
+        return Revoked::ThereWasNone;
     }
     // The programs of a keyring are run once, and only if there is one.
     let token = match engine.at_rest.keyring {
         Some(_) => match refresh_token::open(&path, &mut engine.at_rest) {
-            Ok(None) => return (Revoked::ThereWasNone, true),
+            Ok(None) => return Revoked::ThereWasNone,
             opened => Some(opened),
         },
         None => None,
     };
-    match try_to_revoke(engine, locked, record, token) {
-        Ok(()) => (Revoked::Yes, true),
+    let why = match try_to_revoke(engine, locked, record, token) {
+        Ok(()) => return Revoked::Yes,
         Err(NotRevoked::NoEndpoint) => {
             let why =
                 "no revocation endpoint is known: neither revocation_url nor the issuer's document names one";
-            (Revoked::No { why: why.into() }, true)
+            return Revoked::No { why: why.into() };
         }
-        Err(NotRevoked::Elsewhere(why)) => (Revoked::No { why }, false),
+        Err(NotRevoked::Elsewhere(why)) => why,
         Err(NotRevoked::Failed(e)) => {
             let said = engine.name_secret(e).say_to(&engine.settings.given);
-            (Revoked::No { why: printable::text(&said.fault()) }, false)
+            printable::text(&said.fault())
         }
-    }
+    };
+    log::warning(format_args!("The refresh token stays valid at the provider: {why}"));
+    Revoked::No { why }
 }
 
 enum NotRevoked {

@@ -244,7 +244,7 @@ impl<'a> Engine<'a> {
     }
 
     fn renews_from_of(&self, upst: &Upst, is_console: bool) -> UnixTime {
-        renew::from(upst, if is_console { None } else { Some(self.settings.refresh_safety_window) })
+        renew::due_from(upst, if is_console { None } else { Some(self.settings.refresh_safety_window) })
     }
 
     /// Why a stored session cannot be used now; `None` if it can.

@@ -1,5 +1,5 @@
-//! What a renewal or a sign-in would refuse before its first request, found without lock, request or program. To be kept
-//! in step with `ensure`.
+//! What a renewal or a sign-in would refuse before its first request, found without lock, request or program. To be
+//! kept in step with `ensure`.
 
 use super::Engine;
 use crate::error::Error;

@@ -79,8 +79,8 @@ impl Listener {
     /// user alone, until both ends of it are open.
     ///
     /// # Errors
-    /// [`Error::PortTaken`] or [`Error::PortForbidden`] if the port cannot be bound, and [`Error::Scarce`] if the system gives too little for the
-    /// sign-in that follows.
+    /// [`Error::PortTaken`] or [`Error::PortForbidden`] if the port cannot be bound, and [`Error::Scarce`] if the
+    /// system gives too little for the sign-in that follows.
     pub fn bind(host: &Host, folder: &Path, port: &Port) -> Result<Self> {
         // tiny_http starts threads, and panics if it cannot.
         sys::try_threads(THREADS).map_err(|e| Error::Scarce {

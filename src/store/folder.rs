@@ -257,8 +257,8 @@ impl Locked {
         }
     }
 
-    /// Removes the secrets of the session apart from its refresh token. `key_file` is the key that the OCI config names,
-    /// if it lies in this folder. `removed` gets the files that were there.
+    /// Removes the secrets of the session apart from its refresh token. `key_file` is the key that the OCI config
+    /// names, if it lies in this folder. `removed` gets the files that were there.
     ///
     /// # Errors
     /// The first file that could not be removed; the others are.

@@ -185,8 +185,8 @@ fn form(path: &Path, bytes: &[u8]) -> Result<Kept> {
     }
 }
 
-/// The newest of the file and those beside it, with its content. A damaged file counts too; one beside it only if it was
-/// completed.
+/// The newest of the file and those beside it, with its content. A damaged file counts too; one beside it only if it
+/// was completed.
 fn newest(path: &Path) -> Result<Option<(PathBuf, Zeroizing<Vec<u8>>)>> {
     for file in files::next_of(path).into_iter().rev() {
         if let Some(bytes) = read(&file)?

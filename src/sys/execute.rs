@@ -1,5 +1,5 @@
-//! Running a program in place of woci (exec), and leaving one behind: in a session of its own, connected to nothing, and
-//! the child of nobody who runs woci.
+//! Running a program in place of woci (exec), and leaving one behind: in a session of its own, connected to nothing,
+//! and the child of nobody who runs woci.
 #![expect(clippy::disallowed_methods, reason = "opens /dev/null, which is no file of its own")]
 
 use std::ffi::{CString, OsStr, OsString};
@@ -67,8 +67,8 @@ fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
 }
 
-/// Starts a program and does not wait for it. Its stdin holds `input`, its stdout and stderr are /dev/null, and it has no
-/// other descriptor. The process between, whose child it is, has ended when this returns, so that the system's first
+/// Starts a program and does not wait for it. Its stdin holds `input`, its stdout and stderr are /dev/null, and it has
+/// no other descriptor. The process between, whose child it is, has ended when this returns, so that the system's first
 /// process adopts it.
 ///
 /// # Errors
@@ -84,8 +84,8 @@ pub fn leave_behind(
     let nothing = dev_null()?;
     let input = input.map(filled_pipe).transpose()?;
     let stdin = input.as_ref().map_or(nothing.as_raw_fd(), |pipe| pipe.as_raw_fd());
-    // SAFETY: both children make only calls that are safe after a fork, and never return from here. Paths and lists are C
-    // strings that outlive the calls, and the lists end in a null pointer.
+    // SAFETY: both children make only calls that are safe after a fork, and never return from here. Paths and lists are
+    // C strings that outlive the calls, and the lists end in a null pointer.
     let between = unsafe {
         let between = done(libc::fork())?;
         if between == 0 {

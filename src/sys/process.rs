@@ -363,8 +363,8 @@ pub fn end_spending() {
     mem::forget(SPENDING.lock());
 }
 
-/// Makes a process of its own at home nowhere: in the root folder, so that no file system stays in use, and with files
-/// for its user alone, whoever started it.
+/// For a process that goes on after the run that started it: makes the root folder its working folder, so that no file
+/// system stays in use, and gives its new files to its user alone, whatever umask it was started with.
 pub fn settle() -> io::Result<()> {
     std::env::set_current_dir("/")?;
     // SAFETY: the call always succeeds.
@@ -430,7 +430,6 @@ pub fn stop_signals() -> io::Result<Receiver<()>> {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     #[test]

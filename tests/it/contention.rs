@@ -49,7 +49,7 @@ fn a_failure_is_shared_with_those_who_wait_for_it() {
     }
 }
 
-/// A failure that is this process's own, or needs a person, is not shared.
+/// A process that is killed has no failure to share.
 #[test]
 fn those_who_wait_for_a_process_that_is_killed_try_themselves() {
     let world = World::signed_in();

@@ -5,15 +5,18 @@ use crate::sim::faults::Grant;
 use crate::world::World;
 use crate::world::run::Run;
 use std::fs;
-use std::process::Command;
 
 /// Runs woci while strace injects these errors. `None` if nothing can be traced here.
 fn injected(world: &World, call: &str, errors: &[&str], words: &str) -> Option<Run> {
-    let _ = fs::remove_file(world.path("calls"));
     let injections: String = errors.iter().map(|error| format!(" -e inject={call}:{error}")).collect();
-    let run = world
-        .shell(&format!("exec strace -f -qq -s 400 -o calls -e trace={call}{injections} woci {words}"))
-        .run();
+    traced(world, "", &format!("-s 400 -e trace={call}{injections}"), words)
+}
+
+/// Runs woci under strace, which writes the calls into a file; `before` is the start of the shell's line. `None` if
+/// nothing can be traced here.
+fn traced(world: &World, before: &str, options: &str, words: &str) -> Option<Run> {
+    let _ = fs::remove_file(world.path("calls"));
+    let run = world.shell(&format!("{before} exec strace -f -qq -o calls {options} woci {words}")).run();
     if !world.path("calls").exists() {
         eprintln!("skipped: nothing can be traced here: {}", run.stderr);
         return None;
@@ -21,20 +24,9 @@ fn injected(world: &World, call: &str, errors: &[&str], words: &str) -> Option<R
     Some(run)
 }
 
-fn has_strace() -> bool {
-    let is_there = Command::new("strace").arg("-V").output().is_ok_and(|run| run.status.success());
-    if !is_there {
-        eprintln!("skipped: there is no strace here");
-    }
-    is_there
-}
-
 /// Whichever call fails once, the live refresh token is in its place or beside it, and the next run goes on with it.
 #[test]
 fn a_disk_error_loses_no_refresh_token() {
-    if !has_strace() {
-        return;
-    }
     let world = World::signed_in();
     world.woci(&["session", "refresh"]).run().ok();
     let errors = ["EIO", "ENOSPC", "EDQUOT"];
@@ -53,9 +45,6 @@ fn a_disk_error_loses_no_refresh_token() {
 /// A disk that fails for good after the answer: what cannot be kept is told, with what to do.
 #[test]
 fn a_refresh_token_that_is_lost_is_told() {
-    if !has_strace() {
-        return;
-    }
     let world = World::signed_in();
     world.loses_refresh_token();
     let mut lost = 0;
@@ -83,9 +72,6 @@ fn a_refresh_token_that_is_lost_is_told() {
 /// A session without a manager config needs none while it is valid.
 #[test]
 fn without_randomness_a_warm_run_works_and_others_say_why() {
-    if !has_strace() {
-        return;
-    }
     let world = World::signed_in();
     world.woci(&[]).run().ok();
     let before = world.session().refresh_token();
@@ -113,9 +99,6 @@ fn without_randomness_a_warm_run_works_and_others_say_why() {
 
 #[test]
 fn a_call_that_a_signal_interrupts_is_made_again() {
-    if !has_strace() {
-        return;
-    }
     let world = World::signed_in();
     for call in ["flock", "connect"] {
         for when in ["1", "2", "3", "1..3"] {
@@ -131,9 +114,6 @@ fn a_call_that_a_signal_interrupts_is_made_again() {
 
 #[test]
 fn a_lock_that_the_file_system_refuses_is_named_and_nothing_is_sent() {
-    if !has_strace() {
-        return;
-    }
     let world = World::signed_in();
     world.woci(&["session", "refresh"]).run().ok();
     let (sent, signed_in) = (world.sim.total(), world.sign_ins());
@@ -155,9 +135,6 @@ fn a_lock_that_the_file_system_refuses_is_named_and_nothing_is_sent() {
 /// A port below 1024 is not another program's.
 #[test]
 fn a_port_that_may_not_be_bound_is_told_apart_from_one_that_is_taken() {
-    if !has_strace() {
-        return;
-    }
     let world = World::signed_in();
     let words = "session authenticate --redirect-port 80,443";
     let Some(run) = injected(&world, "bind", &["error=EACCES"], words) else { return };
@@ -170,9 +147,6 @@ fn a_port_that_may_not_be_bound_is_told_apart_from_one_that_is_taken() {
 
 #[test]
 fn a_command_line_that_is_too_long_is_told_as_such() {
-    if !has_strace() {
-        return;
-    }
     let world = World::signed_in();
     // strace counts from woci's own start on.
     let Some(run) = injected(&world, "execve", &["error=E2BIG:when=1"], "os ns get") else { return };
@@ -183,19 +157,11 @@ fn a_command_line_that_is_too_long_is_told_as_such() {
 /// Nobody can put a file in the place of a temporary one, and it is private from the moment it exists.
 #[test]
 fn temporary_files_are_new_and_private_from_the_start() {
-    if !has_strace() {
-        return;
-    }
     let world = World::new();
-    let _ = fs::remove_file(world.path("calls"));
     for words in ["session authenticate", "session refresh"] {
-        let line =
-            format!("umask 0; exec strace -f -qq -o calls -e trace=open,openat,openat2,creat woci {words}");
-        let run = world.shell(&line).run();
-        if !world.path("calls").exists() {
-            eprintln!("skipped: nothing can be traced here: {}", run.stderr);
+        let Some(run) = traced(&world, "umask 0;", "-e trace=open,openat,openat2,creat", words) else {
             return;
-        }
+        };
         run.ok();
         let calls = world.read("calls");
         let made: Vec<_> = calls
@@ -212,21 +178,11 @@ fn temporary_files_are_new_and_private_from_the_start() {
 
 #[test]
 fn a_sign_in_makes_no_folder_in_the_temporary_folder() {
-    if !has_strace() {
-        return;
-    }
     let world = World::new();
     fs::create_dir(world.path("temporary")).expect("a new folder");
     let temporary = world.path("temporary");
-    let line = format!(
-        "TMPDIR={0} exec strace -f -qq -o calls -e trace=mkdir,mkdirat woci session authenticate",
-        temporary.display()
-    );
-    let run = world.shell(&line).run();
-    if !world.path("calls").exists() {
-        eprintln!("skipped: nothing can be traced here: {}", run.stderr);
-        return;
-    }
+    let before = format!("TMPDIR={}", temporary.display());
+    let Some(run) = traced(&world, &before, "-e trace=mkdir,mkdirat", "session authenticate") else { return };
     run.ok();
     let calls = world.read("calls");
     assert!(calls.contains("/.oci/sessions"), "{calls}");

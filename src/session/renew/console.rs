@@ -32,7 +32,7 @@ const LEAST_PAUSE_SECONDS: i64 = 30;
 /// Whether less than half of the token's life is left, and a renewal can be expected to succeed.
 pub fn is_due(engine: &Engine<'_>, contents: &Contents, now: UnixTime) -> bool {
     let Some(upst) = &contents.upst else { return false };
-    super::from(upst, None) <= now
+    super::due_from(upst, None) <= now
         && engine.is_console(contents)
         && contents.key.as_ref().is_some_and(|key| can_be_renewed(upst, key, &contents.record, now))
 }
@@ -132,7 +132,7 @@ pub fn renew<'a>(
         Err(e) => return Err(remember(locked, record, now, e)),
     };
     // A token that is due for a renewal at once would be renewed by every run.
-    let failed_renewal = (super::from(&upst, None) <= now).then_some(now);
+    let failed_renewal = (super::due_from(&upst, None) <= now).then_some(now);
     let made = Made {
         upst,
         binding,

@@ -30,7 +30,7 @@ pub const PURPOSE: Purpose = Purpose { word: "refresh", limit: Duration::from_se
 /// later, `window` seconds before it expires. A console session has no window, since it cannot be renewed once its
 /// token has expired. A provider may issue tokens that are valid for less than the window, and each would be renewed at
 /// once.
-pub fn from(upst: &Upst, window: Option<u32>) -> UnixTime {
+pub fn due_from(upst: &Upst, window: Option<u32>) -> UnixTime {
     let half = upst.half_of_life();
     window.map_or(half, |window| half.max(upst.exp().plus(-i64::from(window))))
 }
@@ -104,7 +104,7 @@ mod tests {
             (9_000, None, Some(86_400), 7_200),
             (9_000, None, None, 7_200),
         ] {
-            let is = from(&upst(exp, iat), window);
+            let is = due_from(&upst(exp, iat), window);
             assert_eq!(is, UnixTime(expected), "{exp} {iat:?} {window:?}");
         }
     }
@@ -113,7 +113,7 @@ mod tests {
         #[test]
         fn no_window_is_earlier_than_none(exp in 1..200_000_000_000_i64, iat: Option<u32>, window: u32) {
             let upst = upst(exp, iat.map(i64::from));
-            prop_assert!((from(&upst, None)..=upst.exp()).contains(&from(&upst, Some(window))));
+            prop_assert!((due_from(&upst, None)..=upst.exp()).contains(&due_from(&upst, Some(window))));
         }
     }
 }

@@ -72,8 +72,8 @@ fn spend(
     // which they are waited for.
     let client = &engine.client;
     client.uncounted(|| refresh_token::take_up(&path, &engine.at_rest))?;
-    // The older tool records no origin, and its token counts as that of the configured provider. Once the token is in the
-    // keyring, nothing tells it from the token of another session.
+    // The older tool records no origin, and its token counts as that of the configured provider. Once the token is in
+    // the keyring, nothing tells it from the token of another session.
     if moves && record.origin.is_none() {
         record.origin = Some(origin.clone());
         record.identity = identity.clone();

@@ -26,8 +26,8 @@ pub fn picture(env: &Env, text: &str) -> Option<String> {
     Some(rows.iter().map(coloured).collect::<Vec<_>>().join("\n"))
 }
 
-/// Whether the terminal takes UTF-8 and colours (NO_COLOR: no-color.org). The first of the locale's variables that is set
-/// counts (POSIX, chapter 8.2).
+/// Whether the terminal takes UTF-8 and colours (NO_COLOR: no-color.org). The first of the locale's variables that is
+/// set counts (POSIX, chapter 8.2).
 fn shows_blocks(env: &Env) -> bool {
     let text = |name: &str| env.get(name).map(|value| value.to_string_lossy().to_ascii_lowercase());
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(text).unwrap_or_default();
