@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::process::Child;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::daemon::{Daemon, arguments, certificates, rewrite, secrets};
@@ -27,23 +28,32 @@ use crate::sys;
 use crate::time::UnixTime;
 
 /// Leaves a process that renews the session, if a refresh is due and can be expected to succeed. The run that calls
-/// this has a session: a failure is only worth a message at DEBUG.
-pub fn leave_if_due(host: &Host, flags: &Flags, settings: &Settings, engine: &Engine<'_>, session: &Session) {
+/// this has a session: a failure is only worth a message at DEBUG. Returns a child that ends as soon as it runs; a
+/// caller that becomes another program waits for its end.
+pub fn leave_if_due(
+    host: &Host,
+    flags: &Flags,
+    settings: &Settings,
+    engine: &Engine<'_>,
+    session: &Session,
+) -> Option<Child> {
     if !settings.auto_refresh || session.source != Source::Cached {
-        return;
+        return None;
     }
     let now = host::now();
     // Half of the token's life is the earliest time. Until then, nothing else is looked at.
     if session.upst.half_of_life() > now || engine.renews_session_from(session) > now {
-        return;
+        return None;
     }
-    match leave(host, flags, settings, engine, session, now) {
-        Ok(true) => {
+    let left = leave(host, flags, settings, engine, session, now);
+    match &left {
+        Ok(Some(_)) => {
             log::debug(format_args!("The session is due for a renewal: left a process that renews it"))
         }
-        Ok(false) => log::debug(format_args!("The session is due for a renewal: no process was left for it")),
+        Ok(None) => log::debug(format_args!("The session is due for a renewal: no process was left for it")),
         Err(e) => log::debug(format_args!("The session is not renewed in the background: {e}")),
     }
+    left.ok().flatten()
 }
 
 fn leave(
@@ -53,18 +63,17 @@ fn leave(
     engine: &Engine<'_>,
     session: &Session,
     now: UnixTime,
-) -> Result<bool> {
+) -> Result<Option<Child>> {
     let stamp = Stamp::of(settings);
     if !stamp.permits(now, &session.upst)?
         || Daemon::of(settings).is_running()?
         || !engine.can_be_renewed(session)?
         || !stamp.take(now, &session.upst)?
     {
-        return Ok(false);
+        return Ok(None);
     }
     let program = host::this_program()?;
-    let mut args = vec![program.clone().into_os_string()];
-    args.extend(arguments(flags, settings, RENEWAL_PROCESS));
+    let args = arguments(flags, settings, RENEWAL_PROCESS);
     let is_hidden = |name: &str| settings.secret_variables.iter().any(|variable| name == variable);
     let certificates = certificates(&host.env);
     let is_certificates = |name: &str| certificates.iter().any(|(variable, _)| name == *variable);
@@ -77,9 +86,9 @@ fn leave(
     let has_secrets = !settings.secret_variables.is_empty() || flags.iter().any(is_secret);
     let secrets = has_secrets.then(|| secrets(&host.env, flags, settings, None));
     let input = secrets.as_ref().map(|secrets| secrets.expose().as_bytes());
-    sys::leave_behind(&program, &args, &env, input)
-        .map_err(|e| Error::Unattended { why: files::io_reason(&e) })?;
-    Ok(true)
+    sys::leave_behind(&program, &args, env, input)
+        .map(Some)
+        .map_err(|e| Error::Unattended { why: files::io_reason(&e) })
 }
 
 /// In the process that was left: renews the session, unless that is not due any more or another process holds its lock.

@@ -4,10 +4,11 @@
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, PipeReader, Write as _};
-use std::os::fd::{AsRawFd as _, RawFd};
+use std::io::{self, PipeReader, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::ptr;
 
 use super::done;
@@ -68,67 +69,36 @@ fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
 }
 
 /// Starts a program and does not wait for it. Its stdin holds `input`, its stdout and stderr are /dev/null, and it has
-/// no other descriptor. The process between, whose child it is, has ended when this returns, so that the system's first
-/// process adopts it.
+/// no other descriptor. It calls [`become_orphan`] first. std starts it without a copy of this process (posix_spawn),
+/// which would take longer than all else here.
 ///
 /// # Errors
 /// Also if the input does not fit into a pipe.
 pub fn leave_behind(
     path: &Path,
     args: &[OsString],
-    env: &[(OsString, OsString)],
+    env: Vec<(OsString, OsString)>,
     input: Option<&[u8]>,
-) -> io::Result<()> {
-    let strings = Strings::new(path, args, env)?;
-    let (args, env) = (strings.args(), strings.env());
-    let nothing = dev_null()?;
-    let input = input.map(filled_pipe).transpose()?;
-    let stdin = input.as_ref().map_or(nothing.as_raw_fd(), |pipe| pipe.as_raw_fd());
-    // SAFETY: both children make only calls that are safe after a fork, and never return from here. Paths and lists are
-    // C strings that outlive the calls, and the lists end in a null pointer.
-    let between = unsafe {
-        let between = done(libc::fork())?;
-        if between == 0 {
-            libc::setsid();
-            match libc::fork() {
-                0 => {
-                    become_program(stdin, nothing.as_raw_fd());
-                    libc::execve(strings.path(), args.as_ptr(), env.as_ptr());
-                    libc::_exit(127)
-                }
-                left => libc::_exit(i32::from(left < 0)),
-            }
-        }
-        between
-    };
-    wait_for(between)
-}
-
-/// Descriptors and signals, in the child that becomes the program.
-fn become_program(stdin: RawFd, nothing: RawFd) {
-    // SAFETY: the descriptors are open, and above 2: Rust's runtime has opened those.
-    unsafe {
-        libc::dup2(stdin, 0);
-        libc::dup2(nothing, 1);
-        libc::dup2(nothing, 2);
-    }
+) -> io::Result<Child> {
+    let stdin = input.map(filled_pipe).transpose()?.map_or_else(Stdio::null, Stdio::from);
     close_on_exec();
-    restore_ignored_signals();
+    let mut command = Command::new(path);
+    command.args(args).env_clear().envs(env);
+    command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
 }
 
-fn wait_for(between: libc::pid_t) -> io::Result<()> {
-    let mut status = 0;
-    loop {
-        // SAFETY: `status` receives what became of this process's own child.
-        match done(unsafe { libc::waitpid(between, &mut status, 0) }) {
-            Err(e) if e.kind() == ErrorKind::Interrupted => {}
-            // Where SIGCHLD is ignored, the system does not say how the child ended.
-            Err(e) if e.raw_os_error() == Some(libc::ECHILD) => return Ok(()),
-            Err(e) => return Err(e),
-            Ok(_) if status == 0 => return Ok(()),
-            Ok(_) => return Err(io::Error::other("the system gives no process")),
+/// In a process that was left behind, before it does anything: leaves the session and its terminal, and goes on in a
+/// child, which cannot get a terminal (only the first process of a session can) and which the system's first process
+/// adopts.
+pub fn become_orphan() -> io::Result<()> {
+    // SAFETY: there is one thread, and the parent ends without running any more of the program.
+    unsafe {
+        done(libc::setsid())?;
+        if done(libc::fork())? > 0 {
+            libc::_exit(0);
         }
     }
+    Ok(())
 }
 
 /// A pipe that holds these bytes, and whose other end is closed.

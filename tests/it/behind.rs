@@ -55,7 +55,9 @@ impl Left {
     fn of(pid: u32, home: &Path) -> Option<Left> {
         let command_line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
         let command_line = String::from_utf8_lossy(&command_line).replace('\0', " ");
-        if !command_line.contains(home.to_str()?) {
+        // While the system replaces the program of a process, it shows no command line.
+        let is_starting = || fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(home));
+        if !command_line.contains(home.to_str()?) && !(command_line.is_empty() && is_starting()) {
             return None;
         }
         let [parent, session, terminal] = stat(pid)?;
@@ -80,7 +82,8 @@ fn stat(pid: u32) -> Option<[u32; 3]> {
 /// Waits until the processes have ended. They are children of nobody here, so that the system has to be polled.
 fn wait_for_end(world: &World) {
     let deadline = Instant::now() + Duration::from_secs(60);
-    while !left(world).is_empty() {
+    // The process goes on in a child, and one look may miss both: the parent has ended, the child is not listed yet.
+    while !left(world).is_empty() || !left(world).is_empty() {
         assert!(Instant::now() < deadline, "it does not end: {:?}", left(world));
         thread::sleep(Duration::from_millis(5));
     }
