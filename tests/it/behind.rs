@@ -57,7 +57,8 @@ impl Left {
         let command_line = String::from_utf8_lossy(&command_line).replace('\0', " ");
         // While the system replaces the program of a process, it shows no command line.
         let is_starting = || fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(home));
-        if !command_line.contains(home.to_str()?) && !(command_line.is_empty() && is_starting()) {
+        let is_of_home = command_line.contains(home.to_str()?) || command_line.is_empty() && is_starting();
+        if !is_of_home {
             return None;
         }
         let [parent, session, terminal] = stat(pid)?;
