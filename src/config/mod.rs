@@ -13,6 +13,7 @@ mod python;
 mod secret;
 mod settings;
 mod values;
+mod warning;
 
 pub use change::{Edit, change};
 pub use effective::{Effective, MASK, shown};
@@ -24,6 +25,7 @@ pub use secret::{
 };
 pub use settings::{Origin, SessionFrom, Settings, SignIn, SignInWith};
 pub use values::{NO_REGION, SetBy, check as check_value, is_region};
+pub use warning::{About, Warning};
 
 #[cfg(fuzzing)]
-pub use find::fuzz;
+pub use manager::fuzz;

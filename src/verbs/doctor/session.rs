@@ -3,7 +3,7 @@
 
 use super::Finding;
 use super::look::Look;
-use crate::config::{Settings, SignIn};
+use crate::config::{About, Settings, SignIn};
 use crate::error::Error;
 use crate::fresh::daemon::Daemon;
 use crate::oci::{Identity, Upst};
@@ -156,7 +156,7 @@ pub fn refresh_token(look: &Look<'_>) -> Vec<Finding> {
             "there is no refresh token: each session, of an hour at most, needs a sign-in",
             {
                 let sign_in = look.sign_in();
-                let lacks = settings.warnings.iter().any(|warning| warning.starts_with("the scope"));
+                let lacks = settings.warnings.iter().any(|warning| warning.about == About::Scope);
                 match lacks {
                     true => format!("add offline_access to scope, then {sign_in}"),
                     false => format!(
