@@ -193,9 +193,17 @@ impl Config {
 
     /// Where the session of a profile is or would be, also if another of its settings is malformed.
     pub fn session_folder(&self, profile: &ProfileName, host: &Host, flags: &Flags) -> Result<PathBuf> {
+        Ok(self.oci_places_of(profile, host, flags)?.sessions.join(profile.as_str()))
+    }
+
+    /// Where the OCI config of a profile is or would be, also if another of its settings is malformed.
+    pub fn oci_config(&self, profile: &ProfileName, host: &Host, flags: &Flags) -> Result<PathBuf> {
+        Ok(self.oci_places_of(profile, host, flags)?.oci_config)
+    }
+
+    fn oci_places_of(&self, profile: &ProfileName, host: &Host, flags: &Flags) -> Result<OciPlaces> {
         let sections = self.sections_of(profile.as_str());
-        let values = Values::new(flags, host, &sections, profile, self.manager_path());
-        Ok(self.oci_places(host, &values)?.sessions.join(profile.as_str()))
+        self.oci_places(host, &Values::new(flags, host, &sections, profile, self.manager_path()))
     }
 
     /// Where the OCI config and the sessions are.

@@ -18,7 +18,7 @@ mod warning;
 pub use change::{Edit, change};
 pub use effective::{Effective, MASK, shown};
 pub use find::{Config, ManagerFile, named_by};
-pub use needs::{ConsoleNeeds, Needs, ProviderNeeds, RevocationNeeds, WorkloadNeeds};
+pub use needs::{ConsoleNeeds, Needs, PASSPHRASE_KEY, ProviderNeeds, RevocationNeeds, WorkloadNeeds};
 pub use profile::{COMMON, DEFAULT, ProfileName};
 pub use secret::{
     AUTH_CLIENT_SECRET, CLIENT_SECRET, KeyringSource, MOST_PROGRAM_RUNS, PassphraseSource, SecretSource,

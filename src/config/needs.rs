@@ -16,6 +16,9 @@ pub enum Needs {
     Console(ConsoleNeeds),
 }
 
+/// The key of the passphrase of the stored refresh token, as [`Settings::secret_sources`] calls it.
+pub const PASSPHRASE_KEY: &str = "refresh_token_passphrase";
+
 /// A session made at an OpenID provider: the refresh token grant or a sign-in there, then the exchange
 /// at the identity domain.
 pub struct ProviderNeeds {
@@ -86,16 +89,17 @@ impl Settings {
         }
     }
 
-    /// The sources of the secrets that are configured, each with the key of the secret.
-    pub fn secret_sources(&self) -> Vec<(&'static str, &SecretSource)> {
-        [
-            ("client_secret", &self.provider.client_secret),
-            ("auth_client_secret", &self.provider.auth_client_secret),
-            ("refresh_token_passphrase", &self.passphrase.otherwise),
-        ]
-        .into_iter()
-        .filter_map(|(key, source)| Some((key, source.as_ref()?)))
-        .collect()
+    /// The sources of the secrets that a renewal or sign-in uses, each with the key of the secret.
+    pub fn secret_sources(&self) -> impl Iterator<Item = (&'static str, &SecretSource)> {
+        let is_provider = self.session_from == Some(SessionFrom::Provider);
+        let is_exchanged = is_provider || self.session_from == Some(SessionFrom::Workload);
+        let sources = [
+            (is_exchanged, "client_secret", &self.provider.client_secret),
+            (is_provider, "auth_client_secret", &self.provider.auth_client_secret),
+            (is_provider, PASSPHRASE_KEY, &self.passphrase.otherwise),
+        ];
+        let used = sources.into_iter().filter(|(is_used, ..)| *is_used);
+        used.filter_map(|(_, key, source)| Some((key, source.as_ref()?)))
     }
 
     /// Where a workload's token comes from, and the audience that it must name.
@@ -257,20 +261,15 @@ impl Settings {
 
     /// The sources of this session's secrets that give none now. Runs no program.
     pub fn secrets_without_value(&self, env: &Env) -> Vec<Error> {
-        let values = &self.provider;
-        let is_of = |from| self.session_from == Some(from);
-        let sources = [
-            (is_of(SessionFrom::Provider), &values.auth_client_secret),
-            (is_of(SessionFrom::Provider) || is_of(SessionFrom::Workload), &values.client_secret),
-            (is_of(SessionFrom::Provider) && !self.passphrase.prompt, &self.passphrase.otherwise),
-        ];
-        let used =
-            sources.into_iter().filter(|(is_used, _)| *is_used).filter_map(|(_, source)| source.as_ref());
-        used.filter_map(|source| match source {
-            SecretSource::Value(_) | SecretSource::Command(_) => None,
-            SecretSource::Variable { .. } | SecretSource::File { .. } => source.resolve(env).err(),
-        })
-        .collect()
+        // A person is asked for the passphrase otherwise.
+        let needed =
+            self.secret_sources().filter(|(key, _)| *key != PASSPHRASE_KEY || !self.passphrase.prompt);
+        needed
+            .filter_map(|(_, source)| match source {
+                SecretSource::Value(_) | SecretSource::Command(_) => None,
+                SecretSource::Variable { .. } | SecretSource::File { .. } => source.resolve(env).err(),
+            })
+            .collect()
     }
 
     fn required_of_provider(&self) -> [(&'static str, bool); 6] {

@@ -351,7 +351,10 @@ mod tests {
         );
         assert!(comment.contains("client_secret in [prod]") && comment.contains("' #'"), "{comment}");
         assert!(percent.contains("auth_client_secret in [prod]") && !percent.contains("double"), "{percent}");
-        assert!(near.contains("tokn_url in [prod]") && near.ends_with("; write token_url if that is meant"), "{near}");
+        assert!(
+            near.contains("tokn_url in [prod]") && near.ends_with("; write token_url if that is meant"),
+            "{near}"
+        );
     }
 
     #[test]

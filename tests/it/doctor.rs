@@ -281,6 +281,29 @@ fn each_odd_setting_is_named_with_its_remedy() {
 }
 
 #[test]
+fn the_oci_config_that_the_manager_config_names_is_looked_at_although_a_setting_is_malformed() {
+    let world = healthy();
+    fs::rename(world.path(".oci/config"), world.path("oci.config")).expect("it is there");
+    let config_file = world.path("oci.config").display().to_string();
+    let with = |more: &[(&str, Option<&str>)]| {
+        let changes = [&[("config_file", Some(&*config_file))], more].concat();
+        world.manager(&[("DEFAULT", &world.settings_with(&changes))]);
+        doctor(&world)
+    };
+    assert_eq!(findings(&with(&[]).run()), <[[String; 4]; 0]>::default());
+    let malformed = with(&[("log_level", Some("loud"))]);
+    finds(malformed, "settings", "wrong", "cannot use log_level in [DEFAULT]", "correct it");
+}
+
+#[test]
+fn a_secret_that_no_session_of_the_profile_uses_is_not_looked_for() {
+    let world = healthy_console();
+    let manager = world.read(".oci/woci_manager.ini");
+    world.write(".oci/woci_manager.ini", format!("{manager}\n[COMMON]\nclient_secret_env = NONE\n"));
+    assert_eq!(findings(&doctor(&world).run()), <[[String; 4]; 0]>::default());
+}
+
+#[test]
 fn every_required_value_that_is_missing_is_named() {
     let world = healthy();
     world.manager(&[("DEFAULT", &world.settings_with(&[("client_id", None), ("scope", None)]))]);

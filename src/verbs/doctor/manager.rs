@@ -2,12 +2,9 @@
 
 use super::look::Look;
 use super::{Finding, word};
-use crate::config::{About, Config, ManagerFile, SecretSource, SetBy, Warning, named_by};
+use crate::config::{About, Config, ManagerFile, PASSPHRASE_KEY, SecretSource, SetBy, Warning, named_by};
 use crate::error::Error;
 use crate::files::exposed;
-
-/// As [`crate::config::Settings::secret_sources`] calls it.
-const PASSPHRASE: &str = "refresh_token_passphrase";
 
 pub fn profile(look: &Look<'_>) -> Vec<Finding> {
     let profile = match &look.profile {
@@ -124,7 +121,7 @@ pub fn secrets(look: &Look<'_>) -> Vec<Finding> {
         match checked {
             Ok(place) => good.push(format!("{key} from {place}")),
             // A person is asked where there is a terminal.
-            Err(e) if key == PASSPHRASE && settings.passphrase.prompt => {
+            Err(e) if key == PASSPHRASE_KEY && settings.passphrase.prompt => {
                 found.push(Finding::doubt(&e, &look.given));
             }
             Err(e) => found.push(Finding::error(&e, &look.given)),
