@@ -291,8 +291,9 @@ fn the_oci_config_that_the_manager_config_names_is_looked_at_although_a_setting_
         doctor(&world)
     };
     assert_eq!(findings(&with(&[]).run()), <[[String; 4]; 0]>::default());
+    world.write("oci.config", format!("{}a line\n", world.read("oci.config")));
     let malformed = with(&[("log_level", Some("loud"))]);
-    finds(malformed, "settings", "wrong", "cannot use log_level in [DEFAULT]", "correct it");
+    finds_beside(malformed, "oci-config", "wrong", "oci.config", "correct", &["settings"]);
 }
 
 #[test]
