@@ -263,25 +263,21 @@ fn a_daemon_ends_with_the_reason_if_the_refresh_token_is_dead() {
 #[test]
 fn a_daemon_ends_with_the_reason_if_a_renewal_brings_another_person() {
     let world = World::signed_in();
-    let daemon = Daemon::of(&world);
-    world.session().due_in(3);
-    world.woci(&["--daemon"]).run().ok();
-    world.sim.domain.rules().upst = Upst::Of(EVE, domain::TENANCY);
-    eventually("its end and the reason", || daemon.is_gone() && daemon.log().contains("woci: "));
-    let log = daemon.log();
-    let last = log.lines().next_back().unwrap_or_default();
-    assert!(last.contains(domain::USER) && last.contains(EVE), "{log}");
-    assert!(last.contains("woci session authenticate"), "{log}");
+    ends_since_a_renewal_brings_eve(&world);
     let status = world.woci(&["--daemon-status"]).run().exits(1).document(false);
     assert!(status["last_error"].as_str().is_some_and(|text| text.contains(EVE)), "{status}");
-    assert_eq!(world.sim.count(Grant::Refresh), 1);
 }
 
 #[test]
 fn a_daemon_ends_with_the_reason_if_a_renewal_does_not_bring_the_expected_person() {
     let world = World::signed_in();
     world.manager(&[("DEFAULT", &world.settings_with(&[("expect_user", Some(domain::USER))]))]);
-    let daemon = Daemon::of(&world);
+    ends_since_a_renewal_brings_eve(&world);
+}
+
+/// A daemon for the session of `domain::USER` ends after one renewal, and its log says why.
+fn ends_since_a_renewal_brings_eve(world: &World) {
+    let daemon = Daemon::of(world);
     world.session().due_in(3);
     world.woci(&["--daemon"]).run().ok();
     world.sim.domain.rules().upst = Upst::Of(EVE, domain::TENANCY);
