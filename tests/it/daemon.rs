@@ -574,7 +574,7 @@ fn start_and_remove(world: &World, then: impl FnOnce()) -> Run {
 }
 
 /// Copies woci by another process: a child of another test must not inherit the file open for writing.
-fn install(path: &Path) {
+pub fn install(path: &Path) {
     let folder = path.parent().expect("a folder");
     fs::create_dir_all(folder).expect("a new folder");
     assert!(Command::new("cp").arg(woci_program()).arg(path).status().expect("there is cp").success());
