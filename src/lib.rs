@@ -62,7 +62,7 @@
 //! | `oauth` | `network`, `answers`, `discovery` |
 //! | `sys` | `scarcity`, `kernel` |
 //! | `error`, `log` | `errors` |
-//! | the sources, the simulator | `house`, `simulator`, `simulator_console` |
+//! | the sources, the simulator, `make install` | `house`, `simulator`, `simulator_console`, `install` |
 
 mod cli;
 mod command;

@@ -885,7 +885,7 @@ fn an_oci_that_does_not_work_is_named() {
 #[test]
 fn another_woci_on_path_is_named() {
     let world = healthy();
-    let other = world.path("other");
+    let (this, other) = (world.path("bin/woci"), world.path("other"));
     fs::create_dir(&other).expect("a new folder");
     let path = format!("{}:{}:/usr/bin:/bin", other.display(), world.path("bin").display());
     for (text, what) in
@@ -895,6 +895,14 @@ fn another_woci_on_path_is_named() {
         set_mode(&other.join("woci"), 0o755);
         finds(doctor(&world).env("PATH", &path), "woci", "doubtful", what, "first on PATH");
     }
+    // The other way round, this one is what a shell starts; sudo, cron and systemd have a PATH of their own.
+    let path = format!("{}:{}:/usr/bin:/bin", world.path("bin").display(), other.display());
+    let what = format!("{}, and another woci further on: {}", this.display(), other.join("woci").display());
+    finds(doctor(&world).env("PATH", &path), "woci", "doubtful", &what, "remove the one that you do not use");
+    // The same program by two names is one.
+    fs::remove_file(other.join("woci")).expect("it is a file");
+    symlink(&this, other.join("woci")).expect("a new link");
+    assert_eq!(findings(&doctor(&world).env("PATH", &path).run().ok()), Vec::<[String; 4]>::new());
     fs::remove_file(world.path("bin/woci")).expect("it is a link");
     finds(doctor(&world), "woci", "doubtful", "woci is not on PATH", "to PATH");
 }

@@ -266,6 +266,11 @@ pub fn daemon(look: &Look<'_>) -> Vec<Finding> {
         Err(e) => return vec![Finding::error(&e, &look.given)],
     };
     let error = status.last_error.as_deref();
+    if let (None, Some(process)) = (error, status.outdated()) {
+        let bare = |words| look.command(words).trim_matches('`').to_owned();
+        let remedy = format!("run `{} && {}`", bare("--stop-daemon"), bare("--daemon"));
+        return vec![Finding::doubtful(format!("the daemon is {process}"), remedy)];
+    }
     vec![match (status.pid, error) {
         (Some(pid), None) => Finding::good(format!("the daemon runs (process {pid})")),
         (Some(pid), Some(error)) => Finding::doubtful(
