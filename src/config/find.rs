@@ -316,7 +316,7 @@ fn folders_in(folder: &Path) -> Vec<OsString> {
     entries.flatten().filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name()).collect()
 }
 
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzz {
     use std::path::Path;
 

@@ -25,5 +25,5 @@ pub use secret::{
 pub use settings::{Origin, SessionFrom, Settings, SignIn, SignInWith};
 pub use values::{NO_REGION, SetBy, check as check_value, is_region};
 
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub use find::fuzz;
