@@ -502,10 +502,12 @@ pub fn of_words(words: &[OsString]) -> Option<&'static Verb> {
         let mut names = verb.name.split(' ').enumerate();
         names.all(|(n, name)| words.get(n).is_some_and(|word| word == name))
     };
-    let first = words.first()?.to_str()?;
+    let first = words.first()?.len();
     VERBS
         .iter()
-        .filter(|verb| verb.name.starts_with(first) && matches!(verb.form, Form::Words | Form::HiddenWords))
+        .filter(|verb| matches!(verb.form, Form::Words | Form::HiddenWords))
+        // Each word of a command line is looked at by this, so most names are left out without a comparison.
+        .filter(|verb| verb.name.as_bytes().get(first).is_none_or(|byte| *byte == b' '))
         .filter(is_asked_for)
         .max_by_key(|verb| verb.name.len())
 }

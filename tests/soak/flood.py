@@ -102,7 +102,7 @@ def soak(part):
         connections = sum(int(os.pread(count.fileno(), 20, 0) or 0) for count in counts)
         assert connections > 100 * good, f"{connections} connections are no flood"
         part.figure(f"{good} sign-ins under a flood of {connections} connections by {len(USERS)} users, all ended well")
-        part.row("sign-ins under a flood of the listener", f"{good} sign-ins, {connections} connections by {len(USERS)} users; memory grew by {most - calm} KiB")
+        part.row("sign-ins under a flood of the listener", f"{good} sign-ins, {connections} connections by {len(USERS)} users; memory grew by {max(0, most - calm)} KiB")
         part.figure(f"memory at most {most} KiB, {calm} KiB without the flood")
     finally:
         for flooder in flooders:
