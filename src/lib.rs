@@ -140,7 +140,9 @@ pub mod entry_points {
 
     use crate::{cli, command, config, jwt, oauth, oci, signin, store, verbs};
 
-    pub const PARSERS: [(&str, fn(&[u8])); 18] = [
+    pub type Parser = fn(&[u8]);
+
+    pub const PARSERS: [(&str, Parser); 18] = [
         ("argv", cli::fuzz),
         ("callback", signin::fuzz::callback),
         ("command", command::fuzz),

@@ -10,9 +10,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use woci::entry_points as woci;
 
-type Parser = fn(&[u8]);
-
-static PARSER: OnceLock<Parser> = OnceLock::new();
+static PARSER: OnceLock<woci::Parser> = OnceLock::new();
 
 libfuzzer_sys::fuzz_target!(init: begin(), |bytes: &[u8]| PARSER.get().expect("begin has set it")(bytes));
 
