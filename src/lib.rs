@@ -138,29 +138,27 @@ pub mod entry_points {
     pub use crate::config::fuzz::ini_reading;
     pub use crate::oauth::fuzz::readings;
 
-    use crate::{cli, command, config, jwt, oauth, oci, signin, store, verbs};
-
     pub type Parser = fn(&[u8]);
 
     pub const PARSERS: [(&str, Parser); 18] = [
-        ("argv", cli::fuzz),
-        ("callback", signin::fuzz::callback),
-        ("command", command::fuzz),
-        ("console_answer", signin::fuzz::console_answer),
-        ("device_answer", oauth::fuzz::device_answer),
-        ("discovery", oauth::fuzz::discovery),
-        ("envelope", store::fuzz::envelope),
-        ("exchange_answer", oci::fuzz::exchange_answer),
-        ("exec_info", verbs::fuzz::exec_info),
-        ("form", oauth::fuzz::form),
-        ("ini", config::fuzz::ini),
-        ("jwt", jwt::fuzz),
-        ("key", oci::fuzz::key),
-        ("kubeconfig", verbs::fuzz::kubeconfig),
-        ("manager", config::fuzz::manager),
-        ("record", store::fuzz::record),
-        ("token_answer", oauth::fuzz::token_answer),
-        ("upst", oci::fuzz::upst),
+        ("argv", crate::cli::fuzz),
+        ("callback", crate::signin::fuzz::callback),
+        ("command", crate::command::fuzz),
+        ("console_answer", crate::signin::fuzz::console_answer),
+        ("device_answer", crate::oauth::fuzz::device_answer),
+        ("discovery", crate::oauth::fuzz::discovery),
+        ("envelope", crate::store::fuzz::envelope),
+        ("exchange_answer", crate::oci::fuzz::exchange_answer),
+        ("exec_info", crate::verbs::fuzz::exec_info),
+        ("form", crate::oauth::fuzz::form),
+        ("ini", crate::config::fuzz::ini),
+        ("jwt", crate::jwt::fuzz),
+        ("key", crate::oci::fuzz::key),
+        ("kubeconfig", crate::verbs::fuzz::kubeconfig),
+        ("manager", crate::config::fuzz::manager),
+        ("record", crate::store::fuzz::record),
+        ("token_answer", crate::oauth::fuzz::token_answer),
+        ("upst", crate::oci::fuzz::upst),
     ];
 }
 
