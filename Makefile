@@ -118,32 +118,8 @@ soak: build sim ## what is promised about months, crowds, crashes and hostile in
 	@cargo build --locked --bin woci
 	@WOCI_BIN='$(abspath $(WOCI))' tests/soak/run --minutes '$(MINUTES)' $(SOAK)
 
-# The new file is renamed over the old one, so that a running woci is not disturbed and nobody starts half a
-# program. A symlink of that name (the older tool is installed as one) is replaced; the file it points to is left
-# alone. If the symlink points to a folder, it is removed first, because `mv` would move into that folder.
 install: build printer ## put woci into PREFIX/bin (~/.local/bin), its man page and completions into PREFIX/share
-	@set -eu; \
-	prefix='$(PREFIX)'; case $$prefix in "~/"*) prefix=$$HOME/$${prefix#"~/"} ;; esac; \
-	bin='$(DESTDIR)'$$prefix/bin; new=$$bin/.woci.$$$$; old=$$bin/woci; \
-	mkdir -p "$$bin"; \
-	if [ -d "$$old" ] && [ ! -L "$$old" ]; then echo "$$old is a folder; move it away" >&2; exit 1; fi; \
-	if [ ! -L "$$old" ] && [ -x "$$old" ] && cmp -s '$(WOCI)' "$$old"; then \
-		echo "$$old is up to date"; \
-	else \
-		trap 'rm -f "$$new"' EXIT; \
-		cp '$(WOCI)' "$$new"; chmod 755 "$$new"; \
-		if [ -d "$$old" ]; then rm -f "$$old"; fi; \
-		mv -f "$$new" "$$old"; \
-		echo "installed $$old"; \
-	fi; \
-	share='$(DESTDIR)'$$prefix/share; \
-	.ci/texts '$(PRINTER)' "$$share"; \
-	echo "installed its man page and the completions of bash, zsh and fish in $$share"; \
-	found=$$(command -v woci || true); \
-	if [ -z '$(DESTDIR)' ] && [ "$$found" != "$$old" ]; then \
-		if [ -z "$$found" ]; then echo "note: $$bin is not on PATH"; \
-		else echo "note: \`woci\` is still $$found, which comes first on PATH"; fi; \
-	fi
+	@DESTDIR='$(DESTDIR)' .ci/install '$(WOCI)' '$(PRINTER)' '$(PREFIX)'
 
 # Only of a static program are packages made that hold for every distribution.
 DEB = $(if $(filter %-linux-musl,$(TARGET)),cargo-deb@3.8.0)

@@ -88,6 +88,17 @@ impl Env {
     }
 }
 
+/// The version of this woci, and the commit that it was built from. `make` sets that; a crate that was built without it
+/// has none. Two builds between two releases have the same version.
+pub fn version() -> String {
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+    commit().map_or_else(|| VERSION.to_owned(), |commit| format!("{VERSION} ({commit})"))
+}
+
+pub fn commit() -> Option<&'static str> {
+    option_env!("WOCI_COMMIT").filter(|commit| !commit.is_empty())
+}
+
 /// The path of the running woci. After an upgrade, the program at this path is a newer one.
 ///
 /// # Errors

@@ -16,7 +16,7 @@
 //! | `signin` | a person signs in at the browser | loopback/{callback}, device/{qr}, console/{answer, form, page}; person, by_hand, redirect, listener, connection, request, responder, peer, page, reply, opener |
 //! | `store` | `~/.oci/sessions/<profile>/` and its files | folder, record, refresh_token, keyring, envelope, legacy, passphrase |
 //! | `oci` | Oracle's formats and services, and running oci | command_line, config_file, backup, upst, key, signature, exchange, auth_service, region, environment, program, completion |
-//! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret, effective, change; python compares with Python's parser in tests |
+//! | `config` | woci_manager.ini, the profile and its settings | find, manager, profile, values, settings, needs, secret, effective, change, warning; python compares with Python's parser in tests |
 //! | `oauth` | requests to a provider, and to a CI runner | discovery, http, resolver, tcp, token, device, revoke, reason, runner, pkce, url |
 //! | `command` | a helper program that gives or keeps a secret | |
 //! | `ini` | the INI file format | scan, edit |
@@ -62,7 +62,7 @@
 //! | `oauth` | `network`, `answers`, `discovery` |
 //! | `sys` | `scarcity`, `kernel` |
 //! | `error`, `log` | `errors` |
-//! | the sources, the simulator | `house`, `simulator`, `simulator_console` |
+//! | the sources, the simulator, `make install` | `house`, `simulator`, `simulator_console`, `install` |
 
 mod cli;
 mod command;

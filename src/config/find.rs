@@ -8,6 +8,7 @@ use super::manager::{Manager, Sections};
 use super::profile::{COMMON, DEFAULT, ProfileName};
 use super::settings::{ManagerState, Places, Settings};
 use super::values::Values;
+use super::warning::{About, Warning};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::host::{self, Host};
@@ -119,7 +120,7 @@ impl Config {
     }
 
     /// What is odd in the manager config for a profile, whether or not its values can be used.
-    pub fn doubts(&self, profile: &ProfileName) -> Vec<String> {
+    pub fn doubts(&self, profile: &ProfileName) -> Vec<Warning> {
         self.sections_of(profile.as_str()).warnings
     }
 
@@ -174,10 +175,9 @@ impl Config {
             ManagerFile::Absent(looked_for) => ManagerState::None(looked_for.clone()),
             ManagerFile::Read(manager) => ManagerState::Read(manager.path.clone()),
             ManagerFile::Unreadable { path, why } => {
-                warnings.push(format!(
-                    "cannot read the manager config {}: {why}; woci continues without it",
-                    path.display()
-                ));
+                let what = format!("cannot read the manager config {}: {why}", path.display());
+                let warning = Warning::new(what, "woci continues without it");
+                warnings.push(Warning { about: About::UnreadableManager, ..warning });
                 ManagerState::Unreadable(path.clone(), why.clone())
             }
         };
@@ -193,9 +193,17 @@ impl Config {
 
     /// Where the session of a profile is or would be, also if another of its settings is malformed.
     pub fn session_folder(&self, profile: &ProfileName, host: &Host, flags: &Flags) -> Result<PathBuf> {
+        Ok(self.oci_places_of(profile, host, flags)?.sessions.join(profile.as_str()))
+    }
+
+    /// Where the OCI config of a profile is or would be, also if another of its settings is malformed.
+    pub fn oci_config(&self, profile: &ProfileName, host: &Host, flags: &Flags) -> Result<PathBuf> {
+        Ok(self.oci_places_of(profile, host, flags)?.oci_config)
+    }
+
+    fn oci_places_of(&self, profile: &ProfileName, host: &Host, flags: &Flags) -> Result<OciPlaces> {
         let sections = self.sections_of(profile.as_str());
-        let values = Values::new(flags, host, &sections, profile, self.manager_path());
-        Ok(self.oci_places(host, &values)?.sessions.join(profile.as_str()))
+        self.oci_places(host, &Values::new(flags, host, &sections, profile, self.manager_path()))
     }
 
     /// Where the OCI config and the sessions are.
@@ -316,69 +324,26 @@ fn folders_in(folder: &Path) -> Vec<OsString> {
     entries.flatten().filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name()).collect()
 }
 
-#[cfg(any(test, fuzzing))]
-pub mod fuzz {
-    use std::path::Path;
-
-    use super::{DEFAULT, Manager, options};
-    use crate::ini::{self, Change};
-
-    /// The scan loses no line. After an edit Python still accepts the text, and the same edit changes
-    /// nothing more.
-    pub fn ini(bytes: &[u8]) {
-        let Ok(text) = ini::text(bytes) else { return };
-        let Ok(sections) = ini::check(text, Some(DEFAULT), |_, _| false) else { return };
-        let lines: String = ini::lines(text).map(|line| line.expect("it was checked").whole).collect();
-        assert_eq!(lines, text);
-        let section = sections.first().copied().unwrap_or(DEFAULT);
-        let changes = [
-            ("key_file", Change::Set("/a b")),
-            ("region", Change::RemoveDuplicates),
-            ("user", Change::Remove),
-        ];
-        let edited = ini::edit(text, section, &changes).expect("it was checked");
-        let after = ini::check(&edited, Some(DEFAULT), |_, _| false).expect("an edit breaks nothing");
-        assert!(after.len() >= sections.len() && after[..sections.len()] == sections);
-        assert_eq!(ini::edit(&edited, section, &changes).expect("it was checked"), edited);
-    }
-
-    /// The sections of a text as woci reads it, for a comparison with Python's configparser; null if it is refused.
-    pub fn ini_reading(text: &str) -> serde_json::Value {
-        ini::sections(text, Some(DEFAULT))
-            .map_or(serde_json::Value::Null, |sections| serde_json::json!(sections))
-    }
-
-    pub fn manager(bytes: &[u8]) {
-        let Ok(manager) = Manager::read(Path::new("/m"), bytes) else { return };
-        let profile = manager.sections.first().cloned().unwrap_or_default();
-        let sections = manager.sections_of(&profile);
-        for key in options::OPTIONS.iter().filter_map(|row| row.key) {
-            let _ = sections.get(key);
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::config::secret::{SecretSource, SubjectTokenSource};
-    use crate::config::{Origin, ProviderNeeds, SessionFrom, SetBy, SignIn};
-    use crate::error::Found;
     use crate::host::Env;
-    use crate::log::Level;
     use crate::oauth::discovery::{Document, Issuer};
-    use crate::options::Kind;
     use crate::testing::{Home, fixture_path};
 
     impl Home {
         /// A home with this `~/.oci/woci_manager.ini`.
-        fn with(manager: &str) -> Self {
+        pub(in crate::config) fn with(manager: &str) -> Self {
             let home = Self::new();
             home.put(".oci/woci_manager.ini", manager);
             home
         }
 
-        fn settings(&self, flags: &[(&'static str, &str)], variables: &[(&str, &str)]) -> Result<Settings> {
+        pub(in crate::config) fn settings(
+            &self,
+            flags: &[(&'static str, &str)],
+            variables: &[(&str, &str)],
+        ) -> Result<Settings> {
             let host = Host::of(self.root(), variables);
             let mut given = Flags::default();
             flags.iter().for_each(|(name, value)| given.set(name, (*value).to_owned()));
@@ -391,175 +356,13 @@ mod tests {
     }
 
     /// For settings that have every endpoint.
-    fn no_document(issuer: &Issuer) -> Result<Document> {
+    pub(in crate::config) fn no_document(issuer: &Issuer) -> Result<Document> {
         panic!("the document of {} was asked for", issuer.url)
     }
 
     /// The path of a sample manager config.
-    fn sample(name: &str) -> String {
+    pub(in crate::config) fn sample(name: &str) -> String {
         fixture_path(&format!("manager/{name}.ini")).into_os_string().into_string().unwrap()
-    }
-
-    const SAMPLES: [&str; 4] = ["oci-identity-domain", "okta", "entra", "keycloak"];
-
-    /// As it is, a sample needs neither a choice of profile nor a passphrase.
-    #[test]
-    fn every_sample_config_has_one_profile_and_starts_as_it_is() {
-        for name in SAMPLES {
-            let home = Home::new();
-            let settings = home.settings(&[("--manager-config", &*sample(name))], &[]);
-            let settings = settings.unwrap_or_else(|e| panic!("{name}: {e}"));
-            assert_eq!(settings.profile.as_str(), "prod", "{name}");
-            assert_eq!(settings.warnings, Vec::<String>::new(), "{name}");
-            let renewal =
-                settings.provider_needs(&Env::of(&[]), no_document).unwrap_or_else(|e| panic!("{name}: {e}"));
-            assert!(renewal.provider.scope.contains("offline_access"), "{name}");
-            assert!(settings.region.is_some(), "{name}");
-            assert!(!settings.passphrase.prompt && settings.passphrase.otherwise.is_none(), "{name}");
-        }
-    }
-
-    /// A line of a sample that begins with `#` and no blank is one to try.
-    #[test]
-    fn what_a_sample_config_has_in_comments_is_right_too() {
-        for name in SAMPLES {
-            let text = String::from_utf8(files::read(Path::new(&sample(name))).unwrap().unwrap()).unwrap();
-            let uncommented =
-                |line: &str| match line.strip_prefix('#').filter(|line| !line.starts_with([' ', '#'])) {
-                    Some(line) => format!("{line}\n"),
-                    None => format!("{line}\n"),
-                };
-            let all: String = text.lines().map(uncommented).collect();
-            assert_ne!(all.trim(), text.trim(), "{name}");
-            let home = Home::with(&all);
-            let profiles = if all.contains("[staging]") { &["prod", "staging"][..] } else { &["prod"] };
-            for profile in profiles {
-                let settings = home.settings(&[("--profile", profile)], &[]);
-                let settings = settings.unwrap_or_else(|e| panic!("{name}: {e}"));
-                assert_eq!(settings.warnings, Vec::<String>::new(), "{name}");
-                settings.provider_needs(&Env::of(&[]), no_document).unwrap_or_else(|e| panic!("{name}: {e}"));
-                assert!(settings.passphrase.prompt || *profile == "staging", "{name}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_value_keeps_every_character_of_its_line() {
-        let home = Home::new();
-        let named = [("--manager-config", &*sample("odd-secrets")), ("--profile", "prod")];
-        let settings = home.settings(&named, &[]).unwrap();
-        let missing = settings.provider_needs(&Env::of(&[]), no_document).err().unwrap();
-        let Error::MissingOptions { names, profile, manager, .. } = missing else { panic!("{missing}") };
-        assert_eq!(names, ["--client-id (client_id)"], "an empty value hides that of COMMON");
-        assert_eq!((profile.as_str(), manager), ("prod", Found::At(sample("odd-secrets").into())));
-
-        let renewal = home
-            .settings(&[&named[..], &[("--client-id", "c")]].concat(), &[])
-            .unwrap()
-            .provider_needs(&Env::of(&[]), no_document)
-            .unwrap();
-        let (provider, domain) = (renewal.provider, renewal.domain);
-        assert_eq!(domain.client_secret.expose(), r#"a;b #c 100% = "x" : y\n"#);
-        assert_eq!(provider.client_secret.unwrap().expose(), "%%double");
-        assert_eq!(provider.client_id, "id=with:both");
-        assert_eq!(provider.scope, "openid offline_access email");
-        assert_eq!(
-            provider.authorization_url,
-            "https://idp.example.com/authorize?prompt=consent&audience=api://oci"
-        );
-        assert_eq!(domain.url, provider.token_url, "the exchange is at the token endpoint by default");
-        assert_eq!((&*settings.redirect.ports, settings.log_level), (&[8181][..], Level::Debug));
-        assert_eq!((settings.sign_in, settings.auto_refresh), (SignIn::Never, true));
-        assert_eq!(settings.oci_config, fixture_path("manager/team/oci.config"));
-        assert!(settings.oci_config_from_manager);
-
-        let [unknown, comment, percent, near] = &settings.warnings[..] else {
-            panic!("{:?}", settings.warnings)
-        };
-        assert!(
-            unknown.contains("unknown_to_woci in [COMMON]") && !unknown.contains("did you mean"),
-            "{unknown}"
-        );
-        assert!(comment.contains("client_secret in [prod]") && comment.contains("' #'"), "{comment}");
-        assert!(percent.contains("auth_client_secret in [prod]") && !percent.contains("double"), "{percent}");
-        assert!(near.contains("tokn_url in [prod]") && near.ends_with("did you mean token_url?"), "{near}");
-    }
-
-    #[test]
-    fn a_flag_overrides_a_variable_then_the_section_then_common() {
-        let home = Home::with(
-            "[COMMON]\nregion = common\nscope = offline_access\n[a]\nregion = section\n[b]\n[c]\nregion=\n",
-        );
-        let region = |flags: &[(&'static str, &str)], variables: &[(&str, &str)]| {
-            let settings = home.settings(flags, variables).unwrap();
-            settings.region.clone().map(|region| (region, settings.set_by("region")))
-        };
-        let is = |name: &str, source| Some((name.to_owned(), source));
-        let variable = [("OCI_CLI_REGION", "variable")];
-        assert_eq!(region(&[("--profile", "a"), ("--region", "flag")], &variable), is("flag", SetBy::Flag));
-        assert_eq!(region(&[("--profile", "a")], &variable), is("variable", SetBy::Variable));
-        assert_eq!(region(&[("--profile", "a")], &[("OCI_CLI_REGION", "")]), is("section", SetBy::Section));
-        assert_eq!(region(&[("--profile", "b")], &[]), is("common", SetBy::Common));
-        assert_eq!(region(&[("--profile", "no-section")], &[]), is("common", SetBy::Common));
-        assert_eq!(region(&[("--profile", "c")], &[]), None);
-    }
-
-    /// A row that nobody reads would be an option that does nothing.
-    #[test]
-    fn every_key_of_the_option_table_is_read() {
-        let home = Home::with("[prod]\n");
-        let settings = home.settings(&[], &[]).unwrap();
-        let mut read: Vec<&str> = settings.read_keys().collect();
-        let mut table: Vec<&str> = options::OPTIONS.iter().filter_map(|row| row.key).collect();
-        read.sort_unstable();
-        table.sort_unstable();
-        assert_eq!(read, table);
-    }
-
-    #[test]
-    fn a_malformed_value_is_refused_and_only_its_place_is_shown() {
-        for (key, value) in [
-            ("redirect_port", "8181,0"),
-            ("redirect_port", "8181,8181"),
-            ("redirect_port", "8181,"),
-            ("redirect_host", "hunter2"),
-            ("redirect_path", "hunter2"),
-            ("redirect_path", "/hunter2?x"),
-            ("redirect_path", "/hunter 2"),
-            ("redirect_port", "65536"),
-            ("redirect_port", "+80"),
-            ("redirect_port", "hunter2"),
-            ("refresh_safety_window", "-1"),
-            ("auto_refresh", "hunter2"),
-            ("refresh_token_passphrase_prompt", "y"),
-            ("sign_in", "hunter2"),
-            ("log_level", "hunter2"),
-            ("token_url", "http://idp.example.com/hunter2"),
-            ("token_url", "https://ada:hunter2@idp.example.com/"),
-            ("authz_base_url", "https://idp.example.com/#hunter2"),
-            ("token_exchange_url", "https:///hunter2"),
-            ("client_secret", "hunter2\n  more"),
-            ("auth_client_id", "hunter2\x07"),
-            ("subject_token_from", "hunter2"),
-            ("subject_token_audience", "hunter2\x07"),
-            ("requested_token", "hunter2"),
-            ("rpst_exp", "0"),
-            ("rpst_exp", "hunter2"),
-            ("res_type", "hunter2\x07"),
-        ] {
-            let home = Home::with(&format!("[prod]\n{key} = {value}\n"));
-            let e = home.settings(&[], &[]).err().unwrap_or_else(|| panic!("{key} = {value} was taken"));
-            let Error::BadValue { name, .. } = &e else { panic!("{e}") };
-            assert!(name.starts_with(&format!("{key} in [prod] of /")), "{name}");
-            assert!(!e.to_string().contains("hunter2"), "{e}");
-        }
-        let home = Home::with("[prod]\nredirect_port = x\n[COMMON]\nlog_level = x\n");
-        let flags = [("--redirect-port", "1"), ("--log-level", "error"), ("--auto-refresh", "")];
-        assert!(home.settings(&flags, &[]).unwrap().auto_refresh, "what a flag overrides is not looked at");
-        assert_eq!(
-            home.settings(&[("--redirect-port", "70000")], &[]).err().map(|e| e.to_string()).unwrap(),
-            "cannot use --redirect-port: it is neither a list of different ports from 1 to 65535 with commas between them, nor 0; correct it, then run woci again"
-        );
     }
 
     #[test]
@@ -621,7 +424,7 @@ mod tests {
 
             assert!(matches!(home.profile(&[]), Err(Error::ManagerConfig { .. })), "no profile");
             let settings = home.settings(&[("--profile", "a")], &[]).unwrap();
-            assert!(settings.warnings[0].contains(line), "{:?}", settings.warnings);
+            assert!(settings.warnings[0].what.contains(line), "{:?}", settings.warnings);
             let needed = settings.provider_needs(&Env::of(&[]), no_document).err().unwrap().to_string();
             assert!(
                 needed.contains(line) && needed.contains("Missing required options: --authz-base-url"),
@@ -649,284 +452,5 @@ mod tests {
             matches!(&e, Error::ManagerConfig { why, .. } if why == "line 3: it is not UTF-8 text"),
             "{e}"
         );
-    }
-
-    #[test]
-    fn everything_missing_is_named_at_once_and_only_when_needed() {
-        let settings = Home::with("[prod]\ntoken_url = https://idp.example.com/token\nscope = openid\n")
-            .settings(&[], &[])
-            .unwrap();
-        assert!(settings.warnings[0].contains("offline_access"));
-        let Error::MissingOptions { names, .. } =
-            settings.provider_needs(&Env::of(&[]), no_document).err().unwrap()
-        else {
-            panic!()
-        };
-        let all = [
-            "--authz-base-url (authz_base_url)",
-            "--auth-client-id (auth_client_id)",
-            "--client-id (client_id)",
-            "--client-secret (client_secret)",
-        ];
-        assert_eq!(names, all);
-        let Some(Origin::Provider { token_url, token_exchange_url, auth_client_id, client_id, .. }) =
-            settings.origin()
-        else {
-            panic!()
-        };
-        assert_eq!(token_url, token_exchange_url);
-        assert_eq!((auth_client_id, client_id), (None, None));
-    }
-
-    #[test]
-    fn what_a_session_is_made_from_is_read_off_the_settings() {
-        let from = |lines: &str| {
-            let home = Home::with(&format!("[prod]\nscope = openid\n{lines}"));
-            home.settings(&[], &[]).map(|settings| settings.session_from)
-        };
-        for (lines, expected) in [
-            ("client_id = c\nclient_secret = s\n", None),
-            ("token_url = https://idp.example.com/token\n", Some(SessionFrom::Provider)),
-            ("auth_client_id = a\n", Some(SessionFrom::Provider)),
-            ("issuer = https://idp.example.com\n", Some(SessionFrom::Provider)),
-            ("subject_token_file = /t\n", Some(SessionFrom::Workload)),
-            ("subject_token_env = T\n", Some(SessionFrom::Workload)),
-            ("subject_token_from = GitHub\n", Some(SessionFrom::Workload)),
-            ("subject_token_audience = oci\n", Some(SessionFrom::Workload)),
-            ("subject_token_service_connection = i\n", Some(SessionFrom::Workload)),
-            ("requested_token = rpst\nres_type = r\n", None),
-            ("console_url = https://login.example.com\n", Some(SessionFrom::Console)),
-            ("session_from = Console\nauth_client_id = a\n", Some(SessionFrom::Console)),
-            (
-                "session_from = workload\nauth_client_id = a\nsubject_token_env = T\n",
-                Some(SessionFrom::Workload),
-            ),
-        ] {
-            assert_eq!(from(lines), Ok(expected), "{lines}");
-        }
-        for (lines, one, other) in [
-            ("auth_client_id = a\nsubject_token_env = T\n", "auth_client_id", "subject_token_env"),
-            ("issuer = https://a.example\nsubject_token_env = T\n", "issuer", "subject_token_env"),
-            ("subject_token_file = /t\nsubject_token_env = T\n", "subject_token_file", "subject_token_env"),
-            (
-                "subject_token_from = azure\nsubject_token_env = T\n",
-                "subject_token_env",
-                "subject_token_from",
-            ),
-            (
-                "session_from = workload\nsubject_token_from = azure\nsubject_token_file = T\n",
-                "subject_token_file",
-                "subject_token_from",
-            ),
-            (
-                "token_url = https://a.example/\nsubject_token_audience = a\n",
-                "token_url",
-                "subject_token_audience",
-            ),
-        ] {
-            let e = from(lines).err();
-            assert!(
-                matches!(e, Some(Error::TwoSources { one: o, other: p, .. }) if (o, p) == (one, other)),
-                "{lines}: {e:?}"
-            );
-        }
-    }
-
-    const CLIENTS: &str =
-        "[prod]\nauth_client_id = a\nclient_id = c\nclient_secret = s\nscope = openid offline_access\n";
-
-    #[test]
-    fn the_document_of_the_issuer_gives_what_is_not_configured() {
-        let document = |issuer: &Issuer| {
-            assert_eq!(issuer.name(), "https://idp.example.com/t");
-            Ok(Document {
-                authorization_endpoint: Some("https://idp.example.com/auth".into()),
-                token_endpoint: Some("https://idp.example.com/token".into()),
-                sends_iss: true,
-                ..Document::default()
-            })
-        };
-        let needs = |lines: &str| {
-            let home = Home::with(&format!("{CLIENTS}issuer = https://idp.example.com/t\n{lines}"));
-            home.settings(&[], &[]).unwrap().provider_needs(&Env::of(&[]), document).unwrap()
-        };
-        let ProviderNeeds { provider, domain, origin, .. } = needs("");
-        assert_eq!(provider.authorization_url, "https://idp.example.com/auth");
-        assert_eq!(
-            (&*provider.token_url, &*domain.url),
-            ("https://idp.example.com/token", &*provider.token_url)
-        );
-        assert!(
-            provider.iss.is_some_and(|iss| iss.is_always_sent && iss.name == "https://idp.example.com/t")
-        );
-        let Origin::Provider { issuer, token_url, .. } = origin else { panic!("{origin:?}") };
-        assert_eq!(issuer.as_deref(), Some("https://idp.example.com/t"));
-        assert_eq!(token_url, Some(provider.token_url));
-
-        let ProviderNeeds { provider, .. } = needs("token_url = https://mine.example.com/token\n");
-        assert_eq!(provider.token_url, "https://mine.example.com/token");
-        assert_eq!(provider.authorization_url, "https://idp.example.com/auth");
-
-        let both = "issuer = https://a.example.com\nissuer_expected = b\nauthz_base_url = https://a.example.com/a\n\
-                    token_url = https://a.example.com/t\n";
-        let settings = Home::with(&format!("{CLIENTS}{both}")).settings(&[], &[]).unwrap();
-        let ProviderNeeds { provider, .. } = settings.provider_needs(&Env::of(&[]), no_document).unwrap();
-        assert!(provider.iss.is_some_and(|iss| !iss.is_always_sent && iss.name == "b"));
-
-        let settings =
-            Home::with(&format!("{CLIENTS}issuer = https://a.example.com\n")).settings(&[], &[]).unwrap();
-        let e = settings.provider_needs(&Env::of(&[]), |_| Ok(Document::default())).err();
-        let url = "https://a.example.com/.well-known/openid-configuration".to_owned();
-        assert_eq!(e, Some(Error::Discovery { url, why: "it has no authorization_endpoint".into() }));
-    }
-
-    #[test]
-    fn parameters_are_added_to_the_authorization_url_and_none_of_woci_s_own() {
-        let urls = "authz_base_url = https://a.example.com/a?prompt=login&x=y\ntoken_url = https://a.example.com/t\n";
-        let settings = |lines: &str| Home::with(&format!("{CLIENTS}{urls}{lines}")).settings(&[], &[]);
-        let url = |lines: &str| {
-            let needs = settings(lines).unwrap().provider_needs(&Env::of(&[]), no_document).unwrap();
-            needs.provider.authorization_url
-        };
-        assert_eq!(url(""), "https://a.example.com/a?prompt=login&x=y");
-        assert_eq!(
-            url(
-                "authz_params = prompt=consent&audience=https://oci/&nonce=1\nlogin_hint = ada+x@example.com\n"
-            ),
-            "https://a.example.com/a?x=y&prompt=consent&audience=https%3A%2F%2Foci%2F&nonce=1\
-             &login_hint=ada%2Bx%40example.com"
-        );
-        assert!(
-            url("authz_params = resource=a&resource=b\n")
-                .ends_with("?prompt=login&x=y&resource=a&resource=b")
-        );
-        for (lines, why) in [
-            ("authz_params = prompt=consent&state=x\n", "woci sets state itself"),
-            ("authz_params = %73tate=x\n", "woci sets state itself"),
-            ("authz_params = code_challenge_method=plain\n", "woci sets code_challenge_method itself"),
-            ("authz_params = prompt=a&prompt=b\n", "prompt is there twice"),
-            ("authz_params = ?prompt=a\n", "it is not a list of parameters"),
-            ("authz_params = a=%zz\n", "it is not a list of parameters"),
-            ("authz_params = a=%0d%0ab\n", "it is not a list of parameters"),
-            ("authz_params = =b\n", "it is not a list of parameters"),
-            ("authz_params = login_hint=a\nlogin_hint = b\n", "authz_params has a login_hint too"),
-            ("issuer = https://a.example.com/?x=y\n", "it has a query, and an issuer has none"),
-            (
-                "issuer = http://a.example.com\n",
-                "it is http, which is allowed for this machine only; use https",
-            ),
-            ("issuer = https://a.example/.well-known/openid-configuration\n", "it names the document"),
-            ("expect_user = ada@example.com\n", "it is not an OCID"),
-            ("expect_tenancy = ocid1.tenancy oc1\n", "it is not an OCID"),
-        ] {
-            let e = settings(lines).err();
-            assert!(
-                matches!(&e, Some(Error::BadValue { why: w, .. }) if w.starts_with(why)),
-                "{lines}: {e:?}"
-            );
-        }
-        let warnings = settings("issuer_expected = https://a.example.com\n").unwrap().warnings;
-        assert_eq!(warnings, ["issuer_expected has no effect without issuer"]);
-    }
-
-    #[test]
-    fn a_workloads_setting_without_effect_is_a_warning() {
-        let warnings = |lines: &str| {
-            let home = Home::with(&format!("[prod]\n{lines}"));
-            home.settings(&[], &[]).unwrap().warnings.join("; ")
-        };
-        let rpst = "requested_token = rpst\nres_type = r\nrpst_exp = 60\n";
-        for lines in [&*format!("subject_token_env = T\n{rpst}"), "subject_token_from = azure\n"] {
-            assert_eq!(warnings(lines), "", "{lines}");
-        }
-        for (lines, keys) in [
-            (&*format!("session_from = provider\n{rpst}"), &["requested_token", "res_type", "rpst_exp"][..]),
-            ("subject_token_env = T\nres_type = r\n", &["res_type"]),
-            ("subject_token_from = github\nsubject_token_service_connection = i\n", &["service_connection"]),
-        ] {
-            let all = warnings(lines);
-            assert_eq!(all.matches("has no effect").count(), keys.len(), "{all}");
-            assert!(keys.iter().all(|key| all.contains(key)), "{all}");
-        }
-    }
-
-    #[test]
-    fn each_path_in_the_manager_config_starts_at_its_folder_unless_it_is_absolute_or_in_the_home() {
-        fn place(settings: &Settings, key: &str) -> String {
-            let of_secret = |source: &Option<SecretSource>| match source {
-                Some(SecretSource::File { path, .. }) => path.display().to_string(),
-                _ => panic!("{key} names no file"),
-            };
-            let sessions = settings.session_folder.parent().unwrap();
-            match key {
-                "config_file" => settings.oci_config.display().to_string(),
-                "sessions_folder" => sessions.display().to_string(),
-                "client_secret_file" => of_secret(&settings.provider.client_secret),
-                "auth_client_secret_file" => of_secret(&settings.provider.auth_client_secret),
-                "refresh_token_passphrase_file" => of_secret(&settings.passphrase.otherwise),
-                "subject_token_file" => {
-                    let source = settings.workload.subject_token.as_ref().map(SubjectTokenSource::name);
-                    source.unwrap_or_default().replace("the file ", "")
-                }
-                other => panic!("{other} is a path, and this test does not know it"),
-            }
-        }
-        let keys = options::OPTIONS.iter().filter(|row| row.kind == Kind::Path);
-        for (row, key) in keys.filter_map(|row| Some((row, row.key?))) {
-            for section in ["prod", "COMMON"] {
-                for (path, expected) in [
-                    ("a/b", ".oci/a/b"),
-                    ("~/b", "b"),
-                    ("/a/b", "/a/b"),
-                    // The name of a file.
-                    ("~b/c", ".oci/~b/c"),
-                ] {
-                    let home = Home::with(&format!("[{section}]\n{key} = {path}\n"));
-                    let settings = home.settings(&[("--profile", "prod")], &[]).unwrap();
-                    assert_eq!(Path::new(&place(&settings, key)), home.path(expected), "{key} = {path}");
-                }
-            }
-            let home = Home::with("[prod]\n");
-            for (path, expected) in [("a/b", None), ("~/b", Some("b")), ("/a/b", Some("/a/b"))] {
-                let settings = home.settings(&[(row.name, path)], &[]).unwrap();
-                let expected = expected.map_or(std::path::absolute(path).unwrap(), |path| home.path(path));
-                assert_eq!(Path::new(&place(&settings, key)), expected, "{} {path}", row.name);
-            }
-        }
-    }
-
-    #[test]
-    fn each_way_says_what_it_lacks() {
-        let lacks = |lines: &str, region: Option<&str>, is_console: bool| {
-            let settings = Home::with(&format!("[prod]\n{lines}")).settings(&[], &[]).unwrap();
-            match settings.needs(&Env::of(&[]), region, is_console, no_document).err() {
-                Some(Error::MissingOptions { names, console, .. }) => (names.join(" "), console),
-                other => panic!("{lines}: {other:?}"),
-            }
-        };
-        let names = |keys: &[&str]| {
-            let name = |key: &&str| format!("--{} ({key})", key.replace('_', "-"));
-            keys.iter().map(name).collect::<Vec<_>>().join(" ")
-        };
-        let of_provider = ["token_url", "auth_client_id", "client_id", "client_secret", "scope"];
-        assert_eq!(
-            lacks("authz_base_url = https://a.example.com\n", None, false),
-            (names(&of_provider), false)
-        );
-        let with_issuer = ["auth_client_id", "client_id", "client_secret", "scope"];
-        assert_eq!(lacks("issuer = https://a.example.com\n", None, false), (names(&with_issuer), false));
-        let of_workload = ["token_exchange_url", "client_id", "client_secret"];
-        assert_eq!(lacks("subject_token_env = T\n", None, false), (names(&of_workload), false));
-        let of_resource = [&of_workload[..], &["res_type"]].concat();
-        let rpst = "subject_token_from = azure\nrequested_token = RPST\n";
-        assert_eq!(lacks(rpst, None, false), (names(&of_resource), false));
-        let no_source = [&["subject_token_file"], &of_workload[..]].concat();
-        assert_eq!(lacks("subject_token_audience = a\n", None, false), (names(&no_source), false));
-        assert_eq!(lacks("session_from = console\n", None, false), (names(&["region"]), true));
-        assert_eq!(lacks("", None, true), (names(&["region"]), true));
-        let nothing = lacks("", Some("eu-frankfurt-1"), false);
-        assert_eq!(nothing, (names(&[&["authz_base_url"], &of_provider[..]].concat()), true));
-        let settings = Home::with("[prod]\n").settings(&[], &[]).unwrap();
-        assert!(settings.needs(&Env::of(&[]), Some("eu-frankfurt-1"), true, no_document).is_ok());
     }
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use configparser::ini::{Ini, IniDefault};
 
 use super::profile::COMMON;
+use super::warning::Warning;
 use crate::ini::{self, Fault, LineKind};
 use crate::options;
 
@@ -29,7 +30,7 @@ pub struct Sections {
     /// `[COMMON]`.
     values: Vec<Value>,
     /// Unknown keys, and values that the older tool reads differently.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 /// Where a known key stands.
@@ -90,19 +91,15 @@ impl Manager {
                         warnings.push(self.unknown(&key, section, line.number));
                     }
                     if is_known && let Some(odd) = looks_odd(value) {
-                        warnings.push(format!(
-                            "{key} in [{section}] of {}, line {}, {odd}; if that is not meant, remove it",
-                            self.path.display(),
-                            line.number
-                        ));
+                        let what = format!("{key} in {}, {odd}", self.place(section, line.number));
+                        warnings.push(Warning::new(what, "if that is not meant, remove it"));
                     }
                     if is_known && value.contains("%%") {
-                        warnings.push(format!(
-                            "{key} in [{section}] of {}, line {}, contains %%, which the older tool reads as %; woci reads it \
-                             as %%",
-                            self.path.display(),
-                            line.number
-                        ));
+                        let place = self.place(section, line.number);
+                        let what = format!(
+                            "{key} in {place}, contains %%, which the older tool reads as %, and woci as %%"
+                        );
+                        warnings.push(Warning::new(what, "if one % is meant, write one"));
                     }
                     if is_known {
                         lines.push(At { section, key: key.into_owned(), line: line.number });
@@ -139,15 +136,16 @@ impl Manager {
         Sections { values, warnings }
     }
 
-    fn unknown(&self, key: &str, section: &str, line: usize) -> String {
-        let hint = match options::nearest(key, options::OPTIONS.iter().filter_map(|opt| opt.key)) {
-            Some(known) => format!("; did you mean {known}?"),
-            None => String::new(),
+    fn unknown(&self, key: &str, section: &str, line: usize) -> Warning {
+        let advice = match options::nearest(key, options::OPTIONS.iter().filter_map(|opt| opt.key)) {
+            Some(known) => format!("write {known} if that is meant"),
+            None => "remove the line, or see `woci help options` for the keys".to_owned(),
         };
-        format!(
-            "woci does not know the key {key} in [{section}] of {}, line {line}{hint}",
-            self.path.display()
-        )
+        Warning::new(format!("woci does not know the key {key} in {}", self.place(section, line)), advice)
+    }
+
+    fn place(&self, section: &str, line: usize) -> String {
+        format!("[{section}] of {}, line {line}", self.path.display())
     }
 }
 
@@ -172,5 +170,48 @@ const LINE_END_IN_VALUE: char = '\r';
 impl Sections {
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.values.iter().find(|value| value.key == key)
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzz {
+    use std::path::Path;
+
+    use super::{Manager, options};
+    use crate::config::DEFAULT;
+    use crate::ini::{self, Change};
+
+    /// The scan loses no line. After an edit Python still accepts the text, and the same edit changes
+    /// nothing more.
+    pub fn ini(bytes: &[u8]) {
+        let Ok(text) = ini::text(bytes) else { return };
+        let Ok(sections) = ini::check(text, Some(DEFAULT), |_, _| false) else { return };
+        let lines: String = ini::lines(text).map(|line| line.expect("it was checked").whole).collect();
+        assert_eq!(lines, text);
+        let section = sections.first().copied().unwrap_or(DEFAULT);
+        let changes = [
+            ("key_file", Change::Set("/a b")),
+            ("region", Change::RemoveDuplicates),
+            ("user", Change::Remove),
+        ];
+        let edited = ini::edit(text, section, &changes).expect("it was checked");
+        let after = ini::check(&edited, Some(DEFAULT), |_, _| false).expect("an edit breaks nothing");
+        assert!(after.len() >= sections.len() && after[..sections.len()] == sections);
+        assert_eq!(ini::edit(&edited, section, &changes).expect("it was checked"), edited);
+    }
+
+    /// The sections of a text as woci reads it, for a comparison with Python's configparser; null if it is refused.
+    pub fn ini_reading(text: &str) -> serde_json::Value {
+        ini::sections(text, Some(DEFAULT))
+            .map_or(serde_json::Value::Null, |sections| serde_json::json!(sections))
+    }
+
+    pub fn manager(bytes: &[u8]) {
+        let Ok(manager) = Manager::read(Path::new("/m"), bytes) else { return };
+        let profile = manager.sections.first().cloned().unwrap_or_default();
+        let sections = manager.sections_of(&profile);
+        for key in options::OPTIONS.iter().filter_map(|row| row.key) {
+            let _ = sections.get(key);
+        }
     }
 }

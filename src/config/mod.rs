@@ -13,17 +13,19 @@ mod python;
 mod secret;
 mod settings;
 mod values;
+mod warning;
 
 pub use change::{Edit, change};
 pub use effective::{Effective, MASK, shown};
 pub use find::{Config, ManagerFile, named_by};
-pub use needs::{ConsoleNeeds, Needs, ProviderNeeds, RevocationNeeds, WorkloadNeeds};
+pub use needs::{ConsoleNeeds, Needs, PASSPHRASE_KEY, ProviderNeeds, RevocationNeeds, WorkloadNeeds};
 pub use profile::{COMMON, DEFAULT, ProfileName};
 pub use secret::{
     AUTH_CLIENT_SECRET, CLIENT_SECRET, KeyringSource, MOST_PROGRAM_RUNS, PassphraseSource, SecretSource,
 };
 pub use settings::{Origin, SessionFrom, Settings, SignIn, SignInWith};
 pub use values::{NO_REGION, SetBy, check as check_value, is_region};
+pub use warning::{About, Warning};
 
 #[cfg(any(test, fuzzing))]
-pub use find::fuzz;
+pub use manager::fuzz;

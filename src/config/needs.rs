@@ -16,6 +16,9 @@ pub enum Needs {
     Console(ConsoleNeeds),
 }
 
+/// The key of the passphrase of the stored refresh token, as [`Settings::secret_sources`] calls it.
+pub const PASSPHRASE_KEY: &str = "refresh_token_passphrase";
+
 /// A session made at an OpenID provider: the refresh token grant or a sign-in there, then the exchange
 /// at the identity domain.
 pub struct ProviderNeeds {
@@ -86,16 +89,17 @@ impl Settings {
         }
     }
 
-    /// The sources of the secrets that are configured, each with the key of the secret.
-    pub fn secret_sources(&self) -> Vec<(&'static str, &SecretSource)> {
-        [
-            ("client_secret", &self.provider.client_secret),
-            ("auth_client_secret", &self.provider.auth_client_secret),
-            ("refresh_token_passphrase", &self.passphrase.otherwise),
-        ]
-        .into_iter()
-        .filter_map(|(key, source)| Some((key, source.as_ref()?)))
-        .collect()
+    /// The sources of the secrets that a renewal or sign-in uses, each with the key of the secret.
+    pub fn secret_sources(&self) -> impl Iterator<Item = (&'static str, &SecretSource)> {
+        let is_provider = self.session_from == Some(SessionFrom::Provider);
+        let is_exchanged = is_provider || self.session_from == Some(SessionFrom::Workload);
+        let sources = [
+            (is_exchanged, "client_secret", &self.provider.client_secret),
+            (is_provider, "auth_client_secret", &self.provider.auth_client_secret),
+            (is_provider, PASSPHRASE_KEY, &self.passphrase.otherwise),
+        ];
+        let used = sources.into_iter().filter(|(is_used, ..)| *is_used);
+        used.filter_map(|(_, key, source)| Some((key, source.as_ref()?)))
     }
 
     /// Where a workload's token comes from, and the audience that it must name.
@@ -257,20 +261,15 @@ impl Settings {
 
     /// The sources of this session's secrets that give none now. Runs no program.
     pub fn secrets_without_value(&self, env: &Env) -> Vec<Error> {
-        let values = &self.provider;
-        let is_of = |from| self.session_from == Some(from);
-        let sources = [
-            (is_of(SessionFrom::Provider), &values.auth_client_secret),
-            (is_of(SessionFrom::Provider) || is_of(SessionFrom::Workload), &values.client_secret),
-            (is_of(SessionFrom::Provider) && !self.passphrase.prompt, &self.passphrase.otherwise),
-        ];
-        let used =
-            sources.into_iter().filter(|(is_used, _)| *is_used).filter_map(|(_, source)| source.as_ref());
-        used.filter_map(|source| match source {
-            SecretSource::Value(_) | SecretSource::Command(_) => None,
-            SecretSource::Variable { .. } | SecretSource::File { .. } => source.resolve(env).err(),
-        })
-        .collect()
+        // A person is asked for the passphrase otherwise.
+        let needed =
+            self.secret_sources().filter(|(key, _)| *key != PASSPHRASE_KEY || !self.passphrase.prompt);
+        needed
+            .filter_map(|(_, source)| match source {
+                SecretSource::Value(_) | SecretSource::Command(_) => None,
+                SecretSource::Variable { .. } | SecretSource::File { .. } => source.resolve(env).err(),
+            })
+            .collect()
     }
 
     fn required_of_provider(&self) -> [(&'static str, bool); 6] {
@@ -332,5 +331,175 @@ impl Settings {
                 why: format!("{why} (Missing required options: {})", names.join(", ")),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::find::tests::no_document;
+    use crate::config::{Origin, ProviderNeeds};
+    use crate::error::Error;
+    use crate::host::Env;
+    use crate::oauth::discovery::{Document, Issuer};
+    use crate::testing::Home;
+
+    #[test]
+    fn everything_missing_is_named_at_once_and_only_when_needed() {
+        let settings = Home::with("[prod]\ntoken_url = https://idp.example.com/token\nscope = openid\n")
+            .settings(&[], &[])
+            .unwrap();
+        assert!(settings.warnings[0].what.contains("offline_access"));
+        let Error::MissingOptions { names, .. } =
+            settings.provider_needs(&Env::of(&[]), no_document).err().unwrap()
+        else {
+            panic!()
+        };
+        let all = [
+            "--authz-base-url (authz_base_url)",
+            "--auth-client-id (auth_client_id)",
+            "--client-id (client_id)",
+            "--client-secret (client_secret)",
+        ];
+        assert_eq!(names, all);
+        let Some(Origin::Provider { token_url, token_exchange_url, auth_client_id, client_id, .. }) =
+            settings.origin()
+        else {
+            panic!()
+        };
+        assert_eq!(token_url, token_exchange_url);
+        assert_eq!((auth_client_id, client_id), (None, None));
+    }
+
+    const CLIENTS: &str =
+        "[prod]\nauth_client_id = a\nclient_id = c\nclient_secret = s\nscope = openid offline_access\n";
+
+    #[test]
+    fn the_document_of_the_issuer_gives_what_is_not_configured() {
+        let document = |issuer: &Issuer| {
+            assert_eq!(issuer.name(), "https://idp.example.com/t");
+            Ok(Document {
+                authorization_endpoint: Some("https://idp.example.com/auth".into()),
+                token_endpoint: Some("https://idp.example.com/token".into()),
+                sends_iss: true,
+                ..Document::default()
+            })
+        };
+        let needs = |lines: &str| {
+            let home = Home::with(&format!("{CLIENTS}issuer = https://idp.example.com/t\n{lines}"));
+            home.settings(&[], &[]).unwrap().provider_needs(&Env::of(&[]), document).unwrap()
+        };
+        let ProviderNeeds { provider, domain, origin, .. } = needs("");
+        assert_eq!(provider.authorization_url, "https://idp.example.com/auth");
+        assert_eq!(
+            (&*provider.token_url, &*domain.url),
+            ("https://idp.example.com/token", &*provider.token_url)
+        );
+        assert!(
+            provider.iss.is_some_and(|iss| iss.is_always_sent && iss.name == "https://idp.example.com/t")
+        );
+        let Origin::Provider { issuer, token_url, .. } = origin else { panic!("{origin:?}") };
+        assert_eq!(issuer.as_deref(), Some("https://idp.example.com/t"));
+        assert_eq!(token_url, Some(provider.token_url));
+
+        let ProviderNeeds { provider, .. } = needs("token_url = https://mine.example.com/token\n");
+        assert_eq!(provider.token_url, "https://mine.example.com/token");
+        assert_eq!(provider.authorization_url, "https://idp.example.com/auth");
+
+        let both = "issuer = https://a.example.com\nissuer_expected = b\nauthz_base_url = https://a.example.com/a\n\
+                    token_url = https://a.example.com/t\n";
+        let settings = Home::with(&format!("{CLIENTS}{both}")).settings(&[], &[]).unwrap();
+        let ProviderNeeds { provider, .. } = settings.provider_needs(&Env::of(&[]), no_document).unwrap();
+        assert!(provider.iss.is_some_and(|iss| !iss.is_always_sent && iss.name == "b"));
+
+        let settings =
+            Home::with(&format!("{CLIENTS}issuer = https://a.example.com\n")).settings(&[], &[]).unwrap();
+        let e = settings.provider_needs(&Env::of(&[]), |_| Ok(Document::default())).err();
+        let url = "https://a.example.com/.well-known/openid-configuration".to_owned();
+        assert_eq!(e, Some(Error::Discovery { url, why: "it has no authorization_endpoint".into() }));
+    }
+
+    #[test]
+    fn each_way_says_what_it_lacks() {
+        let lacks = |lines: &str, region: Option<&str>, is_console: bool| {
+            let settings = Home::with(&format!("[prod]\n{lines}")).settings(&[], &[]).unwrap();
+            match settings.needs(&Env::of(&[]), region, is_console, no_document).err() {
+                Some(Error::MissingOptions { names, console, .. }) => (names.join(" "), console),
+                other => panic!("{lines}: {other:?}"),
+            }
+        };
+        let names = |keys: &[&str]| {
+            let name = |key: &&str| format!("--{} ({key})", key.replace('_', "-"));
+            keys.iter().map(name).collect::<Vec<_>>().join(" ")
+        };
+        let of_provider = ["token_url", "auth_client_id", "client_id", "client_secret", "scope"];
+        assert_eq!(
+            lacks("authz_base_url = https://a.example.com\n", None, false),
+            (names(&of_provider), false)
+        );
+        let with_issuer = ["auth_client_id", "client_id", "client_secret", "scope"];
+        assert_eq!(lacks("issuer = https://a.example.com\n", None, false), (names(&with_issuer), false));
+        let of_workload = ["token_exchange_url", "client_id", "client_secret"];
+        assert_eq!(lacks("subject_token_env = T\n", None, false), (names(&of_workload), false));
+        let of_resource = [&of_workload[..], &["res_type"]].concat();
+        let rpst = "subject_token_from = azure\nrequested_token = RPST\n";
+        assert_eq!(lacks(rpst, None, false), (names(&of_resource), false));
+        let no_source = [&["subject_token_file"], &of_workload[..]].concat();
+        assert_eq!(lacks("subject_token_audience = a\n", None, false), (names(&no_source), false));
+        assert_eq!(lacks("session_from = console\n", None, false), (names(&["region"]), true));
+        assert_eq!(lacks("", None, true), (names(&["region"]), true));
+        let nothing = lacks("", Some("eu-frankfurt-1"), false);
+        assert_eq!(nothing, (names(&[&["authz_base_url"], &of_provider[..]].concat()), true));
+        let settings = Home::with("[prod]\n").settings(&[], &[]).unwrap();
+        assert!(settings.needs(&Env::of(&[]), Some("eu-frankfurt-1"), true, no_document).is_ok());
+    }
+
+    #[test]
+    fn parameters_are_added_to_the_authorization_url_and_none_of_woci_s_own() {
+        let urls = "authz_base_url = https://a.example.com/a?prompt=login&x=y\ntoken_url = https://a.example.com/t\n";
+        let settings = |lines: &str| Home::with(&format!("{CLIENTS}{urls}{lines}")).settings(&[], &[]);
+        let url = |lines: &str| {
+            let needs = settings(lines).unwrap().provider_needs(&Env::of(&[]), no_document).unwrap();
+            needs.provider.authorization_url
+        };
+        assert_eq!(url(""), "https://a.example.com/a?prompt=login&x=y");
+        assert_eq!(
+            url(
+                "authz_params = prompt=consent&audience=https://oci/&nonce=1\nlogin_hint = ada+x@example.com\n"
+            ),
+            "https://a.example.com/a?x=y&prompt=consent&audience=https%3A%2F%2Foci%2F&nonce=1\
+             &login_hint=ada%2Bx%40example.com"
+        );
+        assert!(
+            url("authz_params = resource=a&resource=b\n")
+                .ends_with("?prompt=login&x=y&resource=a&resource=b")
+        );
+        for (lines, why) in [
+            ("authz_params = prompt=consent&state=x\n", "woci sets state itself"),
+            ("authz_params = %73tate=x\n", "woci sets state itself"),
+            ("authz_params = code_challenge_method=plain\n", "woci sets code_challenge_method itself"),
+            ("authz_params = prompt=a&prompt=b\n", "prompt is there twice"),
+            ("authz_params = ?prompt=a\n", "it is not a list of parameters"),
+            ("authz_params = a=%zz\n", "it is not a list of parameters"),
+            ("authz_params = a=%0d%0ab\n", "it is not a list of parameters"),
+            ("authz_params = =b\n", "it is not a list of parameters"),
+            ("authz_params = login_hint=a\nlogin_hint = b\n", "authz_params has a login_hint too"),
+            ("issuer = https://a.example.com/?x=y\n", "it has a query, and an issuer has none"),
+            (
+                "issuer = http://a.example.com\n",
+                "it is http, which is allowed for this machine only; use https",
+            ),
+            ("issuer = https://a.example/.well-known/openid-configuration\n", "it names the document"),
+            ("expect_user = ada@example.com\n", "it is not an OCID"),
+            ("expect_tenancy = ocid1.tenancy oc1\n", "it is not an OCID"),
+        ] {
+            let e = settings(lines).err();
+            assert!(
+                matches!(&e, Some(Error::BadValue { why: w, .. }) if w.starts_with(why)),
+                "{lines}: {e:?}"
+            );
+        }
+        let warnings = settings("issuer_expected = https://a.example.com\n").unwrap().warnings;
+        let what: Vec<_> = warnings.iter().map(|warning| warning.what.as_str()).collect();
+        assert_eq!(what, ["issuer_expected has no effect without issuer"]);
     }
 }

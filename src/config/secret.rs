@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::settings::Places;
 use super::values::{SetBy, Values};
+use super::warning::Warning;
 use crate::command::Command;
 use crate::error::{Error, Result, SecretFault};
 use crate::files::{self, exposed};
@@ -375,14 +376,14 @@ impl SubjectTokenSource {
 }
 
 /// A warning about each secret that is given as an option, which all users of the machine can read.
-pub(super) fn on_the_command_line(values: &Values<'_>) -> Result<Vec<String>> {
+pub(super) fn on_the_command_line(values: &Values<'_>) -> Result<Vec<Warning>> {
     let mut warnings = Vec::new();
     for SecretKeys { value, file, variable, command } in [AUTH_CLIENT_SECRET, CLIENT_SECRET] {
         let Some(key) = value else { continue };
         if values.set_by_of(key)? == SetBy::Flag {
-            warnings.push(format!(
-                "{key} is given on the command line, where every user of the machine can read it: set {file}, {variable} \
-                 or {command} instead"
+            warnings.push(Warning::new(
+                format!("{key} is given on the command line, where every user of the machine can read it"),
+                format!("set {file}, {variable} or {command} instead"),
             ));
         }
     }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use super::profile::ProfileName;
 use super::secret::{self, KeyringSource, PassphraseSource, SecretSource, Sources, SubjectTokenSource};
 use super::values::{SetBy, Values, parameters};
+use super::warning::{About, Warning};
+use crate::error::quoted;
 use crate::error::{Error, Given, Result};
 use crate::files::exposed;
 use crate::log;
@@ -50,7 +52,7 @@ pub struct Settings {
     /// For the commands that messages suggest.
     pub given: Given,
     /// About the configuration, for a run that renews or signs in.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
     /// `None` if nothing says so: then it is a console session, made only if a person asks for it.
     pub session_from: Option<SessionFrom>,
     pub console: ConsoleValues,
@@ -238,13 +240,14 @@ pub(super) struct Places<'a> {
 
 impl Settings {
     /// Reads every key of the option table.
-    pub(super) fn new(values: &Values<'_>, places: Places<'_>, mut warnings: Vec<String>) -> Result<Self> {
+    pub(super) fn new(values: &Values<'_>, places: Places<'_>, mut warnings: Vec<Warning>) -> Result<Self> {
         let secret_variables = secret::variables(values)?;
         let sources = Sources { values, places: &places, hidden: &secret_variables };
         warnings.extend(secret::on_the_command_line(values)?);
         let (issuer, issuer_expected) = (values.text("issuer")?, values.text("issuer_expected")?);
         if issuer.is_none() && issuer_expected.is_some() {
-            warnings.push("issuer_expected has no effect without issuer".to_owned());
+            let what = "issuer_expected has no effect without issuer";
+            warnings.push(Warning::new(what, "set issuer, or remove issuer_expected"));
         }
         let provider = ProviderValues {
             issuer: issuer.map(|url| Issuer { url, expected: issuer_expected }),
@@ -298,11 +301,10 @@ impl Settings {
         warnings.extend(unused(values, session_from)?);
         if provider.scope.as_ref().is_some_and(|scope| scope.split(' ').all(|word| word != "offline_access"))
         {
-            warnings.push(
-                "the scope does not hold offline_access: most providers then give no refresh token, and every \
-                 session needs a sign-in"
-                    .to_owned(),
-            );
+            let what = "the scope does not hold offline_access: most providers then give no refresh token, and every \
+                        session needs a sign-in";
+            let warning = Warning::new(what, "add offline_access to scope");
+            warnings.push(Warning { about: About::Scope, ..warning });
         }
         let profile = values.profile.clone();
         Ok(Self {
@@ -346,7 +348,7 @@ impl Settings {
 
     /// Warnings about files and folders that decide where tokens go, or hold secrets, and are open to other
     /// users. Looks at each of them: only for a run that renews or signs in.
-    pub fn exposed(&self) -> Vec<String> {
+    pub fn exposed(&self) -> Vec<Warning> {
         let sessions = self.session_folder.parent().unwrap_or(&self.session_folder);
         // Whoever planted a refresh token knows whose session woci would then use.
         let refresh_token = self.session_folder.join("refresh_token");
@@ -356,14 +358,13 @@ impl Settings {
             paths.push(manager);
             let is_inside = |key| matches!(self.set_by(key), SetBy::Section | SetBy::Common);
             if SECRETS.into_iter().any(is_inside) && exposed::can_be_read(manager) {
-                warnings.push(format!(
-                    "{0} can be read by other users, and holds a client secret; run chmod go-rwx {0}",
-                    manager.display()
-                ));
+                let path = manager.display().to_string();
+                let what = format!("{path} can be read by other users, and holds a client secret");
+                warnings.push(Warning::new(what, format!("run `chmod go-rwx {}`", quoted(&path))));
             }
         }
-        let changed = exposed::can_be_changed(&paths, &self.home).into_iter();
-        warnings.extend(changed.map(|what| format!("{what}, who could then decide where tokens go")));
+        let open = exposed::can_be_changed(&paths, &self.home).into_iter();
+        warnings.extend(open.map(|open| Warning::new(open.to_string(), open.advice())));
         warnings
     }
 
@@ -427,7 +428,7 @@ fn workload_keys(values: &Values<'_>) -> Result<Vec<(&'static str, bool)>> {
 }
 
 /// Warnings about settings of a workload's session that have no effect.
-fn unused(values: &Values<'_>, session_from: Option<SessionFrom>) -> Result<Vec<String>> {
+fn unused(values: &Values<'_>, session_from: Option<SessionFrom>) -> Result<Vec<Warning>> {
     let mut warnings = Vec::new();
     let is_workload = session_from == Some(SessionFrom::Workload);
     let is_rpst = values.or_default("requested_token")?.eq_ignore_ascii_case("rpst");
@@ -439,7 +440,8 @@ fn unused(values: &Values<'_>, session_from: Option<SessionFrom>) -> Result<Vec<
         ("subject_token_service_connection", is_azure, "subject_token_from = azure"),
     ] {
         if !has_effect && values.text(key)?.is_some() {
-            warnings.push(format!("{key} has no effect: it needs {needs}"));
+            let what = format!("{key} has no effect: it needs {needs}");
+            warnings.push(Warning::new(what, format!("set that, or remove {key}")));
         }
     }
     Ok(warnings)
@@ -486,12 +488,137 @@ fn session_from(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::SessionFrom;
+    use crate::config::find::tests::{no_document, sample};
+    use crate::error::Error;
+    use crate::files;
+    use crate::host::Env;
+    use crate::testing::Home;
 
     #[test]
     fn the_option_has_a_word_for_each_source_of_sessions() {
         assert_eq!(SessionFrom::ALL.map(SessionFrom::word), options::SESSION_FROM);
         for from in SessionFrom::ALL {
             assert_eq!(SessionFrom::parse(from.word()), Some(from));
+        }
+    }
+
+    const SAMPLES: [&str; 4] = ["oci-identity-domain", "okta", "entra", "keycloak"];
+
+    /// As it is, a sample needs neither a choice of profile nor a passphrase.
+    #[test]
+    fn every_sample_config_has_one_profile_and_starts_as_it_is() {
+        for name in SAMPLES {
+            let home = Home::new();
+            let settings = home.settings(&[("--manager-config", &*sample(name))], &[]);
+            let settings = settings.unwrap_or_else(|e| panic!("{name}: {e}"));
+            assert_eq!(settings.profile.as_str(), "prod", "{name}");
+            assert_eq!(settings.warnings, [], "{name}");
+            let renewal =
+                settings.provider_needs(&Env::of(&[]), no_document).unwrap_or_else(|e| panic!("{name}: {e}"));
+            assert!(renewal.provider.scope.contains("offline_access"), "{name}");
+            assert!(settings.region.is_some(), "{name}");
+            assert!(!settings.passphrase.prompt && settings.passphrase.otherwise.is_none(), "{name}");
+        }
+    }
+
+    /// A line of a sample that begins with `#` and no blank is one to try.
+    #[test]
+    fn what_a_sample_config_has_in_comments_is_right_too() {
+        for name in SAMPLES {
+            let text = String::from_utf8(files::read(Path::new(&sample(name))).unwrap().unwrap()).unwrap();
+            let uncommented =
+                |line: &str| match line.strip_prefix('#').filter(|line| !line.starts_with([' ', '#'])) {
+                    Some(line) => format!("{line}\n"),
+                    None => format!("{line}\n"),
+                };
+            let all: String = text.lines().map(uncommented).collect();
+            assert_ne!(all.trim(), text.trim(), "{name}");
+            let home = Home::with(&all);
+            let profiles = if all.contains("[staging]") { &["prod", "staging"][..] } else { &["prod"] };
+            for profile in profiles {
+                let settings = home.settings(&[("--profile", profile)], &[]);
+                let settings = settings.unwrap_or_else(|e| panic!("{name}: {e}"));
+                assert_eq!(settings.warnings, [], "{name}");
+                settings.provider_needs(&Env::of(&[]), no_document).unwrap_or_else(|e| panic!("{name}: {e}"));
+                assert!(settings.passphrase.prompt || *profile == "staging", "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_session_is_made_from_is_read_off_the_settings() {
+        let from = |lines: &str| {
+            let home = Home::with(&format!("[prod]\nscope = openid\n{lines}"));
+            home.settings(&[], &[]).map(|settings| settings.session_from)
+        };
+        for (lines, expected) in [
+            ("client_id = c\nclient_secret = s\n", None),
+            ("token_url = https://idp.example.com/token\n", Some(SessionFrom::Provider)),
+            ("auth_client_id = a\n", Some(SessionFrom::Provider)),
+            ("issuer = https://idp.example.com\n", Some(SessionFrom::Provider)),
+            ("subject_token_file = /t\n", Some(SessionFrom::Workload)),
+            ("subject_token_env = T\n", Some(SessionFrom::Workload)),
+            ("subject_token_from = GitHub\n", Some(SessionFrom::Workload)),
+            ("subject_token_audience = oci\n", Some(SessionFrom::Workload)),
+            ("subject_token_service_connection = i\n", Some(SessionFrom::Workload)),
+            ("requested_token = rpst\nres_type = r\n", None),
+            ("console_url = https://login.example.com\n", Some(SessionFrom::Console)),
+            ("session_from = Console\nauth_client_id = a\n", Some(SessionFrom::Console)),
+            (
+                "session_from = workload\nauth_client_id = a\nsubject_token_env = T\n",
+                Some(SessionFrom::Workload),
+            ),
+        ] {
+            assert_eq!(from(lines), Ok(expected), "{lines}");
+        }
+        for (lines, one, other) in [
+            ("auth_client_id = a\nsubject_token_env = T\n", "auth_client_id", "subject_token_env"),
+            ("issuer = https://a.example\nsubject_token_env = T\n", "issuer", "subject_token_env"),
+            ("subject_token_file = /t\nsubject_token_env = T\n", "subject_token_file", "subject_token_env"),
+            (
+                "subject_token_from = azure\nsubject_token_env = T\n",
+                "subject_token_env",
+                "subject_token_from",
+            ),
+            (
+                "session_from = workload\nsubject_token_from = azure\nsubject_token_file = T\n",
+                "subject_token_file",
+                "subject_token_from",
+            ),
+            (
+                "token_url = https://a.example/\nsubject_token_audience = a\n",
+                "token_url",
+                "subject_token_audience",
+            ),
+        ] {
+            let e = from(lines).err();
+            assert!(
+                matches!(e, Some(Error::TwoSources { one: o, other: p, .. }) if (o, p) == (one, other)),
+                "{lines}: {e:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_workloads_setting_without_effect_is_a_warning() {
+        let warnings = |lines: &str| {
+            let home = Home::with(&format!("[prod]\n{lines}"));
+            let warnings = home.settings(&[], &[]).unwrap().warnings;
+            warnings.into_iter().map(|warning| warning.what).collect::<Vec<_>>().join("; ")
+        };
+        let rpst = "requested_token = rpst\nres_type = r\nrpst_exp = 60\n";
+        for lines in [&*format!("subject_token_env = T\n{rpst}"), "subject_token_from = azure\n"] {
+            assert_eq!(warnings(lines), "", "{lines}");
+        }
+        for (lines, keys) in [
+            (&*format!("session_from = provider\n{rpst}"), &["requested_token", "res_type", "rpst_exp"][..]),
+            ("subject_token_env = T\nres_type = r\n", &["res_type"]),
+            ("subject_token_from = github\nsubject_token_service_connection = i\n", &["service_connection"]),
+        ] {
+            let all = warnings(lines);
+            assert_eq!(all.matches("has no effect").count(), keys.len(), "{all}");
+            assert!(keys.iter().all(|key| all.contains(key)), "{all}");
         }
     }
 }

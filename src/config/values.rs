@@ -299,3 +299,183 @@ fn boolean(text: &str) -> Option<bool> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Warning;
+    use crate::config::find::tests::{no_document, sample};
+    use crate::config::secret::{SecretSource, SubjectTokenSource};
+    use crate::config::{SetBy, Settings, SignIn};
+    use crate::error::{Error, Found};
+    use crate::host::Env;
+    use crate::log::Level;
+    use crate::options::Kind;
+    use crate::testing::{Home, fixture_path};
+
+    #[test]
+    fn a_value_keeps_every_character_of_its_line() {
+        let home = Home::new();
+        let named = [("--manager-config", &*sample("odd-secrets")), ("--profile", "prod")];
+        let settings = home.settings(&named, &[]).unwrap();
+        let missing = settings.provider_needs(&Env::of(&[]), no_document).err().unwrap();
+        let Error::MissingOptions { names, profile, manager, .. } = missing else { panic!("{missing}") };
+        assert_eq!(names, ["--client-id (client_id)"], "an empty value hides that of COMMON");
+        assert_eq!((profile.as_str(), manager), ("prod", Found::At(sample("odd-secrets").into())));
+
+        let renewal = home
+            .settings(&[&named[..], &[("--client-id", "c")]].concat(), &[])
+            .unwrap()
+            .provider_needs(&Env::of(&[]), no_document)
+            .unwrap();
+        let (provider, domain) = (renewal.provider, renewal.domain);
+        assert_eq!(domain.client_secret.expose(), r#"a;b #c 100% = "x" : y\n"#);
+        assert_eq!(provider.client_secret.unwrap().expose(), "%%double");
+        assert_eq!(provider.client_id, "id=with:both");
+        assert_eq!(provider.scope, "openid offline_access email");
+        assert_eq!(
+            provider.authorization_url,
+            "https://idp.example.com/authorize?prompt=consent&audience=api://oci"
+        );
+        assert_eq!(domain.url, provider.token_url, "the exchange is at the token endpoint by default");
+        assert_eq!((&*settings.redirect.ports, settings.log_level), (&[8181][..], Level::Debug));
+        assert_eq!((settings.sign_in, settings.auto_refresh), (SignIn::Never, true));
+        assert_eq!(settings.oci_config, fixture_path("manager/team/oci.config"));
+        assert!(settings.oci_config_from_manager);
+
+        let warnings: Vec<String> = settings.warnings.iter().map(Warning::to_string).collect();
+        let [unknown, comment, percent, near] = &warnings[..] else { panic!("{warnings:?}") };
+        assert!(
+            unknown.contains("unknown_to_woci in [COMMON]") && !unknown.contains("is meant"),
+            "{unknown}"
+        );
+        assert!(comment.contains("client_secret in [prod]") && comment.contains("' #'"), "{comment}");
+        assert!(percent.contains("auth_client_secret in [prod]") && !percent.contains("double"), "{percent}");
+        assert!(
+            near.contains("tokn_url in [prod]") && near.ends_with("; write token_url if that is meant"),
+            "{near}"
+        );
+    }
+
+    #[test]
+    fn a_flag_overrides_a_variable_then_the_section_then_common() {
+        let home = Home::with(
+            "[COMMON]\nregion = common\nscope = offline_access\n[a]\nregion = section\n[b]\n[c]\nregion=\n",
+        );
+        let region = |flags: &[(&'static str, &str)], variables: &[(&str, &str)]| {
+            let settings = home.settings(flags, variables).unwrap();
+            settings.region.clone().map(|region| (region, settings.set_by("region")))
+        };
+        let is = |name: &str, source| Some((name.to_owned(), source));
+        let variable = [("OCI_CLI_REGION", "variable")];
+        assert_eq!(region(&[("--profile", "a"), ("--region", "flag")], &variable), is("flag", SetBy::Flag));
+        assert_eq!(region(&[("--profile", "a")], &variable), is("variable", SetBy::Variable));
+        assert_eq!(region(&[("--profile", "a")], &[("OCI_CLI_REGION", "")]), is("section", SetBy::Section));
+        assert_eq!(region(&[("--profile", "b")], &[]), is("common", SetBy::Common));
+        assert_eq!(region(&[("--profile", "no-section")], &[]), is("common", SetBy::Common));
+        assert_eq!(region(&[("--profile", "c")], &[]), None);
+    }
+
+    /// A row that nobody reads would be an option that does nothing.
+    #[test]
+    fn every_key_of_the_option_table_is_read() {
+        let home = Home::with("[prod]\n");
+        let settings = home.settings(&[], &[]).unwrap();
+        let mut read: Vec<&str> = settings.read_keys().collect();
+        let mut table: Vec<&str> = options::OPTIONS.iter().filter_map(|row| row.key).collect();
+        read.sort_unstable();
+        table.sort_unstable();
+        assert_eq!(read, table);
+    }
+
+    #[test]
+    fn a_malformed_value_is_refused_and_only_its_place_is_shown() {
+        for (key, value) in [
+            ("redirect_port", "8181,0"),
+            ("redirect_port", "8181,8181"),
+            ("redirect_port", "8181,"),
+            ("redirect_host", "hunter2"),
+            ("redirect_path", "hunter2"),
+            ("redirect_path", "/hunter2?x"),
+            ("redirect_path", "/hunter 2"),
+            ("redirect_port", "65536"),
+            ("redirect_port", "+80"),
+            ("redirect_port", "hunter2"),
+            ("refresh_safety_window", "-1"),
+            ("auto_refresh", "hunter2"),
+            ("refresh_token_passphrase_prompt", "y"),
+            ("sign_in", "hunter2"),
+            ("log_level", "hunter2"),
+            ("token_url", "http://idp.example.com/hunter2"),
+            ("token_url", "https://ada:hunter2@idp.example.com/"),
+            ("authz_base_url", "https://idp.example.com/#hunter2"),
+            ("token_exchange_url", "https:///hunter2"),
+            ("client_secret", "hunter2\n  more"),
+            ("auth_client_id", "hunter2\x07"),
+            ("subject_token_from", "hunter2"),
+            ("subject_token_audience", "hunter2\x07"),
+            ("requested_token", "hunter2"),
+            ("rpst_exp", "0"),
+            ("rpst_exp", "hunter2"),
+            ("res_type", "hunter2\x07"),
+        ] {
+            let home = Home::with(&format!("[prod]\n{key} = {value}\n"));
+            let e = home.settings(&[], &[]).err().unwrap_or_else(|| panic!("{key} = {value} was taken"));
+            let Error::BadValue { name, .. } = &e else { panic!("{e}") };
+            assert!(name.starts_with(&format!("{key} in [prod] of /")), "{name}");
+            assert!(!e.to_string().contains("hunter2"), "{e}");
+        }
+        let home = Home::with("[prod]\nredirect_port = x\n[COMMON]\nlog_level = x\n");
+        let flags = [("--redirect-port", "1"), ("--log-level", "error"), ("--auto-refresh", "")];
+        assert!(home.settings(&flags, &[]).unwrap().auto_refresh, "what a flag overrides is not looked at");
+        assert_eq!(
+            home.settings(&[("--redirect-port", "70000")], &[]).err().map(|e| e.to_string()).unwrap(),
+            "cannot use --redirect-port: it is neither a list of different ports from 1 to 65535 with commas between them, nor 0; correct it, then run woci again"
+        );
+    }
+
+    #[test]
+    fn each_path_in_the_manager_config_starts_at_its_folder_unless_it_is_absolute_or_in_the_home() {
+        fn place(settings: &Settings, key: &str) -> String {
+            let of_secret = |source: &Option<SecretSource>| match source {
+                Some(SecretSource::File { path, .. }) => path.display().to_string(),
+                _ => panic!("{key} names no file"),
+            };
+            let sessions = settings.session_folder.parent().unwrap();
+            match key {
+                "config_file" => settings.oci_config.display().to_string(),
+                "sessions_folder" => sessions.display().to_string(),
+                "client_secret_file" => of_secret(&settings.provider.client_secret),
+                "auth_client_secret_file" => of_secret(&settings.provider.auth_client_secret),
+                "refresh_token_passphrase_file" => of_secret(&settings.passphrase.otherwise),
+                "subject_token_file" => {
+                    let source = settings.workload.subject_token.as_ref().map(SubjectTokenSource::name);
+                    source.unwrap_or_default().replace("the file ", "")
+                }
+                other => panic!("{other} is a path, and this test does not know it"),
+            }
+        }
+        let keys = options::OPTIONS.iter().filter(|row| row.kind == Kind::Path);
+        for (row, key) in keys.filter_map(|row| Some((row, row.key?))) {
+            for section in ["prod", "COMMON"] {
+                for (path, expected) in [
+                    ("a/b", ".oci/a/b"),
+                    ("~/b", "b"),
+                    ("/a/b", "/a/b"),
+                    // The name of a file.
+                    ("~b/c", ".oci/~b/c"),
+                ] {
+                    let home = Home::with(&format!("[{section}]\n{key} = {path}\n"));
+                    let settings = home.settings(&[("--profile", "prod")], &[]).unwrap();
+                    assert_eq!(Path::new(&place(&settings, key)), home.path(expected), "{key} = {path}");
+                }
+            }
+            let home = Home::with("[prod]\n");
+            for (path, expected) in [("a/b", None), ("~/b", Some("b")), ("/a/b", Some("/a/b"))] {
+                let settings = home.settings(&[(row.name, path)], &[]).unwrap();
+                let expected = expected.map_or(std::path::absolute(path).unwrap(), |path| home.path(path));
+                assert_eq!(Path::new(&place(&settings, key)), expected, "{} {path}", row.name);
+            }
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::error::quoted;
 use crate::sys;
 
 const STICKY: u32 = 0o1000;
@@ -27,11 +28,22 @@ pub struct Changeable {
     pub is_of_another: bool,
 }
 
+impl Changeable {
+    /// The command that ends it.
+    pub fn advice(&self) -> String {
+        let path = quoted(&self.path.display().to_string());
+        match self.is_of_another {
+            true => format!("run `chown {} {path}` if it is yours", sys::user()),
+            false => format!("run `chmod go-w {path}`"),
+        }
+    }
+}
+
 impl fmt::Display for Changeable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why =
             if self.is_of_another { "belongs to another user" } else { "can be written by other users" };
-        write!(f, "{} {why}", self.path.display())
+        write!(f, "{} {why}, who could then decide where tokens go", self.path.display())
     }
 }
 

@@ -23,12 +23,11 @@ use crate::files;
 use crate::host::{self, Env, Host};
 use crate::log;
 use crate::options::{self, DAEMON_PROCESS, Flags, Kind};
+use crate::printable;
 use crate::secret::Secret;
 use crate::store::{DAEMON_LOCK, DAEMON_LOG, DAEMON_PID};
 use crate::sys::{self, Mark};
 use crate::time::UnixTime;
-
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The line that a daemon writes to stdout once it is ready.
 const READY: &str = "ready";
@@ -59,7 +58,7 @@ pub struct Status {
     pub next_refresh: Option<UnixTime>,
     pub last_refresh: Option<UnixTime>,
     pub last_error: Option<String>,
-    /// The version of woci that it is, if it is running and says so.
+    /// The version of woci that it is ([`host::version`]), if it is running and says so.
     pub version: Option<String>,
     /// What tells its process from every other one. Empty in what an older woci has written.
     mark: Mark,
@@ -68,7 +67,18 @@ pub struct Status {
 impl Status {
     /// Whether it has been running since before an upgrade of woci.
     pub fn is_outdated(&self) -> bool {
-        self.pid.is_some() && self.version.as_deref() != Some(VERSION)
+        self.outdated().is_some()
+    }
+
+    /// Which process it is, if it has been running since before an upgrade of woci.
+    pub fn outdated(&self) -> Option<String> {
+        let pid = self.pid?;
+        let of = match self.version.as_deref() {
+            Some(version) if version == host::version() => return None,
+            Some(version) => format!("woci {}", printable::line(version)),
+            None => "an older woci".to_owned(),
+        };
+        Some(format!("process {pid} of {of}, from before an upgrade"))
     }
 }
 
@@ -329,7 +339,7 @@ fn write_status(lock: &mut File, process: Option<&(u32, Mark)>, report: &Report)
     let mark = process.map(|(_, mark)| mark);
     let known = json!({
         "pid": process.map(|(pid, _)| pid),
-        "version": VERSION,
+        "version": host::version(),
         "namespace": mark.and_then(|mark| mark.namespace.as_ref()),
         "started": mark.and_then(|mark| mark.started.as_ref()),
         "next_refresh": report.next_refresh.map(|time| time.0),

@@ -310,8 +310,8 @@ fn read_file(host: &Host) -> error::Result<Option<Vec<u8>>> {
     let path = host.absolute(Path::new(REGIONS_FILE))?;
     let bytes = files::read(&path)?;
     if bytes.is_some() {
-        for what in exposed::can_be_changed(&[&path], host.home()?) {
-            log::warning(format_args!("{what}, who could then decide where tokens go"));
+        for open in exposed::can_be_changed(&[&path], host.home()?) {
+            log::warning(format_args!("{open}; {}", open.advice()));
         }
     }
     Ok(bytes)

@@ -393,7 +393,21 @@ ends. Each profile has at most one such process. It logs to ~/.oci/sessions/<pro
   woci --daemon                        with the stored session
   woci --daemon session authenticate   with a new sign-in
   woci --daemon session refresh        with a refreshed session
-  woci --daemon --foreground           for systemd and launchd",
+  woci --daemon --foreground           for systemd and launchd
+
+For systemd, write this to ~/.config/systemd/user/woci@.service (the Debian package brings it), then run \
+`systemctl --user enable --now woci@prod`, with the name of the profile:
+
+  [Unit]
+  Description=Keeps the OCI session of profile %i fresh
+  [Service]
+  ExecStart=%h/.local/bin/woci --profile %i --sign-in never \\
+    --daemon --foreground
+  Restart=on-failure
+  RestartSec=60
+  RestartPreventExitStatus=2 3
+  [Install]
+  WantedBy=default.target",
         schema: Some("daemon-status"),
         answer: by(daemon::start),
         ..ROW

@@ -268,15 +268,9 @@ fn key(status: &Status) -> Span {
 fn daemon_text(status: &daemon::Status) -> Span {
     let Some(pid) = status.pid else { return "not running".into() };
     let next = status.next_refresh.map_or(String::new(), |next| format!(", next refresh at {next}"));
-    match (status.is_outdated(), &status.version) {
-        (false, _) => format!("process {pid}{next}").into(),
-        (true, Some(version)) => Span::new(
-            format!("process {pid} of woci {version}, from before an upgrade{next}"),
-            Tone::Doubtful,
-        ),
-        (true, None) => {
-            Span::new(format!("process {pid} of an older woci, from before an upgrade{next}"), Tone::Doubtful)
-        }
+    match status.outdated() {
+        None => format!("process {pid}{next}").into(),
+        Some(process) => Span::new(format!("{process}{next}"), Tone::Doubtful),
     }
 }
 

@@ -4,27 +4,22 @@ use std::env::consts::{ARCH, OS};
 
 use super::Invocation;
 use crate::error::Result;
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::output::Output;
 
 pub const VERSION: &str = concat!("woci ", env!("CARGO_PKG_VERSION"));
 
-/// The commit, and its day as mdoc(7) writes it. `make` sets both; a crate that was built without it has none.
-const COMMIT: Option<&str> = option_env!("WOCI_COMMIT");
+/// The day of the commit as mdoc(7) writes it, which `make` sets too.
 const DAY: Option<&str> = option_env!("WOCI_DAY");
 
 pub fn run(_: &Host, _: Invocation) -> Result<Output> {
-    let built: Vec<String> = known(COMMIT).map(str::to_owned).into_iter().chain([target()]).collect();
+    let built: Vec<String> = host::commit().map(str::to_owned).into_iter().chain([target()]).collect();
     Ok(Output::Text(format!("{VERSION} ({})\n", built.join(", "))))
 }
 
 /// The day of the commit that woci was built from.
 pub fn day() -> Option<&'static str> {
-    known(DAY)
-}
-
-fn known(value: Option<&'static str>) -> Option<&'static str> {
-    value.filter(|value| !value.is_empty())
+    DAY.filter(|day| !day.is_empty())
 }
 
 /// The platform, by the name that Rust has for it.

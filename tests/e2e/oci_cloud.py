@@ -160,6 +160,7 @@ class Api:
         self.signed_by = []  # User-Agent of each request with a valid signature
         self.tokens = []  # and its UPST
         self.refused = []
+        self.regions = []  # of the answer to `oci iam region list`
         self.hold = None  # an Event that requests wait for, so that a test can press Ctrl-C meanwhile
         self.waiting = threading.Event()
         self.port = serve(self.handle)
@@ -178,7 +179,7 @@ class Api:
         if request.path.rstrip("/") == "/n":
             return 200, {"opc-request-id": "e2e"}, json.dumps("e2e-namespace")
         if request.path == "/20160918/regions":
-            return 200, {"opc-request-id": "e2e"}, json.dumps([])
+            return 200, {"opc-request-id": "e2e"}, json.dumps(self.regions)
         if request.path.split("?")[0] == "/n/e2e-namespace/b/e2e-bucket/o":
             return 200, {"opc-request-id": "e2e"}, json.dumps({"objects": [{"name": "hello.txt", "size": 5}]})
         return 404, {"opc-request-id": "e2e"}, json.dumps({"code": "NotAuthorizedOrNotFound", "message": "no such thing"})

@@ -1,7 +1,7 @@
 //! With `auto_refresh`, a run that finds the next refresh due hands out what it has at once, and leaves one process that
 //! renews the session: detached, silent, without a person, at most one in 30 s.
 
-use crate::daemon::eventually;
+use crate::daemon::{eventually, install};
 use crate::sim::domain::{self, Upst};
 use crate::sim::faults::{Fault, Grant};
 use crate::world::World;
@@ -358,6 +358,36 @@ fn no_descriptor_of_the_caller_is_held_and_relative_paths_are_those_of_its_folde
     {
         assert!(Instant::now() < deadline, "it was not renewed");
         thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A run whose program file is replaced or removed while it runs.
+#[test]
+fn during_an_upgrade_the_new_program_renews_and_a_removed_one_costs_no_result() {
+    for is_replaced in [true, false] {
+        let (world, old) = due();
+        let program = world.path("installed/woci");
+        install(&program);
+        install(&world.path("new"));
+        let gate = world.sim.hold(Grant::Refresh);
+        let then = if is_replaced { "mv new installed/woci" } else { "rm installed/woci" };
+        let manager = world.path(".oci/woci_manager.ini");
+        let line = format!(
+            "exec 9<installed/woci; {then}; exec /proc/self/fd/9 --auto-refresh --manager-config {}",
+            manager.display()
+        );
+        let run = world.shell(&line).run().ok().silent();
+        assert_eq!(run.json()["security_token"], old.as_str());
+        if is_replaced {
+            gate.wait_for(1);
+            let processes = left(&world);
+            let [process] = &processes[..] else { panic!("{processes:?}") };
+            let running = process.link("exe");
+            assert!(running.is_none_or(|running| Path::new(&running) == program), "{process:?}");
+        }
+        gate.open();
+        wait_for_end(&world);
+        assert_eq!(world.session().token() != old, is_replaced);
     }
 }
 

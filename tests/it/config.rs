@@ -330,7 +330,7 @@ fn warnings_are_shown_only_with_a_refresh_or_sign_in() {
         ("auth_client_secret", Some("a%%b")),
     ]);
     world.manager(&[("DEFAULT", &settings)]);
-    let warnings = ["offline_access", "did you mean token_url?", "auth_client_secret in [DEFAULT]"];
+    let warnings = ["offline_access", "write token_url if that is meant", "auth_client_secret in [DEFAULT]"];
     for words in [&[][..], &["os"], &["env"]] {
         world.woci(words).run().ok().silent();
         let run = world.woci(&[&["--log-level", "DEBUG"], words].concat()).run().ok();

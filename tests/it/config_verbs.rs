@@ -158,7 +158,7 @@ fn a_check_finds_each_fault_and_a_run_agrees() {
     let [last, one_more] = [1, 2].map(|more| format!("line {}", right.len() + more));
     for (changes, code, severity, found) in [
         (&[("redirect_port", Some("x"))][..], 2, "wrong", &["redirect_port in [DEFAULT]", &*last][..]),
-        (&[("tokn_url", Some("x"))], 0, "doubtful", &["did you mean token_url?", &*one_more]),
+        (&[("tokn_url", Some("x"))], 0, "doubtful", &["the key tokn_url", &*one_more]),
         (&[("client_id", None)], 2, "wrong", &["--client-id (client_id)"]),
         (&[("client_secret_env", Some("NONE"))], 2, "wrong", &["both client_secret and client_secret_env"]),
         (

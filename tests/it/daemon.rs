@@ -263,25 +263,21 @@ fn a_daemon_ends_with_the_reason_if_the_refresh_token_is_dead() {
 #[test]
 fn a_daemon_ends_with_the_reason_if_a_renewal_brings_another_person() {
     let world = World::signed_in();
-    let daemon = Daemon::of(&world);
-    world.session().due_in(3);
-    world.woci(&["--daemon"]).run().ok();
-    world.sim.domain.rules().upst = Upst::Of(EVE, domain::TENANCY);
-    eventually("its end and the reason", || daemon.is_gone() && daemon.log().contains("woci: "));
-    let log = daemon.log();
-    let last = log.lines().next_back().unwrap_or_default();
-    assert!(last.contains(domain::USER) && last.contains(EVE), "{log}");
-    assert!(last.contains("woci session authenticate"), "{log}");
+    ends_since_a_renewal_brings_eve(&world);
     let status = world.woci(&["--daemon-status"]).run().exits(1).document(false);
     assert!(status["last_error"].as_str().is_some_and(|text| text.contains(EVE)), "{status}");
-    assert_eq!(world.sim.count(Grant::Refresh), 1);
 }
 
 #[test]
 fn a_daemon_ends_with_the_reason_if_a_renewal_does_not_bring_the_expected_person() {
     let world = World::signed_in();
     world.manager(&[("DEFAULT", &world.settings_with(&[("expect_user", Some(domain::USER))]))]);
-    let daemon = Daemon::of(&world);
+    ends_since_a_renewal_brings_eve(&world);
+}
+
+/// A daemon for the session of `domain::USER` ends after one renewal, and its log says why.
+fn ends_since_a_renewal_brings_eve(world: &World) {
+    let daemon = Daemon::of(world);
     world.session().due_in(3);
     world.woci(&["--daemon"]).run().ok();
     world.sim.domain.rules().upst = Upst::Of(EVE, domain::TENANCY);
@@ -504,6 +500,62 @@ fn a_daemon_of_a_removed_program_is_not_started() {
     woci.fails(1).says("cannot find woci's own program file").says("was removed");
 }
 
+/// As `make install`, pip and dpkg do it: a new file takes the place of the running program's.
+#[test]
+fn during_an_upgrade_the_older_daemon_goes_on_and_status_and_doctor_say_to_restart_it() {
+    let world = World::signed_in();
+    world.session().due_in(3);
+    let daemon = Daemon::of(&world);
+    let program = world.path("installed/woci");
+    install(&program);
+    let gate = world.sim.hold(Grant::Refresh);
+    world.program(&program, &["--daemon"]).run().ok().document(true);
+    let pid = daemon.pid().expect("it runs");
+    gate.wait_for(1);
+    install(&world.path("installed/new"));
+    fs::rename(world.path("installed/new"), &program).expect("the same folder");
+    gate.open();
+    eventually("renewal by the older daemon", || !daemon.status(&world)["last_refresh"].is_null());
+    assert_eq!(daemon.pid(), Some(pid));
+    let woci = |words: &[&str]| world.program(&program, words).run();
+    assert_eq!(woci(&["status"]).ok().json()["next_step"], Value::Null, "the same version needs no restart");
+
+    daemon.is_of_version(Some("0.0.9"));
+    let document = woci(&["status"]).ok().json();
+    assert_eq!(
+        (&document["daemon"]["pid"], &document["state"]),
+        (&pid.into(), &"usable".into()),
+        "{document}"
+    );
+    let restart = "woci --stop-daemon && woci --daemon";
+    assert_eq!(document["next_step"], restart);
+    let said = format!("process {pid} of woci 0.0.9, from before an upgrade");
+    woci(&["status", "--output", "text"]).ok().prints(&said).prints(restart);
+    let checks = woci(&["doctor"]).json();
+    let finding = checks["checks"].as_array().and_then(|all| all.iter().find(|one| one["check"] == "daemon"));
+    let finding = finding.expect("there is a check");
+    assert_eq!(
+        (&finding["state"], &finding["what"]),
+        (&"doubtful".into(), &json!(format!("the daemon is {said}")))
+    );
+    assert!(finding["remedy"].as_str().is_some_and(|remedy| remedy.contains(restart)), "{finding}");
+    // Built from another commit between two releases.
+    let other = concat!(env!("CARGO_PKG_VERSION"), " (0123456789ab)");
+    daemon.is_of_version(Some(other));
+    woci(&["status", "--output", "text"]).ok().prints(&format!("of woci {other}, from before"));
+    daemon.is_of_version(None);
+    woci(&["status", "--output", "text"]).ok().prints("of an older woci, from before an upgrade");
+
+    woci(&["--stop-daemon"]).ok();
+    woci(&["--daemon"]).ok();
+    assert!(!is_alive(pid));
+    assert_eq!(woci(&["status"]).ok().json()["next_step"], Value::Null);
+    let new = daemon.pid().expect("it runs");
+    if may_look_into(new) {
+        assert_eq!(fs::read_link(format!("/proc/{new}/exe")).expect("root may look"), program);
+    }
+}
+
 /// Starts a daemon with a copy of woci, which is removed before the daemon is up.
 fn start_and_remove(world: &World, then: impl FnOnce()) -> Run {
     let program = world.path("installed/woci");
@@ -518,7 +570,7 @@ fn start_and_remove(world: &World, then: impl FnOnce()) -> Run {
 }
 
 /// Copies woci by another process: a child of another test must not inherit the file open for writing.
-fn install(path: &Path) {
+pub fn install(path: &Path) {
     let folder = path.parent().expect("a folder");
     fs::create_dir_all(folder).expect("a new folder");
     assert!(Command::new("cp").arg(woci_program()).arg(path).status().expect("there is cp").success());
@@ -628,8 +680,8 @@ fn with_foreground_a_dead_refresh_token_has_an_exit_code_of_its_own() {
         .run()
         .fails(3)
         .says("session authenticate");
-    let unit =
-        include_str!("../../README.md").lines().find(|line| line.starts_with("RestartPreventExitStatus="));
+    let help = world.woci(&["help", "daemon"]).run().ok().stdout;
+    let unit = help.lines().find(|line| line.contains("RestartPreventExitStatus="));
     assert!(unit.is_some_and(|line| line.ends_with(" 3")));
 }
 
@@ -696,6 +748,14 @@ impl Daemon {
             }
         }
         None
+    }
+
+    /// Writes what a daemon of another version would have written.
+    fn is_of_version(&self, version: Option<&str>) {
+        let path = self.file("woci_refresh.lock");
+        let mut known: Value = serde_json::from_slice(&fs::read(&path).expect("it is there")).expect("JSON");
+        known["version"] = version.into();
+        fs::write(&path, known.to_string()).expect("the file is locked, and not closed to others");
     }
 
     fn is_gone(&self) -> bool {

@@ -250,14 +250,14 @@ fn each_odd_setting_is_named_with_its_remedy() {
         ("colour = red", "doubtful", "does not know the key colour", "woci help options"),
         ("login_hint = \"ada\"", "doubtful", "begins and ends with quotes", "remove"),
         ("login_hint = ada # me", "doubtful", "holds ' #'", "remove"),
-        ("login_hint = a%%b", "doubtful", "contains %%", "woci reads it as %%"),
+        ("login_hint = a%%b", "doubtful", "and woci as %%", "write one"),
         (
             "issuer_expected = https://a.example.com",
             "doubtful",
             "no effect without issuer",
-            "correct or remove",
+            "remove issuer_expected",
         ),
-        ("res_type = r", "doubtful", "res_type has no effect", "correct or remove"),
+        ("res_type = r", "doubtful", "res_type has no effect", "remove res_type"),
         ("log_level = loud", "wrong", "cannot use log_level in [DEFAULT]", "correct it"),
         ("subject_token_env = T", "wrong", "both", "session_from"),
         ("client_secret_env = T", "wrong", "both client_secret and client_secret_env", "remove one"),
@@ -278,6 +278,30 @@ fn each_odd_setting_is_named_with_its_remedy() {
     let run = with("").args(&["--client-secret", "S3cret-canary-of-a-flag"]);
     world.secret("S3cret-canary-of-a-flag");
     finds(run, "settings", "doubtful", "on the command line", "client_secret_env");
+}
+
+#[test]
+fn the_oci_config_that_the_manager_config_names_is_looked_at_although_a_setting_is_malformed() {
+    let world = healthy();
+    fs::rename(world.path(".oci/config"), world.path("oci.config")).expect("it is there");
+    let config_file = world.path("oci.config").display().to_string();
+    let with = |more: &[(&str, Option<&str>)]| {
+        let changes = [&[("config_file", Some(&*config_file))], more].concat();
+        world.manager(&[("DEFAULT", &world.settings_with(&changes))]);
+        doctor(&world)
+    };
+    assert_eq!(findings(&with(&[]).run()), <[[String; 4]; 0]>::default());
+    world.write("oci.config", format!("{}a line\n", world.read("oci.config")));
+    let malformed = with(&[("log_level", Some("loud"))]);
+    finds_beside(malformed, "oci-config", "wrong", "oci.config", "correct", &["settings"]);
+}
+
+#[test]
+fn a_secret_that_no_session_of_the_profile_uses_is_not_looked_for() {
+    let world = healthy_console();
+    let manager = world.read(".oci/woci_manager.ini");
+    world.write(".oci/woci_manager.ini", format!("{manager}\n[COMMON]\nclient_secret_env = NONE\n"));
+    assert_eq!(findings(&doctor(&world).run()), <[[String; 4]; 0]>::default());
 }
 
 #[test]
@@ -861,7 +885,7 @@ fn an_oci_that_does_not_work_is_named() {
 #[test]
 fn another_woci_on_path_is_named() {
     let world = healthy();
-    let other = world.path("other");
+    let (this, other) = (world.path("bin/woci"), world.path("other"));
     fs::create_dir(&other).expect("a new folder");
     let path = format!("{}:{}:/usr/bin:/bin", other.display(), world.path("bin").display());
     for (text, what) in
@@ -871,6 +895,14 @@ fn another_woci_on_path_is_named() {
         set_mode(&other.join("woci"), 0o755);
         finds(doctor(&world).env("PATH", &path), "woci", "doubtful", what, "first on PATH");
     }
+    // The other way round, this one is what a shell starts; sudo, cron and systemd have a PATH of their own.
+    let path = format!("{}:{}:/usr/bin:/bin", world.path("bin").display(), other.display());
+    let what = format!("{}, and another woci further on: {}", this.display(), other.join("woci").display());
+    finds(doctor(&world).env("PATH", &path), "woci", "doubtful", &what, "remove the one that you do not use");
+    // The same program by two names is one.
+    fs::remove_file(other.join("woci")).expect("it is a file");
+    symlink(&this, other.join("woci")).expect("a new link");
+    assert_eq!(findings(&doctor(&world).env("PATH", &path).run().ok()), Vec::<[String; 4]>::new());
     fs::remove_file(world.path("bin/woci")).expect("it is a link");
     finds(doctor(&world), "woci", "doubtful", "woci is not on PATH", "to PATH");
 }

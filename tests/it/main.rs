@@ -23,6 +23,7 @@ mod errors; // README.md names messages as woci prints them, and the commands th
 mod exec; // `woci exec`: any program with a session
 mod expected; // the session of another user or tenancy than expected is neither stored nor used
 mod house; // the rules for the source files
+mod install; // `make install`: what it puts where, and that it is all or nothing
 mod kernel; // what the kernel may answer to a system call, by strace; temporary files
 mod kube; // kube-credential and kubeconfig, and that background calls of kubectl open one browser at most
 mod life; // a session from its first sign-in to its last

@@ -3,7 +3,7 @@
 //! argument or an environment.
 
 use crate::sim::faults::{Fault, Grant};
-use crate::sim::runner::{AZURE_AUDIENCE, REQUEST_TOKEN};
+use crate::sim::runner::REQUEST_TOKEN;
 use crate::world::World;
 use crate::world::run::Run;
 use std::fs::{self, Permissions};
@@ -192,12 +192,7 @@ fn a_warm_run_of_any_session_starts_no_program_connects_nowhere_and_writes_nothi
         let woci = woci.env("ACTIONS_ID_TOKEN_REQUEST_URL", github);
         let woci = woci.env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", REQUEST_TOKEN);
         let woci = woci.env("SYSTEM_OIDCREQUESTURI", world.sim.runner.azure_url());
-        world
-            .sim
-            .domain
-            .rules()
-            .audiences
-            .extend(["https://github.com/acme", AZURE_AUDIENCE].map(String::from));
+        world.sim.domain.rules().audiences.push("https://github.com/acme".into());
         woci.env("SYSTEM_ACCESSTOKEN", REQUEST_TOKEN).run().ok();
         // Nothing of the job is there any more.
         assert_is_warm(&world);

@@ -29,6 +29,14 @@ fn last_page(woci: &Running<'_>) -> String {
     http::value(&page.headers, "location").expect("a redirect").to_owned()
 }
 
+/// Signs in at the provider and pastes the address.
+fn pastes(mut woci: Running<'_>) {
+    woci.says("paste it here");
+    let address = last_page(&woci);
+    woci.types(&format!("{address}\n"));
+    is_signed_in(woci.finish());
+}
+
 fn parameter(address: &str, name: &str) -> String {
     let (_, query) = address.split_once('?').expect("a query");
     http::value(&http::decode_form(query).expect("a form"), name).expect("it is there").to_owned()
@@ -129,11 +137,8 @@ fn whichever_comes_first_ends_the_sign_in_the_page_or_the_paste() {
     assert!(pages.last().is_some_and(|page| page.body.contains("You are signed in")));
     is_signed_in(woci.finish());
 
-    let mut woci = world.woci(&["session", "authenticate", "--sign-in-with", "paste"]).terminal().start();
-    woci.says("paste it here");
-    let address = last_page(&woci);
-    woci.types(&format!("{address}\n"));
-    is_signed_in(woci.finish());
+    let woci = world.woci(&["session", "authenticate", "--sign-in-with", "paste"]).terminal().start();
+    pastes(woci);
     assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, world.redirect_port())).is_err(), "the port is closed");
 }
 
@@ -208,11 +213,8 @@ fn ctrl_c_while_woci_waits_for_a_paste_shows_typing_again() {
 #[test]
 fn a_console_session_is_signed_in_for_by_pasting_alone() {
     let world = World::console();
-    let mut woci = world.woci(&["session", "authenticate", "--sign-in-with", "paste"]).terminal().start();
-    woci.says("paste it here");
-    let address = last_page(&woci);
-    woci.types(&format!("{address}\n"));
-    is_signed_in(woci.finish());
+    let woci = world.woci(&["session", "authenticate", "--sign-in-with", "paste"]).terminal().start();
+    pastes(woci);
     world.browsers(0);
     let words = ["session", "authenticate", "--sign-in-with", "device"];
     world.woci(&words).run().fails(2).says("sign_in_with").says("browser and paste");
@@ -280,11 +282,8 @@ fn where_no_browser_can_be_the_person_s_none_is_opened() {
         if name != "LANG" {
             woci = woci.env("DISPLAY", ":9");
         }
-        let mut woci = woci.terminal().start();
-        woci.says("paste it here");
-        let address = last_page(&woci);
-        woci.types(&format!("{address}\n"));
-        is_signed_in(woci.finish());
+        let woci = woci.terminal().start();
+        pastes(woci);
         world.browsers(0);
     }
 }
@@ -308,7 +307,7 @@ fn in_a_container_the_browser_of_the_display_is_not_opened() {
              exec /usr/sbin/chroot \"$root\" woci\n",
         );
         let woci = world.shell(&format!("exec unshare -m sh in-root '{mark}'"));
-        let mut woci = woci.env("BROWSER", "").env("DISPLAY", ":9").terminal().start();
+        let woci = woci.env("BROWSER", "").env("DISPLAY", ":9").terminal().start();
         if mark.is_empty() {
             let run = woci.finish();
             if run.code() == 77 || run.stderr.contains("unshare: ") {
@@ -319,10 +318,7 @@ fn in_a_container_the_browser_of_the_display_is_not_opened() {
             world.browsers(1);
             continue;
         }
-        woci.says("paste it here");
-        let address = last_page(&woci);
-        woci.types(&format!("{address}\n"));
-        is_signed_in(woci.finish());
+        pastes(woci);
         world.browsers(0);
     }
 }
@@ -345,12 +341,9 @@ fn a_browser_that_was_named_is_opened_and_pasting_works_beside_it() {
 #[test]
 fn where_a_browser_was_tried_and_failed_pasting_is_asked_for() {
     let world = World::new();
-    let mut woci = world.woci(&[]).browser("fails").terminal().start();
+    let woci = world.woci(&[]).browser("fails").terminal().start();
     woci.says("No browser could be opened");
-    woci.says("paste it here");
-    let address = last_page(&woci);
-    woci.types(&format!("{address}\n"));
-    is_signed_in(woci.finish());
+    pastes(woci);
 }
 
 #[test]

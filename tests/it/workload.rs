@@ -291,12 +291,7 @@ fn the_request_token_reaches_neither_the_daemon_s_environment_nor_a_helper_progr
                 world.path("get").display()
             ),
         );
-        world
-            .sim
-            .domain
-            .rules()
-            .audiences
-            .extend(["https://github.com/acme", AZURE_AUDIENCE].map(String::from));
+        world.sim.domain.rules().audiences.push("https://github.com/acme".into());
         woci(&world, &["session", "refresh"], &job).run().ok();
         let session = world.session_of("ci");
         session.age(602);

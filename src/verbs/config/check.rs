@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::config::{Config, ProfileName};
+use crate::config::{About, Config, ProfileName, Warning};
 use crate::error::{Error, Given, Result};
 use crate::host::Host;
 use crate::oci::region;
@@ -42,8 +42,8 @@ impl Finding {
         Self { is_wrong: said.code == 2, text, next: Some(said.next), is_of_missing }
     }
 
-    fn doubtful(text: String) -> Self {
-        Self { is_wrong: false, text, next: None, is_of_missing: false }
+    fn doubtful(Warning { what, advice, .. }: Warning) -> Self {
+        Self { is_wrong: false, text: what, next: Some(advice), is_of_missing: false }
     }
 }
 
@@ -84,9 +84,8 @@ pub fn check(host: &Host, flags: &Flags) -> Checked {
 /// The one after which nothing more can be looked at.
 fn look(host: &Host, flags: &Flags, given: &Given, checked: &mut Checked) -> Result<()> {
     let config = Config::find(host, flags)?;
-    // One that was found and cannot be read. A run goes on without it, and says so in its first warning.
+    // One that was found and cannot be read. A run goes on without it, and says so in a warning.
     let unreadable = config.place_to_write().err();
-    let is_unreadable = unreadable.is_some();
     checked.add(unreadable, given);
     checked.manager_config = config.manager_path();
     let profile = config.chosen(host, flags)?;
@@ -101,9 +100,11 @@ fn look(host: &Host, flags: &Flags, given: &Given, checked: &mut Checked) -> Res
     checked.oci_config = Some(settings.oci_config.clone());
     let engine = Engine::new(host, &settings, Want::VALID, None);
     checked.add(engine.obstacles(), given);
-    let warnings = settings.warnings.iter().skip(usize::from(is_unreadable)).cloned();
+    let warnings =
+        settings.warnings.iter().filter(|warning| warning.about != About::UnreadableManager).cloned();
     let region = engine.region().ok().flatten();
     let doubt = region.and_then(|region| region::doubt(host, &region));
+    let doubt = doubt.map(|what| Warning::new(what, "correct it, unless it is a new region"));
     checked.findings.extend(warnings.chain(settings.exposed()).chain(doubt).map(Finding::doubtful));
     Ok(())
 }

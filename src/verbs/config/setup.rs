@@ -484,7 +484,7 @@ mod tests {
             };
             assert_eq!(facts(&ours, &ours_needs), facts(&theirs, &theirs_needs), "{name}");
             // The warnings about secrets on the command line are about the answers.
-            assert_eq!(ours.warnings, Vec::<String>::new(), "{name}");
+            assert_eq!(ours.warnings, [], "{name}");
         }
     }
 }

@@ -32,15 +32,9 @@ pub fn folders(look: &Look<'_>) -> Vec<Finding> {
         .filter_map(|path| not_of_its_kind(path, dir.as_ref().map(|dir| &*dir.path), home))
         .collect();
     let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
-    found.extend(exposed::can_be_changed(&paths, home).into_iter().map(|open| {
-        let what = format!("{open}, who could then decide where tokens go");
-        match open.is_of_another {
-            true => Finding::doubtful(
-                what,
-                format!("run `chown {} {}` if it is yours", sys::user(), word(&open.path)),
-            ),
-            false => Finding::wrong(what, format!("run `chmod go-w {}`", word(&open.path))),
-        }
+    found.extend(exposed::can_be_changed(&paths, home).into_iter().map(|open| match open.is_of_another {
+        true => Finding::doubtful(open.to_string(), open.advice()),
+        false => Finding::wrong(open.to_string(), open.advice()),
     }));
     if let Some(dir) = dir {
         found.extend(not_private(&dir.path));

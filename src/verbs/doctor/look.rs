@@ -35,7 +35,8 @@ impl<'a> Look<'a> {
         let settings = with(&config, |config| {
             with(&profile, |profile| config.settings_of(profile.clone(), host, flags))
         });
-        let oci_config = OciConfig::read(oci_config(host, flags, settings.as_ref().ok()));
+        let path = with(&config, |config| with(&profile, |profile| config.oci_config(profile, host, flags)));
+        let oci_config = OciConfig::read(path.unwrap_or_else(|_| oci_config(host, flags)));
         let section = with(&profile, |profile| ConfigFile::read(host, &oci_config.path)?.section(profile));
         let contents = with(&settings, |settings| {
             // The key is found without it too.
@@ -90,11 +91,8 @@ fn with<T, U>(value: &Result<T>, make: impl FnOnce(&T) -> Result<U>) -> Result<U
     make(value.as_ref().map_err(Clone::clone)?)
 }
 
-/// Where the OCI config is; if the settings cannot be made, as far as flags and variables say it.
-fn oci_config(host: &Host, flags: &Flags, settings: Option<&Settings>) -> PathBuf {
-    if let Some(settings) = settings {
-        return settings.oci_config.clone();
-    }
+/// Where the OCI config is, as far as flags and variables say it.
+fn oci_config(host: &Host, flags: &Flags) -> PathBuf {
     let named = flags.get("--config-file").map(Path::new);
     let path = named.or_else(|| host.env.get("OCI_CLI_CONFIG_FILE").map(Path::new));
     let path = path.unwrap_or(Path::new("~/.oci/config"));

@@ -207,13 +207,23 @@ pub fn woci(look: &Look<'_>) -> Vec<Finding> {
             format!("add {folder} to PATH"),
         ),
         Ok(first) if is_same(&first, &this) => {
-            Finding::good(format!("woci {} is {}", env!("CARGO_PKG_VERSION"), first.display()))
+            let found = format!("woci {} is {}", env!("CARGO_PKG_VERSION"), first.display());
+            let mut others = command::on_path(&look.host.env, "woci").filter(|path| path.is_file());
+            match others.find(|other| !is_same(other, &this)) {
+                None => Finding::good(found),
+                // What sudo, cron or systemd searches may begin with that one.
+                Some(other) => Finding::doubtful(
+                    format!("{found}, and another woci further on: {}{}", other.display(), kind(&other)),
+                    "remove the one that you do not use",
+                ),
+            }
         }
         Ok(first) => {
-            let kind = if is_python(&first) { ", the older Python tool," } else { "" };
+            let kind = kind(&first);
+            let comma = if kind.is_empty() { "" } else { "," };
             Finding::doubtful(
                 format!(
-                    "another woci comes first on PATH: {}{kind} and not {}",
+                    "another woci comes first on PATH: {}{kind}{comma} and not {}",
                     first.display(),
                     this.display()
                 ),
@@ -226,6 +236,10 @@ pub fn woci(look: &Look<'_>) -> Vec<Finding> {
 fn is_same(one: &Path, other: &Path) -> bool {
     let inode = |path: &Path| fs::metadata(path).map(|about| (about.dev(), about.ino())).ok();
     inode(one).is_some() && inode(one) == inode(other)
+}
+
+fn kind(woci: &Path) -> &'static str {
+    if is_python(woci) { ", the older Python tool" } else { "" }
 }
 
 fn is_python(path: &Path) -> bool {

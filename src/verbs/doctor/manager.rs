@@ -2,12 +2,9 @@
 
 use super::look::Look;
 use super::{Finding, word};
-use crate::config::{Config, ManagerFile, SecretSource, SetBy, named_by};
+use crate::config::{About, Config, ManagerFile, PASSPHRASE_KEY, SecretSource, SetBy, Warning, named_by};
 use crate::error::Error;
 use crate::files::exposed;
-
-/// As [`crate::config::Settings::secret_sources`] calls it.
-const PASSPHRASE: &str = "refresh_token_passphrase";
 
 pub fn profile(look: &Look<'_>) -> Vec<Finding> {
     let profile = match &look.profile {
@@ -67,32 +64,15 @@ pub fn settings(look: &Look<'_>) -> Vec<Finding> {
         Err(e) => return vec![Finding::error(e, &look.given)],
     };
     // The check of the file says that it cannot be read.
-    let warnings = settings.warnings.iter().filter(|warning| !warning.starts_with("cannot read the manager"));
-    let mut found: Vec<Finding> = warnings.map(|warning| doubtful(warning)).collect();
+    let warnings = settings.warnings.iter().filter(|warning| warning.about != About::UnreadableManager);
+    let mut found: Vec<Finding> =
+        warnings.map(|Warning { what, advice, .. }| Finding::doubtful(what, advice)).collect();
     if found.is_empty() {
         let from =
             settings.session_from.map_or(String::new(), |from| format!(" (session_from: {})", from.word()));
         found.push(Finding::good(format!("the settings are well formed{from}")));
     }
     found
-}
-
-/// A warning of the settings, whose advice is its last part.
-fn doubtful(warning: &str) -> Finding {
-    if let Some((what, advice)) = warning.rsplit_once(": set ") {
-        return Finding::doubtful(what, format!("set {advice}"));
-    }
-    match warning.rsplit_once("; ") {
-        Some((what, advice)) => match advice.strip_prefix("did you mean ") {
-            Some(meant) => Finding::doubtful(what, format!("write {}", meant.trim_end_matches('?'))),
-            None => Finding::doubtful(what, advice),
-        },
-        None if warning.starts_with("woci does not know") => {
-            Finding::doubtful(warning, "remove the line, or see `woci help options` for the keys")
-        }
-        None if warning.starts_with("the scope") => Finding::doubtful(warning, "add offline_access to scope"),
-        None => Finding::doubtful(warning, "correct or remove that setting"),
-    }
 }
 
 /// What a renewal or a sign-in needs.
@@ -141,7 +121,7 @@ pub fn secrets(look: &Look<'_>) -> Vec<Finding> {
         match checked {
             Ok(place) => good.push(format!("{key} from {place}")),
             // A person is asked where there is a terminal.
-            Err(e) if key == PASSPHRASE && settings.passphrase.prompt => {
+            Err(e) if key == PASSPHRASE_KEY && settings.passphrase.prompt => {
                 found.push(Finding::doubt(&e, &look.given));
             }
             Err(e) => found.push(Finding::error(&e, &look.given)),

@@ -3,7 +3,7 @@
 
 use super::Finding;
 use super::look::Look;
-use crate::config::{Settings, SignIn};
+use crate::config::{About, Settings, SignIn};
 use crate::error::Error;
 use crate::fresh::daemon::Daemon;
 use crate::oci::{Identity, Upst};
@@ -156,7 +156,7 @@ pub fn refresh_token(look: &Look<'_>) -> Vec<Finding> {
             "there is no refresh token: each session, of an hour at most, needs a sign-in",
             {
                 let sign_in = look.sign_in();
-                let lacks = settings.warnings.iter().any(|warning| warning.starts_with("the scope"));
+                let lacks = settings.warnings.iter().any(|warning| warning.about == About::Scope);
                 match lacks {
                     true => format!("add offline_access to scope, then {sign_in}"),
                     false => format!(
@@ -266,6 +266,11 @@ pub fn daemon(look: &Look<'_>) -> Vec<Finding> {
         Err(e) => return vec![Finding::error(&e, &look.given)],
     };
     let error = status.last_error.as_deref();
+    if let (None, Some(process)) = (error, status.outdated()) {
+        let bare = |words| look.command(words).trim_matches('`').to_owned();
+        let remedy = format!("run `{} && {}`", bare("--stop-daemon"), bare("--daemon"));
+        return vec![Finding::doubtful(format!("the daemon is {process}"), remedy)];
+    }
     vec![match (status.pid, error) {
         (Some(pid), None) => Finding::good(format!("the daemon runs (process {pid})")),
         (Some(pid), Some(error)) => Finding::doubtful(

@@ -57,9 +57,10 @@ def rows(table, browser):
 
 
 class Oracle:
-    """The simulated services under the names of the region, with TLS, behind a proxy that resolves the names."""
+    """The simulated services under the names of a region, with TLS, behind a proxy that resolves the names. `front` makes
+    of the login service's port another one, which people reach in its place."""
 
-    def __init__(self):
+    def __init__(self, region=REGION, realm=REALM, front=lambda port: port):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", OCI_PORT)) == 0:
                 raise Skip(f"another program has port {OCI_PORT}, and a network of its own needs root; nothing else was tried")
@@ -68,10 +69,13 @@ class Oracle:
         self.folder = Home()
         certificates = self.folder.path / "certificates"
         certificates.mkdir()
-        argv = [VENV / "python", HERE / "peers/certificates.py", certificates, LOGIN, AUTH, IDENTITY, STORAGE]
+        ports = {
+            f"login.{region}.{realm}": front(self.port("console_url")), f"auth.{region}.{realm}": self.port("auth_service_url"),
+            f"identity.{region}.oci.{realm}": self.api.port, f"objectstorage.{region}.{realm}": self.api.port,
+        }  # fmt: skip
+        argv = [VENV / "python", HERE / "peers/certificates.py", certificates, *ports]
         self.spki = run(argv).expect(0).out.strip()
         self.ca = certificates / "ca.pem"
-        ports = {LOGIN: self.port("console_url"), AUTH: self.port("auth_service_url"), IDENTITY: self.api.port, STORAGE: self.api.port}
         fronts = {f"{name}:443": Tls(certificates / "good.pem", port).port for name, port in ports.items()}
         self.proxy = Proxy(fronts)
         self.refused = 0  # of the requests before woci's own

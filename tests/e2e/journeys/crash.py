@@ -18,6 +18,7 @@ import socket
 import stat
 import subprocess
 import tempfile
+import textwrap
 import time
 
 from harness import ROOT, WOCI, Home, Skip, holds, run, same, wait, write
@@ -37,7 +38,7 @@ def journey(table):
         clock(table)
         with table.proves("with --auto-refresh, woci ends within 100 ms of oci"):
             ends_with_oci()
-        with table.proves("systemd accepts the unit file in README.md"):
+        with table.proves("systemd accepts the unit file of `woci help daemon`"):
             unit_file()
         with table.proves("if the process with the lock is stopped, others wait 60 s and then name it"):
             took = stopped.result()
@@ -323,11 +324,11 @@ def unit_file():
         raise Skip("systemd-analyze is not installed")
     home = Home()
     try:
-        unit = re.search(r"```ini\n(\[Unit\]\n.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+        unit = re.search(r"^  \[Unit\]\n(?:  .*\n)+", home.woci("help", "daemon").expect(0).out, re.MULTILINE).group()
         program = home.path / ".local/bin/woci"
         program.parent.mkdir(parents=True)
         program.symlink_to(WOCI)
-        file = write(home.path / "woci.service", unit)
+        file = write(home.path / "woci@prod.service", textwrap.dedent(unit))
         env = {**home.env, "XDG_RUNTIME_DIR": str(home.path)}
         same(run(["systemd-analyze", "verify", "--user", file], env=env).expect(0).err, "", "complaints")
     finally:

@@ -156,6 +156,13 @@ def bad(table, company):
     with table.proves("an unknown CA: refused, and the error names SSL_CERT_FILE"):
         company.refused(("SSL_CERT_FILE", IDP), SSL_CERT_FILE=None)
 
+    with table.proves("`woci doctor --online` names an unknown CA and an expired certificate with their host and what to do"):
+        for certificate, env, said in [("good", {"SSL_CERT_FILE": None}, "SSL_CERT_FILE"), ("expired", {}, "expired")]:
+            proxy = company.proxy_to(company.front(certificate, company.provider))
+            checks = company.home.woci("doctor", "--online", env=company.env(proxy, **env)).expect(1).json["checks"]
+            texts = [f"{one['what']}; {one['remedy']}" for one in checks if one["check"] == "reach" and one["state"] == "wrong"]
+            assert any(IDP in text and said in text for text in texts), checks
+
     with table.proves("SSL_CERT_FILE is missing or has no certificate: the error names its path"):
         nothing = write(company.home.path / "nothing.pem", "no certificate\n")
         for path in (nothing, company.home.path / "missing.pem"):
