@@ -251,7 +251,7 @@ fn status_in_words(status: ExitStatus) -> String {
 }
 
 /// A line that a program printed, and a command of the configuration, of any bytes.
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub fn fuzz(bytes: &[u8]) {
     if let Ok(Some(line)) = secret::one_line(bytes) {
         assert!(!line.expose().is_empty() && !line.expose().contains(char::is_control));

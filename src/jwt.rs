@@ -36,7 +36,7 @@ pub fn moment(claim: &Value) -> Option<UnixTime> {
 
 /// Each claim of a token is a moment or none, whatever it holds. The claims are those of another reading, unless one is
 /// there with two values: the other reading takes the last, and `claims` refuses the token.
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub fn fuzz(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     // Few texts are base64url, so the claims are also taken as they are.

@@ -133,23 +133,53 @@ pub fn main(args: Vec<OsString>) -> u8 {
 }
 
 /// Entrances for fuzzers (tests/fuzz): bytes go into each parser, and the results are checked.
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod entry_points {
-    pub use crate::command::fuzz as command;
-    pub use crate::config::fuzz::{ini, ini_reading, manager};
-    pub use crate::jwt::fuzz as jwt;
-    pub use crate::oauth::fuzz::{device_answer, discovery, form, readings, token_answer};
-    pub use crate::oci::fuzz::{exchange_answer, key, upst};
-    pub use crate::signin::fuzz::{callback, console_answer};
-    pub use crate::store::fuzz::{envelope, record};
-    pub use crate::verbs::fuzz::{exec_info, kubeconfig};
+    pub use crate::config::fuzz::ini_reading;
+    pub use crate::oauth::fuzz::readings;
 
-    /// Arguments with a zero byte between them.
-    pub fn argv(bytes: &[u8]) {
-        use std::os::unix::ffi::OsStringExt as _;
-        let args = bytes.split(|byte| *byte == 0).map(|arg| std::ffi::OsString::from_vec(arg.to_vec()));
-        if let Err(e) = crate::cli::parse(args.collect()) {
-            assert_eq!(e.say().code, 2);
+    pub type Parser = fn(&[u8]);
+
+    pub const PARSERS: [(&str, Parser); 18] = [
+        ("argv", crate::cli::fuzz),
+        ("callback", crate::signin::fuzz::callback),
+        ("command", crate::command::fuzz),
+        ("console_answer", crate::signin::fuzz::console_answer),
+        ("device_answer", crate::oauth::fuzz::device_answer),
+        ("discovery", crate::oauth::fuzz::discovery),
+        ("envelope", crate::store::fuzz::envelope),
+        ("exchange_answer", crate::oci::fuzz::exchange_answer),
+        ("exec_info", crate::verbs::fuzz::exec_info),
+        ("form", crate::oauth::fuzz::form),
+        ("ini", crate::config::fuzz::ini),
+        ("jwt", crate::jwt::fuzz),
+        ("key", crate::oci::fuzz::key),
+        ("kubeconfig", crate::verbs::fuzz::kubeconfig),
+        ("manager", crate::config::fuzz::manager),
+        ("record", crate::store::fuzz::record),
+        ("token_answer", crate::oauth::fuzz::token_answer),
+        ("upst", crate::oci::fuzz::upst),
+    ];
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the corpora are files")]
+mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+
+    use super::*;
+
+    /// One input a line, in Base64. tests/soak/fuzz.py writes them.
+    #[test]
+    fn what_fuzzers_have_found_is_still_read_as_promised() {
+        for (name, parser) in entry_points::PARSERS {
+            let file = format!("{}/tests/fuzz/corpus/{name}", env!("CARGO_MANIFEST_DIR"));
+            let corpus = std::fs::read_to_string(&file).expect("each parser has a corpus");
+            assert!(!corpus.is_empty(), "{name}");
+            for line in corpus.lines() {
+                parser(&BASE64_STANDARD.decode(line).expect("Base64"));
+            }
         }
     }
 }

@@ -997,27 +997,34 @@ pub fn difference(name: &str, known: &str) -> Option<usize> {
     if name.chars().count().abs_diff(known.chars().count()) * 3 > known.len() {
         return None;
     }
-    let distance = distance(name, known);
-    (distance * 3 <= known.len()).then_some(distance)
+    distance(name, known, known.len() / 3)
 }
 
-/// How many characters to insert, remove, change or swap with their neighbour.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
-    for i in 0..a.len() {
-        let mut row = vec![i + 1];
+/// How many characters to insert, remove, change or swap with their neighbour; none where it is more than `most`.
+fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
+    let b: Vec<char> = b.chars().collect();
+    // The row of the last character of `a` that was looked at, and the row before: for each length of `b`'s start, how
+    // much it differs from `a` up to there.
+    let (mut before, mut last) = (Vec::new(), (0..=b.len()).collect::<Vec<usize>>());
+    let mut previous = None;
+    for (i, character) in a.chars().enumerate() {
+        let mut row = Vec::with_capacity(b.len() + 1);
+        row.push(i + 1);
         for j in 0..b.len() {
-            let changed = rows[i][j] + usize::from(a[i] != b[j]);
-            let mut least = changed.min(rows[i][j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
-                least = least.min(rows[i - 1][j - 1] + 1);
+            let changed = last[j] + usize::from(character != b[j]);
+            let mut least = changed.min(last[j + 1] + 1).min(row[j] + 1);
+            if j > 0 && character == b[j - 1] && previous == Some(b[j]) {
+                least = least.min(before[j - 1] + 1);
             }
             row.push(least);
         }
-        rows.push(row);
+        // No later row holds less than the least of the two.
+        if row.iter().chain(&last).all(|differs| *differs > most) {
+            return None;
+        }
+        (before, last, previous) = (last, row, Some(character));
     }
-    rows[a.len()][b.len()]
+    last.last().copied().filter(|differs| *differs <= most)
 }
 
 /// The options that were given, each one once, with their values as typed.

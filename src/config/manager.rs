@@ -173,7 +173,7 @@ impl Sections {
     }
 }
 
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzz {
     use std::path::Path;
 

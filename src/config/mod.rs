@@ -27,5 +27,5 @@ pub use settings::{Origin, SessionFrom, Settings, SignIn, SignInWith};
 pub use values::{NO_REGION, SetBy, check as check_value, is_region};
 pub use warning::{About, Warning};
 
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub use manager::fuzz;

@@ -160,7 +160,7 @@ fn seconds(value: &Value) -> Option<u64> {
 }
 
 /// What a person is shown of an answer is one printable line, and a page that may be opened.
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub fn fuzz(bytes: &[u8]) {
     let Ok(document) = serde_json::from_slice::<Map<String, Value>>(bytes) else { return };
     let Ok(code) = device_code(&document) else { return };

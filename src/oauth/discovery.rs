@@ -236,7 +236,7 @@ fn places(issuer: &str) -> [String; 2] {
 }
 
 /// Reads any bytes as a document and as a copy.
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub fn fuzz(bytes: &[u8]) {
     let issuer = Issuer { url: "https://idp.example.com/a".into(), expected: None };
     if let Ok(members) = serde_json::from_slice::<Map<String, Value>>(bytes)

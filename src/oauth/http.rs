@@ -83,7 +83,7 @@ pub struct Answer {
     retry_after: Option<Duration>,
 }
 
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 impl Answer {
     pub fn of(status: u16, body: &[u8]) -> Self {
         let body = Zeroizing::new(body.to_vec());

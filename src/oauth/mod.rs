@@ -85,7 +85,7 @@ pub struct Tokens {
     pub refresh_token: Option<Secret>,
 }
 
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzz {
     pub use crate::oauth::device::fuzz as device_answer;
     pub use crate::oauth::discovery::fuzz as discovery;

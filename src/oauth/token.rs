@@ -216,7 +216,7 @@ fn is_storable(text: &str) -> bool {
 }
 
 /// Parses any response body; the first byte chooses the status. No error message quotes a secret.
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub fn fuzz(bytes: &[u8]) {
     let Some((first, body)) = bytes.split_first() else { return };
     let endpoint = Endpoint { what: "token endpoint", url: "https://idp.example.com/token" };

@@ -68,7 +68,7 @@ pub fn issued_token(endpoint: &Endpoint<'_>, document: &Map<String, Value>) -> R
 }
 
 /// An answer of the identity domain: a token that needs no escaping, or an error without the request's secrets.
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub fn fuzz(bytes: &[u8]) {
     use crate::oauth::http::Answer;
 

@@ -17,7 +17,7 @@ mod upst;
 pub use key::{PrivateKey, PublicKey};
 pub use upst::{Identity, Upst, is_ocid};
 
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzz {
     pub use crate::oci::exchange::fuzz as exchange_answer;
     use crate::oci::{PrivateKey, Upst};

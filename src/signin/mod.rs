@@ -84,7 +84,7 @@ pub fn ask<'a>(
     }
 }
 
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzz {
     use std::sync::LazyLock;
 

@@ -17,7 +17,7 @@ pub use keyring::{AtRest, Keyring};
 pub use passphrase::Passphrase;
 pub use record::Record;
 
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzz {
     use crate::store::{Record, envelope, legacy};
 

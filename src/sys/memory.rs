@@ -77,6 +77,20 @@ extern "C" fn aborted(_: libc::c_int) {
     end_with(b"woci: cannot go on: the system gives no more memory, or the line above says why; raise the limit (ulimit -v) or end other programs, then run woci again\n")
 }
 
+/// Makes a panic of tiny_http, and of std where tiny_http asks it for a thread, an ordinary end: both panic where the
+/// system refuses them a thread or a descriptor. Each is asked for before the person is sent to the browser. Every other
+/// panic is a fault of woci, and shown as such.
+pub(super) fn end_at_refusals() {
+    let show = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let file = panic.location().map_or("", |location| location.file());
+        if file.contains("tiny_http-") || file.contains("library/std/src/thread/") {
+            end_with(b"woci: cannot go on with the sign-in: the system gives too few threads or descriptors; end other programs or raise the limits (`ulimit -u`, `ulimit -n`), then run woci again\n")
+        }
+        show(panic);
+    }));
+}
+
 fn end_with(said: &[u8]) -> ! {
     process::terminate_child();
     // SAFETY: the text is a living buffer of this length. `_exit` runs no code of woci's or of the C library's.

@@ -61,6 +61,7 @@ extern "C" fn before_main() {
 /// ignored SIGPIPE and opened /dev/null in place of a closed stdin, stdout or stderr.
 pub fn begin() {
     super::memory::end_at_abort();
+    super::memory::end_at_refusals();
     for (signal, was_default) in &OF_FAULTS {
         if was_default.load(Ordering::Relaxed) {
             // SAFETY: the number is a signal, and SIG_DFL a valid action.

@@ -25,7 +25,7 @@ mod session;
 mod status;
 pub mod version;
 
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub use kube::fuzz;
 
 #[derive(Debug)]
@@ -76,6 +76,11 @@ pub enum Answer {
     CompletionScript,
     /// `cli`: what that script asks.
     Completions,
+}
+
+/// A fuzzed parser runs no verb. Without those, libFuzzer has a third of the counters to look at after each input.
+const fn by(run: fn(&Host, Invocation) -> Result<Output>) -> Answer {
+    if cfg!(fuzzing) { Answer::Help } else { Answer::By(run) }
 }
 
 /// A command line, understood.
@@ -150,7 +155,7 @@ The session is read from disk if it is valid, refreshed if it has ended (a conso
 token's life on), and made by a sign-in in your browser if it cannot be refreshed. The document holds the session token: treat it as a password.",
         schema: Some("credential"),
         daemon: Some(Want::VALID),
-        answer: Answer::By(credential::run),
+        answer: by(credential::run),
         ..ROW
     },
     Verb {
@@ -164,7 +169,7 @@ is refreshed. Variables that would make oci use another identity are unset.
   eval \"$(woci env --unset)\"
   woci env --shell fish | source
   woci env --shell powershell | Out-String | Invoke-Expression",
-        answer: Answer::By(env::run),
+        answer: by(env::run),
         ..ROW
     },
     Verb {
@@ -187,7 +192,7 @@ woci's options stand before the program's name. All that follows the name is giv
 
 The exit code is that of the program; 127 if there is no such program, 126 if it cannot be executed, 2 if none is named.",
         runs_program: true,
-        answer: Answer::By(exec::run),
+        answer: by(exec::run),
         ..ROW
     },
     Verb {
@@ -200,7 +205,7 @@ oci is not needed.
 With auto_refresh = true, no call waits while a valid session is renewed: a call that finds the renewal due answers at \
 once and starts a process that renews it.",
         schema: Some("exec-credential"),
-        answer: Answer::By(kube::credential::run),
+        answer: by(kube::credential::run),
         ..ROW
     },
     Verb {
@@ -211,7 +216,7 @@ The entry makes kubectl run `woci kube-credential`. If you give options here tha
 (region, files, provider, passphrase source), they are kept in the entry; secrets are not.
 
   woci --profile prod kubeconfig --cluster-id ocid1.cluster.oc1.iad.aaaa --write",
-        answer: Answer::By(kube::config::run),
+        answer: by(kube::config::run),
         ..ROW
     },
     Verb {
@@ -224,7 +229,7 @@ sign in at Oracle's own page, which needs no registration:
   woci session authenticate --region eu-frankfurt-1",
         schema: Some("credential"),
         daemon: Some(Want::SIGNED_IN),
-        answer: Answer::By(session::authenticate),
+        answer: by(session::authenticate),
         ..ROW
     },
     Verb {
@@ -235,7 +240,7 @@ Prints the session as `woci credential` does. A person is asked to sign in only 
 renewed: the refresh token is missing or no longer accepted, or a console session has expired or reached its end.",
         schema: Some("credential"),
         daemon: Some(Want::NEWER),
-        answer: Answer::By(session::refresh),
+        answer: by(session::refresh),
         ..ROW
     },
     Verb {
@@ -252,7 +257,7 @@ count: the exit code is 1 if a session needs a person, or if the settings of a p
   woci status --all
   woci status >/dev/null || woci session authenticate",
         schema: Some("status"),
-        answer: Answer::By(status::run),
+        answer: by(status::run),
         ..ROW
     },
     Verb {
@@ -273,7 +278,7 @@ stays valid there; the rest is done, and the exit code is 0. It is 1 if somethin
   woci --profile prod logout --restore
   woci logout --all",
         schema: Some("logout"),
-        answer: Answer::By(logout::run),
+        answer: by(logout::run),
         ..ROW
     },
     Verb {
@@ -293,7 +298,7 @@ wrong.
   woci doctor
   woci --profile prod doctor --online",
         schema: Some("doctor"),
-        answer: Answer::By(doctor::run),
+        answer: by(doctor::run),
         ..ROW
     },
     Verb {
@@ -308,7 +313,7 @@ wrong.
   woci config set      change a key of woci_manager.ini
   woci config init     set up a profile, step by step",
         schema: Some("config"),
-        answer: Answer::By(config::run),
+        answer: by(config::run),
         ..ROW
     },
     Verb {
@@ -324,7 +329,7 @@ request is made.
   woci config show
   woci --profile prod config show --output json",
         schema: Some("config"),
-        answer: Answer::By(config::show::run),
+        answer: by(config::show::run),
         ..ROW
     },
     Verb {
@@ -339,7 +344,7 @@ program is run and no request is made. The exit code is 2 if a sign-in or a rene
   woci config check
   woci --profile prod config check",
         schema: Some("config-check"),
-        answer: Answer::By(config::check::run),
+        answer: by(config::check::run),
         ..ROW
     },
     Verb {
@@ -357,7 +362,7 @@ which every user of the machine can read. An empty value hides the one in [COMMO
   woci config set client_secret - <secret.txt
   woci config set --unset client_secret",
         schema: Some("config-set"),
-        answer: Answer::By(config::set::run),
+        answer: by(config::set::run),
         ..ROW
     },
     Verb {
@@ -374,7 +379,7 @@ identity domain trust the provider, with your values filled in.
   woci config init --preset console --region eu-frankfurt-1
   woci --profile prod config init --preset okta --issuer example.okta.com",
         schema: Some("config-init"),
-        answer: Answer::By(config::init::run),
+        answer: by(config::init::run),
         ..ROW
     },
     Verb {
@@ -404,7 +409,7 @@ For systemd, write this to ~/.config/systemd/user/woci@.service (the Debian pack
   [Install]
   WantedBy=default.target",
         schema: Some("daemon-status"),
-        answer: Answer::By(daemon::start),
+        answer: by(daemon::start),
         ..ROW
     },
     Verb {
@@ -413,7 +418,7 @@ For systemd, write this to ~/.config/systemd/user/woci@.service (the Debian pack
         summary: "print the state of the background process",
         about: "The exit code is 0 if the process runs, and 1 if it does not.",
         schema: Some("daemon-status"),
-        answer: Answer::By(daemon::status),
+        answer: by(daemon::status),
         ..ROW
     },
     Verb {
@@ -422,7 +427,7 @@ For systemd, write this to ~/.config/systemd/user/woci@.service (the Debian pack
         summary: "stop the background process",
         about: "The exit code is 0 if the process was stopped, and 1 if none was running.",
         schema: Some("daemon-status"),
-        answer: Answer::By(daemon::stop),
+        answer: by(daemon::stop),
         ..ROW
     },
     Verb {
@@ -458,7 +463,7 @@ completes what oci itself offers, which takes oci a second or two.
         name: VERSION,
         form: Form::Option,
         summary: "print woci's version; -V for short",
-        answer: Answer::By(version::run),
+        answer: by(version::run),
         ..ROW
     },
     Verb {
@@ -481,11 +486,11 @@ woci runs: if that is a script that runs woci again, woci goes on to the next oc
   woci os ns get
   woci --profile prod iam region list --output table
   woci -- dns zone list --compartment-id ocid1.tenancy.oc1..aaaa --scope PRIVATE",
-        answer: Answer::By(passthrough::run),
+        answer: by(passthrough::run),
         ..ROW
     },
-    Verb { name: DAEMON_PROCESS, form: Form::HiddenWords, answer: Answer::By(daemon::process), ..ROW },
-    Verb { name: RENEWAL_PROCESS, form: Form::HiddenWords, answer: Answer::By(renewal::process), ..ROW },
+    Verb { name: DAEMON_PROCESS, form: Form::HiddenWords, answer: by(daemon::process), ..ROW },
+    Verb { name: RENEWAL_PROCESS, form: Form::HiddenWords, answer: by(renewal::process), ..ROW },
     Verb {
         name: "__complete",
         form: Form::HiddenWords,
@@ -511,9 +516,12 @@ pub fn of_words(words: &[OsString]) -> Option<&'static Verb> {
         let mut names = verb.name.split(' ').enumerate();
         names.all(|(n, name)| words.get(n).is_some_and(|word| word == name))
     };
+    let first = words.first()?.len();
     VERBS
         .iter()
         .filter(|verb| matches!(verb.form, Form::Words | Form::HiddenWords))
+        // Each word of a command line is looked at by this, so most names are left out without a comparison.
+        .filter(|verb| verb.name.as_bytes().get(first).is_none_or(|byte| *byte == b' '))
         .filter(is_asked_for)
         .max_by_key(|verb| verb.name.len())
 }

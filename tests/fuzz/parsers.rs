@@ -10,30 +10,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use woci::entry_points as woci;
 
-type Parser = fn(&[u8]);
-
-const PARSERS: [(&str, Parser); 18] = [
-    ("argv", woci::argv),
-    ("callback", woci::callback),
-    ("command", woci::command),
-    ("console_answer", woci::console_answer),
-    ("device_answer", woci::device_answer),
-    ("discovery", woci::discovery),
-    ("envelope", woci::envelope),
-    ("exchange_answer", woci::exchange_answer),
-    ("exec_info", woci::exec_info),
-    ("form", woci::form),
-    ("ini", woci::ini),
-    ("jwt", woci::jwt),
-    ("key", woci::key),
-    ("kubeconfig", woci::kubeconfig),
-    ("manager", woci::manager),
-    ("record", woci::record),
-    ("token_answer", woci::token_answer),
-    ("upst", woci::upst),
-];
-
-static PARSER: OnceLock<Parser> = OnceLock::new();
+static PARSER: OnceLock<woci::Parser> = OnceLock::new();
 
 libfuzzer_sys::fuzz_target!(init: begin(), |bytes: &[u8]| PARSER.get().expect("begin has set it")(bytes));
 
@@ -44,7 +21,7 @@ fn begin() {
         "url-readings" => answer(woci::readings),
         _ => {}
     }
-    let found = PARSERS.iter().find(|(known, _)| *known == name);
+    let found = woci::PARSERS.iter().find(|(known, _)| *known == name);
     let (_, parser) = found.unwrap_or_else(|| panic!("WOCI_PARSER names no parser: {name:?}"));
     let _ = PARSER.set(*parser);
 }

@@ -97,6 +97,17 @@ fn without_randomness_a_warm_run_works_and_others_say_why() {
     }
 }
 
+/// tiny_http panics if a thread or a descriptor is refused that was to be had a moment before.
+#[test]
+fn a_thread_or_descriptor_that_is_refused_in_a_sign_in_is_an_error() {
+    let world = World::signed_in();
+    for (calls, error) in [("clone,clone3", "error=EAGAIN:when=14"), ("fcntl", "error=EMFILE:when=1")] {
+        let Some(run) = injected(&world, calls, &[error], "session authenticate") else { return };
+        let run = run.fails(1).says("the system gives too few ");
+        assert!(!run.stderr.contains("panicked"), "{calls}: {run}");
+    }
+}
+
 #[test]
 fn a_call_that_a_signal_interrupts_is_made_again() {
     let world = World::signed_in();

@@ -29,6 +29,7 @@ def soak(part):
                     home.remove()
         for figure in figures.values():
             part.figure(figure)
+        part.row("crowds", f"{rounds} times {PROCESSES} processes on an ended session, {DAEMONS} daemons for one profile, {SIGN_INS} sign-ins on one port")
         part.figure(f"{rounds} rounds")
     finally:
         sim.stop()

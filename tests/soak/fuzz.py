@@ -3,15 +3,19 @@
 libFuzzer finds inputs that reach new code. Each parser's entry point (`entry_points` in src/lib.rs) checks what it
 promises, and panics if that does not hold. The INI reading is compared with Python's configparser, which oci uses, and
 the form and URL code with Python's urllib and a reading of the RFCs that is written here."""
+import base64
+import concurrent.futures
 import configparser
+import hashlib
 import io
 import ipaddress
-import itertools
 import json
 import os
 import pathlib
+import random
 import re
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.parse
@@ -19,15 +23,21 @@ import urllib.parse
 from harness import ROOT, TARGET, Skip, run
 
 HERE = ROOT / "tests/fuzz"
-# Not instrumented for addresses: woci has no unsafe code outside src/sys, and is five times faster without.
+# Only these crates are instrumented, for their branches. Not for addresses, since woci has no unsafe code outside
+# src/sys, and not for comparisons of numbers, which takes longer than all else: libFuzzer itself sees comparisons of
+# texts, and DICTIONARY has the words.
+OBSERVED = "woci serde_json configparser pico_args pem der pkcs8"
 FLAGS = (
-    "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 "
-    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table "
-    "-Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Ccodegen-units=1"
+    "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=2 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters "
+    "-Cllvm-args=-sanitizer-coverage-pc-table"
 )
-# In bytes. These parsers compare each unknown word with all that they know.
-LONGEST = {"argv": 300, "manager": 500}
-# What the issue asks for.
+# The length of an input, in bytes: what the parser usually gets, or less where it looks at each word many times.
+LONGEST = {"argv": 160, "manager": 400, "ini": 400, "command": 200, "form": 300, "upst": 2000, "key": 2400, "callback": 1200, "console_answer": 1600}
+LONGEST_OTHERS = 800
+SLOW = ("argv", "manager")
+# Of each parser, in tests/fuzz/corpus; the largest are left out.
+MOST_KEPT = 24_000  # bytes
+# What each parser and each comparison gets in an hour at least.
 INPUTS = 10_000_000
 TEXTS = 1_000_000
 # Seeds besides the vectors in fixtures/: for parsers that have none.
@@ -50,21 +60,67 @@ FIXTURES = {
 }  # fmt: skip
 
 
+# Shorter runs are slices, which reach no number.
+WHOLE = 3000  # seconds
+# The last part of an hour is left for ends that come late.
+MARGIN = 20
+
+
 def soak(part):
     program = build()
-    names = re.findall(r'^    \("(\w+)", woci::', (HERE / "parsers.rs").read_text(), re.M)
-    assert len(names) >= 18, names
-    # An eighth of the time for each comparison.
-    for what, compare in (("INI", ini), ("forms and URLs", urls)):
+    # Those that take longest come last, and get what the others leave.
+    names = sorted(parsers(), key=SLOW.__contains__)
+    figures, counts = {}, {}
+    inputs, fell, asked = dict.fromkeys(names, 0), set(), part.seconds >= WHOLE
+
+    def compare(what, seconds):
         with part.holds(f"{what}, against another reading"):
-            part.figure(compare(part, program, part.seconds / 8))
-    inputs = {}
-    for at, name in enumerate(names):
+            # A process of its own: two threads of Python would get in each other's way.
+            argv = [sys.executable, __file__, what, program, part.seed, part.left - MARGIN if asked else seconds]
+            done = run(argv, timeout=part.seconds + 300, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+            assert done.code == 0, done.err[-2000:]
+            figures[what], counts[what] = json.loads(done.out)
+            assert counts[what] >= TEXTS or not asked, f"{counts[what]} texts in an hour"
+
+    def feed(name, seconds):
         with part.holds(f"the parser {name}"):
-            inputs[name] = fuzz(part, program, name, max(3, part.left / (len(names) - at)))
-    least = min(inputs.values(), default=0)
+            fell.add(name)
+            inputs[name] += fuzz(part, program, name, seconds, INPUTS - inputs[name])
+            fell.discard(name)
+
+    share(part, [(compare, what) for what in COMPARISONS] + [(feed, name) for name in names])
+    while asked and part.left > 2 * MARGIN and (slow := [name for name in names if inputs[name] < INPUTS and name not in fell]):
+        share(part, [(feed, name) for name in slow])
+    for what in COMPARISONS:
+        part.figure(figures.get(what, f"{what}: fell"))
     part.figure("inputs in millions: " + ", ".join(f"{name} {count / 1e6:.2f}" for name, count in inputs.items()))
-    part.figure(f"{len(inputs)} parsers, {sum(inputs.values()) / 1e6:.1f} million inputs, at least {least / 1e6:.2f} million each")
+    part.figure(f"{len(inputs)} parsers, {sum(inputs.values()) / 1e6:.1f} million inputs, at least {min(inputs.values()) / 1e6:.2f} million each")
+    part.row("fuzzed parsers", f"{len(inputs)}, each with {min(inputs.values()) / 1e6:.2f} million inputs or more, {sum(inputs.values()) / 1e6:.0f} million together")
+    part.row("other readings", "; ".join(f"{counts[what]} {what}" for what in counts))
+    for name, count in inputs.items():
+        if asked and count < INPUTS and name not in fell:
+            part.fell(f"the parser {name}", f"{count} inputs in an hour")
+
+
+def parsers():
+    names = re.findall(r'^        \("(\w+)", crate::', (ROOT / "src/lib.rs").read_text(), re.M)
+    assert len(names) >= 18, names
+    return names
+
+
+def share(part, jobs):
+    """Does these jobs, as many at a time as there are processors. What one leaves of its time goes to the next."""
+    waiting, workers = len(jobs), os.cpu_count() or 1
+
+    def begin(job):
+        nonlocal waiting
+        work, name = job
+        seconds = (part.left - MARGIN) * min(1, workers / waiting)
+        waiting -= 1
+        work(name, max(3, seconds))
+
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        list(pool.map(begin, jobs))
 
 
 def build():
@@ -72,7 +128,10 @@ def build():
     if "-linux-" not in host:
         raise Skip("the fuzz targets are built on Linux only")
     target = TARGET.resolve() / "fuzz"
-    env = {**os.environ, "RUSTC_BOOTSTRAP": "1", "RUSTFLAGS": FLAGS}
+    # Cargo builds anew if RUSTFLAGS differ, not if the other two do.
+    mark = hashlib.sha256((OBSERVED + FLAGS).encode()).hexdigest()[:16]
+    env = {**os.environ, "RUSTC_BOOTSTRAP": "1", "RUSTFLAGS": f'--cfg fuzzing --cfg observed="{mark}" -Aunexpected_cfgs'}
+    env |= {"RUSTC_WRAPPER": str(HERE / "rustc"), "OBSERVED": OBSERVED, "OBSERVED_FLAGS": FLAGS}
     env.pop("CARGO_ENCODED_RUSTFLAGS", None)
     argv = ["cargo", "build", "--quiet", "--locked", "--release", "--target", host, "--manifest-path", HERE / "Cargo.toml", "--target-dir", target]
     print("  building the fuzz targets (a few minutes the first time)", flush=True)
@@ -84,25 +143,63 @@ def build():
 # ---- libFuzzer ----
 
 
-def fuzz(part, program, name, seconds):
-    """Returns the number of inputs. The corpus that grows is kept in target/, and what it starts from is made anew."""
+def fuzz(part, program, name, seconds, most):
+    """Returns the number of inputs. The corpus that grows is in target/; what it starts from is kept or made anew."""
     corpus = TARGET.resolve() / "fuzz/corpus" / name
-    corpus.mkdir(parents=True, exist_ok=True)
-    kept = [HERE / "corpus" / name] if (HERE / "corpus" / name).is_dir() else []
+    artifacts = TARGET.resolve() / "fuzz/artifacts" / name
+    for path in (corpus, artifacts):
+        path.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="woci-soak-") as folder:
         folder = pathlib.Path(folder)
-        for number, seed in enumerate(itertools.chain(SEEDS.get(name, []), vectors(name))):
-            (folder / f"seed{number}").write_bytes(seed)
-        limit = [f"-runs={INPUTS}"] if part.seconds >= 600 else []
-        artifacts = TARGET.resolve() / "fuzz/artifacts" / name
-        artifacts.mkdir(parents=True, exist_ok=True)
-        argv = [program, f"-seed={part.seed % 2**31 or 1}", f"-max_total_time={int(seconds) or 1}", f"-max_len={LONGEST.get(name, 4096)}", "-timeout=10",
-                "-rss_limit_mb=2048", "-print_final_stats=1", f"-artifact_prefix={artifacts}/", *limit, corpus, folder, *kept]  # fmt: skip
-        done = run(argv, timeout=seconds + 120, env={**os.environ, "WOCI_PARSER": name})
+        (folder / "seeds").mkdir()
+        seeds = [*SEEDS.get(name, []), *vectors(name), *kept(name)]
+        for number, seed in enumerate(seeds):
+            (folder / f"seeds/{number}").write_bytes(seed)
+        (folder / "words").write_text(dictionary(name, seeds))
+        # The other parts measure no time, but each waits for some.
+        argv = ["nice", "-n", "10", program, f"-seed={part.seed % 2**31 or 1}", f"-max_total_time={int(seconds) or 1}", f"-runs={most}",
+                f"-max_len={LONGEST.get(name, LONGEST_OTHERS)}", "-timeout=60", "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosity=1",
+                f"-dict={folder}/words", f"-artifact_prefix={artifacts}/", corpus, folder / "seeds"]  # fmt: skip
+        done = run(argv, timeout=seconds + 300, env={**os.environ, "WOCI_PARSER": name})
     if done.code:
         saved = re.search(r"Test unit written to (\S+)", done.err)
         raise AssertionError(f"{saved and saved.group(0)}\n{done.err[-1500:]}")
     return int(re.search(r"number_of_executed_units:\s+(\d+)", done.err).group(1))
+
+
+def dictionary(name, seeds):
+    """The words of good inputs, and the names of woci's options, in libFuzzer's format."""
+    texts = [*seeds, (ROOT / "src/options.rs").read_bytes().partition(b"mod tests")[0]] if name in ("argv", "manager") else seeds
+    words = dict.fromkeys(word for text in texts for word in re.findall(rb"[A-Za-z_-][\w-]{2,30}", text))
+    return "".join(f'"{word.decode()}"\n' for word in list(words)[:600])
+
+
+def kept(name):
+    """The inputs of tests/fuzz/corpus: one a line, in Base64. `make test` reads them too (src/lib.rs)."""
+    file = HERE / "corpus" / name
+    return [base64.b64decode(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def keep():
+    """Writes tests/fuzz/corpus anew: of all inputs that were found, the fewest and smallest that reach each branch."""
+    program = build()
+    for name in parsers():
+        with tempfile.TemporaryDirectory(prefix="woci-soak-") as folder:
+            folder = pathlib.Path(folder)
+            (folder / "seeds").mkdir()
+            (folder / "small").mkdir()
+            for number, seed in enumerate([*SEEDS.get(name, []), *vectors(name), *kept(name)]):
+                (folder / f"seeds/{number}").write_bytes(seed)
+            corpus = TARGET.resolve() / "fuzz/corpus" / name
+            argv = [program, "-merge=1", "-use_counters=0", f"-max_len=3000", folder / "small", folder / "seeds", corpus]
+            done = run(argv, timeout=600, env={**os.environ, "WOCI_PARSER": name})
+            assert done.code == 0, done.err[-1500:]
+            inputs = sorted((file.read_bytes() for file in (folder / "small").iterdir() if file.stat().st_size), key=lambda one: (len(one), one))
+            while sum(map(len, inputs)) > MOST_KEPT:
+                inputs.pop()
+        (HERE / "corpus").mkdir(exist_ok=True)
+        (HERE / "corpus" / name).write_text("".join(base64.b64encode(one).decode() + "\n" for one in inputs))
+        print(f"{name}: {len(inputs)} inputs, {sum(map(len, inputs))} bytes")
 
 
 def vectors(name):
@@ -133,13 +230,13 @@ class Readings:
         self.process.wait(10)
 
 
-def compared(part, program, name, seconds, text, other):
+def compared(program, name, dice, seconds, text, other):
     """Compares as many texts as there is time for, a million at most. Returns how many, and how many were accepted."""
     readings = Readings(program, name)
     until, count, accepted = time.monotonic() + seconds, 0, 0
     try:
         while time.monotonic() < until and count < TEXTS:
-            texts = [text(part.dice) for _ in range(200)]
+            texts = [text(dice) for _ in range(200)]
             for one, ours in zip(texts, readings.of(texts)):
                 theirs = other(one)
                 assert ours == theirs, f"{one!r}\nwoci:  {ours}\nother: {theirs}"
@@ -169,11 +266,11 @@ def ini_text(dice):
     return start + "".join(lines)
 
 
-def ini(part, program, seconds):
+def ini(program, dice, seconds):
     def python(text):
         parser = configparser.ConfigParser(interpolation=None, default_section="DEFAULT")
         try:
-            parser.read_file(io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8"))
+            parser.read_file(io.StringIO(text, newline=None))
         except configparser.Error:
             return None
         sections = {name: dict(keys) for name, keys in parser._sections.items()}
@@ -181,8 +278,8 @@ def ini(part, program, seconds):
             sections["DEFAULT"] = dict(parser._defaults)
         return sections
 
-    count, accepted = compared(part, program, "ini-readings", seconds, ini_text, python)
-    return f"{count} random INI files read as Python's configparser reads them ({accepted} accepted by both, the others refused by both)"
+    count, accepted = compared(program, "ini-readings", dice, seconds, ini_text, python)
+    return f"{count} random INI files read as Python's configparser reads them ({accepted} accepted by both, the others refused by both)", count
 
 
 CHARACTERS = list("ab/?#:@[]%=&+.~-_ \t\n*\\{}|^é€\0") + ["%41", "%zz", "%", "%e2%82%ac", "%ff", "..", "./", "//", "http://", "https://", "HTTPS://", "localhost",
@@ -193,9 +290,12 @@ def url_text(dice):
     return "".join(dice.choices(CHARACTERS, k=dice.randrange(1, 10)))
 
 
-def urls(part, program, seconds):
-    count, accepted = compared(part, program, "url-readings", seconds, url_text, reading)
-    return f"{count} random texts read as form, encoded, checked as URL and resolved as a second reading does"
+def urls(program, dice, seconds):
+    count, _ = compared(program, "url-readings", dice, seconds, url_text, reading)
+    return f"{count} random texts read as form, encoded, checked as URL and resolved as a second reading does", count
+
+
+COMPARISONS = {"INI files": ini, "forms and URLs": urls}
 
 
 def reading(text):
@@ -301,3 +401,8 @@ def without_dots(path):
             end = len(rest) if end < 0 else end
             done, rest = done + rest[:end], rest[end:]
     return done
+
+
+if __name__ == "__main__":
+    what, program, seed, seconds = sys.argv[1:]
+    print(json.dumps(COMPARISONS[what](program, random.Random(f"{what} {seed}"), float(seconds))))

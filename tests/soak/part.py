@@ -19,7 +19,7 @@ class Part:
     def __init__(self, name, seed, seconds):
         self.name, self.seed, self.seconds = name, seed, seconds
         self.dice = random.Random(f"{name} {seed}")
-        self.falls, self.figures, self.skipped, self.took = [], [], "", 0.0
+        self.falls, self.figures, self.rows, self.skipped, self.took = [], [], [], "", 0.0
         self.began = time.monotonic()
 
     def runs(self, soak):
@@ -40,6 +40,10 @@ class Part:
     def figure(self, text):
         self.figures.append(text)
         print(f"  {text}", flush=True)
+
+    def row(self, what, how_much):
+        """A row of the table at the end, for README.md."""
+        self.rows.append((what, how_much))
 
     def fell(self, what, why):
         self.falls.append((what, why))

@@ -45,6 +45,9 @@ def soak(part):
                             power_cuts(part, disk, verb, argv, count)
     for system, count in counts.items():
         part.figure(f"{system}: {count['cuts']} power cuts: {count['cuts'] - count['window']} with a live refresh token, {count['window']} in the window")
+    if counts:
+        cuts = ", ".join(f"{count['cuts']} on {system}" for system, count in counts.items())
+        part.row("power cuts at each write", f"{cuts}; {sum(count['window'] for count in counts.values())} in the window")
     part.figure(f"{rounds} rounds of {len(VERBS)} verbs")
 
 

@@ -465,6 +465,10 @@ class Week:
             assert state["reuses"] <= kills, f"{state['reuses']} tokens were spent twice, with {kills} kills"
             same(state["reuses"] <= lost, True, f"{state['reuses']} reuses, {lost} lost sessions")
         self.part.figure(f"{renewals} renewals, {renewals / max(days, 0.01) / len(self.profiles):.1f} a day and profile (the schedule asks for 4 at most); {early} before they were due, all after a kill, a lost answer or a sign-in")
+        self.part.row(
+            f"{len(self.profiles)} profiles for {days:.1f} days, on a fast clock",
+            f"{renewals} renewals, {early} of them early; {self.counts['reads']} reads; {kills} kills; {lost} sessions lost in the window",
+        )
         self.part.figure(f"{kills} kills; {lost} sessions lost in the documented window; {state['reuses']} refresh tokens presented twice, by those")
 
     def disk_is_fine(self, home):

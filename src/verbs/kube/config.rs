@@ -213,7 +213,7 @@ fn set_credentials(user: &User, program: &str, args: &[String], hidden: &[String
 }
 
 /// What `kubectl config view` printed: the user to write is one of its own, or a new one.
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub fn fuzz(bytes: &[u8]) {
     const CLUSTER: &str = "ocid1.cluster.oc1.iad.example";
 

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 pub mod config;
 pub mod credential;
 
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzz {
     pub use super::config::fuzz as kubeconfig;
     pub use super::credential::fuzz as exec_info;
