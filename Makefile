@@ -51,7 +51,7 @@ SIM = $(TARGET_DIR)/debug/examples/sim
 GLIBC = $(patsubst %-linux-musl,%-linux-gnu,$(filter %-linux-musl,$(TARGET)))
 
 .DEFAULT_GOAL := build
-.PHONY: help build printer sim demo test test-static test-arm64 lint bench bless e2e soak install dist dist-check publish clean
+.PHONY: help build printer sim demo test test-static test-arm64 lint bench bless e2e fresh-peers soak install dist dist-check publish clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -108,6 +108,10 @@ bless: ## rewrite the golden files in fixtures/ from what woci says now
 e2e: build sim ## journeys with the real oci, kubectl and providers
 	@echo 'running whole journeys with the real programs (they are installed first; several minutes)'
 	@WOCI_BIN='$(abspath $(WOCI))' tests/e2e/run
+
+fresh-peers: build sim ## journeys with the newest oci, SDKs, kubectl, providers and browser: what differs
+	@echo 'installing the newest programs into $(TARGET_DIR)/e2e-newest, and running the journeys that use them (several minutes)'
+	@WOCI_PEERS=newest WOCI_BIN='$(abspath $(WOCI))' tests/e2e/run
 
 # MINUTES=5 is a slice of each part. `tests/soak/run --help` says how one part or one seed is run again. The fast clock
 # is loaded into a woci for glibc, the debug one.

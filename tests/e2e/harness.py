@@ -21,7 +21,8 @@ import urllib.request
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 TARGET = ROOT / (os.environ.get("CARGO_TARGET_DIR") or "target")
-PEERS = TARGET / "e2e"
+NEWEST = os.environ.get("WOCI_PEERS") == "newest"
+PEERS = TARGET / ("e2e-newest" if NEWEST else "e2e")
 VENV, NODE = PEERS / "venv/bin", PEERS / "node"
 WOCI = pathlib.Path(os.environ.get("WOCI_BIN") or TARGET / "debug/woci").resolve()
 
@@ -35,6 +36,7 @@ class Table:
 
     def __init__(self, journey):
         self.journey, self.rows = journey, []
+        self.works_with = None  # rows for README.md, of the journey that makes them
 
     @contextlib.contextmanager
     def proves(self, what):
@@ -174,6 +176,14 @@ def system_package(name, find):
     if not (found := find()):
         raise Skip(f"{name} is not installed")
     return found
+
+
+def version_of(package, scripts=VENV):
+    """The version of a package in the virtual environment that has its programs in this folder."""
+    plain = lambda name: name.replace("-", "_").replace(".", "_").lower()  # noqa: E731
+    installed = (folder.stem.rpartition("-") for folder in scripts.parent.glob("lib/python*/site-packages/*.dist-info"))
+    found = {plain(name): version for name, _, version in installed}
+    return found[plain(package.partition('[')[0])]
 
 
 def write(path, text, mode=0o600):

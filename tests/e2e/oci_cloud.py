@@ -4,6 +4,7 @@ a request. They follow Oracle's documents, share no code with woci, and refuse w
 import base64
 import contextlib
 import email.utils
+import hashlib
 import http.server
 import json
 import os
@@ -161,14 +162,15 @@ class Api:
         self.tokens = []  # and its UPST
         self.refused = []
         self.regions = []  # of the answer to `oci iam region list`
+        self.database_token = None  # the last one that was issued for a database
         self.hold = None  # an Event that requests wait for, so that a test can press Ctrl-C meanwhile
         self.waiting = threading.Event()
         self.port = serve(self.handle)
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def handle(self, request, _body):
+    def handle(self, request, body):
         try:
-            self.check(request)
+            self.check(request, body)
         except AssertionError as refusal:
             self.refused.append(str(refusal))
             return 401, {}, json.dumps({"code": "NotAuthenticated", "message": str(refusal)})
@@ -182,9 +184,19 @@ class Api:
             return 200, {"opc-request-id": "e2e"}, json.dumps(self.regions)
         if request.path.split("?")[0] == "/n/e2e-namespace/b/e2e-bucket/o":
             return 200, {"opc-request-id": "e2e"}, json.dumps({"objects": [{"name": "hello.txt", "size": 5}]})
+        if (request.command, request.path) == ("POST", "/v1/actions/generateScopedAccessToken"):
+            wanted = json.loads(body)
+            assert wanted["scope"] == "urn:oracle:db::id::*" and "PUBLIC KEY" in wanted["publicKey"], wanted
+            self.database_token = jwt({"sub": USER, "exp": int(time.time()) + 3600})
+            return 200, {"opc-request-id": "e2e"}, json.dumps({"token": self.database_token})
+        if (request.command, request.path) == ("POST", "/20231130/actions/chat"):
+            message = {"role": "ASSISTANT", "content": [{"type": "TEXT", "text": "I am an e2e model."}]}
+            choices = [{"index": 0, "message": message, "finishReason": "stop"}]
+            chat = {"apiFormat": "GENERIC", "timeCreated": "2026-01-01T00:00:00Z", "choices": choices}
+            return 200, {"opc-request-id": "e2e"}, json.dumps({"modelId": "e2e", "modelVersion": "1", "chatResponse": chat})
         return 404, {"opc-request-id": "e2e"}, json.dumps({"code": "NotAuthorizedOrNotFound", "message": "no such thing"})
 
-    def check(self, request):
+    def check(self, request, body):
         value = request.headers["Authorization"] or ""
         scheme, _, rest = value.partition(" ")
         assert scheme == "Signature", f"Authorization: {value[:20]}"
@@ -197,6 +209,9 @@ class Api:
         assert claims["exp"] > time.time(), "an expired UPST"
         names = fields["headers"].split()
         assert {"date", "(request-target)", "host"} <= set(names) or {"x-date", "(request-target)", "host"} <= set(names), names
+        if request.command == "POST":
+            assert {"x-content-sha256", "content-type", "content-length"} <= set(names), names
+            assert base64.b64decode(request.headers["x-content-sha256"]) == hashlib.sha256(body).digest(), "another body was signed"
         lines = []
         for name in names:
             if name == "(request-target)":

@@ -312,16 +312,20 @@ def signs(table, oracle, home, profile, whose):
 
     def signed(argv, out, agent, **options):
         count = len(api.signed_by)
-        done = run(argv, env=home.env, cwd=options.get("cwd", home.path)).expect(0)
+        done = run(argv, **{"env": home.env, "cwd": home.path, **options}).expect(0)
         same((last_line(done.out), len(api.signed_by) - count, api.refused), (out, 1, []))
         holds(api.signed_by[-1], agent)
 
+    # Each line of these programs is a request, and an answer.
+    asks, answer = {"input": "new\n"}, '{"answer": "e2e-namespace"}'
+    compact = answer.replace(" ", "")
+
     with table.proves(f"the Python SDK signs with {whose}"):
-        signed([VENV / "python", HERE / "peers/sdk.py", profile, api.url], "e2e-namespace", "Oracle-PythonSDK")
+        signed([VENV / "python", HERE / "peers/readers.py", "sdk", home.oci / "config", profile, api.url], answer, "Oracle-PythonSDK", **asks)
 
     with table.proves(f"the TypeScript SDK signs with {whose}"):
         program = write(NODE / "sdk.mjs", (HERE / "peers/sdk.mjs").read_bytes())
-        signed(["node", program, home.oci / "config", profile, api.url], "e2e-namespace", "oci-common region", cwd=NODE)
+        signed(["node", program, home.oci / "config", profile, api.url], compact, "oci-common region", cwd=NODE, **asks)
 
     with table.proves(f"rclone, which uses the Go SDK, signs with {whose}"):
         place = f":oracleobjectstorage,provider=user_principal_auth,config_profile={profile},namespace=e2e-namespace,region={REGION},endpoint='{api.url}':e2e-bucket"

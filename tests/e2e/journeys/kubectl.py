@@ -86,7 +86,6 @@ def url_of(credential):
 
 
 def need_kubectl(home):
-    system_package("kubernetes-client", lambda: shutil.which("kubectl", path=home.env["PATH"]))
     version = kubectl(home, "version", "--client", "-o", "json").expect(0).json["clientVersion"]
     number = int("".join(filter(str.isdigit, version["minor"])))
     if number < 22:

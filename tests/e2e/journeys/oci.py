@@ -1,4 +1,4 @@
-"""The real oci-cli and the SDKs use the profile that woci wrote, and woci runs the real oci."""
+"""The real oci-cli uses the profile that woci wrote, and woci runs the real oci."""
 import configparser
 import datetime
 import json
@@ -6,7 +6,7 @@ import re
 import signal
 import threading
 
-from harness import HERE, NODE, VENV, WOCI, holds, run, same, write
+from harness import VENV, WOCI, Home, holds, run, same, version_of, write
 from oci_cloud import TENANCY, Api, claims_of, jwt, prod_home
 from terminal_window import Window
 
@@ -29,7 +29,7 @@ def signs(table, home, domain, api):
         home.woci("--profile", "prod", "session", "authenticate").expect(0)
         done = oci(home, "--profile", "prod", "--auth", "security_token", *namespace).expect(0)
         same((done.json["data"], done.err, len(api.signed_by)), ("e2e-namespace", "", 1))
-        holds(api.signed_by[-1], "Oracle-PythonCLI/3.95.1")
+        holds(api.signed_by[-1], f"Oracle-PythonCLI/{version_of('oci-cli')}")
 
     with table.proves("oci session validate --local prints the same end of the session, and does not warn about woci's key"):
         done = oci(home, "session", "validate", "--local", "--profile", "prod").expect(0)
@@ -62,19 +62,6 @@ def signs(table, home, domain, api):
             same(len(api.signed_by), count + 2)
         config.unlink()
         write(config, good)
-
-    with table.proves("the Python SDK signs a request, as its documentation describes it"):
-        count = len(api.signed_by)
-        done = run([VENV / "python", HERE / "peers/sdk.py", "prod", api.url], env=home.env, cwd=home.path).expect(0)
-        same((done.out.strip(), len(api.signed_by), api.refused), ("e2e-namespace", count + 1, []))
-        holds(api.signed_by[-1], "Oracle-PythonSDK")
-
-    with table.proves("the TypeScript SDK (SessionAuthDetailProvider) signs a request"):
-        count = len(api.signed_by)
-        program = write(NODE / "sdk.mjs", (HERE / "peers/sdk.mjs").read_bytes())
-        done = run(["node", program, home.oci / "config", "prod", api.url], env=home.env, cwd=NODE).expect(0)
-        # The last line alone: before it, the SDK prints that there is no DEFAULT profile.
-        same((last_line(done.out), len(api.signed_by), api.refused), ("e2e-namespace", count + 1, []))
 
     with table.proves("the profile has what Terraform's documentation requires: its keys, none of an API key, and a plain PEM key"):
         config = configparser.ConfigParser(interpolation=None)

@@ -26,11 +26,19 @@ def certificate(name, issuer=None, hosts=(), ends=NOW + 30 * DAY, begins=NOW - 6
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     issuer_name, issuer_key = (issuer[0].subject, issuer[1]) if issuer else (subject, key)
+    # Python 3.13 demands what RFC 5280 does: the identifiers of the keys, and an authority's usage of its key.
+    own, its = (x509.SubjectKeyIdentifier.from_public_key(each.public_key()) for each in (key, issuer_key))
     builder = (
         x509.CertificateBuilder().subject_name(subject).issuer_name(issuer_name).public_key(key.public_key())
         .serial_number(x509.random_serial_number()).not_valid_before(begins).not_valid_after(ends)
         .add_extension(x509.BasicConstraints(ca=not hosts, path_length=None), critical=True)
+        .add_extension(own, critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(its), critical=False)
     )  # fmt: skip
+    if not hosts:
+        signs = dict.fromkeys(("key_cert_sign", "crl_sign"), True)
+        others = dict.fromkeys(("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only"), False)
+        builder = builder.add_extension(x509.KeyUsage(**signs, **others), critical=True)
     if hosts:
         names = [x509.DNSName(host) for host in hosts] + [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
