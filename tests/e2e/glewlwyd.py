@@ -1,6 +1,5 @@
 """glewlwyd, a single sign-on server in C from Debian. It is set up over its administration API, in a folder of its own.
 Its system service is never started."""
-import json
 import pathlib
 import re
 import shutil

@@ -191,7 +191,7 @@ def keep():
             for number, seed in enumerate([*SEEDS.get(name, []), *vectors(name), *kept(name)]):
                 (folder / f"seeds/{number}").write_bytes(seed)
             corpus = TARGET.resolve() / "fuzz/corpus" / name
-            argv = [program, "-merge=1", "-use_counters=0", f"-max_len=3000", folder / "small", folder / "seeds", corpus]
+            argv = [program, "-merge=1", "-use_counters=0", "-max_len=3000", folder / "small", folder / "seeds", corpus]
             done = run(argv, timeout=600, env={**os.environ, "WOCI_PARSER": name})
             assert done.code == 0, done.err[-1500:]
             inputs = sorted((file.read_bytes() for file in (folder / "small").iterdir() if file.stat().st_size), key=lambda one: (len(one), one))

@@ -1,6 +1,5 @@
 """The real kubectl gets its token from woci, and a cluster checks it; the token equals that of oci, byte for byte."""
 import base64
-import json
 import os
 import pathlib
 import shutil
