@@ -38,7 +38,7 @@ RELEASE = $(if $(CRATE),install --path '$(CRATE)' --root '$(TARGET_DIR)/crate' -
 	--locked --bin woci --target $(TARGET) --config "target.'cfg(all())'.rustflags = \
 	['--remap-path-prefix=$(or $(CRATE),$(CURDIR))=.', '--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=cargo']"
 
-# What woci says of itself. Sources without .git have neither, unless the variables are set.
+# The commit and the day that woci prints. Sources without .git have neither, unless the variables are set.
 STAMP = WOCI_COMMIT="$${WOCI_COMMIT-$$([ ! -e .git ] || git describe --always --dirty --abbrev=12 --exclude '*')}" \
 	WOCI_DAY="$${WOCI_DAY-$$([ ! -e .git ] || LC_ALL=C git log -1 --date='format:%B %-d, %Y' --format=%cd)}"
 ARM64 = aarch64-unknown-linux-musl
@@ -117,7 +117,7 @@ fresh-peers: build sim ## journeys with the newest oci, SDKs, kubectl, providers
 # is loaded into a woci for glibc, the debug one.
 MINUTES = 60
 SOAK =
-soak: build sim ## what is promised about months, crowds, crashes and hostile input (MINUTES=5 for a slice)
+soak: build sim ## long, hostile runs: a week on a fast clock, crashes, crowds, fuzzing (MINUTES=5 for a slice)
 	@echo 'building woci with debug information (a few minutes the first time)'
 	@cargo build --locked --bin woci
 	@WOCI_BIN='$(abspath $(WOCI))' tests/soak/run --minutes '$(MINUTES)' $(SOAK)
@@ -125,7 +125,7 @@ soak: build sim ## what is promised about months, crowds, crashes and hostile in
 install: build printer ## put woci into PREFIX/bin (~/.local/bin), its man page and completions into PREFIX/share
 	@DESTDIR='$(DESTDIR)' .ci/install '$(WOCI)' '$(PRINTER)' '$(PREFIX)'
 
-# Only of a static program are packages made that hold for every distribution.
+# Only a static program runs on every distribution, so that only it gets a wheel and a .deb.
 DEB = $(if $(filter %-linux-musl,$(TARGET)),cargo-deb@3.8.0)
 
 # cargo-auditable adds the list of crates to the binary: 1.5 kB that no start loads and that stays with the binary

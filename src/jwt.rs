@@ -34,8 +34,9 @@ pub fn moment(claim: &Value) -> Option<UnixTime> {
     (0..=LAST_MOMENT).contains(&seconds).then_some(UnixTime(seconds))
 }
 
-/// Each claim of a token is a moment or none, whatever it holds. The claims are those of another reading, unless one is
-/// there with two values: the other reading takes the last, and `claims` refuses the token.
+/// Checks that each claim that is read as a time is in range or none, and that the claims are those that serde_json
+/// reads. Only if a claim is there twice with two values, they may differ: serde_json takes the last, and `claims`
+/// refuses the token.
 #[cfg(any(test, fuzzing))]
 pub fn fuzz(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
@@ -48,7 +49,7 @@ pub fn fuzz(bytes: &[u8]) {
         }
     }
     let other = |text: &str| serde_json::from_str::<Map<String, Value>>(text).ok();
-    // Numbers that no double holds cost `claims` one member, and serde_json the whole text.
+    // Of a number too large for a double, `claims` drops the member, and serde_json refuses the text.
     let Some(bare) = other(text) else { return };
     if let Some(claims) = encoded(text) {
         assert_eq!(claims, bare);

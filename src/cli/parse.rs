@@ -315,8 +315,7 @@ fn runner(words: &[OsString]) -> Option<&'static Verb> {
     verbs::of_words(words).filter(|verb| verb.runs_program)
 }
 
-/// Whether the program is named that the verb runs. What follows is the program's: as with `env` and `sudo`, woci
-/// reads nothing of it.
+/// Whether the program that the verb runs was named. woci reads nothing after its name, as `env` and `sudo` do.
 pub(super) fn names_program(words: &[OsString]) -> bool {
     runner(words).is_some_and(|verb| words.len() > verb.name.split(' ').count())
 }

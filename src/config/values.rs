@@ -376,7 +376,7 @@ mod tests {
         assert_eq!(region(&[("--profile", "c")], &[]), None);
     }
 
-    /// A row that nobody reads would be an option that does nothing.
+    /// An option that is not read would do nothing.
     #[test]
     fn every_key_of_the_option_table_is_read() {
         let home = Home::with("[prod]\n");

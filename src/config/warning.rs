@@ -1,4 +1,4 @@
-//! What is odd in the settings, and keeps no run from working.
+//! Warnings about settings, which stop no run.
 
 use std::fmt;
 

@@ -289,7 +289,7 @@ impl fmt::Display for Error {
 }
 
 impl Said {
-    /// What is wrong, without what to do.
+    /// The error without its next step.
     pub fn fault(&self) -> String {
         format!("{}: {}", self.what, self.why)
     }

@@ -1,9 +1,9 @@
-//! A renewal behind a run: with `auto_refresh`, a run that finds the next refresh due hands out what it has at once,
-//! and leaves a process that renews the session once. Nobody hears of that process: it has no terminal and no output,
-//! asks no person, and is the child of no program that runs woci.
+//! Renewal in the background, without a daemon: with `auto_refresh`, a run that finds a renewal due hands out the session
+//! at once, and starts a process that renews it once. That process has no terminal and no output, asks nobody, and is
+//! not a child of the program that runs woci.
 //!
-//! The file `woci_renewal.lock` of the session folder says when the last process was left, so that many runs leave one,
-//! and not more than one in 30 s. Its lock is held only while a run reads and writes it.
+//! The file `woci_renewal.lock` of the session folder says when the last process was started, so that many runs start
+//! one, and not more than one in 30 s. Its lock is held only while a run reads and writes it.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -27,7 +27,7 @@ use crate::store::{RENEWAL_LOCK, record};
 use crate::sys;
 use crate::time::UnixTime;
 
-/// Leaves a process that renews the session, if a refresh is due and can be expected to succeed. The run that calls
+/// Starts a process that renews the session, if a renewal is due and can be expected to succeed. The run that calls
 /// this has a session: a failure is only worth a message at DEBUG. Returns a child that ends as soon as it runs; a
 /// caller that becomes another program waits for its end.
 pub fn leave_if_due(
@@ -48,9 +48,9 @@ pub fn leave_if_due(
     let left = leave(host, flags, settings, engine, session, now);
     match &left {
         Ok(Some(_)) => {
-            log::debug(format_args!("The session is due for a renewal: left a process that renews it"))
+            log::debug(format_args!("The session is due for a renewal: started a process for it"))
         }
-        Ok(None) => log::debug(format_args!("The session is due for a renewal: no process was left for it")),
+        Ok(None) => log::debug(format_args!("The session is due for a renewal: no process was started, since one was started a moment ago, or none could renew it")),
         Err(e) => log::debug(format_args!("The session is not renewed in the background: {e}")),
     }
     left.ok().flatten()
@@ -106,7 +106,7 @@ pub fn renew(host: &Host, settings: &Settings, passphrase: Option<Secret>) -> Re
     renewed.map(drop)
 }
 
-/// The file that limits how many processes are left: its time is that of the last one, and its content the hash of a
+/// The file that limits how many processes are started: its time is that of the last one, and its content the hash of a
 /// token that only a person can renew, if there was one.
 struct Stamp {
     path: PathBuf,
@@ -117,7 +117,7 @@ impl Stamp {
         Self { path: settings.session_folder.join(RENEWAL_LOCK) }
     }
 
-    /// Whether a process may be left now to renew this token.
+    /// Whether a process may be started now to renew this token.
     fn permits(&self, now: UnixTime, upst: &Upst) -> Result<bool> {
         let Some(at) = files::modified(&self.path).map(host::unix_time) else { return Ok(true) };
         let content = files::read(&self.path)?.unwrap_or_default();
@@ -126,7 +126,7 @@ impl Stamp {
         Ok(!is_recent && content.trim_ascii_end() != hash(upst).as_bytes())
     }
 
-    /// Records that a process is left now; false if another run is doing so, or has just done it.
+    /// Records that a process is started now; false if another run is doing so, or has just done it.
     fn take(&self, now: UnixTime, upst: &Upst) -> Result<bool> {
         let mut file = files::open_kept(&self.path)?;
         let is_taken =

@@ -59,7 +59,8 @@ pub(super) fn ensure(engine: &mut Engine<'_>) -> Result<Session> {
     after(engine, locked, ensured)
 }
 
-/// Gives the lock back after a run that held it: a failure is shared, and leaves no trace of a run that stored nothing.
+/// Releases the lock after a run. A failure is shared with the runs that wait, and if nothing was stored, the folder is
+/// removed.
 fn after(engine: &Engine<'_>, mut locked: Locked, outcome: Result<Session>) -> Result<Session> {
     outcome.inspect_err(|e| {
         share(engine, &mut locked, e);
@@ -67,8 +68,8 @@ fn after(engine: &Engine<'_>, mut locked: Locked, outcome: Result<Session>) -> R
     })
 }
 
-/// Tells those who wait for this run that they would fail as it has: a service that is down gets the tries of one run
-/// from all of them. What a service refuses for good may be the fault of this run's own options.
+/// Tells the runs that wait that the service is down, so that they do not all try it. A refusal is not shared: this
+/// run's own options may be its cause.
 fn share(engine: &Engine<'_>, locked: &mut Locked, e: &Error) {
     let is_down = matches!(
         e,
@@ -135,8 +136,8 @@ fn try_to_renew_locked(engine: &mut Engine<'_>, locked: &Locked) -> Result<Sessi
 }
 
 impl Engine<'_> {
-    /// A session whose key needs a passphrase is left as it is, unless a person asks for a new one. Where another key is
-    /// that of the token, the encrypted one is of an earlier session.
+    /// A session whose key needs a passphrase is left as it is, unless a person asks for a new one. If the token
+    /// is bound to another key, the encrypted key is left from an earlier session.
     pub fn refuse_encrypted_key(&self, contents: &Contents, section: &Section) -> Result<()> {
         let Contents { upst, key, key_is_encrypted, .. } = contents;
         let is_of_token = |key: &PrivateKey| upst.as_ref().is_some_and(|upst| upst.is_bound_to(key.public()));

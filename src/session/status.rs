@@ -27,7 +27,7 @@ pub struct Status {
     pub expiration: Option<UnixTime>,
     /// In seconds; 0 for a token that no run uses any more.
     pub expires_in: Option<i64>,
-    /// When the session ends for good, if its token says so.
+    /// When a console session ends for good, if its token says so.
     pub ends: Option<UnixTime>,
     pub refresh_token: Kept,
     /// The provider has refused the refresh token.
@@ -135,7 +135,8 @@ pub fn look(engine: &Engine<'_>) -> Result<Status> {
             true => upst.exp().since(now),
             false => 0,
         }),
-        ends: upst.and_then(|upst| upst.sess_exp()),
+        // A provider's session lasts as long as its refresh token, whose end is not known.
+        ends: upst.filter(|_| is_console).and_then(|upst| upst.sess_exp()),
         refresh_token: kept,
         is_refused,
         key: key_state(&stored, encrypted_key.is_some()),

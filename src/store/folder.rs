@@ -21,7 +21,7 @@ const RECORD: &str = "session.json";
 pub const DAEMON_LOCK: &str = "woci_refresh.lock";
 pub const DAEMON_PID: &str = "woci_refresh.pid";
 pub const DAEMON_LOG: &str = "woci_refresh.log";
-/// By this file, runs leave one process at a time that renews the session.
+/// Its lock and its time limit how many processes renew the session in the background.
 pub const RENEWAL_LOCK: &str = "woci_renewal.lock";
 
 /// The secrets of a session apart from its refresh token. Those of a session that oci has made are among them.

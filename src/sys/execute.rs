@@ -1,5 +1,5 @@
-//! Running a program in place of woci (exec), and leaving one behind: in a session of its own, connected to nothing,
-//! and the child of nobody who runs woci.
+//! Running a program in place of woci (exec), and starting one in the background: in a session of its own, without a
+//! terminal, and adopted by the system's first process.
 #![expect(clippy::disallowed_methods, reason = "opens /dev/null, which is no file of its own")]
 
 use std::ffi::{CString, OsStr, OsString};
@@ -87,7 +87,7 @@ pub fn leave_behind(
     command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
 }
 
-/// In a process that was left behind, before it does anything: leaves the session and its terminal, and goes on in a
+/// In a process that was started in the background, before it does anything: leaves the session and its terminal, and goes on in a
 /// child, which cannot get a terminal (only the first process of a session can) and which the system's first process
 /// adopts.
 pub fn become_orphan() -> io::Result<()> {
@@ -110,7 +110,7 @@ fn filled_pipe(bytes: &[u8]) -> io::Result<PipeReader> {
     Ok(reader)
 }
 
-/// Lets go of what a process that was left behind still holds: its stdin, and the working folder.
+/// Lets go of what a process that was started in the background still holds: its stdin, and the working folder.
 pub fn let_go() -> io::Result<()> {
     let nothing = dev_null()?;
     // SAFETY: both are open descriptors, and the path is a C string.

@@ -77,9 +77,8 @@ extern "C" fn aborted(_: libc::c_int) {
     end_with(b"woci: cannot go on: the system gives no more memory, or the line above says why; raise the limit (ulimit -v) or end other programs, then run woci again\n")
 }
 
-/// Makes a panic of tiny_http, and of std where tiny_http asks it for a thread, an ordinary end: both panic where the
-/// system refuses them a thread or a descriptor. Each is asked for before the person is sent to the browser. Every other
-/// panic is a fault of woci, and shown as such.
+/// Ends woci with an error where tiny_http panics, or std in a thread that tiny_http asks for: both do where the system
+/// refuses them a thread or a descriptor. Every other panic is a fault of woci, and shown as such.
 pub(super) fn end_at_refusals() {
     let show = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -78,7 +78,7 @@ pub enum Answer {
     Completions,
 }
 
-/// A fuzzed parser runs no verb. Without those, libFuzzer has a third of the counters to look at after each input.
+/// Fuzzing runs no verb. Without the verbs, libFuzzer has a third of the counters to look at after each input.
 const fn by(run: fn(&Host, Invocation) -> Result<Output>) -> Answer {
     if cfg!(fuzzing) { Answer::Help } else { Answer::By(run) }
 }

@@ -64,7 +64,7 @@ def virtual_environment(folder, interpreter, name):
     what = ["--require-hashes", "--requirement", LISTS / f"{name}.txt"]
     if NEWEST:
         what = [package for package, _ in listed(name)]
-    # Python compiles the modules that are used when they are used. All of them would take longer than unpacking them.
+    # Python compiles a module at its first import. Compiling all of them takes longer than unpacking them.
     pip = [venv / "bin/pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--only-binary", ":all:"]
     stamped(folder, [LISTS / f"{name}.txt"], [[interpreter, "-m", "venv", venv], [*pip, *what]])
     return venv / "bin"

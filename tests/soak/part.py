@@ -9,7 +9,7 @@ import time
 
 from harness import Skip, where
 
-# Exit codes of woci itself (README.md); 3 is that of a daemon in the foreground that needs a person.
+# Exit codes of woci itself (`woci help exit-codes`); 3 is that of a daemon in the foreground that needs a person.
 DOCUMENTED = {0, 1, 2, 3, 126, 127}
 # A crash that Rust, the allocator or the kernel reports.
 CRASHES = {101, 132, 134, 135, 136, 139, -signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL}

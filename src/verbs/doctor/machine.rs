@@ -211,7 +211,7 @@ pub fn woci(look: &Look<'_>) -> Vec<Finding> {
             let mut others = command::on_path(&look.host.env, "woci").filter(|path| path.is_file());
             match others.find(|other| !is_same(other, &this)) {
                 None => Finding::good(found),
-                // What sudo, cron or systemd searches may begin with that one.
+                // The PATH of sudo, cron or systemd may find that one first.
                 Some(other) => Finding::doubtful(
                     format!("{found}, and another woci further on: {}{}", other.display(), kind(&other)),
                     "remove the one that you do not use",

@@ -49,7 +49,7 @@ pub fn token(look: &Look<'_>) -> Vec<Finding> {
             let what = format!("token valid until {exp} ({}), and not renewed then: {why}", duration(left));
             return vec![Finding::doubtful(what, look.sign_in())];
         }
-        let ends = upst.sess_exp().filter(|end| *end <= exp);
+        let ends = upst.sess_exp().filter(|end| engine.is_of_console(contents) && *end <= exp);
         let last = ends.map_or("", |_| "; the session ends for good then");
         return vec![Finding::good(format!("token valid until {exp} ({}){last}", duration(left)))];
     }

@@ -18,7 +18,7 @@ from terminal_window import Window
 
 REGION, KEY = "eu-frankfurt-1", "FRA"
 COMMANDS = ["pip install woci-*.whl", f"woci session authenticate --region {REGION}", "woci iam region list"]
-LIMIT = 20  # seconds; the goal of the issue, and a figure that is printed
+LIMIT = 20  # seconds; the goal; the measured time is printed, and nothing fails by it
 
 
 def journey(table):
@@ -78,7 +78,7 @@ def new_home(oracle):
 
 
 def make_wheel(folder):
-    """Puts the wheel into the folder, as .ci/pack makes it. Of the licences it has woci's own alone."""
+    """Puts the wheel into the folder, as .ci/pack makes it. It holds woci's licence only."""
     unpacked = folder / "unpacked"
     (unpacked / "licenses").mkdir(parents=True)
     shutil.copy(WOCI, unpacked / "woci")
