@@ -230,16 +230,19 @@ pub fn find(env: &Env, name: &str) -> std::result::Result<PathBuf, &'static str>
     let candidates: Vec<_> = if is_path { vec![name.into()] } else { on_path(env, name).collect() };
     let mut why = if is_path { "there is no such file" } else { "it is not on PATH" };
     for candidate in candidates {
-        let Ok(about) = fs::metadata(&candidate) else { continue };
-        if about.is_dir() {
-            continue;
-        }
-        if about.permissions().mode() & 0o111 != 0 {
+        if is_program(&candidate) {
             return Ok(candidate);
         }
-        why = "it is not marked as executable";
+        if candidate.exists() && !candidate.is_dir() {
+            why = "it is not marked as executable";
+        }
     }
     Err(why)
+}
+
+/// Whether the system would run this file.
+pub fn is_program(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|about| !about.is_dir() && about.permissions().mode() & 0o111 != 0)
 }
 
 fn status_in_words(status: ExitStatus) -> String {

@@ -384,7 +384,7 @@ pub const OPTIONS: &[Opt] = &[
         key: Some("auth_client_id"),
         value: "ID",
         group: Group::Provider,
-        help: "ID of the client that is registered at the provider (required)",
+        help: "ID of the authorization client, registered at the provider (required)",
         example: "--auth-client-id 0oa1b2c3",
         kept_in_kubeconfig: true,
         ..ROW
@@ -395,7 +395,7 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Secret,
         value: "SECRET",
         group: Group::Provider,
-        help: "secret of the client that is registered at the provider; a public client has none. As an option, every user of the machine can read it",
+        help: "secret of the authorization client, registered at the provider; a public client has none. As an option, every user of the machine can read it",
         example: "--auth-client-secret \"$SECRET\"",
         ..ROW
     },
@@ -448,7 +448,7 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Parameters,
         value: "PARAMETERS",
         group: Group::Provider,
-        help: "what is added to the authorization URL; none of the parameters that woci sends itself",
+        help: "parameters that are added to the authorization URL; those that woci sends itself are refused",
         example: "--authz-params \"prompt=consent&audience=api\"",
         kept_in_kubeconfig: true,
         ..ROW
@@ -491,7 +491,7 @@ pub const OPTIONS: &[Opt] = &[
         key: Some("client_id"),
         value: "ID",
         group: Group::Exchange,
-        help: "ID of the client that is registered in the identity domain (required)",
+        help: "ID of the exchange client, registered in the identity domain (required)",
         example: "--client-id 1a2b3c",
         clashes_with_oci: true,
         kept_in_kubeconfig: true,
@@ -503,7 +503,7 @@ pub const OPTIONS: &[Opt] = &[
         kind: Kind::Secret,
         value: "SECRET",
         group: Group::Exchange,
-        help: "secret of the client that is registered in the identity domain (required). As an option, every user of the machine can read it",
+        help: "secret of the exchange client, registered in the identity domain (required). As an option, every user of the machine can read it",
         example: "--client-secret \"$SECRET\"",
         clashes_with_oci: true,
         ..ROW
@@ -807,7 +807,7 @@ pub const OPTIONS: &[Opt] = &[
         default: Some("text on a terminal, json elsewhere"),
         value: "json|text",
         group: Group::Messages,
-        help: "how a verb of woci's prints its document; oci has an option of this name, which its commands get",
+        help: "how woci's own verbs print their document; with an oci command, oci gets the option",
         example: "--output json",
         essential: true,
         forwarded: true,

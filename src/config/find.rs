@@ -126,7 +126,7 @@ impl Config {
 
     /// Whether the manager config has a section of this name.
     pub fn has_section(&self, name: &str) -> bool {
-        self.names().iter().any(|section| section == name)
+        self.section_names().iter().any(|section| section == name)
     }
 
     /// Where the manager config is, or is made.
@@ -146,7 +146,7 @@ impl Config {
     /// The names of all profiles: those that `~/.oci/config` or woci_manager.ini has a section of, in their order, then
     /// those that have a session alone. A name that is no valid one is no profile.
     pub fn profiles(&self, host: &Host, flags: &Flags) -> Result<Vec<ProfileName>> {
-        let (mut names, common) = (self.names().to_vec(), self.sections_of(COMMON));
+        let (mut names, common) = (self.section_names().to_vec(), self.sections_of(COMMON));
         let nobody = ProfileName::new(DEFAULT)?;
         let values = Values::new(flags, host, &common, &nobody, self.manager_path());
         let OciPlaces { oci_config, sessions, .. } = self.oci_places(host, &values)?;
@@ -185,7 +185,7 @@ impl Config {
         warnings.extend(sections.warnings.iter().cloned());
         let values = Values::new(flags, host, &sections, &profile, self.manager_path());
         let OciPlaces { oci_config, oci_config_from_manager, sessions } = self.oci_places(host, &values)?;
-        let other_profiles = self.as_read().and_then(|manager| profile.others_of(&manager.sections));
+        let other_profiles = self.manager_if_read().and_then(|manager| profile.others_of(&manager.sections));
         let home = host.home()?;
         let places = Places { home, sessions, oci_config, oci_config_from_manager, manager, other_profiles };
         Settings::new(&values, places, warnings)
@@ -236,11 +236,11 @@ impl Config {
     }
 
     pub fn manager_path(&self) -> Option<PathBuf> {
-        self.as_read().map(|manager| manager.path.clone())
+        self.manager_if_read().map(|manager| manager.path.clone())
     }
 
     /// The manager config, if it was read.
-    fn as_read(&self) -> Option<&Manager> {
+    fn manager_if_read(&self) -> Option<&Manager> {
         match &self.manager {
             ManagerFile::Read(manager) => Some(manager),
             ManagerFile::Absent(_) | ManagerFile::Unreadable { .. } => None,
@@ -248,13 +248,13 @@ impl Config {
     }
 
     /// The names of the sections of the manager config.
-    fn names(&self) -> &[String] {
-        self.as_read().map_or(&[], |manager| &manager.sections)
+    fn section_names(&self) -> &[String] {
+        self.manager_if_read().map_or(&[], |manager| &manager.sections)
     }
 
     /// The values of a section of the manager config and of `[COMMON]`.
     fn sections_of(&self, name: &str) -> Sections {
-        self.as_read().map_or_else(Sections::default, |manager| manager.sections_of(name))
+        self.manager_if_read().map_or_else(Sections::default, |manager| manager.sections_of(name))
     }
 }
 
@@ -325,45 +325,11 @@ fn folders_in(folder: &Path) -> Vec<OsString> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
+    use crate::config::testing::no_document;
     use crate::host::Env;
-    use crate::oauth::discovery::{Document, Issuer};
-    use crate::testing::{Home, fixture_path};
-
-    impl Home {
-        /// A home with this `~/.oci/woci_manager.ini`.
-        pub(in crate::config) fn with(manager: &str) -> Self {
-            let home = Self::new();
-            home.put(".oci/woci_manager.ini", manager);
-            home
-        }
-
-        pub(in crate::config) fn settings(
-            &self,
-            flags: &[(&'static str, &str)],
-            variables: &[(&str, &str)],
-        ) -> Result<Settings> {
-            let host = Host::of(self.root(), variables);
-            let mut given = Flags::default();
-            flags.iter().for_each(|(name, value)| given.set(name, (*value).to_owned()));
-            Config::find(&host, &given)?.profile(&host, &given)
-        }
-
-        fn profile(&self, variables: &[(&str, &str)]) -> Result<String> {
-            self.settings(&[], variables).map(|settings| settings.profile.to_string())
-        }
-    }
-
-    /// For settings that have every endpoint.
-    pub(in crate::config) fn no_document(issuer: &Issuer) -> Result<Document> {
-        panic!("the document of {} was asked for", issuer.url)
-    }
-
-    /// The path of a sample manager config.
-    pub(in crate::config) fn sample(name: &str) -> String {
-        fixture_path(&format!("manager/{name}.ini")).into_os_string().into_string().unwrap()
-    }
+    use crate::testing::Home;
 
     #[test]
     fn the_profile_is_the_one_named_or_the_only_choice() {

@@ -12,6 +12,8 @@ mod profile;
 mod python;
 mod secret;
 mod settings;
+#[cfg(test)]
+mod testing;
 mod values;
 mod warning;
 

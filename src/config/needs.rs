@@ -336,7 +336,7 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::find::tests::no_document;
+    use crate::config::testing::no_document;
     use crate::config::{Origin, ProviderNeeds};
     use crate::error::Error;
     use crate::host::Env;

@@ -7,8 +7,7 @@ use super::profile::ProfileName;
 use super::secret::{self, KeyringSource, PassphraseSource, SecretSource, Sources, SubjectTokenSource};
 use super::values::{SetBy, Values, parameters};
 use super::warning::{About, Warning};
-use crate::error::quoted;
-use crate::error::{Error, Given, Result};
+use crate::error::{Error, Given, Result, quoted};
 use crate::files::exposed;
 use crate::log;
 use crate::oauth::DeviceForm;
@@ -346,6 +345,11 @@ impl Settings {
         })
     }
 
+    /// The warnings about values, without the one that the manager config cannot be read.
+    pub fn doubts(&self) -> impl Iterator<Item = &Warning> {
+        self.warnings.iter().filter(|warning| warning.about != About::UnreadableManager)
+    }
+
     /// Warnings about files and folders that decide where tokens go, or hold secrets, and are open to other
     /// users. Looks at each of them: only for a run that renews or signs in.
     pub fn exposed(&self) -> Vec<Warning> {
@@ -489,7 +493,7 @@ fn session_from(
 mod tests {
     use super::*;
     use crate::config::SessionFrom;
-    use crate::config::find::tests::{no_document, sample};
+    use crate::config::testing::{no_document, sample};
     use crate::error::Error;
     use crate::files;
     use crate::host::Env;

@@ -304,8 +304,8 @@ fn boolean(text: &str) -> Option<bool> {
 mod tests {
     use super::*;
     use crate::config::Warning;
-    use crate::config::find::tests::{no_document, sample};
     use crate::config::secret::{SecretSource, SubjectTokenSource};
+    use crate::config::testing::{no_document, sample};
     use crate::config::{SetBy, Settings, SignIn};
     use crate::error::{Error, Found};
     use crate::host::Env;

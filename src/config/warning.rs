@@ -16,12 +16,12 @@ pub enum About {
     UnreadableManager,
     /// The scope does not ask for a refresh token.
     Scope,
-    Another,
+    Other,
 }
 
 impl Warning {
     pub fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { about: About::Another, what: what.into(), advice: advice.into() }
+        Self { about: About::Other, what: what.into(), advice: advice.into() }
     }
 }
 

@@ -350,6 +350,12 @@ impl Given {
         }
         command + end + "`"
     }
+
+    /// The commands that restart the daemon, as one line of a shell and without backquotes.
+    pub fn restart_daemon(&self, profile: Option<&str>) -> String {
+        let bare = |words| self.command(words, profile).trim_matches('`').to_owned();
+        format!("{} && {}", bare("--stop-daemon"), bare("--daemon"))
+    }
 }
 
 /// One word for a POSIX shell.

@@ -47,10 +47,10 @@ pub fn leave_if_due(
     }
     let left = leave(host, flags, settings, engine, session, now);
     match &left {
-        Ok(Some(_)) => {
-            log::debug(format_args!("The session is due for a renewal: started a process for it"))
-        }
-        Ok(None) => log::debug(format_args!("The session is due for a renewal: no process was started, since one was started a moment ago, or none could renew it")),
+        Ok(Some(_)) => log::debug(format_args!("The session is due for a renewal: started a process for it")),
+        Ok(None) => log::debug(format_args!(
+            "The session is due for a renewal: no process was started, since one was started a moment ago, or none could renew it"
+        )),
         Err(e) => log::debug(format_args!("The session is not renewed in the background: {e}")),
     }
     left.ok().flatten()

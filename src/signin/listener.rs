@@ -82,7 +82,7 @@ impl Listener {
     /// [`Error::PortTaken`] or [`Error::PortForbidden`] if the port cannot be bound, and [`Error::Scarce`] if the
     /// system gives too little for the sign-in that follows.
     pub fn bind(host: &Host, folder: &Path, port: &Port) -> Result<Self> {
-        // tiny_http starts threads, and panics if it cannot.
+        // tiny_http starts threads, and panics if it cannot. A person hears of it before the browser opens.
         sys::try_threads(THREADS).map_err(|e| Error::Scarce {
             what: "threads",
             limit: "-u",
@@ -96,6 +96,7 @@ impl Listener {
             limit: "-n",
             why: files::io_reason(&e),
         })?;
+        sys::end_at_refusals();
         Ok(Self {
             ports,
             accepts: port.accepts,

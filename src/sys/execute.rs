@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::ptr;
 
 use super::done;
-use super::process::{close_on_exec, restore_ignored_signals};
+use super::process::{close_inherited, restore_ignored_signals};
 
 /// Replaces this process with a program, which gets the signal mask and dispositions that woci got. Returns
 /// only if that fails.
@@ -68,9 +68,10 @@ fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
 }
 
-/// Starts a program and does not wait for it. Its stdin holds `input`, its stdout and stderr are /dev/null, and it has
-/// no other descriptor. It calls [`become_orphan`] first. std starts it without a copy of this process (posix_spawn),
-/// which would take longer than all else here.
+/// Starts a program and does not wait for it. Its stdin holds `input`, and its stdout and stderr are /dev/null. It calls
+/// [`become_orphan`] first, which closes every other descriptor: those of this process are left as they are, since it
+/// may become oci. std starts the program without a copy of this process (posix_spawn), which would take longer than all
+/// else here.
 ///
 /// # Errors
 /// Also if the input does not fit into a pipe.
@@ -81,7 +82,6 @@ pub fn leave_behind(
     input: Option<&[u8]>,
 ) -> io::Result<Child> {
     let stdin = input.map(filled_pipe).transpose()?.map_or_else(Stdio::null, Stdio::from);
-    close_on_exec();
     let mut command = Command::new(path);
     command.args(args).env_clear().envs(env);
     command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
@@ -91,6 +91,7 @@ pub fn leave_behind(
 /// child, which cannot get a terminal (only the first process of a session can) and which the system's first process
 /// adopts.
 pub fn become_orphan() -> io::Result<()> {
+    close_inherited();
     // SAFETY: there is one thread, and the parent ends without running any more of the program.
     unsafe {
         done(libc::setsid())?;

@@ -77,13 +77,17 @@ extern "C" fn aborted(_: libc::c_int) {
     end_with(b"woci: cannot go on: the system gives no more memory, or the line above says why; raise the limit (ulimit -v) or end other programs, then run woci again\n")
 }
 
-/// Ends woci with an error where tiny_http panics, or std in a thread that tiny_http asks for: both do where the system
-/// refuses them a thread or a descriptor. Every other panic is a fault of woci, and shown as such.
-pub(super) fn end_at_refusals() {
+/// From here on, ends woci with an error where tiny_http panics, or std in a thread that tiny_http asks for, since the
+/// system refuses it a thread or a descriptor. Every other panic is a fault, and shown as such.
+pub fn end_at_refusals() {
     let show = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let file = panic.location().map_or("", |location| location.file());
-        if file.contains("tiny_http-") || file.contains("library/std/src/thread/") {
+        let said = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
+        // As `io::Error` is shown by `unwrap` and `expect`.
+        let is = |code: &i32| said.contains(&format!("Os {{ code: {code},"));
+        let is_refused = [libc::EAGAIN, libc::ENOMEM, libc::EMFILE, libc::ENFILE].iter().any(is);
+        if is_refused && (file.contains("tiny_http") || file.contains("library/std/src/thread/")) {
             end_with(b"woci: cannot go on with the sign-in: the system gives too few threads or descriptors; end other programs or raise the limits (`ulimit -u`, `ulimit -n`), then run woci again\n")
         }
         show(panic);

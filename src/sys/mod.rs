@@ -20,7 +20,7 @@ mod terminal;
 pub use acl::{acl, set_acl};
 pub use disk::{open_without_links, sync, user};
 pub use execute::{become_orphan, exec, leave_behind, let_go};
-pub use memory::Allocator;
+pub use memory::{Allocator, end_at_refusals};
 pub use others::{Mark, Process, command_line};
 pub use piped::{How, output, run_piped};
 pub use process::{

@@ -321,8 +321,8 @@ wrong.
         listed: false,
         summary: "show the values in effect, and where each is set",
         about: "\
-First the values that this profile's kind of session uses, then others that are set, then the defaults. Beside each \
-stands where it is set: the option, the variable, or the section of woci_manager.ini with the line. Secrets \
+Shows the values that this profile's kind of session uses, then others that are set, then the defaults, each with \
+the place where it is set: the option, the variable, or the section of woci_manager.ini with the line. Secrets \
 are shown as ***; so are the arguments of commands, and parameters of URLs that may be secret. Nothing is run and no \
 request is made.
 
@@ -372,7 +372,7 @@ which every user of the machine can read. An empty value hides the one in [COMMO
         about: "\
 On a terminal, woci asks for what it needs and checks each answer. Values that you give as options are not asked \
 for. Without a terminal, the options have to be enough. The values are written into the profile's section of \
-woci_manager.ini, which must not be there yet; then you sign in. woci also prints the oci command that makes the \
+woci_manager.ini; if that section is there already, give --force. Then you sign in. woci also prints the oci command that makes the \
 identity domain trust the provider, with your values filled in.
 
   woci config init

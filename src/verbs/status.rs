@@ -67,7 +67,7 @@ impl Report {
         };
         let is_outdated = daemon.as_ref().is_ok_and(daemon::Status::is_outdated);
         if next.is_none() && is_outdated {
-            next = Some(format!("{} && {}", command("--stop-daemon"), command("--daemon")));
+            next = Some(given.restart_daemon(named));
         }
         let fault = |e: Error| e.say_to(&given).to_string();
         Self {

@@ -425,13 +425,17 @@ fn a_console_session_that_ends_soon_and_is_not_renewed_is_a_warning() {
 fn an_oci_without_a_keeper_leaves_the_renewal_behind_too() {
     let (world, old) = due();
     let gate = world.sim.hold(Grant::Refresh);
-    let oci = woci(&world, &["os"]).env("RUST_MIN_STACK", (1_u64 << 46).to_string()).start();
+    // oci gets what woci got, and the process that renews does not.
+    let line = "exec woci --auto-refresh --manager-config ~/.oci/woci_manager.ini os 9</dev/zero";
+    let oci = world.shell(line).env("RUST_MIN_STACK", (1_u64 << 46).to_string()).start();
     let id = oci.id;
     let run = oci.finish().ok().says("gives no thread");
     assert_eq!(run.json()["pid"], id);
+    assert_eq!(run.json()["descriptors"]["9"], "/dev/zero");
     gate.wait_for(1);
     let processes = left(&world);
     assert_ne!(processes[0].parent, id, "{processes:?}");
+    assert_eq!(processes[0].link("fd/9").filter(|target| target == "/dev/zero"), None);
     gate.open();
     wait_for_end(&world);
     assert_ne!(world.session().token(), old);

@@ -95,8 +95,8 @@ fn where_it_cannot_write_it_changes_nothing_and_says_so() {
 #[test]
 fn where_a_folder_or_a_file_is_in_the_way_it_changes_nothing_and_says_so() {
     for (file, folder, why) in [
-        ("bin", "", "bin"),
-        ("share/fish", "", "share/fish"),
+        ("bin", "", "prefix/bin"),
+        ("share/fish", "", "prefix/share/fish"),
         ("", "bin/woci", "is a folder; move it away"),
         ("", "share/zsh/site-functions/_woci", "is a folder; move it away"),
     ] {

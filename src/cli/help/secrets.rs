@@ -88,14 +88,14 @@ for pipes and variables, write sh -c '...'. The program is looked up on PATH, ha
 stderr is shown. woci runs it for a renewal or a sign-in only, about once an hour.
 
 refresh_token_get_command and refresh_token_put_command keep the refresh token in a keyring, in place of the file. The \
-first prints the token; if it prints nothing, there is none. The second takes the token on stdin. Before woci uses a \
-token, it puts it once and gets it back. If the keyring does not take the next token, the token stays in the session's \
-folder, and the next renewal puts it. A token that is in the file moves into the keyring. \
-Without the session's folder, woci does not use the token in the keyring: you sign in once. Beside these commands there \
-is no passphrase.
+first prints the token; if it prints nothing, there is none. The second takes the token on stdin. Before woci sends a \
+token to the provider, it stores it with the second command and reads it back with the first, as a test. If the keyring \
+does not take the next token, the token stays in the session's folder, and the next renewal stores it in the keyring. A \
+token that is in the file moves into the keyring. Without the session's folder, woci does not use the token in the \
+keyring: you sign in once. A passphrase cannot be used together with these commands.
 
 Recipes. Run the lines with $ once in a shell, and put the others into woci_manager.ini. For several profiles, give \
-each names of its own.
+each names of its own. woci-no-refresh-token is a placeholder, which means that there is none yet.
 ",
     );
     for Recipe { program, what, once, client_secret, get, put } in RECIPES {

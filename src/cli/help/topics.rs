@@ -25,16 +25,17 @@ pub const EXIT_CODES: &[(&str, &str)] = &[
     ("1", "something failed at run time: the sign-in, a refresh, the exchange, writing a file"),
     ("2", "wrong arguments or configuration, or no source for a passphrase that is needed"),
     ("3", "woci --daemon --foreground: only a sign-in helps, since the session can no longer be renewed"),
-    ("126", "oci was found and cannot be executed"),
-    ("127", "there is no oci on PATH"),
+    ("126", "oci, or the program of `woci exec`, was found and cannot be executed"),
+    ("127", "there is no oci on PATH, or no such program for `woci exec`"),
     ("128+N", "ended by signal N: 130 after Ctrl-C, 143 after SIGTERM"),
-    ("other", "oci's own exit code, unchanged"),
+    ("other", "the exit code of oci or the program, unchanged"),
 ];
 
 pub const ABOUT_EXIT_CODES: &str = "\
 `woci status` exits with 0 if the next run needs no person, else with 1. \
 `woci --daemon-status` exits with 0 if the background process runs, else with 1. `woci --stop-daemon` exits with \
-0 if it stopped one, and with 1 if none was running.
+0 if it stopped one, and with 1 if none was running. `woci doctor` exits with 1 if anything is wrong, and `woci config \
+check` with 2.
 
 stdout holds the result and nothing else. Messages go to stderr, one line each. An error of woci's own begins with \
 `woci: ` and ends with what to do next.";
@@ -55,12 +56,12 @@ pub struct File {
 pub const CONFIGURATION: &[File] = &[
     File {
         path: "~/.oci/woci_manager.ini",
-        mode: "kept; 0600 if new",
+        mode: "mode kept; 0600 if new",
         holds: "your configuration of woci. Only `woci config set` and `woci config init` write it",
     },
     File {
         path: "~/.oci/config",
-        mode: "kept; 0600 if new",
+        mode: "mode kept; 0600 if new",
         holds: "the OCI config. woci writes key_file, security_token_file, fingerprint, tenancy and region of your \
                 profile",
     },
@@ -88,7 +89,7 @@ pub const SESSION: &[File] = &[
     File {
         path: "refresh_token",
         mode: "0600",
-        holds: "the refresh token; encrypted if you set a passphrase. With refresh_token_put_command, a keyring has it",
+        holds: "the refresh token; encrypted if you set a passphrase. With refresh_token_put_command, it is in a keyring instead",
     },
     File {
         path: "session.json",
@@ -112,7 +113,7 @@ pub const SESSION: &[File] = &[
         path: "session.lock, woci_refresh.lock, woci_renewal.lock",
         mode: "0600",
         holds: "lock files, which remain after the lock is released. The second also contains the state of \
-                the background process, and the third when a run last left a process that renews the session \
+                the background process, and the third when a run last started a renewal in the background \
                 (auto_refresh)",
     },
 ];
@@ -152,8 +153,8 @@ How woci_manager.ini is read:
 What woci changes in ~/.oci/config: the keys above in your profile's section. Comments, order and other sections \
 stay byte for byte. A section that holds an API key is refused, unless you give --replace-api-key to `woci session \
 authenticate`: woci then keeps the old file as a backup, warns, and takes `user` and `pass_phrase` out of the \
-section, since with them some SDKs would go on signing with the API key. It does the same if they stand beside a \
-session.
+section, since with them some SDKs would go on signing with the API key. It does the same in a section that \
+has a session.
 
 In a home without file locks (NFS), put the sessions on a local disk with sessions_folder or WOCI_SESSIONS_FOLDER.
 

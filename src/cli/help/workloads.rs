@@ -25,8 +25,8 @@ const RECIPES: &[Recipe] = &[
     },
     Recipe {
         place: "GitLab",
-        about: "The job names the variable. Its token stays the same while the job runs, so that the session can be \
-                renewed until that token expires.",
+        about: "The job names the variable. Its token does not change while the job runs, so that the session can be \
+                renewed only until that token expires.",
         settings: "subject_token_env = OCI_ID_TOKEN\n\
                    subject_token_audience = oci",
         beside: "the job",
@@ -35,8 +35,8 @@ const RECIPES: &[Recipe] = &[
     },
     Recipe {
         place: "Bitbucket",
-        about: "The token stays the same while the step runs, so that the session can be renewed until that token \
-                expires.",
+        about: "The token does not change while the step runs, so that the session can be renewed only until that \
+                token expires.",
         settings: "subject_token_env = BITBUCKET_STEP_OIDC_TOKEN\n\
                    subject_token_audience = oci",
         beside: "the pipeline",

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::config::{About, Config, ProfileName, Warning};
+use crate::config::{Config, ProfileName, Warning};
 use crate::error::{Error, Given, Result};
 use crate::host::Host;
 use crate::oci::region;
@@ -100,8 +100,7 @@ fn look(host: &Host, flags: &Flags, given: &Given, checked: &mut Checked) -> Res
     checked.oci_config = Some(settings.oci_config.clone());
     let engine = Engine::new(host, &settings, Want::VALID, None);
     checked.add(engine.obstacles(), given);
-    let warnings =
-        settings.warnings.iter().filter(|warning| warning.about != About::UnreadableManager).cloned();
+    let warnings = settings.doubts().cloned();
     let region = engine.region().ok().flatten();
     let doubt = region.and_then(|region| region::doubt(host, &region));
     let doubt = doubt.map(|what| Warning::new(what, "correct it, unless it is a new region"));

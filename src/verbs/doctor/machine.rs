@@ -208,7 +208,8 @@ pub fn woci(look: &Look<'_>) -> Vec<Finding> {
         ),
         Ok(first) if is_same(&first, &this) => {
             let found = format!("woci {} is {}", env!("CARGO_PKG_VERSION"), first.display());
-            let mut others = command::on_path(&look.host.env, "woci").filter(|path| path.is_file());
+            let mut others =
+                command::on_path(&look.host.env, "woci").filter(|path| command::is_program(path));
             match others.find(|other| !is_same(other, &this)) {
                 None => Finding::good(found),
                 // The PATH of sudo, cron or systemd may find that one first.

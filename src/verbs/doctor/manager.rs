@@ -2,7 +2,7 @@
 
 use super::look::Look;
 use super::{Finding, word};
-use crate::config::{About, Config, ManagerFile, PASSPHRASE_KEY, SecretSource, SetBy, Warning, named_by};
+use crate::config::{Config, ManagerFile, PASSPHRASE_KEY, SecretSource, SetBy, Warning, named_by};
 use crate::error::Error;
 use crate::files::exposed;
 
@@ -64,9 +64,8 @@ pub fn settings(look: &Look<'_>) -> Vec<Finding> {
         Err(e) => return vec![Finding::error(e, &look.given)],
     };
     // The check of the file says that it cannot be read.
-    let warnings = settings.warnings.iter().filter(|warning| warning.about != About::UnreadableManager);
     let mut found: Vec<Finding> =
-        warnings.map(|Warning { what, advice, .. }| Finding::doubtful(what, advice)).collect();
+        settings.doubts().map(|Warning { what, advice, .. }| Finding::doubtful(what, advice)).collect();
     if found.is_empty() {
         let from =
             settings.session_from.map_or(String::new(), |from| format!(" (session_from: {})", from.word()));

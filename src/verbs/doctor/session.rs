@@ -267,8 +267,7 @@ pub fn daemon(look: &Look<'_>) -> Vec<Finding> {
     };
     let error = status.last_error.as_deref();
     if let (None, Some(process)) = (error, status.outdated()) {
-        let bare = |words| look.command(words).trim_matches('`').to_owned();
-        let remedy = format!("run `{} && {}`", bare("--stop-daemon"), bare("--daemon"));
+        let remedy = format!("run `{}`", look.given.restart_daemon(None));
         return vec![Finding::doubtful(format!("the daemon is {process}"), remedy)];
     }
     vec![match (status.pid, error) {
