@@ -680,9 +680,25 @@ fn with_foreground_a_dead_refresh_token_has_an_exit_code_of_its_own() {
         .run()
         .fails(3)
         .says("session authenticate");
-    let help = world.woci(&["help", "daemon"]).run().ok().stdout;
-    let unit = help.lines().find(|line| line.contains("RestartPreventExitStatus="));
-    assert!(unit.is_some_and(|line| line.ends_with(" 3")));
+    let unit = unit(&world.woci(&["help", "daemon"]).run().ok().stdout);
+    assert!(unit.contains(&"RestartPreventExitStatus=2 3".to_owned()), "{unit:?}");
+}
+
+#[test]
+fn the_unit_of_the_help_is_that_of_the_debian_package() {
+    let help = World::new().woci(&["help", "daemon"]).run().ok().stdout;
+    let package = include_str!("../../.ci/deb/woci@.service").replace("/usr/bin/woci", "%h/.local/bin/woci");
+    assert_eq!(unit(&help), unit(&package));
+}
+
+/// The settings of the systemd unit in a text.
+fn unit(text: &str) -> Vec<String> {
+    let text = text.replace("\\\n", " ");
+    let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let lines = lines.skip_while(|line| line != "[Unit]");
+    let is_setting =
+        |line: &String| (line.starts_with('[') || line.contains('=')) && !line.starts_with("Documentation=");
+    lines.take_while(|line| !line.starts_with("Prints")).filter(is_setting).collect()
 }
 
 /// Each further try would spend a refresh token to hear the same.
