@@ -168,14 +168,19 @@ def run(argv, timeout=60, **options):
 
 def system_package(name, find):
     """The result of `find`. If it finds nothing, the package is installed first, if this user may do that."""
-    if not find() and shutil.which("apt-get") and os.geteuid() == 0:
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run(["apt-get", "update", "-qq"], **quiet)
-        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "install", "-yqq", "--no-install-recommends", name], env=env, **quiet)
+    if not find():
+        apt_install(name)
     if not (found := find()):
         raise Skip(f"{name} is not installed")
     return found
+
+
+def apt_install(*words):
+    """Installs packages of the system, if this user may do that. The words may be options too."""
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        quiet = {"stdout": subprocess.DEVNULL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
+        subprocess.run(["apt-get", "update", "-qq"], **quiet)
+        subprocess.run(["apt-get", "install", "-yqq", "--no-install-recommends", *words], **quiet)
 
 
 def version_of(package, scripts=VENV):

@@ -1,5 +1,6 @@
 """Installs the programs that the journeys run: in the versions of the lists in peers/, or in the newest ones."""
 import concurrent.futures
+import functools
 import glob
 import importlib.util
 import json
@@ -9,16 +10,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 import glewlwyd
-from harness import HERE, NEWEST, NODE, PEERS, Skip, version_of
+from harness import HERE, NEWEST, NODE, PEERS, Skip, apt_install, system_package, version_of
 
 LISTS = HERE / "peers"
 # Where a newer Python may be that is not on PATH: pyenv, and the machines of GitHub.
 PYTHONS = (f"{os.environ.get('PYENV_ROOT') or pathlib.Path.home() / '.pyenv'}/versions/3.*/bin/python3", "/opt/hostedtoolcache/Python/3.*/*/bin/python3")
-NEWER_LOCK = threading.Lock()
 
 
 def install(journeys):
@@ -28,7 +27,8 @@ def install(journeys):
     need(lambda: importlib.util.find_spec("ensurepip"), "python's venv", "python3-venv")
     if NEWEST:
         shutil.rmtree(PEERS, ignore_errors=True)
-        upgrade_chromium()
+        if shutil.which("chromium"):
+            apt_install("--only-upgrade", "chromium", "chromium-driver")
     NODE.mkdir(parents=True, exist_ok=True)
     parts = [python, node, unpack_glewlwyd]
     if "readers" in journeys and newer_python():
@@ -46,10 +46,10 @@ def newer():
     """Installs what needs a newer Python, and returns the folder of its programs."""
     if not (interpreter := newer_python()):
         raise Skip("Python 3.13 is not installed")
-    with NEWER_LOCK:
-        return virtual_environment("venv-3.13", interpreter, "requirements-3.13")
+    return virtual_environment("venv-3.13", interpreter, "requirements-3.13")
 
 
+@functools.cache
 def newer_python():
     for found in (sys.executable, *map(shutil.which, ("python3.13", "python3.14")), *sorted(sum(map(glob.glob, PYTHONS), []))):
         test = "import sys; sys.exit(sys.version_info < (3, 13))"
@@ -103,13 +103,6 @@ def npm_version(package):
     return json.loads((NODE / "node_modules" / package / "package.json").read_text())["version"]
 
 
-def upgrade_chromium():
-    if os.geteuid() == 0 and shutil.which("apt-get") and shutil.which("chromium"):
-        quiet = {"stdout": subprocess.DEVNULL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
-        subprocess.run(["apt-get", "update", "-qq"], **quiet)
-        subprocess.run(["apt-get", "install", "-yqq", "--only-upgrade", "chromium", "chromium-driver"], **quiet)
-
-
 def unpack_glewlwyd():
     """Unpacks glewlwyd with the packages it needs. Installing it would start its system service. If the packages are
     not available, the journey skips its part and says so."""
@@ -137,14 +130,10 @@ def unpack_glewlwyd():
 
 
 def need(is_there, what, package):
-    """Installs a package of the system if the program is missing and this user may install it."""
-    if is_there():
-        return
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = {"stdout": subprocess.DEVNULL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
-        subprocess.run(["apt-get", "update", "-qq"], **quiet)
-        subprocess.run(["apt-get", "install", "-yqq", "--no-install-recommends", package], **quiet)
-    if not is_there():
+    """Ends the run if this is missing and its package cannot be installed."""
+    try:
+        system_package(package, is_there)
+    except Skip:
         sys.exit(f"{what} is missing; install {package}")
 
 

@@ -1,6 +1,8 @@
 //! All fuzz targets in one program: the variable WOCI_PARSER names the entry point of `woci` that gets the inputs.
 //!
-//! `ini-readings` and `url-readings` fuzz nothing: they read a JSON text from each line of stdin, and answer with a line
+//! `names` fuzzes nothing: it prints the names of the entry points, one a line.
+//!
+//! `ini-readings` and `url-readings` fuzz nothing either: they read a JSON text from each line of stdin, and answer with a line
 //! of JSON that says what woci makes of it. tests/soak/fuzz.py compares that with a second reading.
 #![no_main]
 
@@ -17,6 +19,7 @@ libfuzzer_sys::fuzz_target!(init: begin(), |bytes: &[u8]| PARSER.get().expect("b
 fn begin() {
     let name = std::env::var("WOCI_PARSER").unwrap_or_default();
     match &*name {
+        "names" => names(),
         "ini-readings" => answer(woci::ini_reading),
         "url-readings" => answer(woci::readings),
         _ => {}
@@ -24,6 +27,14 @@ fn begin() {
     let found = woci::PARSERS.iter().find(|(known, _)| *known == name);
     let (_, parser) = found.unwrap_or_else(|| panic!("WOCI_PARSER names no parser: {name:?}"));
     let _ = PARSER.set(*parser);
+}
+
+fn names() {
+    let mut out = std::io::stdout().lock();
+    for (name, _) in woci::PARSERS {
+        writeln!(out, "{name}").expect("stdout is writable");
+    }
+    std::process::exit(0);
 }
 
 fn answer(read: fn(&str) -> Value) {

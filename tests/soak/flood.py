@@ -95,7 +95,7 @@ def soak(part):
                 assert memory - calm < GROWTH, f"memory: {calm} KiB without the flood, {memory} KiB with it"
                 pause = max(0.0, min(part.left - PERSON_TAKES, PERIOD - PERSON_TAKES))
                 time.sleep(pause)
-            if part.falls and part.left < 0:
+            if part.failures and part.left < 0:
                 break
         alive = sum(flooder.poll() is None for flooder in flooders)
         same(alive, len(flooders), "flooders that still run")

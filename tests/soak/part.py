@@ -1,4 +1,4 @@
-"""What the parts of a soak share: their time, their dice, their figures and what fell."""
+"""What the parts of a soak share: their time, their dice, their figures and their failures."""
 import contextlib
 import os
 import pathlib
@@ -19,7 +19,7 @@ class Part:
     def __init__(self, name, seed, seconds):
         self.name, self.seed, self.seconds = name, seed, seconds
         self.dice = random.Random(f"{name} {seed}")
-        self.falls, self.figures, self.rows, self.skipped, self.took = [], [], [], "", 0.0
+        self.failures, self.figures, self.rows, self.skipped, self.took = [], [], [], "", 0.0
         self.began = time.monotonic()
 
     def runs(self, soak):
@@ -29,7 +29,7 @@ class Part:
             self.skipped = str(why)
             print(f"  skipped: {why}", flush=True)
         except Exception as error:  # the other parts go on
-            self.fell("the part itself", f"{type(error).__name__}: {error}\n{where(error)}")
+            self.failed("the part itself", f"{type(error).__name__}: {error}\n{where(error)}")
         self.took = time.monotonic() - self.began
 
     @property
@@ -42,29 +42,29 @@ class Part:
         print(f"  {text}", flush=True)
 
     def row(self, what, how_much):
-        """A row of the table at the end, for README.md."""
+        """A row of the table that the run prints at its end, for README.md."""
         self.rows.append((what, how_much))
 
-    def fell(self, what, why):
-        self.falls.append((what, why))
-        print(f"  FELL {what}: " + str(why).rstrip().replace("\n", "\n       "), flush=True)
+    def failed(self, what, why):
+        self.failures.append((what, why))
+        print(f"  FAILED {what}: " + str(why).rstrip().replace("\n", "\n       "), flush=True)
 
     @contextlib.contextmanager
     def holds(self, what):
-        """A failure inside is a fall, and the part goes on."""
+        """A failure inside is reported, and the part goes on."""
         try:
             yield
         except Skip:
             raise
         except Exception as error:
-            self.fell(what, f"{type(error).__name__}: {error}\n{where(error)}")
+            self.failed(what, f"{type(error).__name__}: {error}\n{where(error)}")
 
     @property
     def outcome(self):
         if self.skipped:
             return f"skipped: {self.skipped}"
-        fell = f"{len(self.falls)} FELL; " if self.falls else ""
-        return fell + "; ".join(self.figures)
+        failed = f"{len(self.failures)} FAILED; " if self.failures else ""
+        return failed + "; ".join(self.figures)
 
 
 def check_end(code, err, secrets=(), out=""):

@@ -228,8 +228,8 @@ class Week:
         def run():
             try:
                 act(*args)
-            except Exception as error:  # it ends this thread alone, and is a fall
-                self.part.fell(f"{act.__name__} {args[0].name if args else ''}", f"{type(error).__name__}: {error}")
+            except Exception as error:  # it ends this thread alone, and is a failure
+                self.part.failed(f"{act.__name__} {args[0].name if args else ''}", f"{type(error).__name__}: {error}")
 
         self.threads.append(threading.Thread(target=run, daemon=True))
         self.threads[-1].start()

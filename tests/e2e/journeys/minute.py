@@ -34,19 +34,18 @@ def journey(table):
 
 
 def rows(table):
-    oracle = None
-    try:
+    with contextlib.ExitStack() as stack:
+        home = None
         with table.proves("the wheel, a home and a venv that are new, the OCI CLI on PATH, and Oracle's names for its stand-in"):
             if sys.platform != "linux":
                 raise Skip("the wheel is for Linux")
             oracle = Oracle(REGION, "oraclecloud.com", front=login_page)
+            stack.callback(oracle.stop)
             oracle.api.regions = [{"key": KEY, "name": REGION}]
-        if oracle:
-            with new_home(oracle) as home:
-                minute(table, oracle, home)
-    finally:
-        if oracle:
-            oracle.stop()
+            home = stack.enter_context(new_home(oracle))
+            assert shutil.which("oci", path=home.env["PATH"]), "oci is not on PATH"
+        if home:
+            minute(table, oracle, home)
 
 
 def login_page(port):

