@@ -137,16 +137,14 @@ impl Command {
 
     /// Shows what the program wrote to stderr, without the secrets in it.
     fn show(&self, stderr: &[u8], secrets: &[&[u8]]) {
-        let mut text = String::from_utf8_lossy(stderr).into_owned();
-        for secret in secrets {
-            for line in String::from_utf8_lossy(secret).lines().map(str::trim) {
-                if line.len() >= SHORTEST_SECRET {
-                    text = text.replace(line, "[removed]");
-                }
+        let secrets: Vec<_> = secrets.iter().map(|secret| String::from_utf8_lossy(secret)).collect();
+        let lines = secrets.iter().flat_map(|secret| secret.lines()).map(str::trim);
+        let secrets: Vec<&str> = lines.filter(|line| line.len() >= SHORTEST_SECRET).collect();
+        for line in String::from_utf8_lossy(stderr).lines() {
+            let line = printable::line_without(line, secrets.iter().copied());
+            if !line.is_empty() {
+                log::line(format_args!("{}: {line}", self.program()));
             }
-        }
-        for line in text.lines().map(printable::line).filter(|line| !line.is_empty()) {
-            log::line(format_args!("{}: {line}", self.program()));
         }
     }
 }

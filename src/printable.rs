@@ -1,12 +1,23 @@
 //! Words of strangers (providers, services, other programs), made fit to be shown: one line of printable
 //! characters. Pure.
 
+use zeroize::Zeroizing;
+
 /// In characters: enough for a reason, and a message stays readable.
 const MOST: usize = 500;
 
 /// One line of at most [`MOST`] characters, for words where they enter.
 pub fn line(words: &str) -> String {
     text(words).trim().chars().take(MOST).collect()
+}
+
+/// The same without these secrets, which the words may quote. Both are compared as they are shown: a secret may be
+/// quoted with a tab where it has a space. What is left of a secret at a cut would be shown, so they go first.
+pub fn line_without<'a>(words: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
+    let secrets = secrets.into_iter().map(|secret| Zeroizing::new(text(secret)));
+    let remove = |words: String, secret: &str| words.replace(secret, "[removed]");
+    let is_some = |secret: &Zeroizing<String>| !secret.trim().is_empty();
+    line(&secrets.filter(is_some).fold(text(words), |words, secret| remove(words, &secret)))
 }
 
 /// The whole text on one line, with a space for each character that is not printable.
@@ -50,6 +61,16 @@ mod tests {
         {
             assert_eq!(line(words), words);
         }
+    }
+
+    #[test]
+    fn a_secret_is_removed_however_its_white_space_is_quoted() {
+        for words in ["a s3cr3t word b", "a s3cr3t\tword b", "a s3cr3t\u{b}word\u{200b}b"] {
+            assert_eq!(line_without(words, ["", "s3cr3t word"]), "a [removed] b", "{words:?}");
+        }
+        assert_eq!(line_without("a\tb, a b", ["a\u{200b}b"]), "[removed], [removed]");
+        let long = format!("{}s3cr3t", "é".repeat(497));
+        assert_eq!(line_without(&long, ["s3cr3t"]), format!("{}[re", "é".repeat(497)));
     }
 
     #[test]

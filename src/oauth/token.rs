@@ -129,11 +129,13 @@ fn success_object(endpoint: &Endpoint<'_>, answer: &Answer, secrets: &[&Secret])
     if answer.status == 200 && reason == Reason::default() {
         return document.ok_or_else(|| bad_answer(endpoint, "it is not a JSON object"));
     }
-    // A server may quote the request, and its words are shown to a person. Secrets are removed before the
-    // text is cut, since the rest of a secret would survive the cut. A key in the URL's query is one.
+    // A server may quote the request, and its words are shown to a person. A key in the URL's query is a secret too.
     let query: Vec<Secret> = query_values(endpoint.url).map(|value| Secret::new(value.to_owned())).collect();
     let secrets: Vec<&Secret> = secrets.iter().copied().chain(&query).collect();
-    let shown = |text: Option<String>| text.map(|text| printable::line(&redact(&text, &secrets)));
+    let encoded: Vec<_> = secrets.iter().map(|secret| Zeroizing::new(url::encode(secret.expose()))).collect();
+    let quoted =
+        || secrets.iter().map(|secret| secret.expose()).chain(encoded.iter().map(|text| text.as_str()));
+    let shown = |text: Option<String>| text.map(|text| printable::line_without(&text, quoted()));
     Err(Error::Refused {
         what: endpoint.what,
         url: endpoint.url.to_owned(),
@@ -160,14 +162,6 @@ fn redirect(answer: &Answer) -> Option<String> {
         .next()
         .filter(|target| !target.is_empty())
         .map(|target| format!("a redirect to {target}"))
-}
-
-/// Replaces each secret in a text, plain or form-encoded, with `[removed]`.
-fn redact(text: &str, secrets: &[&Secret]) -> String {
-    secrets.iter().fold(text.to_owned(), |text, secret| {
-        let encoded = Zeroizing::new(url::encode(secret.expose()));
-        text.replace(secret.expose(), "[removed]").replace(&**encoded, "[removed]")
-    })
 }
 
 /// An [`Error::BadAnswer`] of this endpoint.
