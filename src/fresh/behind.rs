@@ -9,7 +9,6 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::process::Child;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::daemon::{Daemon, arguments, certificates, rewrite, secrets};
@@ -24,19 +23,19 @@ use crate::options::{Flags, Kind, RENEWAL_PROCESS, find};
 use crate::secret::Secret;
 use crate::session::{Engine, Session, Source, Want};
 use crate::store::{RENEWAL_LOCK, record};
-use crate::sys;
+use crate::sys::{self, Between};
 use crate::time::UnixTime;
 
 /// Starts a process that renews the session, if a renewal is due and can be expected to succeed. The run that calls
-/// this has a session: a failure is only worth a message at DEBUG. Returns a child that ends as soon as it runs; a
-/// caller that becomes another program waits for its end.
-pub fn leave_if_due(
+/// this has a session: a failure is only worth a message at DEBUG. A caller that becomes another program waits for what
+/// this returns.
+pub fn start_if_due(
     host: &Host,
     flags: &Flags,
     settings: &Settings,
     engine: &Engine<'_>,
     session: &Session,
-) -> Option<Child> {
+) -> Option<Between> {
     if !settings.auto_refresh || session.source != Source::Cached {
         return None;
     }
@@ -45,25 +44,26 @@ pub fn leave_if_due(
     if session.upst.half_of_life() > now || engine.renews_session_from(session) > now {
         return None;
     }
-    let left = leave(host, flags, settings, engine, session, now);
-    match &left {
+    let started = start(host, flags, settings, engine, session, now);
+    match &started {
         Ok(Some(_)) => log::debug(format_args!("The session is due for a renewal: started a process for it")),
         Ok(None) => log::debug(format_args!(
-            "The session is due for a renewal: no process was started, since one was started a moment ago, or none could renew it"
+            "The session is due for a renewal: no process was started for it, since a daemon runs, another was started a moment \
+             ago, or none could renew it"
         )),
         Err(e) => log::debug(format_args!("The session is not renewed in the background: {e}")),
     }
-    left.ok().flatten()
+    started.ok().flatten()
 }
 
-fn leave(
+fn start(
     host: &Host,
     flags: &Flags,
     settings: &Settings,
     engine: &Engine<'_>,
     session: &Session,
     now: UnixTime,
-) -> Result<Option<Child>> {
+) -> Result<Option<Between>> {
     let stamp = Stamp::of(settings);
     if !stamp.permits(now, &session.upst)?
         || Daemon::of(settings).is_running()?
@@ -73,7 +73,8 @@ fn leave(
         return Ok(None);
     }
     let program = host::this_program()?;
-    let args = arguments(flags, settings, RENEWAL_PROCESS);
+    let mut args = vec![program.clone().into_os_string()];
+    args.extend(arguments(flags, settings, RENEWAL_PROCESS));
     let is_hidden = |name: &str| settings.secret_variables.iter().any(|variable| name == variable);
     let certificates = certificates(&host.env);
     let is_certificates = |name: &str| certificates.iter().any(|(variable, _)| name == *variable);
@@ -86,7 +87,7 @@ fn leave(
     let has_secrets = !settings.secret_variables.is_empty() || flags.iter().any(is_secret);
     let secrets = has_secrets.then(|| secrets(&host.env, flags, settings, None));
     let input = secrets.as_ref().map(|secrets| secrets.expose().as_bytes());
-    sys::leave_behind(&program, &args, env, input)
+    sys::start_behind(&program, &args, &env, input)
         .map(Some)
         .map_err(|e| Error::Unattended { why: files::io_reason(&e) })
 }

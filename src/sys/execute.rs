@@ -4,15 +4,14 @@
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{File, OpenOptions};
-use std::io::{self, PipeReader, Write as _};
-use std::os::fd::AsRawFd as _;
+use std::io::{self, ErrorKind, PipeReader, Write as _};
+use std::os::fd::{AsRawFd as _, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::ptr;
 
 use super::done;
-use super::process::{close_inherited, restore_ignored_signals};
+use super::process::{close_on_exec, restore_ignored_signals};
 
 /// Replaces this process with a program, which gets the signal mask and dispositions that woci got. Returns
 /// only if that fails.
@@ -68,38 +67,65 @@ fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
 }
 
-/// Starts a program and does not wait for it. Its stdin holds `input`, and its stdout and stderr are /dev/null. It calls
-/// [`become_orphan`] first, which closes every other descriptor: those of this process are left as they are, since it
-/// may become oci. std starts the program without a copy of this process (posix_spawn), which would take longer than all
-/// else here.
+/// Starts a program in the background. Its stdin holds `input`, its stdout and stderr are /dev/null, and it has no other
+/// descriptor. Returns the process between, whose child it is, and which ends at once, so that the system's first process
+/// adopts the program. Nothing is waited for: that would take longer than all else here.
 ///
 /// # Errors
 /// Also if the input does not fit into a pipe.
-pub fn leave_behind(
+pub fn start_behind(
     path: &Path,
     args: &[OsString],
-    env: Vec<(OsString, OsString)>,
+    env: &[(OsString, OsString)],
     input: Option<&[u8]>,
-) -> io::Result<Child> {
-    let stdin = input.map(filled_pipe).transpose()?.map_or_else(Stdio::null, Stdio::from);
-    let mut command = Command::new(path);
-    command.args(args).env_clear().envs(env);
-    command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
-}
-
-/// In a process that was started in the background, before it does anything: leaves the session and its terminal, and goes on in a
-/// child, which cannot get a terminal (only the first process of a session can) and which the system's first process
-/// adopts.
-pub fn become_orphan() -> io::Result<()> {
-    close_inherited();
-    // SAFETY: there is one thread, and the parent ends without running any more of the program.
-    unsafe {
-        done(libc::setsid())?;
-        if done(libc::fork())? > 0 {
+) -> io::Result<Between> {
+    let strings = Strings::new(path, args, env)?;
+    let (args, env) = (strings.args(), strings.env());
+    let nothing = dev_null()?;
+    let input = input.map(filled_pipe).transpose()?;
+    let stdin = input.as_ref().map_or(nothing.as_raw_fd(), |pipe| pipe.as_raw_fd());
+    // SAFETY: both children make only calls that are safe after a fork, and never return from here. Paths and lists are
+    // C strings that outlive the calls, and the lists end in a null pointer.
+    let between = unsafe {
+        let between = done(libc::fork())?;
+        if between == 0 {
+            libc::setsid();
+            // The child of a session's first process cannot get a terminal.
+            if libc::fork() == 0 {
+                become_program(stdin, nothing.as_raw_fd());
+                libc::execve(strings.path(), args.as_ptr(), env.as_ptr());
+            }
             libc::_exit(0);
         }
+        between
+    };
+    Ok(Between(between))
+}
+
+/// The child of this process that starts a program in the background.
+pub struct Between(libc::pid_t);
+
+impl Between {
+    /// For a process that goes on as another program, which does not know of this child.
+    pub fn wait(self) {
+        let mut status = 0;
+        // SAFETY: `status` receives how this process's own child ended. A signal interrupts the call.
+        while unsafe { libc::waitpid(self.0, &mut status, 0) } < 0
+            && io::Error::last_os_error().kind() == ErrorKind::Interrupted
+        {}
     }
-    Ok(())
+}
+
+/// Descriptors and signals, in the child that becomes the program.
+fn become_program(stdin: RawFd, nothing: RawFd) {
+    // SAFETY: the descriptors are open, and above 2: Rust's runtime has opened those.
+    unsafe {
+        libc::dup2(stdin, 0);
+        libc::dup2(nothing, 1);
+        libc::dup2(nothing, 2);
+    }
+    close_on_exec();
+    restore_ignored_signals();
 }
 
 /// A pipe that holds these bytes, and whose other end is closed.

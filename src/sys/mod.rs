@@ -19,7 +19,7 @@ mod terminal;
 
 pub use acl::{acl, set_acl};
 pub use disk::{open_without_links, sync, user};
-pub use execute::{become_orphan, exec, leave_behind, let_go};
+pub use execute::{Between, exec, let_go, start_behind};
 pub use memory::{Allocator, end_at_refusals};
 pub use others::{Mark, Process, command_line};
 pub use piped::{How, output, run_piped};

@@ -293,33 +293,20 @@ pub fn spawn_detached(command: &mut Command) -> io::Result<Child> {
 /// Marks every descriptor above 2 as close-on-exec, including those that woci inherited.
 pub(super) fn close_on_exec() {
     #[cfg(target_os = "linux")]
-    const HOW: libc::c_uint = libc::CLOSE_RANGE_CLOEXEC;
-    #[cfg(not(target_os = "linux"))]
-    const HOW: libc::c_uint = 0;
-    // SAFETY: any number is accepted, and an error is returned if it is no descriptor.
-    every_descriptor(HOW, |fd| unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) });
-}
-
-/// Closes every descriptor above 2. Only for a process that has opened none itself.
-pub(super) fn close_inherited() {
-    // SAFETY: any number is accepted, and an error is returned if it is no descriptor.
-    every_descriptor(0, |fd| unsafe { libc::close(fd) });
-}
-
-/// Does the same to each descriptor above 2: by one call with this flag where the system has that, else by `one`.
-fn every_descriptor(flag: libc::c_uint, one: impl Fn(libc::c_int) -> libc::c_int) {
-    #[cfg(target_os = "linux")]
-    // SAFETY: the call only marks or closes descriptors, and the caller has none in use that it would close. Kernels
-    // before 5.11 return an error.
-    if unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, flag) } == 0 {
-        return;
+    {
+        // SAFETY: the call only marks descriptors. Kernels before 5.11 return an error.
+        let marked =
+            unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+        if marked == 0 {
+            return;
+        }
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = flag;
     const MOST: libc::c_int = 65_536;
-    // SAFETY: the call has no parameters.
-    for fd in 3..unsafe { libc::getdtablesize() }.min(MOST) {
-        one(fd);
+    // SAFETY: both calls accept any number and return an error if it is no descriptor.
+    unsafe {
+        for fd in 3..libc::getdtablesize().min(MOST) {
+            libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
+        }
     }
 }
 

@@ -19,7 +19,7 @@ pub fn print(host: &Host, invocation: &Invocation, want: Want) -> Result<Output>
     let mut engine = Engine::new(host, settings, want, None);
     let mut session = engine.ensure()?;
     engine.hand_out(&mut session)?;
-    behind::leave_if_due(host, &invocation.flags, settings, &engine, &session);
+    behind::start_if_due(host, &invocation.flags, settings, &engine, &session);
     let upst = &session.upst;
     let source = match session.source {
         Source::Cached => "cached",

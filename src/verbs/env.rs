@@ -72,7 +72,7 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     let mut engine = Engine::new(host, &settings, Want::VALID, None);
     let mut session = engine.ensure()?;
     engine.hand_out(&mut session)?;
-    behind::leave_if_due(host, &invocation.flags, &settings, &engine, &session);
+    behind::start_if_due(host, &invocation.flags, &settings, &engine, &session);
     let Variables { set, unset } = variables(&settings, &session);
     let lines = unset
         .into_iter()

@@ -74,9 +74,8 @@ pub fn start(
         Some(unlocked) => unlocked?,
     };
     let without_keeper = || {
-        if let Some(mut left) = behind::leave_if_due(host, flags, settings, engine, session) {
-            // The program would have a child that it does not know of.
-            let _ = left.wait();
+        if let Some(between) = behind::start_if_due(host, flags, settings, engine, session) {
+            between.wait();
         }
     };
     Ok(Output::Code(beside::run(program, host, flags, passphrase, without_keeper)?))

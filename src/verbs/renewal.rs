@@ -1,6 +1,4 @@
-//! The process that a run leaves behind to renew the session once. woci starts it itself.
-
-use std::io;
+//! The process that a run starts in the background to renew the session once.
 
 use super::Invocation;
 use super::daemon::Inherited;
@@ -12,13 +10,8 @@ use crate::output::Output;
 use crate::sys;
 
 pub fn process(host: &Host, invocation: Invocation) -> Result<Output> {
-    sys::become_orphan().map_err(unattended)?;
     let Inherited { host, settings, passphrase, .. } = Inherited::take(host, invocation)?;
-    sys::let_go().map_err(unattended)?;
+    sys::let_go().map_err(|e| Error::Unattended { why: files::io_reason(&e) })?;
     behind::renew(&host, &settings, passphrase)?;
     Ok(Output::Code(0))
-}
-
-fn unattended(e: io::Error) -> Error {
-    Error::Unattended { why: files::io_reason(&e) }
 }

@@ -29,7 +29,7 @@ pub fn run(host: &Host, invocation: Invocation) -> Result<Output> {
     let mut engine = Engine::new(host, &settings, Want { person, ..Want::VALID }, None);
     let region = region(&engine, &invocation.flags, &cluster_id)?;
     let session = engine.ensure()?;
-    behind::leave_if_due(host, &invocation.flags, &settings, &engine, &session);
+    behind::start_if_due(host, &invocation.flags, &settings, &engine, &session);
 
     let now = host::now();
     let server = format!("containerengine.{region}.oraclecloud.com");
