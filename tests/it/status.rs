@@ -151,6 +151,13 @@ fn no_program_is_run_for_a_refresh_token_in_a_keyring() {
 }
 
 #[test]
+fn a_console_session_says_when_it_ends_for_good() {
+    let world = World::console();
+    world.woci(&["session", "authenticate"]).run().ok();
+    assert!(status(&world, 0)["session_ends"].is_string());
+}
+
+#[test]
 fn a_console_session_needs_a_person_once_it_has_ended() {
     let world = World::console();
     world.session().seed_console(3000);
