@@ -79,6 +79,7 @@ impl Provider {
             _ => rules.person.clone(),
         };
         let consented = !rules.offline_needs_consent || get("prompt") == Some("consent");
+        let code_lifetime = rules.code_lifetime;
         drop(rules);
         match person {
             Person::Silent => Ok(None),
@@ -92,7 +93,7 @@ impl Provider {
                     challenge: challenge.into(),
                     scope: scope.into(),
                     with_refresh_token: consented && scope.split(' ').any(|word| word == "offline_access"),
-                    expires: jwt::now() + 180,
+                    expires: jwt::now() + code_lifetime,
                     used: false,
                 };
                 ledger.codes.insert(text.clone(), code);

@@ -25,6 +25,8 @@ pub struct Rules {
     pub person: Person,
     pub access_token: AccessToken,
     /// Seconds.
+    /// Of an authorization code, in seconds.
+    pub code_lifetime: i64,
     pub access_token_lifetime: i64,
     pub rotation: Rotation,
     /// Issues a refresh token only if the request has `prompt=consent` (OpenID Connect Core 11).
@@ -104,6 +106,7 @@ impl Provider {
             redirect: ("127.0.0.1", "/callback"),
             person: Person::Approves,
             access_token: AccessToken::Jwt,
+            code_lifetime: 180,
             access_token_lifetime: 3600,
             rotation: Rotation::Rotate,
             offline_needs_consent: false,

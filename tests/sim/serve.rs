@@ -73,6 +73,9 @@ fn obey(sim: &Sim, order: &Value) -> Value {
     if let Some(seconds) = order["session_lifetime"].as_i64() {
         sim.console.rules().session_lifetime = seconds;
     }
+    if let Some(seconds) = order["code_lifetime"].as_i64() {
+        sim.provider.rules().code_lifetime = seconds;
+    }
     // On a clock that runs fast, a request takes minutes.
     if let Some(seconds) = order["clock_skew"].as_i64() {
         sim.console.rules().clock_skew = seconds;

@@ -167,7 +167,7 @@ class Week:
         self.clock = Clock(self.base.path, RATE)
         assert self.clock.works(), "the clock is not loaded"
         self.sim = Sim({**os.environ, **self.clock.env})
-        self.sim.order(lifetime=LIFE, session_lifetime=5 * 24 * HOUR, clock_skew=6 * HOUR)
+        self.sim.order(lifetime=LIFE, code_lifetime=10 * HOUR, session_lifetime=5 * 24 * HOUR, clock_skew=6 * HOUR)
         for number in range(2):
             home = self.sim.home()
             self.homes.append(home)
