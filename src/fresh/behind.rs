@@ -92,7 +92,7 @@ fn start(
         .map_err(|e| Error::Unattended { why: files::io_reason(&e) })
 }
 
-/// In the process that was left: renews the session, unless that is not due any more or another process holds its lock.
+/// In the process that was started: renews the session, unless that is not due any more or another process holds its lock.
 pub fn renew(host: &Host, settings: &Settings, passphrase: Option<Secret>) -> Result<()> {
     let mut engine = Engine::new(host, settings, Want::NEWER_IF_UNLOCKED, passphrase);
     let Some(upst) = engine.stored_upst()? else { return Ok(()) };
