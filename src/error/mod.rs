@@ -174,7 +174,7 @@ pub enum Error {
     Scarce { what: &'static str, limit: &'static str, why: String },
     Stdout { why: String },
 
-    // A process that is left behind to renew the session.
+    // A process in the background that renews the session once.
     Unattended { why: String },
 
     // The daemon.

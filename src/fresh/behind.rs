@@ -209,7 +209,7 @@ mod tests {
         stamp.forbid(UnixTime(60), &upst).unwrap();
         assert!(!stamp.permits(UnixTime(3600), &upst).unwrap());
         assert!(stamp.permits(UnixTime(3600), &other).unwrap());
-        // The next process is left for another token.
+        // The next process is started for another token.
         assert!(stamp.take(UnixTime(3600), &other).unwrap());
         assert!(!stamp.permits(UnixTime(3601), &other).unwrap());
         assert!(!stamp.permits(UnixTime(7200), &upst).unwrap());
