@@ -92,7 +92,8 @@ impl Manager {
                     }
                     if is_known && let Some(odd) = looks_odd(value) {
                         let what = format!("{key} in {}, {odd}", self.place(section, line.number));
-                        warnings.push(Warning::new(what, "if that is not meant, remove it"));
+                        warnings
+                            .push(Warning::new(what, "remove that part if it does not belong to the value"));
                     }
                     if is_known && value.contains("%%") {
                         let place = self.place(section, line.number);

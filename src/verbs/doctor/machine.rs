@@ -81,7 +81,7 @@ pub fn browser(look: &Look<'_>) -> Vec<Finding> {
                 true => "",
                 false => ", but you seem to be at another machine, so that a sign-in goes without it",
             };
-            Finding::good(format!("a sign-in runs {}{elsewhere}", program.display()))
+            Finding::good(format!("a sign-in opens the browser with {}{elsewhere}", program.display()))
         }
         (SignInWith::Auto | SignInWith::Browser, Err(why)) => Finding::doubtful(
             format!("no browser opens here: {why}"),
@@ -132,7 +132,7 @@ pub fn network(look: &Look<'_>) -> Vec<Finding> {
     if found.is_empty() {
         found.push(Finding::good(match proxy {
             Some(proxy) => format!("https goes through the proxy {proxy}"),
-            None => "https goes through no proxy".into(),
+            None => "no proxy is set for https".into(),
         }));
     }
     found

@@ -29,7 +29,7 @@ pub fn profile(look: &Look<'_>) -> Vec<Finding> {
     found.extend(files_of(look, contents));
     if found.is_empty() {
         let region = look.oci_config.key(profile, "region").map_or("no region", |key| &key.value);
-        found.push(Finding::good(format!("oci, the SDKs and Terraform load it ({region})")));
+        found.push(Finding::good(format!("oci, the SDKs and Terraform can load the profile ({region})")));
     }
     found
 }

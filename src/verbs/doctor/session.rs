@@ -289,7 +289,7 @@ pub fn clock(look: &Look<'_>) -> Vec<Finding> {
     let issued = look.contents().and_then(|contents| contents.upst.as_ref()).and_then(Upst::iat);
     let Some(ahead) = issued.map(|iat| iat.since(look.now)) else { return Vec::new() };
     vec![if ahead <= DEVIATION {
-        Finding::good("the clock is not behind that of the token")
+        Finding::good("the clock is not behind the time at which the token was issued")
     } else {
         deviation(look.now, ahead, "the session token was issued")
     }]
