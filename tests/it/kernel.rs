@@ -101,6 +101,7 @@ fn without_randomness_a_warm_run_works_and_others_say_why() {
 #[test]
 fn a_thread_or_descriptor_that_is_refused_in_a_sign_in_is_an_error() {
     let world = World::signed_in();
+    // woci starts 13 threads before tiny_http does, 12 of them only to see whether it may (`sys::try_threads`).
     for (calls, error) in [("clone,clone3", "error=EAGAIN:when=14"), ("fcntl", "error=EMFILE:when=1")] {
         let Some(run) = injected(&world, calls, &[error], "session authenticate") else { return };
         let run = run.fails(1).says("the system gives too few ");
