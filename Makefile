@@ -1,5 +1,4 @@
-# `make help` lists the targets. Building, testing and installing need only Rust 1.89, make and the C linker that
-# Rust needs anyway.
+# `make help` lists the targets. Building, testing and installing need only Rust 1.89, make and a C compiler.
 
 PREFIX ?= $(HOME)/.local
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
